@@ -1,0 +1,40 @@
+//! What a CRM is to the engine, and the clients of both vendors.
+//!
+//! The trait speaks only of requests and answers as data ([`crate::types`]). Everything that one vendor does in its
+//! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
+
+use async_trait::async_trait;
+use std::collections::HashMap;
+
+use crate::source::Side;
+use crate::types::{
+    AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
+};
+
+/// A CRM that the engine can read and write.
+///
+/// Cancellation: dropping a future may leave a write applied and unreported; every write is therefore idempotent or is
+/// looked up before it is sent again.
+#[async_trait]
+pub trait Crm: Send + Sync {
+    /// Which CRM.
+    fn side(&self) -> Side;
+
+    /// Reads records by id, in the vendor's batches. A record that does not exist is absent from the answer.
+    async fn read(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError>;
+
+    /// Looks records up; one answer for each request, in order. Requests that can share a call do.
+    async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>>;
+
+    /// Writes records; one answer for each request, in order. One bad row never fails its neighbours.
+    async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer>;
+
+    /// The ids associated with each given id (absent where there is none).
+    async fn associated(&self, request: &AssociatedRequest) -> Result<HashMap<String, Vec<String>>, CrmError>;
+
+    /// Adds associations; one answer for each request, in order.
+    async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;
+
+    /// How many HTTP calls were made so far.
+    fn calls(&self) -> u64;
+}

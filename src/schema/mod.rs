@@ -1,0 +1,8 @@
+//! What both CRMs say about their objects and fields, from the checked-in snapshots `schema/*.yaml`.
+//!
+//! One model serves both vendors; each vendor's type names are read in its own file. Every object, field and option
+//! knows its place in the YAML, so that a diagnostic can point at the half of a disagreement that lives there.
+
+mod model;
+
+pub use model::{Field, FieldType, Object, PicklistOption, RecordType, Schema, Schemas};

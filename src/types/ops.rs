@@ -1,0 +1,256 @@
+//! What the engine asks of a CRM and what comes back, as pure data: no HTTP and no vendor's quirk.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::{ObjectName, Side};
+
+use super::Value;
+
+/// A record as a CRM returned it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The object.
+    pub object: ObjectName,
+    /// The CRM's id; for Salesforce the 18-character form.
+    pub id: String,
+    /// Raw values by field name or relationship path (`Owner.Email`), as the CRM sent them: HubSpot sends text or null,
+    /// Salesforce sends JSON values. A field that was not returned is absent.
+    pub values: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Reads records by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadRequest {
+    /// The object.
+    pub object: ObjectName,
+    /// Ids; the client splits them into the vendor's batch size.
+    pub ids: Vec<String>,
+    /// The fields in use, and no others.
+    pub fields: Vec<String>,
+}
+
+/// Looks records up by value. All filters must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FindRequest {
+    /// The object.
+    pub object: ObjectName,
+    /// What must hold of a record.
+    pub filters: Vec<Filter>,
+    /// The fields to return besides the id.
+    pub fields: Vec<String>,
+    /// At most so many records; the oldest first, then by id.
+    pub limit: u32,
+}
+
+/// One test of a look-up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Filter {
+    /// A field, or a path over relationships (`Owner.Email`).
+    pub field: String,
+    /// The test.
+    pub op: FilterOp,
+}
+
+/// The tests of a look-up. Values are never blank.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FilterOp {
+    /// Equal.
+    Eq(Value),
+    /// Not equal (a blank field is not equal).
+    Ne(Value),
+    /// Less than.
+    Lt(Value),
+    /// At most.
+    Le(Value),
+    /// More than.
+    Gt(Value),
+    /// At least.
+    Ge(Value),
+    /// One of these.
+    In(Vec<Value>),
+    /// Not blank.
+    Present,
+    /// Blank.
+    Blank,
+}
+
+/// Writes one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WriteRequest {
+    /// The object.
+    pub object: ObjectName,
+    /// Which record.
+    pub target: WriteTarget,
+    /// Fields and their new values; a blank clears.
+    pub fields: Vec<(String, Value)>,
+    /// Save in spite of a duplicate rule that allows it.
+    pub allow_duplicates: bool,
+    /// Salesforce, on create: `Some("TRUE")`, `Some("FALSE")` or an assignment rule's id.
+    pub assignment_rule: Option<String>,
+}
+
+/// Which record a write is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WriteTarget {
+    /// A new record.
+    Create,
+    /// The record with this id.
+    Update {
+        /// Its id.
+        id: String,
+    },
+    /// The record with this unique external ID, or a new one.
+    Upsert {
+        /// The external-ID field (Salesforce) or unique property (HubSpot).
+        key: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WriteAnswer {
+    /// It took place.
+    Written {
+        /// The record's id.
+        id: String,
+        /// Whether it is new.
+        created: bool,
+    },
+    /// A duplicate rule blocked it.
+    Duplicate {
+        /// The rule's name.
+        rule: String,
+        /// What the vendor said.
+        message: String,
+        /// The records that it names, perhaps of another object.
+        matches: Vec<MatchedRecord>,
+        /// Whether the rule lets a caller insist.
+        allow_save: bool,
+    },
+    /// A unique value is already on another record.
+    Taken {
+        /// The field, where the vendor says so.
+        field: Option<String>,
+        /// The other record, where the vendor says so.
+        existing: Option<String>,
+        /// What the vendor said.
+        message: String,
+    },
+    /// The record is a converted Lead.
+    Converted {
+        /// What the vendor said.
+        message: String,
+    },
+    /// The record is gone.
+    Gone {
+        /// What the vendor said.
+        message: String,
+    },
+    /// Validation refused it.
+    Rejected {
+        /// What was wrong, field by field where the vendor says so.
+        errors: Vec<FieldError>,
+    },
+    /// It could not be decided: the call failed. [`CrmError::maybe_applied`] tells whether the write may have happened.
+    Failed(CrmError),
+}
+
+/// A record that a duplicate rule named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchedRecord {
+    /// The object.
+    pub object: ObjectName,
+    /// Its id.
+    pub id: String,
+}
+
+/// One reason why a CRM refused a write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The vendor's code (`STRING_TOO_LONG`, `INVALID_OPTION`).
+    pub code: String,
+    /// What the vendor said.
+    pub message: String,
+    /// The fields, where the vendor says so.
+    pub fields: Vec<String>,
+}
+
+/// A call to a CRM that failed as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{} {}: {message}", side.label(), code.as_deref().unwrap_or("answered"))]
+pub struct CrmError {
+    /// Which CRM.
+    pub side: Side,
+    /// What to do about it.
+    pub kind: CrmErrorKind,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// The vendor's code or category.
+    pub code: Option<String>,
+    /// The vendor's words.
+    pub message: String,
+    /// How long the vendor asks to wait.
+    pub retry_after: Option<Duration>,
+    /// Whether a write may have taken place although the call failed (a time-out after sending).
+    pub maybe_applied: bool,
+}
+
+/// What a failed call means for whoever made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CrmErrorKind {
+    /// Try again with back-off: 429 of a short window, 5xx, 423, 477, a lock, a time-out, a reset connection.
+    Retry,
+    /// Wait for the window: the daily limit is used up.
+    Window,
+    /// Pause and alert: the token is refused although it was refreshed once.
+    Unauthorised,
+    /// Pause and alert: a scope or permission is missing.
+    Forbidden,
+    /// The request itself is wrong (400, 404, 422): trying again cannot help.
+    Refused,
+    /// The answer could not be understood.
+    Garbled,
+}
+
+/// Asks which records of one object are associated with records of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssociatedRequest {
+    /// The object whose records are known.
+    pub from: ObjectName,
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// The object asked for.
+    pub to: String,
+    /// Which association.
+    pub kind: AssociationKind,
+}
+
+/// Adds an association between two records of one CRM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssociateRequest {
+    /// One record's object.
+    pub from: ObjectName,
+    /// Its id.
+    pub from_id: String,
+    /// The other record's object.
+    pub to: String,
+    /// Its id.
+    pub to_id: String,
+    /// Which association.
+    pub kind: AssociationKind,
+}
+
+/// Which association between two objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AssociationKind {
+    /// Any, without a label.
+    Plain,
+    /// The primary one.
+    Primary,
+    /// The one with this label.
+    Labelled(String),
+}
