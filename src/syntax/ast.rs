@@ -408,6 +408,21 @@ pub enum AssociateKind {
     Labelled(Spanned<String>),
 }
 
+/// `fields NAME from OBJECT { … }`
+#[derive(Debug, Clone, PartialEq)]
+pub struct SharedFields {
+    /// The comment block directly above.
+    pub doc: Option<String>,
+    /// Its name.
+    pub name: Name,
+    /// The source object.
+    pub from: ObjectRef,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// The whole item.
+    pub span: Span,
+}
+
 /// A line of a `fields` block.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldsEntry {
