@@ -1,9 +1,11 @@
 //! Types and values of the language, and the requests and answers that cross to a CRM, as pure data.
 
+mod event;
 mod ops;
 mod ty;
 mod value;
 
+pub use event::{ChangeEvent, ChangeKind};
 pub use ops::{
     AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter, FilterOp, FindRequest,
     MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,

@@ -1,0 +1,441 @@
+//! The typed tree: what is left when every name is resolved and every type is proved.
+//!
+//! An unresolved name cannot exist here, and a [`Checked`] project is the only way to a plan.
+
+use indexmap::IndexMap;
+
+use crate::functions::Function;
+use crate::source::{ObjectName, Span};
+pub use crate::syntax::ast::{ArithmeticOp, AssignmentRule, CompareOp, Presence, Situation};
+use crate::types::{AssociationKind, Typed, Value};
+
+/// A project that passed the checker. Only [`super::check`] makes one.
+#[derive(Debug, Clone)]
+pub struct Checked<T>(pub(super) T);
+
+impl<T> std::ops::Deref for Checked<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// All items of a project.
+#[derive(Debug, Clone, Default)]
+pub struct Project {
+    /// Mappings by name, in source order.
+    pub mappings: IndexMap<String, Mapping>,
+    /// Picklists by name; a [`ExprKind::Translate`] names its index.
+    pub picklists: IndexMap<String, Picklist>,
+    /// Orders by name; a [`WhenWritten::AdvanceOnly`] names its index.
+    pub orders: IndexMap<String, Order>,
+}
+
+/// A one-way mapping.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// Its name.
+    pub name: String,
+    /// The comment block above it.
+    pub doc: Option<String>,
+    /// Where records come from.
+    pub source: ObjectName,
+    /// Where they go.
+    pub target: ObjectName,
+    /// Associated records that expressions read.
+    pub withs: Vec<With>,
+    /// Named values; an [`ExprKind::Let`] names its index. A `let` reads only those above it.
+    pub lets: Vec<Let>,
+    /// What makes it run; none means that it only receives hand-overs (and backfills).
+    pub triggers: Vec<Trigger>,
+    /// What must hold of the record as freshly read, in order.
+    pub guards: Vec<Guard>,
+    /// The ladder: the key, if there is one, then the other rungs in order.
+    pub key: Option<Key>,
+    /// The rungs below the key.
+    pub rungs: Vec<Rung>,
+    /// What happens, by situation; every situation that can arise is there.
+    pub outcomes: IndexMap<Situation, Outcome>,
+    /// Whether assignment rules run on create.
+    pub assignment_rule: Option<AssignmentRule>,
+    /// The record type of a new record: an expression over literals that gives its name.
+    pub record_type: Option<Expr>,
+    /// The field rules, shared ones spliced in where they are used.
+    pub rules: Vec<Rule>,
+    /// The mapping's name in the file.
+    pub span: Span,
+}
+
+/// An associated record.
+#[derive(Debug, Clone)]
+pub struct With {
+    /// The name in expressions (`employer`; `owner` for the implicit one).
+    pub name: String,
+    /// The object (`hubspot.company`; `hubspot.owner`).
+    pub object: ObjectName,
+    /// How it is found.
+    pub kind: WithKind,
+    /// The statement, or the first use of an implicit one.
+    pub span: Span,
+}
+
+/// How an associated record is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WithKind {
+    /// By an association.
+    Association(AssociationKind),
+    /// By the id that a field of the source record holds (HubSpot's `owner`, by `hubspot_owner_id`).
+    Reference {
+        /// That field.
+        field: String,
+    },
+}
+
+/// A named value.
+#[derive(Debug, Clone)]
+pub struct Let {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Expr,
+}
+
+/// What makes a mapping run.
+#[derive(Debug, Clone)]
+pub enum Trigger {
+    /// A new source record.
+    Created,
+    /// One of these fields changed.
+    Changes(Vec<String>),
+    /// The field took one of these values (as the source CRM stores them), also on creation.
+    Becomes(String, Vec<String>),
+    /// The associated record of this object changed or was replaced.
+    AssociatedChanges(AssociationKind, ObjectName),
+}
+
+/// A guard.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// What must hold.
+    pub condition: Condition,
+    /// What happens otherwise.
+    pub otherwise: GuardElse,
+    /// The statement.
+    pub span: Span,
+}
+
+/// What a guard does with a record that it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardElse {
+    /// Recorded, nothing more.
+    Skip,
+    /// Looked at again when a field that the guard reads changes.
+    Wait,
+    /// Kept for a person.
+    Park(Option<String>),
+    /// Handed to the mapping of this name.
+    Then(String),
+}
+
+/// The first look-up and the way of writing.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The unique external-ID field of the target.
+    pub field: String,
+    /// Its value: never blank, never fails.
+    pub value: Expr,
+    /// The line.
+    pub span: Span,
+}
+
+/// A rung below the key.
+#[derive(Debug, Clone)]
+pub struct Rung {
+    /// Where it looks; the mapping's target, or another object of the same CRM.
+    pub object: ObjectName,
+    /// What must hold. A test whose value is blank finds nothing.
+    pub tests: Vec<FieldTest>,
+    /// The mapping that takes over with the found record.
+    pub then: Option<String>,
+    /// The line.
+    pub span: Span,
+}
+
+/// `FIELD op VALUE`
+#[derive(Debug, Clone)]
+pub struct FieldTest {
+    /// The field, or a path over relationships.
+    pub field: String,
+    /// The test.
+    pub op: TestOp,
+    /// The test in the file.
+    pub span: Span,
+}
+
+/// What a `where` asks of a field.
+#[derive(Debug, Clone)]
+pub enum TestOp {
+    /// A comparison.
+    Compare(CompareOp, Expr),
+    /// One of these.
+    In(Vec<Expr>),
+    /// Present or blank.
+    Presence(Presence),
+}
+
+/// What happens in a situation.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What.
+    pub action: Action,
+    /// The statement.
+    pub span: Span,
+}
+
+/// What an outcome does; only those that fit their situation pass the checker.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Action {
+    /// Make a record.
+    Create,
+    /// Recorded, nothing more.
+    Skip,
+    /// Kept for a person.
+    Park(Option<String>),
+    /// Take the newest of several.
+    Newest,
+    /// Take the oldest of several.
+    Oldest,
+    /// Use the record that is there.
+    Adopt,
+    /// Write in spite of an alert rule.
+    Allow,
+    /// Follow to the surviving record.
+    Follow,
+    /// Forget the pair.
+    Unlink,
+    /// Write without the field that was refused.
+    DropField,
+    /// Hand over to the mapping of this name.
+    Then(String),
+}
+
+/// A field rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The target field.
+    pub target: String,
+    /// The target field's type.
+    pub target_type: Typed,
+    /// The value.
+    pub value: Expr,
+    /// When it writes.
+    pub when: WhenWritten,
+    /// Whether a blank result clears the target.
+    pub blank_clears: bool,
+    /// What a failure does; the checker demands it where the value can fail.
+    pub otherwise: Option<RuleElse>,
+    /// The comment block above it.
+    pub doc: Option<String>,
+    /// The rule in the file (also for a shared one).
+    pub span: Span,
+}
+
+/// When a rule writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhenWritten {
+    /// Always.
+    Always,
+    /// When the record is new.
+    OnCreate,
+    /// When the record was there.
+    OnUpdate,
+    /// When the target holds nothing.
+    IfTargetIsBlank,
+    /// Only forward along the order with this index.
+    AdvanceOnly(usize),
+    /// A boolean that, once it has this value, keeps it.
+    Sticky(bool),
+}
+
+/// What a rule does when a step fails.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RuleElse {
+    /// Leave the field as it is.
+    Keep,
+    /// Park the whole record.
+    Park(Option<String>),
+    /// Try again later.
+    Wait,
+    /// Write this; blank is `nothing`.
+    Literal(Value),
+}
+
+/// A typed expression.
+#[derive(Debug, Clone)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// What it gives.
+    pub typed: Typed,
+    /// Whether evaluating it can fail.
+    pub can_fail: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The forms of an expression.
+#[derive(Debug, Clone)]
+pub enum ExprKind {
+    /// A literal.
+    Literal(Value),
+    /// A field.
+    Field(FieldUse),
+    /// A named value, by index.
+    Let(usize),
+    /// A function call; a blank first argument gives blank unless the function takes blanks.
+    Call {
+        /// Which.
+        function: &'static Function,
+        /// All arguments, the piped one first.
+        args: Vec<Expr>,
+    },
+    /// A translation by the picklist with this index; `back` goes from its target to its source.
+    Translate {
+        /// Which.
+        picklist: usize,
+        /// Against the arrow.
+        back: bool,
+        /// The option.
+        value: Box<Expr>,
+    },
+    /// Text with holes; blank when a hole is blank.
+    Template(Vec<TemplatePart>),
+    /// Exact decimal arithmetic; blank when a side is blank; overflow and division by zero fail.
+    Arithmetic(Box<Expr>, ArithmeticOp, Box<Expr>),
+    /// `if C then A else B`
+    If(Box<Condition>, Box<Expr>, Box<Expr>),
+    /// A list.
+    List(Vec<Expr>),
+    /// A condition as a boolean value.
+    Condition(Box<Condition>),
+    /// A field of the one record that matches; blank when none does; fails when several do.
+    Lookup {
+        /// Where it looks.
+        object: ObjectName,
+        /// What it gives.
+        field: String,
+        /// What must hold.
+        tests: Vec<FieldTest>,
+    },
+}
+
+/// A piece of a template.
+#[derive(Debug, Clone)]
+pub enum TemplatePart {
+    /// Text.
+    Text(String),
+    /// A value, shown as text.
+    Hole(Expr),
+}
+
+/// Which field of which record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldUse {
+    /// Which record.
+    pub of: RecordUse,
+    /// Its API name, or a relationship path; `id` is the record's id.
+    pub field: String,
+}
+
+/// Which record an expression reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordUse {
+    /// The source record.
+    Source,
+    /// The `with` of this index.
+    With(usize),
+}
+
+/// A typed condition. A comparison with a blank is false; `!=` is `not =`.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// What it is.
+    pub kind: ConditionKind,
+    /// Whether evaluating it can fail.
+    pub can_fail: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The forms of a condition.
+#[derive(Debug, Clone)]
+pub enum ConditionKind {
+    /// Any holds.
+    Or(Vec<Condition>),
+    /// All hold.
+    And(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A comparison.
+    Compare(Expr, CompareOp, Expr),
+    /// One of a list (or a member of a set).
+    In(Expr, Expr),
+    /// Present or blank.
+    Presence(Expr, Presence),
+    /// A boolean value; blank does not hold.
+    Value(Expr),
+}
+
+/// A picklist.
+#[derive(Debug, Clone)]
+pub struct Picklist {
+    /// Its name.
+    pub name: String,
+    /// Source object and field.
+    pub from: (ObjectName, String),
+    /// Target object and field.
+    pub to: (ObjectName, String),
+    /// Translations in order; `None` is blank.
+    pub lines: Vec<PicklistLine>,
+    /// What another option becomes; without it, an option that is not listed fails.
+    pub otherwise: Option<PicklistElse>,
+    /// Its name in the file.
+    pub span: Span,
+}
+
+/// One translation.
+#[derive(Debug, Clone)]
+pub struct PicklistLine {
+    /// The source option.
+    pub from: String,
+    /// The target option.
+    pub to: Option<String>,
+    /// Whether it also goes back.
+    pub both: bool,
+    /// The line.
+    pub span: Span,
+}
+
+/// What an option without a line becomes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum PicklistElse {
+    /// That option.
+    Option(String),
+    /// Blank.
+    Nothing,
+    /// The record is parked.
+    Park(Option<String>),
+}
+
+/// An order of options.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Its name.
+    pub name: String,
+    /// Object and field.
+    pub of: (ObjectName, String),
+    /// The options from first to last.
+    pub stages: Vec<String>,
+    /// Its name in the file.
+    pub span: Span,
+}

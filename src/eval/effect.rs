@@ -1,0 +1,133 @@
+//! What a run asks for and what it is told.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::{Location, ObjectName};
+use crate::types::{AssociatedRequest, FindRequest, ReadRequest, Record, Value, WriteAnswer, WriteRequest};
+
+/// What a run needs next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Records by id; the answer is [`Answer::Records`].
+    Read(ReadRequest),
+    /// Associated ids; the answer is [`Answer::Associated`].
+    Associated(AssociatedRequest),
+    /// Look-ups, independent of one another; the answer is [`Answer::Found`], in order.
+    Find(Vec<FindRequest>),
+    /// One write; the answer is [`Answer::Written`]. The driver handles [`WriteAnswer::Failed`] itself (it retries the
+    /// record, from the start of the run where the write may have been applied) and never passes it on.
+    Write(PlannedWrite),
+    /// The run is over.
+    Finish(Finished),
+}
+
+/// What a driver tells a run. A call that failed as a whole ([`crate::types::CrmError`]) is the driver's business: it
+/// retries, pauses or parks the record and drops the run, which can always be started again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The records that exist, of those asked for.
+    Records(Vec<Record>),
+    /// Associated ids by id.
+    Associated(HashMap<String, Vec<String>>),
+    /// The records found, one list for each request.
+    Found(Vec<Vec<Record>>),
+    /// What became of the write.
+    Written(WriteAnswer),
+}
+
+/// A write and where each of its values comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedWrite {
+    /// The mapping that makes it.
+    pub mapping: String,
+    /// The write. Fields whose value is already there are left out.
+    pub request: WriteRequest,
+    /// Every field that a rule spoke about, in rule order: changed, kept and why.
+    pub changes: Vec<FieldChange>,
+}
+
+/// One field of a write, as a preview and the provenance show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The target field.
+    pub field: String,
+    /// Its value before; `None` when the record is new or the value was not read.
+    pub old: Option<Value>,
+    /// Its value after; `None` when it is left as it is.
+    pub new: Option<Value>,
+    /// Why it is left as it is, in the author's words; `None` when it is written.
+    pub kept: Option<String>,
+    /// The rule's place.
+    pub at: Location,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// The mapping that ended it (the last of a chain of hand-overs).
+    pub mapping: String,
+    /// How.
+    pub verdict: Verdict,
+    /// The mappings gone through, each with why it handed over.
+    pub path: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// A record was written.
+    Written {
+        /// The object.
+        object: ObjectName,
+        /// Its id.
+        id: String,
+        /// Whether it is new.
+        created: bool,
+        /// The fields, with old and new values and the rules that say so.
+        changes: Vec<FieldChange>,
+    },
+    /// Everything was already as the mapping says.
+    Unchanged {
+        /// The object.
+        object: ObjectName,
+        /// Its id.
+        id: String,
+    },
+    /// A guard or an outcome says `skip`.
+    Skipped {
+        /// Why, in the author's words.
+        reason: String,
+        /// The line that says so.
+        at: Option<Location>,
+    },
+    /// A guard or a rule says `wait`.
+    Waiting {
+        /// Why.
+        reason: String,
+        /// The source fields whose change is waited for.
+        fields: Vec<String>,
+        /// The line that says so.
+        at: Option<Location>,
+    },
+    /// A person must look.
+    Parked(Park),
+    /// The source record does not exist (any more).
+    SourceGone,
+}
+
+/// Why a record is parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Park {
+    /// Why, in the author's words.
+    pub reason: String,
+    /// The target field, where one field is to blame.
+    pub field: Option<String>,
+    /// What the CRM said, where it said something.
+    pub answer: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The line that says so.
+    pub at: Option<Location>,
+}
