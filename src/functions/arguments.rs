@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::diagnostic::nearest;
-use crate::types::{Failure, Type, Value, display, text_max};
+use crate::types::{Failure, Type, Value, display, quoted, text_max};
 
 use super::{Argument, Prepared, Problem};
 
@@ -159,9 +159,9 @@ pub(super) fn prepare_zone(literals: &[Option<&Value>]) -> Prepared {
     }
 }
 
-/// Whether an argument after the first is blank.
+/// Whether an argument is blank, or there is none at all.
 pub(super) fn any_blank(values: &[Value]) -> bool {
-    values.iter().any(Value::is_blank)
+    values.is_empty() || values.iter().any(Value::is_blank)
 }
 
 /// The failure of a value that the checker should not have let through.
@@ -175,15 +175,5 @@ pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Blank => "blank".to_owned(),
         value => quoted(&display(value)),
-    }
-}
-
-/// A text in a message: in back-quotes, and cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
-    /// Enough to find the value again, and a message stays a line or two.
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
     }
 }

@@ -23,7 +23,16 @@ use regex::Regex;
 use crate::types::{Failure, Type, Typed, Value};
 
 mod arguments;
+mod calendar;
+mod general;
+mod list;
+mod number;
+mod pattern;
+mod phone;
+mod place;
 mod text;
+mod time;
+mod web;
 
 /// A function of the language.
 #[derive(Debug)]
@@ -192,7 +201,17 @@ const BASE: Function = Function {
     examples: &[],
 };
 
-const FAMILIES: &[&[Function]] = &[text::FUNCTIONS];
+const FAMILIES: &[&[Function]] = &[
+    general::FUNCTIONS,
+    text::FUNCTIONS,
+    pattern::FUNCTIONS,
+    list::FUNCTIONS,
+    web::FUNCTIONS,
+    phone::FUNCTIONS,
+    place::FUNCTIONS,
+    number::FUNCTIONS,
+    time::FUNCTIONS,
+];
 
 impl Signature {
     /// A result that is blank where an argument is, and unknown where one is.

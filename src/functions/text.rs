@@ -1,6 +1,6 @@
 //! Text.
 
-use crate::types::{Failure, Type, Value, text_length};
+use crate::types::{Failure, Type, Value, quoted, text_length};
 
 use super::arguments::{any_blank, integer, meaningless, text, wants_literal_integer, wants_text};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
@@ -247,10 +247,7 @@ fn call_fits(values: &[Value]) -> Result<Value, Failure> {
     if i64::try_from(length).is_ok_and(|length| length <= max) {
         return Ok(Value::text(text));
     }
-    Err(Failure::new(format!(
-        "{} has {length} characters, and at most {max} fit",
-        super::arguments::quoted(text)
-    )))
+    Err(Failure::new(format!("{} has {length} characters, and at most {max} fit", quoted(text))))
 }
 
 fn check_replace(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
