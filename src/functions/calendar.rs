@@ -3,13 +3,13 @@
 use chrono::{
     DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
 };
-use chrono::{SecondsFormat, Utc};
+use chrono::{SecondsFormat, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::types::{parse_date, quoted, text_length};
 
 /// Whether ISO 8601 writes the year with four digits.
-pub(super) fn writable(date: &NaiveDate) -> bool {
+pub(super) fn writable(date: NaiveDate) -> bool {
     (1..=9999).contains(&date.year())
 }
 
@@ -17,7 +17,7 @@ pub(super) fn writable(date: &NaiveDate) -> bool {
 pub(super) fn local(instant: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
     let offset = zone.offset_from_utc_datetime(&instant.naive_utc()).fix();
     let time = instant.naive_utc().checked_add_offset(offset).unwrap_or(instant.naive_utc());
-    if writable(&time.date()) { time } else { instant.naive_utc() }
+    if writable(time.date()) { time } else { instant.naive_utc() }
 }
 
 /// The instant at which the clocks of a zone show a time: the earlier one where they do twice; where they never do, as
@@ -30,7 +30,7 @@ pub(super) fn instant_at(time: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
             time.checked_sub_offset(offset).unwrap_or(time).and_utc()
         }
     };
-    if writable(&instant.date_naive()) { instant } else { time.and_utc() }
+    if writable(instant.date_naive()) { instant } else { time.and_utc() }
 }
 
 /// The offset that held before the gap in which a local time lies.

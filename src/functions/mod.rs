@@ -48,12 +48,12 @@ pub struct Function {
     /// Whether it is called with a blank first argument; else that gives a blank without a call.
     pub takes_blank: bool,
     /// What it makes of arguments of these types. The checker has counted the arguments.
-    pub check: fn(&[Argument<'_>]) -> Result<Signature, Problem>,
+    pub check: Check,
     /// Does once what literal arguments allow (a compiled pattern). Takes the literal arguments by place, the piped
     /// value included; where it cannot prepare anything it answers [`Prepared::Nothing`].
-    pub prepare: Option<fn(&[Option<&Value>]) -> Prepared>,
+    pub prepare: Option<Prepare>,
     /// Does the work. What was prepared only saves time: with [`Prepared::Nothing`] the result is the same.
-    pub call: fn(&[Value], &Prepared) -> Result<Value, Failure>,
+    pub call: Call,
     /// When it can fail, in a sentence.
     pub failure: Option<&'static str>,
     /// The function that undoes it, for two-way rules.
@@ -65,6 +65,15 @@ pub struct Function {
     /// Examples, run by the tests.
     pub examples: &'static [Example],
 }
+
+/// Types of arguments to the type of the result.
+pub type Check = fn(&[Argument<'_>]) -> Result<Signature, Problem>;
+
+/// Literal arguments, by place, to what can be done ahead of the calls.
+pub type Prepare = fn(&[Option<&Value>]) -> Prepared;
+
+/// Arguments to the result.
+pub type Call = fn(&[Value], &Prepared) -> Result<Value, Failure>;
 
 /// The families of functions, in the order of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -228,3 +237,6 @@ impl Signature {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

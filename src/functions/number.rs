@@ -97,11 +97,10 @@ const NUMBER: Function = Function { family: Family::Number, ..BASE };
 fn check_parse(arguments: &[Argument<'_>], whole: bool) -> Result<Signature, Problem> {
     let ty = &arguments[0].typed.ty;
     let (result, can_fail) = match ty {
-        Type::Integer(_) | Type::Nothing | Type::Error => (ty.clone(), false),
         Type::Decimal(size) if whole => {
             (Type::Integer(size.map(|(precision, scale)| precision.saturating_sub(scale))), true)
         }
-        Type::Decimal(_) => (ty.clone(), false),
+        Type::Integer(_) | Type::Decimal(_) | Type::Nothing | Type::Error => (ty.clone(), false),
         ty if is_text(ty) && whole => (Type::Integer(None), true),
         ty if is_text(ty) => (Type::Decimal(None), true),
         Type::DateTime => {

@@ -98,10 +98,28 @@ fn plain(written: &str) -> Option<String> {
         match character {
             '0'..='9' => number.push(character),
             '+' | '＋' if number.is_empty() => number.push('+'),
-            ' ' | '\u{A0}' | '\u{202F}' | '\t' | '-' | '‐' | '‑' | '–' | '—' | '.' | '/' | '(' | ')'
-            | '[' | ']' => {}
-            // Marks of writing direction come along when numbers are copied from a phone.
-            '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' => {}
+            // The last line: marks of writing direction come along when numbers are copied from a phone.
+            ' '
+            | '\u{A0}'
+            | '\u{202F}'
+            | '\t'
+            | '-'
+            | '‐'
+            | '‑'
+            | '–'
+            | '—'
+            | '.'
+            | '/'
+            | '('
+            | ')'
+            | '['
+            | ']'
+            | '\u{200B}'
+            | '\u{200E}'
+            | '\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'
+            | '\u{FEFF}' => {}
             _ => return None,
         }
     }

@@ -14,7 +14,7 @@ use super::arguments::{
     any_blank, integer, is_text, meaningless, number, prepare_zone, shown, text, unexpected, wanted,
     wants_literal_text, wants_number, wants_zone, whole, zone,
 };
-use super::calendar::{Pattern, instant_at, local, parse_local, parse_time};
+use super::calendar::{Pattern, instant_at, local, parse_local, parse_time, with_offset, writable};
 use super::{Argument, BASE, Example, Family, Function, Prepared, Problem, Signature};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -367,9 +367,7 @@ fn call_in_zone(values: &[Value], prepared: &Prepared) -> Result<Value, Failure>
         return Ok(Value::Blank);
     }
     match &values[0] {
-        Value::DateTime(instant) => {
-            Ok(Value::text(super::calendar::with_offset(*instant, zone(values, 1, prepared)?)))
-        }
+        Value::DateTime(instant) => Ok(Value::text(with_offset(*instant, zone(values, 1, prepared)?))),
         other => Err(unexpected(Some(other), "a date and time")),
     }
 }
@@ -431,7 +429,7 @@ fn call_add_days(values: &[Value], prepared: &Prepared) -> Result<Value, Failure
 fn add(date: NaiveDate, days: i64) -> Option<NaiveDate> {
     let distance = Days::new(days.unsigned_abs());
     let moved = if days < 0 { date.checked_sub_days(distance) } else { date.checked_add_days(distance) };
-    moved.filter(super::calendar::writable)
+    moved.filter(|date| writable(*date))
 }
 
 fn check_format(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
