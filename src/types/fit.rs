@@ -96,19 +96,19 @@ pub fn assignable(from: &Typed, to: &Typed) -> Assign {
 
 fn fits(from: &Type, to: &Type) -> Assign {
     match (from, to) {
-        (Type::Error | Type::Nothing, _) | (_, Type::Error) => Assign::Ok,
-        (Type::Boolean, Type::Boolean) | (Type::Date, Type::Date) | (Type::DateTime, Type::DateTime) => {
-            Assign::Ok
-        }
-        (Type::Picklist(_), Type::Picklist(_)) | (Type::MultiPicklist(_), Type::MultiPicklist(_)) => {
-            Assign::Options
-        }
-        (Type::Picklist(_), Type::MultiPicklist(_)) => Assign::Options,
+        // Text may hold the id of a record.
+        (Type::Error | Type::Nothing, _)
+        | (_, Type::Error)
+        | (Type::Boolean, Type::Boolean)
+        | (Type::Date, Type::Date)
+        | (Type::DateTime, Type::DateTime)
+        | (Type::Text(_), Type::Reference(_)) => Assign::Ok,
+        (Type::Picklist(_), Type::Picklist(_) | Type::MultiPicklist(_))
+        | (Type::MultiPicklist(_), Type::MultiPicklist(_)) => Assign::Options,
         (from, Type::Picklist(_) | Type::MultiPicklist(_)) if is_plain_text(from) => Assign::Options,
         (Type::List(items), Type::MultiPicklist(_)) if is_texty(&items.ty) => Assign::Options,
         (Type::List(from), Type::List(to)) => fits(&from.ty, &to.ty),
         (Type::Reference(from), Type::Reference(to)) => references(from, to),
-        (Type::Text(_), Type::Reference(_)) => Assign::Ok,
         (from, Type::Reference(_)) if is_texty(from) => {
             mismatch("write `lookup OBJECT.Id where FIELD = VALUE` to find the record's id")
         }
@@ -239,8 +239,8 @@ mod tests {
     fn the_longest_text_of_a_type() {
         let options = Options::These(vec!["New".to_owned(), "Working".to_owned()]);
         assert_eq!(text_max(&Type::Picklist(options)), Some(7));
-        assert_eq!(text_max(&Type::Decimal(Some((3, 3)))), Some("-0.123".len() as u32));
-        assert_eq!(text_max(&Type::DateTime), Some("2024-09-30T12:00:00.123Z".len() as u32));
+        assert_eq!(text_max(&Type::Decimal(Some((3, 3)))), Some(6));
+        assert_eq!(text_max(&Type::DateTime), Some(24));
         assert_eq!(text_max(&reference(Side::Salesforce, "Lead")), Some(18));
         assert_eq!(text_max(&Type::Text(None)), None);
     }
