@@ -290,7 +290,9 @@ mod tests {
     use serde_json::json;
 
     use super::{Raw, display, parse_date, parse_instant, parse_number, read, to_json};
-    use crate::types::{Failure, Options, Type, Value};
+    use crate::schema::{Field, FieldType, PicklistOption};
+    use crate::source::{FileId, ObjectName, Side, Span};
+    use crate::types::{Failure, Options, Type, Typed, Value};
 
     fn of(json: &serde_json::Value, ty: &Type) -> Result<Value, Failure> {
         read(&Raw::from(json), ty)
@@ -325,6 +327,54 @@ mod tests {
             Type::Nothing,
             Type::Error,
         ]
+    }
+
+    fn field(kind: FieldType, options: &[&str]) -> Field {
+        let span = Span::new(FileId(0), 0, 0);
+        let option = |value: &&str| PicklistOption {
+            value: (*value).to_owned(),
+            label: (*value).to_owned(),
+            active: true,
+            span,
+        };
+        Field {
+            name: "F".to_owned(),
+            label: "F".to_owned(),
+            kind,
+            nillable: true,
+            createable: true,
+            updateable: true,
+            defaulted_on_create: false,
+            external_id: false,
+            unique: false,
+            calculated: false,
+            consent: false,
+            options: options.iter().map(option).collect(),
+            external_options: false,
+            relationship: None,
+            span,
+        }
+    }
+
+    #[test]
+    fn fields_have_types() {
+        let lead = ObjectName::new(Side::Salesforce, "Lead");
+        let of = |field: &Field| Type::of(field, &lead);
+        let user = ObjectName::new(Side::Salesforce, "User");
+        let reference = field(FieldType::Reference { to: vec!["User".to_owned()] }, &[]);
+        assert_eq!(of(&reference), Some(Typed::maybe(Type::Reference(vec![user]))));
+        assert_eq!(of(&field(FieldType::Id, &[])), Some(Typed::always(Type::Reference(vec![lead.clone()]))));
+        assert_eq!(of(&field(FieldType::Other("address".to_owned()), &[])), None);
+        assert_eq!(of(&field(FieldType::Time, &[])), None);
+        let required = Field { nillable: false, ..field(FieldType::Text { max: 80 }, &[]) };
+        assert_eq!(of(&required), Some(Typed::always(Type::Text(Some(80)))));
+
+        let picklist = |restricted| field(FieldType::Picklist { restricted, max: 255 }, &["New"]);
+        let own = Type::Picklist(Options::Field(lead.clone(), "F".to_owned()));
+        assert_eq!(of(&picklist(true)), Some(Typed::maybe(own.clone())));
+        assert_eq!(of(&picklist(false)), Some(Typed::maybe(own)));
+        let elsewhere = Field { external_options: true, ..picklist(true) };
+        assert_eq!(of(&elsewhere), Some(Typed::maybe(Type::Picklist(Options::Open(Some(255))))));
     }
 
     #[test]
