@@ -47,6 +47,8 @@ pub struct Function {
     pub arity: (usize, Option<usize>),
     /// Whether it is called with a blank first argument; else that gives a blank without a call.
     pub takes_blank: bool,
+    /// Whether it gives its first argument that is not blank, so that those after it are not evaluated and cannot fail.
+    pub lazy: bool,
     /// What it makes of arguments of these types. The checker has counted the arguments.
     pub check: Check,
     /// Does once what literal arguments allow (a compiled pattern). Takes the literal arguments by place, the piped
@@ -200,6 +202,7 @@ const BASE: Function = Function {
     signature: "",
     arity: (1, Some(1)),
     takes_blank: false,
+    lazy: false,
     check: |arguments| Ok(Signature::of(arguments, Type::Nothing, false)),
     prepare: None,
     call: |_, _| Ok(Value::Blank),

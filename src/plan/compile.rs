@@ -9,7 +9,7 @@ use super::expression::{Call, Condition, Expr, Part};
 use super::needs;
 use super::program::{
     Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, TargetField,
-    Test, TestOp, WhenWritten,
+    Test, TestOp,
 };
 
 /// Compiles a checked project. The sources give each rule its file and line; the schemas the types of what is read of a
@@ -104,6 +104,7 @@ impl Context<'_> {
             condition: self.condition(&guard.condition, tables),
             otherwise: guard.otherwise.clone(),
             fields: Vec::new(),
+            lookups: Vec::new(),
             text,
             at: self.at(guard.span),
         }
@@ -223,6 +224,7 @@ impl Context<'_> {
                     tests,
                     field: field.clone(),
                     ty,
+                    needs: Vec::new(),
                     early: false,
                     at,
                 });

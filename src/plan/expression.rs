@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::syntax::ast::{ArithmeticOp, CompareOp, Presence};
+use crate::syntax::ast::{ArithmeticOp, CompareOp, Presence};
 
 use crate::functions::{self, Function, Prepared};
 use crate::source::Location;

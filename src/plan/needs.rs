@@ -17,11 +17,11 @@ struct Used {
 /// Fills in what follows from the expressions of a program.
 pub(super) fn fill(mapping: &mut Mapping) {
     let mut early = Used::default();
-    let mut guard_fields = Vec::new();
+    let mut guard_needs = Vec::new();
     for guard in &mapping.guards {
         let mut used = Used::default();
         used.condition(mapping, &guard.condition);
-        guard_fields.push(source_fields(mapping, &used.slots));
+        guard_needs.push((source_fields(mapping, &used.slots), used.lookups.into_iter().collect()));
         early.condition(mapping, &guard.condition);
     }
     let guards_need = early.slots.clone();
@@ -41,8 +41,22 @@ pub(super) fn fill(mapping: &mut Mapping) {
         })
         .collect();
 
-    for (guard, fields) in mapping.guards.iter_mut().zip(guard_fields) {
+    let nested: Vec<Vec<usize>> = mapping
+        .lookups
+        .iter()
+        .map(|lookup| {
+            let mut used = Used::default();
+            used.tests(mapping, &lookup.tests);
+            used.lookups.into_iter().collect()
+        })
+        .collect();
+
+    for (guard, (fields, lookups)) in mapping.guards.iter_mut().zip(guard_needs) {
         guard.fields = fields;
+        guard.lookups = lookups;
+    }
+    for (lookup, needs) in mapping.lookups.iter_mut().zip(nested) {
+        lookup.needs = needs;
     }
     for (rule, lookups) in mapping.rules.iter_mut().zip(rule_lookups) {
         rule.lookups = lookups;

@@ -125,6 +125,8 @@ pub struct Lookup {
     pub field: String,
     /// How its raw value is read.
     pub ty: Type,
+    /// The look-ups inside its tests; they are made first.
+    pub needs: Vec<usize>,
     /// Whether guards, the key or the rungs need it; else it is made only once a rule that applies needs it.
     pub early: bool,
     /// The line.
@@ -160,6 +162,8 @@ pub struct Guard {
     pub otherwise: GuardElse,
     /// The source fields that it reads, for `wait`.
     pub fields: Vec<String>,
+    /// The look-ups that it needs.
+    pub lookups: Vec<usize>,
     /// As written, for people.
     pub text: String,
     /// The line.
