@@ -245,7 +245,9 @@ impl<'t> Places<'t> {
         let ends =
             |at: usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
         let starts = (0..bytes.len()).filter(|at| ends(*at)).map(|at| at + 1);
-        Self { file, text, lines: std::iter::once(0).chain(starts).collect() }
+        // The parser counts no column for a byte order mark.
+        let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Self { file, text, lines: std::iter::once(first).chain(starts).collect() }
     }
 
     fn offset(&self, marker: Marker) -> usize {
