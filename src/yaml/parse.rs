@@ -47,7 +47,8 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// Reads a file that holds one YAML document; reports what cannot be read. `None` is a file without a usable tree.
+/// Reads a file that holds one YAML document; reports what cannot be read. `None` is a file without a usable
+/// tree; an empty file is an empty scalar.
 pub(crate) fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     let mut builder = Builder::new(file, text);
     for event in Parser::new_from_str(text) {
@@ -62,7 +63,8 @@ pub(crate) fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>)
             return (None, builder.findings);
         }
     }
-    (builder.root, builder.findings)
+    let empty = Node { span: Span::new(file, 0, 0), kind: Kind::Scalar { text: String::new(), plain: true } };
+    (Some(builder.root.unwrap_or(empty)), builder.findings)
 }
 
 /// A list or mapping that is still open.

@@ -119,12 +119,11 @@ fn an_empty_file_is_nothing() {
     for text in ["", "\n", "# only a comment\n", "---\n"] {
         let (_, node, findings) = read(text);
         assert_eq!(findings, [], "{text:?}");
-        if let Some(node) = node {
-            assert!(
-                matches!(&node.kind, Kind::Scalar { text, plain: true } if text.is_empty() || text == "~"),
-                "{node:?}"
-            );
-        }
+        let node = node.unwrap();
+        assert!(
+            matches!(&node.kind, Kind::Scalar { text, plain: true } if text.is_empty() || text == "~"),
+            "{node:?}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! The report that a person reads.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
@@ -38,12 +38,9 @@ pub fn human(sources: &Sources, findings: &[Diagnostic], colour: bool, width: us
         let start = out.len();
         if handler.render_report(&mut out, &Report::new(finding, &texts)).is_err() {
             out.truncate(start);
-            out.push_str(&format!(
-                "{} {}: {}\n",
-                finding.code,
-                sources.locate(finding.span()),
-                clean(&finding.message)
-            ));
+            let place = sources.locate(finding.span());
+            // Writing into a `String` cannot fail.
+            let _ = writeln!(out, "{} {place}: {}", finding.code, clean(&finding.message));
         }
         out.push('\n');
     }
