@@ -318,3 +318,19 @@ fn a_report_names_the_nearest_key_and_type() {
     let helps: Vec<_> = findings.iter().map(|finding| finding.help.as_deref()).collect();
     assert_eq!(helps, [Some("did you mean `string`?"), Some("did you mean `required`?")]);
 }
+
+proptest::proptest! {
+    /// Whatever a file holds, reading it and showing the findings ends without a panic.
+    #[test]
+    fn any_text_is_read_and_reported(text in "(crm: (hubspot|salesforce)\n)?(api_version: v3\n)?[a-e0:,\\[\\]{}&*!|>'\"#% \t\r\n\\-\u{e9}\u{1f600}?.~]{0,60}") {
+        let mut sources = Sources::new();
+        let (_, mut findings) = load(&mut sources, "schema.yaml", &text);
+        findings.extend(crate::config::parse(&mut sources, "mapwright.yaml", &text).1);
+        for label in findings.iter().flat_map(|finding| &finding.labels) {
+            let source = sources.file(label.span.file).text();
+            proptest::prop_assert!(source.get(label.span.range()).is_some(), "{:?} of {source:?}", label.span);
+        }
+        crate::diagnostic::human(&sources, &findings, false, 80);
+        crate::diagnostic::sarif(&sources, &findings);
+    }
+}

@@ -1,5 +1,6 @@
 //! From text to a tree of nodes with their places.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
@@ -239,6 +240,15 @@ struct Places<'t> {
     text: &'t str,
     /// The first byte of each line; YAML ends a line at LF, CRLF or CR.
     lines: Vec<usize>,
+    last: Cell<Last>,
+}
+
+/// The place that was asked for last.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    line: usize,
+    column: usize,
+    at: usize,
 }
 
 impl<'t> Places<'t> {
@@ -249,15 +259,31 @@ impl<'t> Places<'t> {
         let starts = (0..bytes.len()).filter(|at| ends(*at)).map(|at| at + 1);
         // The parser counts no column for a byte order mark.
         let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        Self { file, text, lines: std::iter::once(first).chain(starts).collect() }
+        let lines = std::iter::once(first).chain(starts).collect();
+        Self { file, text, lines, last: Cell::new(Last { at: first, ..Last::default() }) }
     }
 
+    /// The byte of a marker. Markers come nearly in order, so the walk starts from the last one where that is on the
+    /// same line: a file may be one line of many megabytes.
     fn offset(&self, marker: Marker) -> usize {
         let line = marker.line().saturating_sub(1);
         let Some(start) = self.lines.get(line).copied() else { return self.text.len() };
         let end = self.lines.get(line + 1).copied().unwrap_or(self.text.len());
-        let columns = &self.text[start..end];
-        columns.char_indices().nth(marker.col()).map_or(end, |(at, _)| start + at)
+        let (mut column, mut at) = match self.last.get() {
+            Last { line: last, column, at } if last == line => (column, at),
+            _ => (0, start),
+        };
+        let width = |c: Option<char>| c.map_or(0, char::len_utf8);
+        while column < marker.col() && at < end {
+            at += width(self.text[at..end].chars().next());
+            column += 1;
+        }
+        while column > marker.col() && at > start {
+            at -= width(self.text[start..at].chars().next_back());
+            column -= 1;
+        }
+        self.last.set(Last { line, column, at });
+        at
     }
 
     fn span(&self, span: saphyr_parser::Span) -> Span {

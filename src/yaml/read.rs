@@ -1,6 +1,7 @@
 //! Typed reading of nodes, which reports every mistake and goes on.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use serde::de::DeserializeOwned;
 
@@ -240,7 +241,9 @@ impl<'n> Keys<'n> {
     }
 
     /// Reports every key that nobody asked for.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
+        let mut seen = HashSet::new();
+        self.known.retain(|key| seen.insert(*key));
         for Entry { key, .. } in self.entries {
             if self.known.contains(&key.value.as_str()) {
                 continue;

@@ -148,6 +148,9 @@ fn hostile_nesting_ends_soon() {
     }
     let (_, node, findings) = read(&bomb);
     assert!(node.is_some() && findings.len() > 100);
+    let line = format!("[{}]", "{ a: b, ü: [c] }, ".repeat(50_000));
+    let (_, node, findings) = read(&line);
+    assert!(node.is_some() && findings.is_empty());
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 

@@ -8,7 +8,7 @@ use miette::{
     SourceSpan, SpanContents,
 };
 
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, SourceFile, Sources, Span};
 
 use super::super::{Diagnostic, Severity};
 
@@ -89,7 +89,7 @@ fn clean(text: &str) -> String {
 #[derive(Debug, Clone, Copy)]
 struct Part<'t> {
     file: FileId,
-    name: &'t str,
+    source: &'t SourceFile,
     text: &'t str,
     base: usize,
 }
@@ -111,7 +111,7 @@ impl<'t> Report<'t> {
                 continue;
             }
             let base = parts.last().map_or(0, |last| last.base + last.text.len() + 1);
-            parts.push(Part { file, name: texts.sources.file(file).name(), text: texts.text(file), base });
+            parts.push(Part { file, source: texts.sources.file(file), text: texts.text(file), base });
         }
         Self { finding, message: clean(&finding.message), parts }
     }
@@ -200,21 +200,16 @@ impl SourceCode for Report<'_> {
         let from = if before == 0 { start } else { line_start(part.text, start, before) };
         let from = floor_boundary(part.text, from.max(start.saturating_sub(MAX_SIDE)));
         let to = if after == 0 && covered.is_empty() { end } else { line_end(part.text, end, after) };
-        let to = floor_boundary(part.text, to.min(end + MAX_SIDE)).max(end);
-        let head = &part.text[..from];
-        let line = head.bytes().filter(|byte| *byte == b'\n').count();
-        let column = head[head.rfind('\n').map_or(0, |at| at + 1)..].chars().count();
+        // The line that `prepare` added after the last line end is shown only to a label on it.
+        let last = part.text.len() - 1;
+        let added = end < last && part.text[..last].ends_with('\n');
+        let to = floor_boundary(part.text, to.min(end + MAX_SIDE).min(last + usize::from(!added))).max(end);
+        let (line, column) = part.source.position(u32::try_from(from).unwrap_or(u32::MAX));
         let data = &part.text[from..to];
         let lines = data.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let place = SourceSpan::new((part.base + from).into(), data.len());
-        Ok(Box::new(MietteSpanContents::new_named(
-            part.name.to_owned(),
-            data.as_bytes(),
-            place,
-            line,
-            column,
-            lines,
-        )))
+        let (name, line, column) = (part.source.name().to_owned(), line - 1, column - 1);
+        Ok(Box::new(MietteSpanContents::new_named(name, data.as_bytes(), place, line, column, lines)))
     }
 }
 
