@@ -65,11 +65,7 @@ impl Guard {
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             _ => return Ok(()),
         };
-        if self.permits(address) {
-            Ok(())
-        } else {
-            Err(format!("`{}` is a private address", shown(url)))
-        }
+        if self.permits(address) { Ok(()) } else { Err(format!("`{}` is a private address", shown(url))) }
     }
 
     fn permits(&self, address: IpAddr) -> bool {
@@ -170,7 +166,12 @@ mod tests {
     fn only_the_configured_hosts_are_allowed() {
         let guard = Guard::new(&url("https://api.hubapi.com"), false).unwrap();
         assert!(guard.check(&url("https://api.hubapi.com/crm/v3/objects")).is_ok());
-        for other in ["https://api.hubapi.com:8443/", "http://api.hubapi.com/", "https://evil.test/", "https://api.hubapi.com.evil.test"] {
+        for other in [
+            "https://api.hubapi.com:8443/",
+            "http://api.hubapi.com/",
+            "https://evil.test/",
+            "https://api.hubapi.com.evil.test",
+        ] {
             assert!(guard.check(&url(other)).is_err(), "{other}");
         }
         guard.admit(&url("https://acme.my.salesforce.com")).unwrap();
@@ -179,7 +180,13 @@ mod tests {
 
     #[test]
     fn plain_text_and_private_hosts_are_refused() {
-        for text in ["http://api.hubapi.com", "ftp://api.hubapi.com", "https://10.0.0.1", "https://[fd00::1]", "https://169.254.169.254"] {
+        for text in [
+            "http://api.hubapi.com",
+            "ftp://api.hubapi.com",
+            "https://10.0.0.1",
+            "https://[fd00::1]",
+            "https://169.254.169.254",
+        ] {
             assert!(Guard::new(&url(text), false).is_err(), "{text}");
         }
         assert!(Guard::new(&url("http://10.0.0.1:8080"), true).is_ok());
@@ -203,9 +210,26 @@ mod tests {
     #[test]
     fn special_addresses_are_not_public() {
         for text in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "198.18.0.1",
-            "192.0.0.8", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "::ffff:10.0.0.1",
-            "64:ff9b::a00:1", "2002:a00:1::", "2001:db8::1", "2001::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "198.18.0.1",
+            "192.0.0.8",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001:db8::1",
+            "2001::1",
         ] {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }

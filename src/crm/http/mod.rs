@@ -227,7 +227,8 @@ impl Http {
             if error.kind != CrmErrorKind::Retry || error.maybe_applied {
                 return Err(error);
             }
-            let Some(wait) = self.options.retry.wait(attempt, error.retry_after, (self.options.jitter)()) else {
+            let Some(wait) = self.options.retry.wait(attempt, error.retry_after, (self.options.jitter)())
+            else {
                 return Err(error);
             };
             tracing::debug!(side = %self.vendor.side, attempt, ?wait, status = error.status, "calling again");
@@ -296,7 +297,10 @@ impl Http {
         let response = request.send().await.map_err(|error| self.broken(error, call.safe))?;
         self.refuse_redirect(&response)?;
         let answer = self.collect(response, call.safe).await?;
-        (self.vendor.limits)(&answer.headers, &mut self.limits.lock().unwrap_or_else(PoisonError::into_inner));
+        (self.vendor.limits)(
+            &answer.headers,
+            &mut self.limits.lock().unwrap_or_else(PoisonError::into_inner),
+        );
         Ok(answer)
     }
 
@@ -423,7 +427,10 @@ fn build_client(guard: &Arc<Guard>, options: &HttpOptions) -> Result<reqwest::Cl
     client_builder(guard, options).build().map_err(|error| SetupError::Client(chain(&error)))
 }
 
-fn build_client_without_roots(guard: &Arc<Guard>, options: &HttpOptions) -> Result<reqwest::Client, SetupError> {
+fn build_client_without_roots(
+    guard: &Arc<Guard>,
+    options: &HttpOptions,
+) -> Result<reqwest::Client, SetupError> {
     client_builder(guard, options)
         .tls_certs_only(std::iter::empty())
         .build()

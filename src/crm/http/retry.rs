@@ -66,8 +66,11 @@ mod tests {
 
     #[test]
     fn waits_double_and_stop() {
-        let policy =
-            RetryPolicy { max_attempts: 4, base_delay: Duration::from_secs(1), max_delay: Duration::from_secs(3) };
+        let policy = RetryPolicy {
+            max_attempts: 4,
+            base_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(3),
+        };
         assert_eq!(policy.wait(1, None, 1.0), Some(Duration::from_secs(1)));
         assert_eq!(policy.wait(1, None, 0.0), Some(Duration::from_millis(500)));
         assert_eq!(policy.wait(2, None, 1.0), Some(Duration::from_secs(2)));
