@@ -8,6 +8,8 @@ pub mod hubspot;
 mod limits;
 pub mod salesforce;
 mod share;
+#[cfg(test)]
+mod testing;
 mod waves;
 
 use async_trait::async_trait;

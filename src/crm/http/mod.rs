@@ -8,6 +8,8 @@
 
 mod guard;
 mod retry;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -133,7 +133,10 @@ impl HubspotClient {
         let mut open: Vec<usize> = group.to_vec();
         let mut nameless = 0_usize;
         for error in list(body, "errors").iter().filter_map(Problem::read) {
-            let named = blamed(&error, requests, &open);
+            let mut named = blamed(&error, requests, &open);
+            if named.is_empty() && group.len() == 1 {
+                named.clone_from(&open);
+            }
             if named.is_empty() {
                 nameless += 1;
             }
