@@ -6,13 +6,51 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::types::{Filter, FilterOp, FindRequest, Record, Value};
+use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, Record, Value};
+
+/// A client that makes one look-up.
+#[async_trait]
+pub(super) trait LookUp: Sync {
+    /// Makes it.
+    async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError>;
+}
+
+/// Makes all look-ups, sharing calls of at most `size` values; one answer for each request, in order.
+pub(super) async fn look_up_all(
+    client: &impl LookUp,
+    requests: &[FindRequest],
+    size: usize,
+) -> Vec<Result<Vec<Record>, CrmError>> {
+    // INVARIANT: every index is in exactly one call of `share`, so no answer stays empty by omission.
+    let mut answers: Vec<Result<Vec<Record>, CrmError>> = requests.iter().map(|_| Ok(Vec::new())).collect();
+    for call in share(requests, size) {
+        let shared = match call {
+            Call::Single(index) => {
+                answers[index] = client.look_up(&requests[index]).await;
+                continue;
+            }
+            Call::Shared(shared) => shared,
+        };
+        let rows = client.look_up(&shared.request).await;
+        let mut handed = rows.as_ref().ok().and_then(|rows| shared.hand_out(rows)).unwrap_or_default();
+        for index in shared.indices() {
+            answers[index] = match (handed.remove(&index), &rows) {
+                (Some(rows), _) => Ok(rows),
+                // One text at fault must not fail the others.
+                (None, Err(error)) if error.kind != CrmErrorKind::Refused => Err(error.clone()),
+                (None, _) => client.look_up(&requests[index]).await,
+            };
+        }
+    }
+    answers
+}
 
 /// Look-ups that go in one call.
 #[derive(Debug, PartialEq)]
-pub(super) enum Call {
+enum Call {
     /// One request by itself: its index.
     Single(usize),
     /// Several that differ in one text.
@@ -21,9 +59,9 @@ pub(super) enum Call {
 
 /// Several look-ups as one.
 #[derive(Debug, PartialEq)]
-pub(super) struct Shared {
+struct Shared {
     /// The request that asks for all of them.
-    pub(super) request: FindRequest,
+    request: FindRequest,
     /// The field that differs.
     field: String,
     /// Whether the field was added for handing out.
@@ -36,7 +74,7 @@ pub(super) struct Shared {
 const SLACK: u32 = 100;
 
 /// Groups look-ups into calls of at most `size` values.
-pub(super) fn share(requests: &[FindRequest], size: usize) -> Vec<Call> {
+fn share(requests: &[FindRequest], size: usize) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut taken = vec![false; requests.len()];
     for first in 0..requests.len() {
@@ -126,13 +164,13 @@ fn join(requests: &[FindRequest], indices: &[usize], at: usize) -> Shared {
 
 impl Shared {
     /// The requests' indices.
-    pub(super) fn indices(&self) -> impl Iterator<Item = usize> + '_ {
+    fn indices(&self) -> impl Iterator<Item = usize> + '_ {
         self.members.iter().map(|(index, _, _)| *index)
     }
 
     /// Hands the rows out to their requests, in order and up to each limit; `None` when that is not possible without
     /// doubt: the answer was cut off, or a row answers to none of the texts.
-    pub(super) fn hand_out(&self, rows: &[Record]) -> Option<HashMap<usize, Vec<Record>>> {
+    fn hand_out(&self, rows: &[Record]) -> Option<HashMap<usize, Vec<Record>>> {
         if rows.len() >= usize::try_from(self.request.limit).unwrap_or(usize::MAX) {
             return None;
         }

@@ -23,7 +23,7 @@ const PRIMARY: &str = "Primary";
 pub(super) struct Label {
     category: String,
     type_id: u64,
-    label: Option<String>,
+    text: Option<String>,
 }
 
 impl Label {
@@ -31,13 +31,13 @@ impl Label {
         Some(Self {
             category: json.get("category")?.as_str()?.to_owned(),
             type_id: json.get("typeId")?.as_u64()?,
-            label: json.get("label").and_then(Json::as_str).map(str::to_owned),
+            text: json.get("label").and_then(Json::as_str).map(str::to_owned),
         })
     }
 
     fn is(&self, kind: &AssociationKind) -> bool {
         let labelled =
-            |text: &str| self.label.as_deref().is_some_and(|label| label.eq_ignore_ascii_case(text));
+            |text: &str| self.text.as_deref().is_some_and(|label| label.eq_ignore_ascii_case(text));
         match kind {
             AssociationKind::Plain => true,
             AssociationKind::Primary => self.category == "HUBSPOT_DEFINED" && labelled(PRIMARY),
@@ -160,15 +160,14 @@ impl HubspotClient {
     async fn label(&self, from: &str, to: &str, kind: &AssociationKind) -> Result<Label, CrmError> {
         let pair = (self.path_name(from).to_owned(), self.path_name(to).to_owned());
         let known = self.labels.lock().unwrap_or_else(PoisonError::into_inner).get(&pair).cloned();
-        let labels = match known {
-            Some(labels) => labels,
-            None => {
-                let answer = self.json(&Call::get(self.pair_address(from, to, &["labels"]))).await?;
-                let results = answer.get("results").and_then(Json::as_array).cloned().unwrap_or_default();
-                let labels: Vec<Label> = results.iter().filter_map(Label::read).collect();
-                self.labels.lock().unwrap_or_else(PoisonError::into_inner).insert(pair, labels.clone());
-                labels
-            }
+        let labels = if let Some(labels) = known {
+            labels
+        } else {
+            let answer = self.json(&Call::get(self.pair_address(from, to, &["labels"]))).await?;
+            let results = answer.get("results").and_then(Json::as_array).cloned().unwrap_or_default();
+            let labels: Vec<Label> = results.iter().filter_map(Label::read).collect();
+            self.labels.lock().unwrap_or_else(PoisonError::into_inner).insert(pair, labels.clone());
+            labels
         };
         labels.into_iter().find(|label| label.is(kind)).ok_or_else(|| {
             let name = match kind {

@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use super::http::{Call, Http, HttpOptions, SetupError, join};
-use super::{Crm, Limits};
+use super::{Crm, Limits, share};
 use crate::schema::Schema;
 use crate::source::Side;
 use crate::types::{
@@ -150,7 +150,7 @@ impl Crm for HubspotClient {
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        self.find_records(requests).await
+        share::look_up_all(self, requests, records::SEARCH_VALUES).await
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {

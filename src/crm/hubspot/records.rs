@@ -1,9 +1,10 @@
 //! Reading and searching records.
 
+use async_trait::async_trait;
 use serde_json::{Map, Value as Json, json};
 
 use crate::crm::http::Call;
-use crate::crm::share;
+use crate::crm::share::LookUp;
 use crate::source::ObjectName;
 use crate::types::{CrmError, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
 
@@ -16,7 +17,7 @@ const BATCH: usize = 100;
 const PAGE: u32 = 200;
 const SEARCH_ROWS: u32 = 10_000;
 /// Values in one `IN`, tests in one group, groups in one search (the same page).
-const SEARCH_VALUES: usize = 100;
+pub(super) const SEARCH_VALUES: usize = 100;
 const SEARCH_FILTERS: usize = 6;
 const SEARCH_GROUPS: usize = 5;
 
@@ -64,32 +65,6 @@ impl HubspotClient {
             .collect()
     }
 
-    /// Looks records up; requests that differ in one text share a search, of which HubSpot allows five a second.
-    ///
-    /// Searches are eventually consistent: a record made seconds ago can be missing.
-    pub(super) async fn find_records(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        let mut answers: Vec<Option<Result<Vec<Record>, CrmError>>> = requests.iter().map(|_| None).collect();
-        for call in share::share(requests, SEARCH_VALUES) {
-            match call {
-                share::Call::Single(index) => answers[index] = Some(self.search(&requests[index]).await),
-                share::Call::Shared(shared) => {
-                    let rows = self.search(&shared.request).await;
-                    let mut handed =
-                        rows.as_ref().ok().and_then(|rows| shared.hand_out(rows)).unwrap_or_default();
-                    for index in shared.indices() {
-                        answers[index] = Some(match (handed.remove(&index), &rows) {
-                            (Some(rows), _) => Ok(rows),
-                            (None, Ok(_)) => self.search(&requests[index]).await,
-                            (None, Err(error)) => Err(error.clone()),
-                        });
-                    }
-                }
-            }
-        }
-        // INVARIANT: every index is in exactly one call of `share`.
-        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Ok(Vec::new()))).collect()
-    }
-
     async fn search(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
         let groups = groups(&request.filters).map_err(|why| self.refused(why))?;
         let created = created_property(self.path_name(&request.object.name));
@@ -123,6 +98,14 @@ impl HubspotClient {
         rows.truncate(limit as usize);
         rows.sort_by_key(age);
         self.records(&request.object, &json!({"results": rows}), &request.fields)
+    }
+}
+
+/// A search; HubSpot allows five a second, and its index lags: a record made seconds ago can be missing.
+#[async_trait]
+impl LookUp for HubspotClient {
+    async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
+        self.search(request).await
     }
 }
 

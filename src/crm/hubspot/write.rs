@@ -260,7 +260,7 @@ fn by_name(result: &Json, _: &Kind, requests: &[WriteRequest], open: &[usize]) -
     })
 }
 
-/// The one row all of whose values a result echoes; HubSpot puts e-mail addresses in lower case.
+/// The one row all of whose values a result echoes (HubSpot's answers hold what was sent); HubSpot puts e-mail addresses in lower case.
 fn by_values(result: &Json, kind: &Kind, requests: &[WriteRequest], open: &[usize]) -> Option<usize> {
     if kind.verb != Verb::Create {
         return None;
@@ -271,20 +271,13 @@ fn by_values(result: &Json, kind: &Kind, requests: &[WriteRequest], open: &[usiz
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?.to_lowercase())))
         .collect();
+    // A value that is not echoed proves nothing, and another row might have it by default.
     let fits = |index: &&usize| {
-        let sent = requests[**index]
-            .fields
-            .iter()
-            .map(|(name, value)| (name, values::to_text(value).to_lowercase()));
-        let mut common = 0;
-        for (name, value) in sent {
-            match echoed.get(name.as_str()) {
-                Some(known) if *known == value => common += 1,
-                Some(_) => return false,
-                None => {}
-            }
-        }
-        common > 0
+        let mut sent = requests[**index].fields.iter().filter(|(_, value)| !value.is_blank()).peekable();
+        sent.peek().is_some()
+            && sent.all(|(name, value)| {
+                echoed.get(name.as_str()) == Some(&values::to_text(value).to_lowercase())
+            })
     };
     let mut fitting = open.iter().filter(fits);
     match (fitting.next(), fitting.next()) {

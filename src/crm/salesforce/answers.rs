@@ -40,8 +40,7 @@ enum Meaning {
 /// The table. `None` is validation or a wrong request: the code goes to the author as it is.
 fn meaning(code: &str, message: &str) -> Option<Meaning> {
     Some(match code {
-        "UNABLE_TO_LOCK_ROW" => Meaning::Retry { maybe_applied: false },
-        "SERVER_UNAVAILABLE" => Meaning::Retry { maybe_applied: false },
+        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" => Meaning::Retry { maybe_applied: false },
         "QUERY_TIMEOUT" | "UNKNOWN_EXCEPTION" | "REQUEST_RUNNING_TOO_LONG" => {
             Meaning::Retry { maybe_applied: true }
         }
@@ -225,10 +224,9 @@ fn duplicate(problem: &Problem, object: &ObjectName) -> WriteAnswer {
             let Some(id) = found.pointer("/record/Id").and_then(Json::as_str) else { continue };
             let kind = found.pointer("/record/attributes/type").or_else(|| result.get("entityType"));
             let name = kind.and_then(Json::as_str).unwrap_or(&object.name);
-            let matched =
-                MatchedRecord { object: ObjectName::new(Side::Salesforce, name), id: id.to_owned() };
-            if !matches.contains(&matched) {
-                matches.push(matched);
+            let record = MatchedRecord { object: ObjectName::new(Side::Salesforce, name), id: id.to_owned() };
+            if !matches.contains(&record) {
+                matches.push(record);
             }
         }
     }

@@ -22,7 +22,7 @@ use url::Url;
 pub use auth::SalesforceAuth;
 
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
-use super::{Crm, Limits};
+use super::{Crm, Limits, share};
 use crate::schema::Schema;
 use crate::source::Side;
 use crate::types::{
@@ -86,19 +86,13 @@ impl SalesforceClient {
     /// Makes the call that `build` describes for a session; once more with a new session if that one has ended.
     async fn send(&self, build: impl Fn(&Url) -> Result<Call, CrmError> + Send) -> Result<Answer, CrmError> {
         let session = self.sessions.current(&self.http).await?;
-        match self.http.send(&self.named(build(&session.instance)?), Some(&session.token)).await {
+        match self.http.send(&named(build(&session.instance)?), Some(&session.token)).await {
             // Nothing was applied, so writes go again too.
             Err(error) if error.kind == CrmErrorKind::Unauthorised => {}
             other => return other,
         }
         let session = self.sessions.renew(&self.http, &session).await?;
-        self.http.send(&self.named(build(&session.instance)?), Some(&session.token)).await
-    }
-
-    /// Changes then carry the client's name in their origin, so that our own are recognised.
-    fn named(&self, mut call: Call) -> Call {
-        call.headers.push(("Sforce-Call-Options", "client=mapwright".to_owned()));
-        call
+        self.http.send(&named(build(&session.instance)?), Some(&session.token)).await
     }
 
     /// The address of a resource of the configured version.
@@ -120,6 +114,12 @@ impl SalesforceClient {
     }
 }
 
+/// Changes then carry the client's name in their origin, so that our own are recognised.
+fn named(mut call: Call) -> Call {
+    call.headers.push(("Sforce-Call-Options", "client=mapwright".to_owned()));
+    call
+}
+
 /// Whether a text has the form of a Salesforce id.
 fn is_id(text: &str) -> bool {
     (text.len() == 15 || text.len() == 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -136,7 +136,7 @@ impl Crm for SalesforceClient {
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        self.find_records(requests).await
+        share::look_up_all(self, requests, records::LOOKUPS).await
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {

@@ -1,11 +1,12 @@
 //! Reading and looking up records.
 
+use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use crate::crm::http::Call;
-use crate::crm::share;
+use crate::crm::share::LookUp;
 use crate::source::ObjectName;
-use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
+use crate::types::{CrmError, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
 
 use super::soql::{SelectBuilder, SoqlError};
 use super::{SalesforceClient, is_id, values};
@@ -13,7 +14,7 @@ use super::{SalesforceClient, is_id, values};
 /// Ids in one query: with 27 bytes for each in the URL, well below its limit.
 const IDS: usize = 200;
 /// Look-ups in one query; an e-mail address has at most 80 characters in Salesforce.
-const LOOKUPS: usize = 100;
+pub(super) const LOOKUPS: usize = 100;
 
 impl SalesforceClient {
     /// Reads records by id. What cannot be an id names no record.
@@ -28,38 +29,6 @@ impl SalesforceClient {
             records.extend(self.select(&request.object, &filters, &request.fields, None).await?);
         }
         Ok(records)
-    }
-
-    /// Looks records up; requests that differ in one text share a query.
-    pub(super) async fn find_records(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        let mut answers: Vec<Option<Result<Vec<Record>, CrmError>>> = requests.iter().map(|_| None).collect();
-        for call in share::share(requests, LOOKUPS) {
-            match call {
-                share::Call::Single(index) => answers[index] = Some(self.find_one(&requests[index]).await),
-                share::Call::Shared(shared) => {
-                    let rows = self.find_one(&shared.request).await;
-                    let mut handed =
-                        rows.as_ref().ok().and_then(|rows| shared.hand_out(rows)).unwrap_or_default();
-                    for index in shared.indices() {
-                        answers[index] = Some(match (handed.remove(&index), &rows) {
-                            (Some(rows), _) => Ok(rows),
-                            // A text that is too long, or rows that cannot be told apart, are one request's matter.
-                            (None, Ok(_)) => self.find_one(&requests[index]).await,
-                            (None, Err(error)) if error.kind == CrmErrorKind::Refused => {
-                                self.find_one(&requests[index]).await
-                            }
-                            (None, Err(error)) => Err(error.clone()),
-                        });
-                    }
-                }
-            }
-        }
-        // INVARIANT: every index is in exactly one call of `share`.
-        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Ok(Vec::new()))).collect()
-    }
-
-    async fn find_one(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
-        self.select(&request.object, &request.filters, &request.fields, Some(request.limit)).await
     }
 
     async fn select(
@@ -136,5 +105,12 @@ impl SalesforceClient {
                 return Ok(rows);
             }
         }
+    }
+}
+
+#[async_trait]
+impl LookUp for SalesforceClient {
+    async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
+        self.select(&request.object, &request.filters, &request.fields, Some(request.limit)).await
     }
 }

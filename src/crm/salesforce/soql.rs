@@ -76,7 +76,8 @@ impl SelectBuilder {
         }
         soql.push_str(" ORDER BY CreatedDate, Id");
         if let Some(rows) = self.limit {
-            soql.push_str(&format!(" LIMIT {rows}"));
+            soql.push_str(" LIMIT ");
+            soql.push_str(&rows.to_string());
         }
         let encoded: usize = url::form_urlencoded::byte_serialize(soql.as_bytes()).map(str::len).sum();
         if soql.chars().count() > MAX_STATEMENT || encoded > MAX_ENCODED {

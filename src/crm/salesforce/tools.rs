@@ -41,7 +41,7 @@ impl SalesforceClient {
     /// The ids of the organisation and the integration user, read off the token answer without a further call.
     pub async fn identity(&self) -> Result<Option<(String, String)>, CrmError> {
         let session = self.sessions.current(&self.http).await?;
-        let Some(segments) = session.identity.as_ref().and_then(|url| url.path_segments()) else {
+        let Some(segments) = session.identity.as_ref().and_then(url::Url::path_segments) else {
             return Ok(None);
         };
         let parts: Vec<&str> = segments.filter(|part| !part.is_empty()).collect();

@@ -102,12 +102,11 @@ impl SalesforceClient {
             match self.write_collection(kind, requests, &group).await {
                 Ok(rows) => {
                     for (index, row) in group.into_iter().zip(rows) {
-                        answers[index] = Some(match row {
-                            Row::Decided(answer) => answer,
-                            Row::Detail(_) if fits_address(&requests[index].target) => {
-                                self.write_single(kind, &requests[index]).await
-                            }
-                            Row::Detail(answer) => answer,
+                        let detail = row.lacks_details && fits_address(&requests[index].target);
+                        answers[index] = Some(if detail {
+                            self.write_single(kind, &requests[index]).await
+                        } else {
+                            row.answer
                         });
                     }
                 }
@@ -150,7 +149,13 @@ impl SalesforceClient {
             .await;
         match sent {
             Err(error) => WriteAnswer::Failed(error),
-            Ok(answer) if !answer.success() => answers::single(&answer, &request.object),
+            Ok(answer) if !answer.success() => match answers::single(&answer, &request.object) {
+                // Only an update names a record that can be missing; otherwise it is the object.
+                WriteAnswer::Gone { .. } if answer.status == 404 && kind.verb != Verb::Update => {
+                    WriteAnswer::Failed(self.http.explain(&answer, false))
+                }
+                decided => decided,
+            },
             Ok(answer) => self.written(request, &answer).await,
         }
     }
@@ -234,30 +239,28 @@ impl SalesforceClient {
                 Verb::Update => false,
                 Verb::Upsert(_) => result.get("created").and_then(Json::as_bool).unwrap_or(false),
             };
-            return Row::Decided(match (id, &request.target) {
+            let answer = match (id, &request.target) {
                 (Some(id), _) => WriteAnswer::Written { id: id.to_owned(), created },
                 (None, WriteTarget::Update { id }) => WriteAnswer::Written { id: id.clone(), created },
                 (None, _) => WriteAnswer::Failed(self.http.garbled(answer, false)),
-            });
+            };
+            return Row { answer, lacks_details: false };
         }
         let problems = answers::problems(Some(result));
         let said = result.to_string();
-        let decided = answers::row(answer.status, &problems, &request.object, &said);
-        if problems.iter().any(answers::Problem::lacks_details) {
-            Row::Detail(decided)
-        } else {
-            Row::Decided(decided)
+        Row {
+            answer: answers::row(answer.status, &problems, &request.object, &said),
+            lacks_details: problems.iter().any(answers::Problem::lacks_details),
         }
     }
 }
 
 /// One row of a collections answer.
-enum Row {
-    /// Its answer.
-    Decided(WriteAnswer),
-    /// Blocked by a duplicate rule whose findings only the record's own address tells. Nothing was written, so asking
-    /// there is safe.
-    Detail(WriteAnswer),
+struct Row {
+    answer: WriteAnswer,
+    /// A duplicate rule blocked it, and only the record's own address tells what the rule found. Nothing was written, so
+    /// asking there is safe.
+    lacks_details: bool,
 }
 
 fn describe(request: &WriteRequest) -> (Kind, Option<String>) {
