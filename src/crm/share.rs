@@ -286,4 +286,38 @@ mod tests {
         let many: Vec<_> = (0..102).map(|i| row(&i.to_string(), &json!("a@x.test"))).collect();
         assert_eq!(shared.hand_out(&many), None);
     }
+
+    /// Refuses the text `bad`, breaks off at `broken`, answers every other list with no rows.
+    struct Fake(std::sync::Mutex<Vec<FilterOp>>);
+
+    #[async_trait]
+    impl LookUp for Fake {
+        async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
+            let op = request.filters[0].op.clone();
+            self.0.lock().unwrap().push(op.clone());
+            let has = |text: &str| match &op {
+                FilterOp::In(values) => values.contains(&Value::text(text)),
+                op => *op == FilterOp::Eq(Value::text(text)),
+            };
+            let error = |kind| Err(crate::crm::http::error(Side::Salesforce, kind, "m"));
+            match (has("bad"), has("broken")) {
+                (true, _) => error(CrmErrorKind::Refused),
+                (_, true) => error(CrmErrorKind::Retry),
+                _ => Ok(Vec::new()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_at_fault_fails_alone_and_a_call_that_fails_is_not_multiplied() {
+        let fake = Fake(std::sync::Mutex::default());
+        let answers =
+            look_up_all(&fake, &[by("Email", "a", 1), by("Email", "bad", 1), by("Email", "c", 1)], 100).await;
+        assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(fake.0.lock().unwrap().len(), 4);
+        let fake = Fake(std::sync::Mutex::default());
+        let answers = look_up_all(&fake, &[by("Email", "a", 1), by("Email", "broken", 1)], 100).await;
+        assert!(answers.iter().all(Result::is_err));
+        assert_eq!(fake.0.lock().unwrap().len(), 1);
+    }
 }

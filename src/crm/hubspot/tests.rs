@@ -228,6 +228,18 @@ async fn results_that_cannot_be_told_apart_are_not_guessed() {
 }
 
 #[tokio::test]
+async fn a_value_that_another_row_may_have_by_default_proves_nothing() {
+    // The first row sent its stage, the second has it by default; neither address is echoed.
+    let stage = json!({"lifecyclestage": "lead"});
+    let server = Server::start(move |_, _| batch(&[row("1", &stage), row("2", &stage)], &[])).await;
+    let mut requests = ["a@x.test", "b@x.test"].map(|email| write(WriteTarget::Create, email));
+    requests[0].fields.push(("lifecyclestage".into(), Value::text("lead")));
+    for answer in client(&server).write(&requests).await {
+        assert!(matches!(&answer, WriteAnswer::Failed(error) if error.maybe_applied), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn updates_name_their_failures_by_id() {
     let server = Server::start(|_, _| {
         batch(

@@ -444,3 +444,48 @@ async fn updates_of_impossible_records_are_gone() {
     assert_eq!(answers[1], WriteAnswer::Written { id: id(1), created: false });
     assert_eq!(server.seen()[1].json(), json!({"Title": null}));
 }
+
+#[tokio::test]
+async fn a_write_that_timed_out_is_sent_once_and_may_have_been_applied() {
+    let server = server(|_| Reply::text(204, "").after(Duration::from_secs(3))).await;
+    let config = SalesforceConfig {
+        login_url: server.base.clone(),
+        api_version: "58.0".into(),
+        auth: credentials(),
+        aliases: HashMap::new(),
+    };
+    let short = HttpOptions { request_timeout: Duration::from_millis(200), ..options() };
+    let answers = SalesforceClient::new(config, short).unwrap().write(&[upsert("1")]).await;
+    assert!(
+        matches!(&answers[0], WriteAnswer::Failed(e) if e.maybe_applied && e.kind == CrmErrorKind::Retry)
+    );
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn an_object_that_does_not_exist_is_no_record_that_is_gone() {
+    let body = json!([{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}]);
+    let server = server(move |_| Reply::json(404, &body)).await;
+    let client = client(&server, credentials());
+    let created = client.write(&[lead(WriteTarget::Create, &[])]).await;
+    assert!(matches!(&created[0], WriteAnswer::Failed(e) if e.kind == CrmErrorKind::Refused), "{created:?}");
+    let updated = client.write(&[lead(WriteTarget::Update { id: id(1) }, &[])]).await;
+    assert!(matches!(&updated[0], WriteAnswer::Gone { .. }), "{updated:?}");
+}
+
+#[tokio::test]
+async fn matches_are_named_as_the_project_names_them() {
+    let result = json!({"allowSave": true, "duplicateRule": "R", "matchResults": [{"entityType": "Contact",
+        "matchRecords": [{"record": {"attributes": {"type": "Contact"}, "Id": id(9)}}]}]});
+    let body = json!([{"errorCode": "DUPLICATES_DETECTED", "message": "dup", "duplicateResut": result}]);
+    let server = server(move |_| Reply::json(400, &body)).await;
+    let config = SalesforceConfig {
+        login_url: server.base.clone(),
+        api_version: "58.0".into(),
+        auth: credentials(),
+        aliases: HashMap::from([("person".to_owned(), "Contact".to_owned())]),
+    };
+    let answers = SalesforceClient::new(config, options()).unwrap().write(&[upsert("1")]).await;
+    let WriteAnswer::Duplicate { matches, .. } = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!(matches[0].object.name, "person");
+}

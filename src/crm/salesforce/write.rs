@@ -52,7 +52,22 @@ impl SalesforceClient {
             .map(|answer| {
                 answer.unwrap_or_else(|| WriteAnswer::Failed(self.refused("the write was not sent")))
             })
+            .map(|answer| self.in_project_names(answer))
             .collect()
+    }
+
+    /// A duplicate rule names objects by their API names; the project may know them under others.
+    fn in_project_names(&self, mut answer: WriteAnswer) -> WriteAnswer {
+        if let WriteAnswer::Duplicate { matches, .. } = &mut answer {
+            for found in matches {
+                if let Some((alias, _)) =
+                    self.aliases.iter().find(|(_, api_name)| **api_name == found.object.name)
+                {
+                    found.object.name.clone_from(alias);
+                }
+            }
+        }
+        answer
     }
 
     /// What no call could carry is answered here, so that it does not fail its neighbours.
