@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
+use super::http::error;
 use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, Record, Value};
 
 /// A client that makes one look-up.
@@ -24,9 +25,12 @@ pub(super) async fn look_up_all(
     requests: &[FindRequest],
     size: usize,
 ) -> Vec<Result<Vec<Record>, CrmError>> {
-    // INVARIANT: every index is in exactly one call of `share`, so no answer stays empty by omission.
-    let mut answers: Vec<Result<Vec<Record>, CrmError>> = requests.iter().map(|_| Ok(Vec::new())).collect();
-    for call in share(requests, size) {
+    // Every index is in one call of `share`, so these are all replaced. "No record" would be the wrong thing to start
+    // from: it makes a caller create one.
+    let unasked = |r: &FindRequest| error(r.object.side, CrmErrorKind::Refused, "the look-up was not made");
+    let mut answers: Vec<Result<Vec<Record>, CrmError>> = requests.iter().map(|r| Err(unasked(r))).collect();
+    let mut pending = share(requests, size);
+    while let Some(call) = pending.pop() {
         let shared = match call {
             Call::Single(index) => {
                 answers[index] = client.look_up(&requests[index]).await;
@@ -34,15 +38,22 @@ pub(super) async fn look_up_all(
             }
             Call::Shared(shared) => shared,
         };
-        let rows = client.look_up(&shared.request).await;
-        let mut handed = rows.as_ref().ok().and_then(|rows| shared.hand_out(rows)).unwrap_or_default();
-        for index in shared.indices() {
-            answers[index] = match (handed.remove(&index), &rows) {
-                (Some(rows), _) => Ok(rows),
-                // One text at fault must not fail the others.
-                (None, Err(error)) if error.kind != CrmErrorKind::Refused => Err(error.clone()),
-                (None, _) => client.look_up(&requests[index]).await,
-            };
+        match client.look_up(&shared.request).await {
+            Ok(rows) => match shared.hand_out(&rows) {
+                Some(handed) => {
+                    for (index, rows) in handed {
+                        answers[index] = Ok(rows);
+                    }
+                }
+                None => pending.extend(shared.indices().map(Call::Single)),
+            },
+            // One text at fault must not fail the others.
+            Err(error) if error.kind == CrmErrorKind::Refused => pending.extend(shared.halves(requests)),
+            Err(error) => {
+                for index in shared.indices() {
+                    answers[index] = Err(error.clone());
+                }
+            }
         }
     }
     answers
@@ -62,7 +73,8 @@ enum Call {
 struct Shared {
     /// The request that asks for all of them.
     request: FindRequest,
-    /// The field that differs.
+    /// The position of the filter that differs, and its field.
+    at: usize,
     field: String,
     /// Whether the field was added for handing out.
     added: bool,
@@ -159,13 +171,23 @@ fn join(requests: &[FindRequest], indices: &[usize], at: usize) -> Shared {
         request.fields.push(field.clone());
     }
     request.limit = members.iter().fold(SLACK, |sum, (_, _, limit)| sum.saturating_add(*limit));
-    Shared { request, field, added, members }
+    Shared { request, at, field, added, members }
 }
 
 impl Shared {
     /// The requests' indices.
     fn indices(&self) -> impl Iterator<Item = usize> + '_ {
         self.members.iter().map(|(index, _, _)| *index)
+    }
+
+    /// Two calls for half of the requests each.
+    fn halves(&self, requests: &[FindRequest]) -> [Call; 2] {
+        let indices: Vec<usize> = self.indices().collect();
+        let (left, right) = indices.split_at(indices.len() / 2);
+        [left, right].map(|half| match half {
+            [index] => Call::Single(*index),
+            several => Call::Shared(join(requests, several, self.at)),
+        })
     }
 
     /// Hands the rows out to their requests, in order and up to each limit; `None` when that is not possible without
@@ -314,7 +336,7 @@ mod tests {
         let answers =
             look_up_all(&fake, &[by("Email", "a", 1), by("Email", "bad", 1), by("Email", "c", 1)], 100).await;
         assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
-        assert_eq!(fake.0.lock().unwrap().len(), 4);
+        assert_eq!(fake.0.lock().unwrap().len(), 5, "three, one, two, one, one");
         let fake = Fake(std::sync::Mutex::default());
         let answers = look_up_all(&fake, &[by("Email", "a", 1), by("Email", "broken", 1)], 100).await;
         assert!(answers.iter().all(Result::is_err));

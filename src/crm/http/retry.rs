@@ -17,7 +17,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Three attempts, so that a ten-second window of HubSpot can pass once.
+    /// Three attempts; a wait that the vendor asks for may be as long as HubSpot's ten-second window.
     fn default() -> Self {
         Self { max_attempts: 3, base_delay: Duration::from_millis(500), max_delay: Duration::from_secs(11) }
     }
