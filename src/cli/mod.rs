@@ -1,5 +1,73 @@
-//! Arguments, exit codes, one file per subcommand.
+//! The command line: arguments, exit codes, one file per subcommand.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 findings, 2 usage or
+//! configuration, 3 a CRM or the store failed.
+
+mod args;
+mod check;
+mod demo;
+mod eval;
+mod explain;
+mod init;
+mod output;
+mod parked;
+mod parts;
+mod project;
+mod record;
+mod sandbox;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Fine.
+    Fine,
+    /// Findings: errors in a mapping, records that were refused, a difference.
+    Findings,
+    /// Usage or configuration.
+    Usage,
+    /// A CRM or the store failed.
+    Remote,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Fine => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Remote => 3,
+        })
+    }
+}
+
 /// Runs the command line and gives its exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let output = output::Output::new(args.quiet);
+    dispatch(&args, &output).into()
+}
+
+fn dispatch(args: &Args, output: &output::Output) -> Exit {
+    let project = args.project.as_deref();
+    match &args.command {
+        Command::Init { dir } => init::run(dir.as_deref(), output),
+        Command::Check(options) => check::run(project, options, output),
+        Command::Eval(options) => eval::run(project, options, output),
+        Command::Explain { code } => explain::explain(code, output),
+        Command::Functions { name } => explain::functions(name.as_deref(), output),
+        Command::Completions { shell } => explain::completions(*shell),
+        Command::Plan(options) => parts::block_on(record::run(project, options, record::Mode::Preview, output)),
+        Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
+        Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
+        Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
+        Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
+        Command::Demo { json } => parts::block_on(demo::run(*json, output)),
+    }
 }

@@ -67,7 +67,7 @@ fn the_shipped_hubspot_snapshot_tells_the_facts() {
     assert_eq!((contact.type_id.as_deref(), contact.plural.as_deref()), (Some("0-1"), Some("contacts")));
     assert!(contact.fields.len() > 320);
     assert_eq!(field(&schema, "contact", "firstname").kind, FieldType::Text { max: 65_536 });
-    assert_eq!(field(&schema, "contact", "email").kind, FieldType::Email { max: 80 });
+    assert_eq!(field(&schema, "contact", "email").kind, FieldType::Email { max: 65_536 });
     assert_eq!(field(&schema, "contact", "phone").kind, FieldType::Phone { max: 65_536 });
     let source = field(&schema, "contact", "hs_analytics_source");
     assert_eq!(source.kind, FieldType::Picklist { restricted: true, max: 65_536 });

@@ -57,6 +57,9 @@ impl HubspotConfig {
     }
 }
 
+/// The object under which the language knows HubSpot's owners.
+const OWNER: &str = "owner";
+
 /// HubSpot as a [`Crm`].
 pub struct HubspotClient {
     http: Http,
@@ -146,7 +149,7 @@ impl Crm for HubspotClient {
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError> {
-        self.read_records(request).await
+        if request.object.name == OWNER { self.read_owners(request).await } else { self.read_records(request).await }
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {

@@ -108,7 +108,7 @@ async fn both_forms_of_address_work() {
     let client = with_version(&server, "2026-03");
     client.read(&read(["1".to_owned()], &[])).await.unwrap();
     client.properties("machine").await.unwrap();
-    client.owners(&["1".to_owned()]).await.unwrap();
+    client.read(&owners(&["1"])).await.unwrap();
     assert_eq!(
         server.lines(),
         [
@@ -448,9 +448,16 @@ async fn owners_are_found_also_when_they_have_left() {
         }
     })
     .await;
-    let found = client(&server).owners(&["2", "3", "4"].map(str::to_owned)).await.unwrap();
-    assert_eq!(
-        found,
-        HashMap::from([("2".into(), "owner2@x.test".into()), ("3".into(), "owner3@x.test".into())])
-    );
+    let found = client(&server).read(&owners(&["2", "3", "4"])).await.unwrap();
+    let emails: Vec<_> = found.iter().map(|owner| (owner.id.as_str(), &owner.values["email"])).collect();
+    assert_eq!(emails, [("2", &json!("owner2@x.test")), ("3", &json!("owner3@x.test"))]);
+}
+
+/// Owners are read like records, by the name that the language has for them.
+fn owners(ids: &[&str]) -> ReadRequest {
+    ReadRequest {
+        object: ObjectName::new(Side::Hubspot, "owner"),
+        ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        fields: vec!["email".to_owned()],
+    }
 }

@@ -1,12 +1,12 @@
 //! Calls that tools make: properties, owners, pipelines, who we are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
 use crate::crm::http::{Call, join};
-use crate::types::CrmError;
+use crate::types::{CrmError, ReadRequest, Record};
 
 use super::HubspotClient;
 
@@ -50,20 +50,20 @@ impl HubspotClient {
         }
     }
 
-    /// The e-mail addresses of owners by owner id (`hubspot_owner_id`). Owners who left are archived and still count;
-    /// an id without an owner is absent.
-    pub async fn owners(&self, ids: &[String]) -> Result<HashMap<String, String>, CrmError> {
-        let mut wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
-        let mut found = HashMap::new();
+    /// Owners as records, by owner id (`hubspot_owner_id`). Owners who left are archived and still count; an id without
+    /// an owner is absent. Owners are not CRM objects, so they have an address of their own and no batches.
+    pub(super) async fn read_owners(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError> {
+        let mut wanted: HashSet<&str> = request.ids.iter().map(String::as_str).collect();
+        let mut found = Vec::new();
         for archived in [false, true] {
             if wanted.is_empty() {
                 break;
             }
             for owner in self.all_owners(archived).await? {
-                let text = |name: &str| owner.get(name).and_then(Json::as_str);
-                let (Some(id), Some(email)) = (text("id"), text("email")) else { continue };
+                let Some(id) = owner.get("id").and_then(Json::as_str) else { continue };
                 if wanted.remove(id) {
-                    found.insert(id.to_owned(), email.to_owned());
+                    let values = request.fields.iter().filter_map(|field| Some((field.clone(), owner.get(field)?.clone())));
+                    found.push(Record { object: request.object.clone(), id: id.to_owned(), values: values.collect() });
                 }
             }
         }

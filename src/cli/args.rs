@@ -1,0 +1,185 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Carries records between HubSpot and Salesforce as checked-in `.map` files say.
+#[derive(Debug, Parser)]
+#[command(name = "mapwright", version, max_term_width = 110)]
+pub(super) struct Args {
+    /// The project's folder; without it, the nearest folder above that holds a `mapwright.yaml`.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) project: Option<PathBuf>,
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a project that checks and runs against the sandbox as it stands
+    Init {
+        /// Where; the current folder without it.
+        dir: Option<PathBuf>,
+    },
+    /// Prove the mappings against both schema snapshots
+    Check(CheckArgs),
+    /// Turn source records (NDJSON) into target field values (NDJSON), without any CRM
+    Eval(EvalArgs),
+    /// Show what a run would write for one record, field by field, old and new; writes nothing
+    Plan(RecordArgs),
+    /// Run a mapping for one record
+    Run(RecordArgs),
+    /// Receive webhooks and carry records
+    Serve(ServeArgs),
+    /// Show what waits for a person, and decide about it
+    Parked(ParkedArgs),
+    /// Serve both CRMs on this machine, for trying and testing
+    Sandbox(SandboxArgs),
+    /// The hand-off of a qualified contact on the sandbox, step by step; needs no account
+    Demo {
+        /// Print one JSON document instead of the story.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The page of a diagnostic's code
+    Explain {
+        /// The code, as a report prints it (`E0202`).
+        code: String,
+    },
+    /// The functions of the language, with examples
+    Functions {
+        /// One function.
+        name: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Arguments of `check`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct CheckArgs {
+    /// Report findings of these files only; all are read all the same.
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+    /// Let a warning fail the check.
+    #[arg(long)]
+    pub(super) deny_warnings: bool,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people, with the source lines.
+    Human,
+    /// One JSON array.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// GitHub annotations.
+    Github,
+}
+
+/// Arguments of `eval`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct EvalArgs {
+    /// The mapping.
+    pub(super) mapping: String,
+    /// Source records, one JSON object a line, as the CRM answers them; `-` or nothing is standard input.
+    pub(super) file: Option<PathBuf>,
+    /// Stop at the first line that cannot be mapped.
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+}
+
+/// Arguments of `plan` and `run`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct RecordArgs {
+    /// The mapping.
+    pub(super) mapping: String,
+    /// The source record's id.
+    #[arg(long, value_name = "ID")]
+    pub(super) record: String,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct ServeArgs {
+    /// The address to listen on, instead of the configured one; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<std::net::SocketAddr>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Write the log as JSON lines.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `parked`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct ParkedArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(super) action: ParkedAction,
+}
+
+/// What to do with parked records.
+#[derive(Debug, Subcommand)]
+pub(super) enum ParkedAction {
+    /// All of them, a line each
+    List {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One, with its events
+    Show {
+        /// Its number, as `list` prints it.
+        id: i64,
+    },
+    /// Put one back into the queue
+    Retry {
+        /// Its number, as `list` prints it.
+        id: i64,
+    },
+    /// Give one up
+    Drop {
+        /// Its number, as `list` prints it.
+        id: i64,
+    },
+}
+
+/// Arguments of `sandbox`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SandboxArgs {
+    /// HubSpot's port; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub(super) hubspot_port: u16,
+    /// Salesforce's port; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub(super) salesforce_port: u16,
+    /// Records and schema to load, in YAML.
+    #[arg(long, value_name = "FILE")]
+    pub(super) seed: Option<PathBuf>,
+    /// Print the addresses and keys as one JSON line.
+    #[arg(long)]
+    pub(super) json: bool,
+}

@@ -1,0 +1,65 @@
+//! What goes to the terminal, and how.
+
+use std::io::{IsTerminal, Write};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::Sources;
+
+/// Standard output for results, standard error for everything else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    quiet: bool,
+    colour: bool,
+}
+
+impl Output {
+    /// Colour only on a terminal, and not where `NO_COLOR` asks for none.
+    pub(super) fn new(quiet: bool) -> Self {
+        let colour = std::io::stderr().is_terminal() && super::parts::env("NO_COLOR").is_none();
+        Self { quiet, colour }
+    }
+
+    /// A line of results. A closed pipe (`| head`) is no error: the reader has what it wanted.
+    pub(super) fn result(self, line: &str) {
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    /// A line for the person watching.
+    pub(super) fn note(self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        }
+    }
+
+    /// What went wrong.
+    pub(super) fn error(self, message: &str) {
+        let word = if self.colour { "\u{1b}[31;1merror\u{1b}[0m" } else { "error" };
+        let _ = writeln!(std::io::stderr().lock(), "{word}: {message}");
+    }
+
+    /// Findings, for people.
+    pub(super) fn findings(self, sources: &Sources, findings: &[Diagnostic]) {
+        let report = crate::diagnostic::human(sources, findings, self.colour, width());
+        let _ = write!(std::io::stderr().lock(), "{report}");
+    }
+
+    /// `3 errors and 1 warning`
+    pub(super) fn summary(findings: &[Diagnostic]) -> String {
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let warnings = findings.len() - errors;
+        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        match (errors, warnings) {
+            (0, 0) => "no findings".to_owned(),
+            (errors, 0) => count(errors, "error"),
+            (0, warnings) => count(warnings, "warning"),
+            (errors, warnings) => format!("{} and {}", count(errors, "error"), count(warnings, "warning")),
+        }
+    }
+}
+
+/// The terminal's width, or what fits a pull request's comment.
+fn width() -> usize {
+    /// Wide enough for a rule with its policies, narrow enough for a code review.
+    const DEFAULT: usize = 110;
+    super::parts::env("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(DEFAULT)
+}

@@ -1,0 +1,249 @@
+//! Finds, reads, checks and compiles a project.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+
+use crate::check::{Checked, Project as Typed};
+use crate::config::Config;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::Plan;
+use crate::schema::{Schema, Schemas};
+use crate::source::{FileId, Sources, Span};
+use crate::syntax::ast;
+
+/// The project that ships with the program.
+pub(super) static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
+
+/// The name of the file that makes a folder a project.
+const CONFIG: &str = "mapwright.yaml";
+
+/// A `.map` file longer than this is no work of a person: the longest sensible one is a few thousand lines.
+const MAX_MAP_BYTES: usize = 1024 * 1024;
+/// A whole org's describe answers are a few megabytes of YAML.
+const MAX_YAML_BYTES: usize = 16 * 1024 * 1024;
+
+/// A project as read: everything that was found, right or wrong.
+pub(super) struct Project {
+    /// All files.
+    pub(super) sources: Sources,
+    /// The configuration, if it could be read.
+    pub(super) config: Option<Config>,
+    /// Both snapshots, if they could be read.
+    pub(super) schemas: Option<Schemas>,
+    /// The project, if it is without an error.
+    pub(super) checked: Option<Checked<Typed>>,
+    /// All findings in source order.
+    pub(super) findings: Vec<Diagnostic>,
+    /// Its folder; `None` for the shipped one.
+    pub(super) root: Option<PathBuf>,
+}
+
+impl Project {
+    /// The plan, if the project is without an error.
+    pub(super) fn plan(&self) -> Option<Plan> {
+        let (checked, schemas) = (self.checked.as_ref()?, self.schemas.as_ref()?);
+        Some(crate::plan::compile(checked, schemas, &self.sources))
+    }
+}
+
+/// Finds the project's folder: the given one, or the nearest above that holds a `mapwright.yaml`.
+pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, String> {
+    if let Some(dir) = given {
+        return if dir.join(CONFIG).is_file() {
+            Ok(dir.to_owned())
+        } else {
+            Err(format!("`{}` holds no `{CONFIG}`; `mapwright init {}` writes a project there", dir.display(), dir.display()))
+        };
+    }
+    let here = std::env::current_dir().map_err(|error| format!("the current folder cannot be read: {error}"))?;
+    here.ancestors().find(|dir| dir.join(CONFIG).is_file()).map(Path::to_owned).ok_or_else(|| {
+        format!("no `{CONFIG}` here or in a folder above; `mapwright init` writes a project, `--project DIR` names one")
+    })
+}
+
+/// Reads and checks the project in a folder.
+pub(super) fn load(root: &Path) -> Project {
+    let mut reader = Reader::default();
+    let mut paths = Vec::new();
+    collect(root, root, &mut paths, &mut reader);
+    paths.sort();
+    let files = paths.into_iter().map(|name| {
+        let bytes = read_file(&root.join(&name), limit(&name));
+        (name, bytes)
+    });
+    let files: Vec<_> = files.collect();
+    let mut project = reader.check(files);
+    project.root = Some(root.to_owned());
+    project
+}
+
+/// Reads and checks the project that ships with the program.
+pub(super) fn shipped() -> Project {
+    let mut files = Vec::new();
+    shipped_files(&SHIPPED, &mut files);
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    Reader::default().check(files)
+}
+
+fn shipped_files(dir: &'static Dir<'static>, files: &mut Vec<(String, Result<Vec<u8>, ReadError>)>) {
+    for file in dir.files() {
+        if let Some(name) = file.path().to_str().filter(|name| is_project_file(name)) {
+            files.push((name.to_owned(), Ok(file.contents().to_vec())));
+        }
+    }
+    dir.dirs().for_each(|dir| shipped_files(dir, files));
+}
+
+fn is_project_file(name: &str) -> bool {
+    name == CONFIG || name.strip_suffix(".map").is_some() || ["schema/hubspot.yaml", "schema/salesforce.yaml"].contains(&name)
+}
+
+fn limit(name: &str) -> usize {
+    if name.strip_suffix(".map").is_some() { MAX_MAP_BYTES } else { MAX_YAML_BYTES }
+}
+
+/// Why a file could not be read.
+enum ReadError {
+    Io(std::io::Error),
+    TooLarge { size: u64, limit: usize },
+}
+
+fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
+    let size = std::fs::metadata(path).map_err(ReadError::Io)?.len();
+    if size > limit as u64 {
+        return Err(ReadError::TooLarge { size, limit });
+    }
+    std::fs::read(path).map_err(ReadError::Io)
+}
+
+/// Collects the names of a project's files, relative and with forward slashes. Hidden folders (`.git`, `.mapwright`)
+/// and links to folders are left out, so that no circle can be walked.
+fn collect(root: &Path, dir: &Path, names: &mut Vec<String>, reader: &mut Reader) {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => return reader.unreadable(&relative(root, dir), &error),
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() && !hidden {
+            collect(root, &path, names, reader);
+        } else if !kind.is_dir() && is_project_file(&relative(root, &path)) {
+            names.push(relative(root, &path));
+        }
+    }
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// Gathers files and findings.
+#[derive(Default)]
+struct Reader {
+    sources: Sources,
+    findings: Vec<Diagnostic>,
+    config: Option<Config>,
+    hubspot: Option<Schema>,
+    salesforce: Option<Schema>,
+    trees: Vec<ast::File>,
+}
+
+impl Reader {
+    fn check(mut self, files: Vec<(String, Result<Vec<u8>, ReadError>)>) -> Project {
+        let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        for (name, bytes) in files {
+            match bytes.map(String::from_utf8) {
+                Ok(Ok(text)) => self.file(&name, text),
+                Ok(Err(error)) => self.not_utf8(&name, error),
+                Err(ReadError::Io(error)) => self.unreadable(&name, &error),
+                Err(ReadError::TooLarge { size, limit }) => self.too_large(&name, size, limit),
+            }
+        }
+        for name in [CONFIG, "schema/hubspot.yaml", "schema/salesforce.yaml"] {
+            if !names.iter().any(|known| known == name) {
+                self.missing(name);
+            }
+        }
+        let schemas = self.hubspot.zip(self.salesforce).map(|(hubspot, salesforce)| Schemas { hubspot, salesforce });
+        let mut checked = None;
+        if let Some(schemas) = &schemas {
+            let (project, findings) = crate::check::check(&self.trees, schemas, &self.sources);
+            self.findings.extend(findings);
+            checked = project;
+        }
+        let sources = self.sources;
+        self.findings.sort_by(|a, b| a.order(&sources).cmp(&b.order(&sources)));
+        if self.findings.iter().any(Diagnostic::is_error) {
+            checked = None;
+        }
+        Project { config: self.config, schemas, checked, findings: self.findings, root: None, sources }
+    }
+
+    fn file(&mut self, name: &str, text: String) {
+        match name {
+            CONFIG => {
+                let (config, findings) = crate::config::parse(&mut self.sources, name, &text);
+                self.config = config;
+                self.findings.extend(findings);
+            }
+            "schema/hubspot.yaml" | "schema/salesforce.yaml" => {
+                let (schema, findings) = crate::schema::load(&mut self.sources, name, &text);
+                self.findings.extend(findings);
+                if name == "schema/hubspot.yaml" {
+                    self.hubspot = schema;
+                } else {
+                    self.salesforce = schema;
+                }
+            }
+            _ => {
+                let file = self.sources.add(name, text);
+                let text = self.sources.file(file).shared_text();
+                let (tree, findings) = crate::syntax::parse(file, &text);
+                self.trees.push(tree);
+                self.findings.extend(findings);
+            }
+        }
+    }
+
+    fn finding(&mut self, code: Code, name: &str, shown: String, at: (usize, usize), message: String, help: &str) {
+        let file: FileId = self.sources.add(name, shown);
+        let span = Span::new(file, at.0, at.1);
+        self.findings.push(Diagnostic::error(code, span, message).help(help));
+    }
+
+    fn not_utf8(&mut self, name: &str, error: std::string::FromUtf8Error) {
+        // Shown up to the first byte that is wrong and a little further, with what cannot be read replaced.
+        let good = error.utf8_error().valid_up_to();
+        let bytes = error.into_bytes();
+        let byte = bytes[good];
+        let line = 1 + bytes[..good].iter().filter(|byte| **byte == b'\n').count();
+        let end = bytes[good..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| good + end);
+        let shown = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let message = format!("the file is not UTF-8: byte {} on line {line} is 0x{byte:02x}", good + 1);
+        let help = "save the file as UTF-8; spreadsheets and old editors write Windows-1252 or UTF-16";
+        self.finding(Code::FILE_NOT_UTF8, name, shown, (good, good + '\u{fffd}'.len_utf8()), message, help);
+    }
+
+    fn unreadable(&mut self, name: &str, error: &std::io::Error) {
+        let message = format!("`{name}` cannot be read: {error}");
+        self.finding(Code::FILE_UNREADABLE, name, String::new(), (0, 0), message, "check that it is a file and that you may read it");
+    }
+
+    fn too_large(&mut self, name: &str, size: u64, limit: usize) {
+        let message = format!("`{name}` has {size} bytes, and at most {limit} are read");
+        self.finding(Code::FILE_TOO_LARGE, name, String::new(), (0, 0), message, "split it: all `.map` files of a project form one namespace");
+    }
+
+    fn missing(&mut self, name: &str) {
+        let (code, help) = if name == CONFIG {
+            (Code::FILE_UNREADABLE, "`mapwright init DIR` writes one")
+        } else {
+            (Code::SCHEMA_MISSING, "copy a snapshot there, or start from the one that `mapwright init DIR` writes")
+        };
+        self.finding(code, name, String::new(), (0, 0), format!("`{name}` is missing"), help);
+    }
+}

@@ -1,0 +1,155 @@
+//! `mapwright plan` and `mapwright run`: one record, here and now.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::RecordArgs;
+use super::output::Output;
+use super::{Exit, eval, parts};
+use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
+use crate::runtime::{self, OnceError, Preview};
+use crate::types::{Value, WriteTarget, display};
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Show only.
+    Preview,
+    /// Do it.
+    Write,
+}
+
+pub(super) async fn run(given: Option<&Path>, options: &RecordArgs, mode: Mode, output: &Output) -> Exit {
+    match try_run(given, options, mode, output).await {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+async fn try_run(given: Option<&Path>, options: &RecordArgs, mode: Mode, output: &Output) -> Result<Exit, Exit> {
+    let ready = parts::ready(given, output)?;
+    if ready.plan.mapping(&options.mapping).is_none() {
+        eval::unknown_mapping(&ready.plan, &options.mapping, output);
+        return Err(Exit::Usage);
+    }
+    let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
+    let crms = parts::clients(&ready, pair).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })?;
+    let plan = Arc::clone(&ready.plan);
+    let failed = |error: OnceError| {
+        output.error(&error.to_string());
+        Exit::Remote
+    };
+    match mode {
+        Mode::Preview => match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
+            Preview::WouldWrite(planned) => {
+                if options.json {
+                    output.result(&json!({"would": "write", "write": planned}).to_string());
+                } else {
+                    show_planned(&planned, output);
+                }
+                Ok(Exit::Fine)
+            }
+            Preview::WouldFinish(finished) => Ok(show(&finished, options.json, output)),
+        },
+        Mode::Write => {
+            let finished = runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
+            Ok(show(&finished, options.json, output))
+        }
+    }
+}
+
+fn show_planned(planned: &PlannedWrite, output: &Output) {
+    let object = &planned.request.object;
+    let target = match &planned.request.target {
+        WriteTarget::Create => format!("would create a {object}"),
+        WriteTarget::Update { id } => format!("would update {object} {id}"),
+        WriteTarget::Upsert { key, value } => format!("would create a {object} with {key} = {value}"),
+    };
+    output.result(&format!("`{}` {target}:", planned.mapping));
+    show_changes(&planned.changes, output);
+}
+
+/// The fields as a table: field, old → new or why it is kept, the rule's line.
+pub(super) fn show_changes(changes: &[FieldChange], output: &Output) {
+    for line in table(changes) {
+        output.result(&line);
+    }
+}
+
+/// The lines of the table of changes.
+pub(super) fn table(changes: &[FieldChange]) -> Vec<String> {
+    let width = changes.iter().map(|change| change.field.chars().count()).max().unwrap_or(0);
+    let rows: Vec<(String, String, String)> = changes
+        .iter()
+        .map(|change| {
+            let what = match (&change.old, &change.new, &change.kept) {
+                (None, Some(new), _) => shown(new),
+                (Some(old), Some(new), _) => format!("{} → {}", shown(old), shown(new)),
+                (Some(old), None, Some(why)) => format!("{} (kept: {why})", shown(old)),
+                (_, None, why) => format!("(kept: {})", why.as_deref().unwrap_or("nothing to write")),
+            };
+            (format!("{:width$}", change.field), what, change.at.to_string())
+        })
+        .collect();
+    // Long values do not push the places of all the others out of sight.
+    let column = rows.iter().map(|(_, what, _)| what.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
+    rows.into_iter().map(|(field, what, at)| format!("  {field}  {what:column$}  {at}")).collect()
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Blank => "(blank)".to_owned(),
+        Value::Text(text) => format!("{text:?}"),
+        other => display(other),
+    }
+}
+
+fn show(finished: &Finished, as_json: bool, output: &Output) -> Exit {
+    let exit = match &finished.verdict {
+        Verdict::Parked(_) | Verdict::SourceGone => Exit::Findings,
+        _ => Exit::Fine,
+    };
+    if as_json {
+        output.result(&json!({"finished": finished}).to_string());
+        return exit;
+    }
+    for step in &finished.path {
+        output.result(step);
+    }
+    let at = |at: &Option<crate::source::Location>| at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
+    let mapping = &finished.mapping;
+    match &finished.verdict {
+        Verdict::Written { object, id, created, changes } => {
+            output.result(&format!("`{mapping}` {} {object} {id}:", if *created { "created" } else { "updated" }));
+            show_changes(changes, output);
+        }
+        Verdict::Unchanged { object, id } => output.result(&format!("`{mapping}`: {object} {id} is already as it should be")),
+        Verdict::Skipped { reason, at: place } => output.result(&format!("`{mapping}` skips it: {reason}{}", at(place))),
+        Verdict::Waiting { reason, fields, at: place } => {
+            output.result(&format!("`{mapping}` waits for a change of {}: {reason}{}", fields.join(", "), at(place)));
+        }
+        Verdict::Parked(park) => show_park(mapping, park, output),
+        Verdict::SourceGone => output.result(&format!("`{mapping}`: there is no such source record")),
+    }
+    exit
+}
+
+/// Why a record is parked, a fact a line.
+pub(super) fn show_park(mapping: &str, park: &Park, output: &Output) {
+    output.result(&format!("`{mapping}` parks it: {}", park.reason));
+    let facts = [
+        ("field", park.field.clone()),
+        ("the CRM said", park.answer.clone()),
+        ("line", park.at.as_ref().map(ToString::to_string)),
+        ("what to do", park.help.clone()),
+    ];
+    for (name, fact) in facts {
+        if let Some(fact) = fact {
+            output.result(&format!("  {name}: {fact}"));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `mapwright serve`: the listener and the worker in one process.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::ServeArgs;
+use super::output::Output;
+use super::{Exit, parts};
+use crate::config::{Pair, ResolvedConfig};
+use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
+use crate::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use crate::store::{SqliteStore, Store};
+
+pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: &Output) -> Exit {
+    match try_run(given, options, output).await {
+        Ok(()) => Exit::Fine,
+        Err(exit) => exit,
+    }
+}
+
+async fn try_run(given: Option<&Path>, options: &ServeArgs, output: &Output) -> Result<(), Exit> {
+    log_to_stderr(options.json);
+    let ready = parts::ready(given, output)?;
+    let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
+    let usage = |message: String| {
+        output.error(&message);
+        Exit::Usage
+    };
+    let mut settings = ingress_settings(&ready.config, pair).map_err(usage)?;
+    if let Some(listen) = options.listen {
+        if !listen.ip().is_loopback() && !ready.config.serve.allow_remote {
+            return Err(usage(format!("`{listen}` can be reached from outside; `serve: allow_remote: true` permits that")));
+        }
+        settings.bind = listen;
+    }
+    let store = Arc::new(parts::store(&ready, output).await?);
+    let service = Service::start(&ready, pair, settings, Arc::clone(&store)).await.map_err(|message| {
+        output.error(&message);
+        Exit::Remote
+    })?;
+    output.note(&format!("listening on http://{}/webhooks/hubspot", service.ingress.address()));
+    stop_signal().await;
+    output.note("stopping: the work in hand is finished first");
+    service.stop().await;
+    store.close().await;
+    Ok(())
+}
+
+/// A listener and a worker over one store.
+pub(super) struct Service {
+    /// The listener.
+    pub(super) ingress: Ingress,
+    /// The worker.
+    pub(super) worker: Handle,
+}
+
+impl Service {
+    /// Starts both.
+    pub(super) async fn start(
+        ready: &parts::Ready,
+        pair: &Pair,
+        settings: IngressSettings,
+        store: Arc<SqliteStore>,
+    ) -> Result<Self, String> {
+        let crms = parts::clients(ready, pair)?;
+        let store: Arc<dyn Store> = store;
+        let clock = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::default());
+        let health = Arc::new(Health::default());
+        let worker = Runtime::start(Parts {
+            pair: pair.name.clone(),
+            plan: Arc::clone(&ready.plan),
+            crms,
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            health: Arc::clone(&health),
+            settings: Settings { max_attempts: ready.config.limits.max_attempts, ..Settings::default() },
+        })
+        .await
+        .map_err(|error| error.to_string())?;
+        let bind = settings.bind;
+        let ingress = Ingress::start(IngressParts { store, clock, metrics, health, settings })
+            .await
+            .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+        Ok(Self { ingress, worker })
+    }
+
+    /// Stops listening, then lets the worker finish.
+    pub(super) async fn stop(self) {
+        if let Err(error) = self.ingress.shutdown().await {
+            tracing::warn!(%error, "the listener did not stop cleanly");
+        }
+        if !self.worker.shutdown().await {
+            tracing::warn!("work was left unfinished; it is taken up at the next start");
+        }
+    }
+}
+
+/// How the listener listens for one pair.
+pub(super) fn ingress_settings(config: &ResolvedConfig, pair: &Pair) -> Result<IngressSettings, String> {
+    let Some(webhook) = &pair.hubspot.webhook else {
+        return Err(format!("pair `{}` has no `hubspot: webhook:`, so nothing can be verified", pair.name));
+    };
+    let portal = Portal {
+        pair: pair.name.clone(),
+        portal_id: pair.hubspot.portal,
+        app_id: pair.hubspot.app_id,
+        secrets: webhook.secrets.clone(),
+        require_v3: false,
+    };
+    let mut settings = IngressSettings::new(webhook.public_url.clone(), vec![portal]);
+    settings.bind = config.serve.listen;
+    settings.max_body = config.serve.max_body_bytes;
+    settings.skew = Duration::from_secs(config.serve.clock_skew_seconds);
+    Ok(settings)
+}
+
+/// Logs to standard error; `RUST_LOG` chooses what.
+fn log_to_stderr(as_json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("mapwright=info,warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only fails where a log is set up already, which then serves as well.
+    let _ = if as_json { log.json().try_init() } else { log.try_init() };
+}
+
+/// Waits for ctrl-c or SIGTERM.
+pub(super) async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
