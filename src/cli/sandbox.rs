@@ -1,0 +1,104 @@
+//! `mapwright sandbox`: both CRMs on this machine.
+
+use serde_json::json;
+
+use super::args::SandboxArgs;
+use super::output::Output;
+use super::{Exit, serve};
+use crate::sandbox::hubspot::{HubspotConfig, HubspotHandle, HubspotServer};
+use crate::sandbox::salesforce::{SalesforceConfig, SalesforceHandle, SalesforceServer};
+use crate::sandbox::seed::Seed;
+
+pub(super) async fn run(options: &SandboxArgs, output: &Output) -> Exit {
+    let seed = match &options.seed {
+        None => Seed::default(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| format!("`{name}` cannot be read: {error}"));
+            match text.and_then(|text| Seed::parse(&text, &name).map_err(|error| error.to_string())) {
+                Ok(seed) => seed,
+                Err(message) => {
+                    output.error(&message);
+                    return Exit::Usage;
+                }
+            }
+        }
+    };
+    let servers = match start(seed, options.hubspot_port, options.salesforce_port, |config| config).await {
+        Ok(servers) => servers,
+        Err(message) => {
+            output.error(&message);
+            return Exit::Usage;
+        }
+    };
+    announce(&servers, options.json, output);
+    serve::stop_signal().await;
+    servers.stop().await;
+    Exit::Fine
+}
+
+/// Both servers, running.
+pub(super) struct Servers {
+    /// The portal.
+    pub(super) hubspot: HubspotHandle,
+    /// The org.
+    pub(super) salesforce: SalesforceHandle,
+    /// A connected app of the org: client id and secret.
+    pub(super) app: (String, String),
+}
+
+impl Servers {
+    /// Stops both.
+    pub(super) async fn stop(self) {
+        self.hubspot.shutdown().await;
+        self.salesforce.shutdown().await;
+    }
+}
+
+/// Starts both servers with a seed; `adjust` has the last word about the portal.
+pub(super) async fn start(
+    seed: Seed,
+    hubspot_port: u16,
+    salesforce_port: u16,
+    adjust: impl FnOnce(HubspotConfig) -> HubspotConfig,
+) -> Result<Servers, String> {
+    let hubspot = HubspotConfig { port: hubspot_port, ..HubspotConfig::default() };
+    let hubspot = HubspotServer::start(adjust(hubspot.seeded(seed.hubspot))).await.map_err(|error| error.to_string())?;
+    let config =
+        SalesforceConfig { port: salesforce_port, seed: seed.salesforce.to_value(), ..SalesforceConfig::default() };
+    let app = config.connected_apps.first().ok_or("the org has no connected app")?;
+    let app = (app.client_id.clone(), app.client_secret.clone().unwrap_or_default());
+    let salesforce = SalesforceServer::start(config).await.map_err(|error| error.to_string())?;
+    Ok(Servers { hubspot, salesforce, app })
+}
+
+fn announce(servers: &Servers, as_json: bool, output: &Output) {
+    let hubspot = servers.hubspot.config();
+    let token = hubspot.tokens.first().map_or("", String::as_str);
+    let (client_id, client_secret) = &servers.app;
+    if as_json {
+        let facts = json!({
+            "hubspot": {
+                "base_url": servers.hubspot.base_url(),
+                "portal": hubspot.portal_id,
+                "token": token,
+                "app_id": hubspot.app_id,
+                "client_secret": hubspot.app_secret,
+            },
+            "salesforce": {
+                "login_url": servers.salesforce.base_url(),
+                "client_id": client_id,
+                "client_secret": client_secret,
+            },
+        });
+        return output.result(&facts.to_string());
+    }
+    output.result(&format!("HubSpot     {}", servers.hubspot.base_url()));
+    output.result(&format!("  portal         {}", hubspot.portal_id));
+    output.result(&format!("  token          {token}"));
+    output.result(&format!("  client secret  {}", hubspot.app_secret));
+    output.result(&format!("Salesforce  {}", servers.salesforce.base_url()));
+    output.result(&format!("  client id      {client_id}"));
+    output.result(&format!("  client secret  {client_secret}"));
+    output.note("ctrl-c stops both; what they hold is forgotten");
+}
