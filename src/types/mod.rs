@@ -7,8 +7,8 @@ mod value;
 
 pub use event::{ChangeEvent, ChangeKind};
 pub use ops::{
-    AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter, FilterOp, FindRequest,
-    MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter,
+    FilterOp, FindRequest, MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
 pub use value::{Failure, Value};

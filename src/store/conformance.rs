@@ -1,0 +1,1 @@
+//! What every store must do, as cases over `dyn Store`; each database's tests run all of them.
