@@ -271,3 +271,112 @@ fn text(value: &serde_json::Value) -> Option<String> {
         other => Some(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn portal() -> Portal {
+        let secrets = Vec::new();
+        Portal { pair: "main".to_owned(), portal_id: 1, app_id: Some(50_780_459), secrets, require_v3: true }
+    }
+
+    fn events(body: &str) -> Vec<NewEvent> {
+        read(body.as_bytes(), &[&portal()], DateTime::UNIX_EPOCH).expect("events")
+    }
+
+    fn change(body: &str) -> ChangeEvent {
+        match events(body).remove(0).incoming {
+            Incoming::Change(change) => change,
+            ignored @ Incoming::Ignored { .. } => panic!("{ignored:?}"),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_notice() {
+        let notice = |kind: &str, rest: &str| {
+            format!(
+                r#"{{"portalId": "1", "occurredAt": "1700000000000", "subscriptionType": "{kind}"{rest}}}"#
+            )
+        };
+        let merged = r#", "primaryObjectId": 7, "mergedObjectIds": [8], "newObjectId": 9"#;
+        for (body, object, record, kind) in [
+            (notice("contact.creation", r#", "objectId": 5"#), "contact", "5", ChangeKind::Created),
+            (notice("deal.deletion", r#", "objectId": "5""#), "deal", "5", ChangeKind::Deleted),
+            (notice("company.restore", r#", "objectId": 5"#), "company", "5", ChangeKind::Restored),
+            (
+                notice("contact.privacyDeletion", r#", "objectId": 5"#),
+                "contact",
+                "5",
+                ChangeKind::PrivacyDeletion,
+            ),
+            (
+                notice(
+                    "object.propertyChange",
+                    r#", "objectId": 5, "objectTypeId": "0-1", "propertyName": "email""#,
+                ),
+                "contact",
+                "5",
+                ChangeKind::FieldChanged { field: "email".to_owned(), value: None },
+            ),
+            (
+                notice("object.creation", r#", "objectId": 5, "objectTypeId": "2-123456""#),
+                "2-123456",
+                "5",
+                ChangeKind::Created,
+            ),
+            (
+                notice(
+                    "contact.associationChange",
+                    r#", "fromObjectId": 5, "toObjectId": 6, "associationRemoved": true"#,
+                ),
+                "contact",
+                "5",
+                ChangeKind::AssociationChanged { other: Some("6".to_owned()) },
+            ),
+            (notice("contact.merge", merged), "contact", "8", ChangeKind::Merged { into: "9".to_owned() }),
+        ] {
+            let change = change(&body);
+            assert_eq!((change.object.name.as_str(), change.record.as_str()), (object, record), "{body}");
+            assert_eq!(change.kind, kind, "{body}");
+        }
+        let all = events(&notice("contact.merge", merged));
+        assert_eq!(all.len(), 2, "a new id means that the primary is gone as well");
+        assert_ne!(all[0].dedupe, all[1].dedupe);
+    }
+
+    #[test]
+    fn the_type_may_stand_in_event_type() {
+        let body = r#"[{"portalId": 1, "occurredAt": 1, "eventType": "contact.creation", "objectId": 5}]"#;
+        assert_eq!(change(body).kind, ChangeKind::Created);
+    }
+
+    /// As captured from a portal.
+    #[test]
+    fn an_own_write_is_recognised() {
+        let body = r#"{"eventId": 4101286121, "subscriptionId": 7562680, "portalId": 1, "appId": 50780459,
+            "occurredAt": 1787843156000, "subscriptionType": "contact.propertyChange", "attemptNumber": 1,
+            "objectId": 541935488729, "propertyName": "email", "propertyValue": "a@example.com",
+            "changeSource": "INTEGRATION", "sourceId": "50780459"}"#;
+        let ignored = |body: &str| matches!(events(body)[0].incoming, Incoming::Ignored { .. });
+        assert!(ignored(body));
+        assert!(!ignored(&body.replace("\"50780459\"", "\"1\"")));
+        assert!(!ignored(&body.replace("INTEGRATION", "CRM_UI")));
+    }
+
+    #[test]
+    fn a_redelivery_has_the_same_key_and_nothing_else_has() {
+        let body = r#"{"eventId": 1, "portalId": 1, "occurredAt": 1700000000000, "attemptNumber": 0, "objectId": 5,
+            "subscriptionType": "contact.propertyChange", "propertyName": "city", "propertyValue": "Tempe"}"#;
+        let key = |body: &str| events(body).remove(0).dedupe;
+        for same in [("\"attemptNumber\": 0", "\"attemptNumber\": 3"), ("\"eventId\": 1", "\"eventId\": 2")] {
+            assert_eq!(key(body), key(&body.replace(same.0, same.1)), "{same:?}");
+        }
+        for other in
+            [("Tempe", "Mesa"), ("1700000000000", "1700000000001"), ("\"objectId\": 5", "\"objectId\": 6")]
+        {
+            assert_ne!(key(body), key(&body.replace(other.0, other.1)), "{other:?}");
+        }
+        assert!(!key(body).contains("Tempe"));
+    }
+}

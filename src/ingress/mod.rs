@@ -18,6 +18,9 @@ mod server;
 mod signature;
 mod webhook;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
