@@ -80,7 +80,7 @@ pub struct With {
 }
 
 /// How an associated record is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum WithKind {
     /// By an association.
     Association(AssociationKind),
@@ -101,7 +101,7 @@ pub struct Let {
 }
 
 /// What makes a mapping run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub enum Trigger {
     /// A new source record.
     Created,
@@ -125,7 +125,7 @@ pub struct Guard {
 }
 
 /// What a guard does with a record that it refuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum GuardElse {
     /// Recorded, nothing more.
     Skip,
@@ -241,7 +241,7 @@ pub struct Rule {
 }
 
 /// When a rule writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum WhenWritten {
     /// Always.
     Always,
@@ -258,7 +258,7 @@ pub enum WhenWritten {
 }
 
 /// What a rule does when a step fails.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum RuleElse {
     /// Leave the field as it is.
     Keep,

@@ -3,6 +3,15 @@
 //! The trait speaks only of requests and answers as data ([`crate::types`]). Everything that one vendor does in its
 //! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
 
+pub mod http;
+pub mod hubspot;
+mod limits;
+pub mod salesforce;
+mod share;
+#[cfg(test)]
+mod testing;
+mod waves;
+
 use async_trait::async_trait;
 use std::collections::HashMap;
 
@@ -11,6 +20,8 @@ use crate::types::{
     AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer,
     WriteRequest,
 };
+
+pub use limits::{Allowance, Limits};
 
 /// A CRM that the engine can read and write.
 ///

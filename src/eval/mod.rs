@@ -3,29 +3,20 @@
 //! A [`Run`] carries one record through one mapping (and those it hands over to). It never performs anything: it says
 //! what it needs as an [`Effect`], is told the [`Answer`], and goes on. So a preview, a test and production run the
 //! same code, and a driver may advance many runs side by side and perform effects of one kind in one call.
+//!
+//! The order within a run: the source record, the related records and look-ups that a guard needs, the guards, the
+//! remaining related records, the look-ups of the ladder, the ladder, the look-ups of the rules that apply, the rules,
+//! the write. Policies that read before they write use the record as the ladder found it, just before the write.
 
 mod effect;
+mod expression;
+mod ladder;
+mod offline;
+mod outcome;
+mod rules;
+mod run;
 
 pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Verdict};
-
-use std::sync::Arc;
-
-use crate::plan::Plan;
-
-/// One record on its way through one mapping.
-#[derive(Debug)]
-pub struct Run {
-    _plan: Arc<Plan>,
-}
-
-impl Run {
-    /// Starts a run of a mapping (by name) for a source record (by id).
-    pub fn start(plan: Arc<Plan>, _mapping: &str, _record: &str) -> Option<Self> {
-        Some(Self { _plan: plan })
-    }
-
-    /// Goes on with what was asked for (`None` at first) to the next effect.
-    pub fn next(&mut self, _answer: Option<Answer>) -> Effect {
-        Effect::Find(Vec::new())
-    }
-}
+pub use expression::Frame;
+pub use offline::{Offline, fields};
+pub use run::Run;

@@ -201,7 +201,7 @@ impl Notice {
                     .as_ref()
                     .or(self.object_id.as_ref())
                     .ok_or("it has no `fromObjectId`")?;
-                let other = self.to_object_id.as_ref().map(|id| id.0.clone());
+                let other = self.association_type.as_deref().and_then(associated_object);
                 return Ok(Some(vec![event(from, ChangeKind::AssociationChanged { other })]));
             }
             "merge" => return self.merged(event).map(Some),
@@ -263,6 +263,13 @@ impl Notice {
     }
 }
 
+/// The other object of an association: HubSpot's docs show types such as `CONTACT_TO_COMPANY`.
+fn associated_object(association_type: &str) -> Option<String> {
+    let (_, to) = association_type.split_once("_TO_")?;
+    let to = to.to_ascii_lowercase();
+    TYPE_IDS.iter().any(|(_, name)| *name == to).then_some(to)
+}
+
 /// A property's value as text: HubSpot sends text, tools send what they like.
 fn text(value: &serde_json::Value) -> Option<String> {
     match value {
@@ -277,8 +284,15 @@ mod tests {
     use super::*;
 
     fn portal() -> Portal {
-        let secrets = Vec::new();
-        Portal { pair: "main".to_owned(), portal_id: 1, app_id: Some(50_780_459), secrets, require_v3: true }
+        let (secrets, public_url) = (Vec::new(), "https://a.example".parse().expect("a URL"));
+        Portal {
+            pair: "main".to_owned(),
+            portal_id: 1,
+            public_url,
+            app_id: Some(50_780_459),
+            secrets,
+            require_v3: true,
+        }
     }
 
     fn events(body: &str) -> Vec<NewEvent> {
@@ -328,11 +342,11 @@ mod tests {
             (
                 notice(
                     "contact.associationChange",
-                    r#", "fromObjectId": 5, "toObjectId": 6, "associationRemoved": true"#,
+                    r#", "fromObjectId": 5, "toObjectId": 6, "associationType": "CONTACT_TO_COMPANY""#,
                 ),
                 "contact",
                 "5",
-                ChangeKind::AssociationChanged { other: Some("6".to_owned()) },
+                ChangeKind::AssociationChanged { other: Some("company".to_owned()) },
             ),
             (notice("contact.merge", merged), "contact", "8", ChangeKind::Merged { into: "9".to_owned() }),
         ] {

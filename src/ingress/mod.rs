@@ -61,9 +61,6 @@ impl fmt::Debug for IngressParts {
 pub struct IngressSettings {
     /// The address; loopback unless told otherwise.
     pub bind: SocketAddr,
-    /// The URL under which HubSpot reaches this listener, up to the path that stands before `/webhooks`. Signatures
-    /// cover it, and it is never taken from a header.
-    pub public_url: Url,
     /// The portals that may send.
     pub portals: Vec<Portal>,
     /// How old or how far in the future a v3 signature may be.
@@ -79,10 +76,9 @@ pub struct IngressSettings {
 impl IngressSettings {
     /// Settings with the defaults: 127.0.0.1:8080, HubSpot's own five minutes of skew, 4 MiB, 64 requests, and 4 seconds
     /// (HubSpot waits for five).
-    pub fn new(public_url: Url, portals: Vec<Portal>) -> Self {
+    pub fn new(portals: Vec<Portal>) -> Self {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            public_url,
             portals,
             skew: signature::MAX_SKEW,
             max_body: 4 * 1024 * 1024,
@@ -99,6 +95,9 @@ pub struct Portal {
     pub pair: String,
     /// The portal's id (`portalId`).
     pub portal_id: u64,
+    /// The address that HubSpot calls, whatever path a proxy makes of it. Signatures cover it, and it is never taken
+    /// from a header; only the query is the request's own.
+    pub public_url: Url,
     /// Our app's id, by which our own writes are recognised.
     pub app_id: Option<u64>,
     /// The app's client secrets: the one in use, and the other one while it is being rotated.

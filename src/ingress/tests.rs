@@ -36,6 +36,7 @@ fn portal(pair: &str, portal_id: u64, secret: &str) -> Portal {
     Portal {
         pair: pair.to_owned(),
         portal_id,
+        public_url: PUBLIC.parse().expect("a URL"),
         app_id: Some(77),
         secrets: vec![secret.into()],
         require_v3: false,
@@ -44,7 +45,7 @@ fn portal(pair: &str, portal_id: u64, secret: &str) -> Portal {
 
 fn settings() -> IngressSettings {
     let portals = vec![portal("main", 4_556_789, SECRET), portal("second", 99, "another secret")];
-    let mut settings = IngressSettings::new(PUBLIC.parse().expect("a URL"), portals);
+    let mut settings = IngressSettings::new(portals);
     settings.bind = ([127, 0, 0, 1], 0).into();
     settings
 }
@@ -83,7 +84,7 @@ impl Server {
 
     async fn send(&self, method: Method, path: &str, body: String, secret: &str) -> (StatusCode, String) {
         let stamp = now().timestamp_millis();
-        let uri = format!("{PUBLIC}{path}");
+        let uri = path.split_once('?').map_or(PUBLIC.to_owned(), |(_, query)| format!("{PUBLIC}?{query}"));
         let signature = sign_v3(&SecretString::from(secret), method.as_str(), &uri, body.as_bytes(), stamp);
         let request = self
             .client

@@ -106,11 +106,9 @@ fn signers<'a>(
     body: &Bytes,
 ) -> Result<Vec<&'a Portal>, Mismatch> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let public = format!("{}{path}", parts.settings.public_url.as_str().trim_end_matches('/'));
-    let request = SignedRequest {
+    let unaddressed = SignedRequest {
         method: method.as_str(),
-        uri: &public,
+        uri: "",
         body,
         v3: header("x-hubspot-signature-v3"),
         timestamp: header("x-hubspot-request-timestamp"),
@@ -120,12 +118,22 @@ fn signers<'a>(
     let (now, skew) = (parts.clock.now(), parts.settings.skew);
     let (mut signers, mut mismatch) = (Vec::new(), Mismatch::Missing);
     for portal in portals {
+        let address = public_uri(portal, uri.query());
+        let request = SignedRequest { uri: &address, ..unaddressed };
         match verify(&request, &portal.secrets, portal.require_v3, now, skew) {
             Ok(_) => signers.push(*portal),
             Err(why) => mismatch = why,
         }
     }
     if signers.is_empty() { Err(mismatch) } else { Ok(signers) }
+}
+
+/// The address that was signed: the configured one, with the request's query.
+fn public_uri(portal: &Portal, query: Option<&str>) -> String {
+    let mut address = portal.public_url.clone();
+    address.set_query(None);
+    address.set_fragment(None);
+    query.map_or_else(|| address.to_string(), |query| format!("{address}?{query}"))
 }
 
 fn ignored(events: &[NewEvent]) -> u64 {

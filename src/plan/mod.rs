@@ -1,16 +1,23 @@
-//! The plan: a flat, serialisable program for each mapping, built only from a checked project.
+//! The plan: a flat, serialisable program for each mapping, built only from a [`Checked`] project.
+//!
+//! Names are resolved into slots here, once: a source record is an array of raw values by slot, an expression names
+//! slots, and nothing is looked up by name while records flow. Only fields that some expression uses are read. Every
+//! rule, guard and outcome carries its [`Location`], so that each written value can name the line that produced it.
+//!
+//! [`Checked`]: crate::check::Checked
+//! [`Location`]: crate::source::Location
 
-use serde::{Deserialize, Serialize};
+mod compile;
+mod expression;
+mod needs;
+mod program;
+mod trigger;
 
-use crate::types::ChangeEvent;
-
-/// The executable form of a whole project.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Plan {}
-
-impl Plan {
-    /// The mappings that these pending events of one record start, in source order.
-    pub fn triggered(&self, _events: &[ChangeEvent]) -> Vec<&str> {
-        Vec::new()
-    }
-}
+pub use compile::compile;
+pub use expression::{Call, Condition, Expr, Part};
+pub use program::{
+    Guard, GuardElse, Key, Lookup, Mapping, Order, Outcome, OutcomeAction, Picklist, PicklistElse, Plan,
+    Related, Rule, RuleElse, Rung, Situation, Slot, TargetField, Test, TestOp, Trigger, WhenWritten,
+    WithKind,
+};
+pub use trigger::Start;

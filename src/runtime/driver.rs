@@ -6,7 +6,7 @@
 //!
 //! Cancellation: dropping the future may leave writes applied and unreported; the lanes then stay pending and run again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::join_all;
@@ -62,11 +62,39 @@ pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
             break;
         }
         let answers = join_all(calls.into_iter().map(|call| call.perform(crms))).await;
-        for (index, answer) in answers.into_iter().flatten() {
+        for (index, answer) in assemble(answers.into_iter().flatten()) {
             slots[index].answer(answer);
         }
     }
     slots.into_iter().map(Slot::end).collect()
+}
+
+/// Puts the look-ups of a run together again, in the order in which it asked; one that failed fails all of them.
+fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer, CrmError>> {
+    let mut found: BTreeMap<usize, Result<BTreeMap<usize, Vec<Record>>, CrmError>> = BTreeMap::new();
+    let mut answers = BTreeMap::new();
+    for (index, part) in parts {
+        match part {
+            Ok(Reply::Whole(answer)) => {
+                answers.insert(index, Ok(answer));
+            }
+            Ok(Reply::Found(place, records)) => {
+                if let Ok(places) = found.entry(index).or_insert_with(|| Ok(BTreeMap::new())) {
+                    places.insert(place, records);
+                }
+            }
+            Err(error) => {
+                found.insert(index, Err(error));
+            }
+        }
+    }
+    let found = found.into_iter().map(|(index, found)| (index, found.map(in_order)));
+    answers.extend(found);
+    answers
+}
+
+fn in_order(places: BTreeMap<usize, Vec<Record>>) -> Answer {
+    Answer::Found(places.into_values().collect())
 }
 
 impl Slot {
@@ -129,7 +157,7 @@ enum Call {
     Find {
         side: Side,
         requests: Vec<FindRequest>,
-        waiting: Vec<FindSlot>,
+        waiting: Vec<(usize, usize)>,
     },
     Write {
         side: Side,
@@ -141,12 +169,6 @@ enum Call {
         index: usize,
         answer: Answer,
     },
-}
-
-/// A run and the places of its look-ups: its own, and in which CRM's call.
-struct FindSlot {
-    index: usize,
-    range: std::ops::Range<usize>,
 }
 
 /// Groups what the runs want.
@@ -207,25 +229,27 @@ fn add_associated(calls: &mut Vec<Call>, index: usize, wanted: &AssociatedReques
     }
 }
 
-/// A run's look-ups are of one CRM; where they are not, each CRM's go into a call of the first one's side and the
-/// others are asked there too, which no plan does: a ladder looks in its target alone.
+/// A run may look up in both CRMs at once; each CRM's look-ups go into one call.
 fn add_find(calls: &mut Vec<Call>, index: usize, wanted: &[FindRequest]) {
-    let Some(first) = wanted.first() else {
+    if wanted.is_empty() {
         calls.push(Call::Nothing { index, answer: Answer::Found(Vec::new()) });
-        return;
-    };
-    let of = first.object.side;
-    let same = calls.iter_mut().find_map(|call| match call {
-        Call::Find { side, requests, waiting } if *side == of => Some((requests, waiting)),
-        _ => None,
-    });
-    if let Some((requests, waiting)) = same {
-        let start = requests.len();
-        requests.extend_from_slice(wanted);
-        waiting.push(FindSlot { index, range: start..requests.len() });
-    } else {
-        let waiting = vec![FindSlot { index, range: 0..wanted.len() }];
-        calls.push(Call::Find { side: of, requests: wanted.to_vec(), waiting });
+    }
+    for (place, request) in wanted.iter().enumerate() {
+        let of = request.object.side;
+        let same = calls.iter_mut().find_map(|call| match call {
+            Call::Find { side, requests, waiting } if *side == of => Some((requests, waiting)),
+            _ => None,
+        });
+        if let Some((requests, waiting)) = same {
+            requests.push(request.clone());
+            waiting.push((index, place));
+        } else {
+            calls.push(Call::Find {
+                side: of,
+                requests: vec![request.clone()],
+                waiting: vec![(index, place)],
+            });
+        }
     }
 }
 
@@ -260,7 +284,14 @@ fn same_record(one: &WriteRequest, two: &WriteRequest) -> bool {
     one.object == two.object && one.target == two.target && one.target != WriteTarget::Create
 }
 
-type Part = (usize, Result<Answer, CrmError>);
+/// What a call brings for one run.
+type Part = (usize, Result<Reply, CrmError>);
+
+/// A run's answer, or the part of it that one look-up is.
+enum Reply {
+    Whole(Answer),
+    Found(usize, Vec<Record>),
+}
 
 impl Call {
     async fn perform(self, crms: &Crms) -> Vec<Part> {
@@ -277,19 +308,19 @@ impl Call {
                         let own = answer.as_ref().map_err(Clone::clone).map(|all| {
                             let found =
                                 ids.iter().filter_map(|id| all.get(id).map(|to| (id.clone(), to.clone())));
-                            Answer::Associated(found.collect())
+                            Reply::Whole(Answer::Associated(found.collect()))
                         });
                         (index, own)
                     })
                     .collect()
             }
             Call::Find { side, requests, waiting } => {
-                let answers = crms.get(side).find(&requests).await;
+                let mut answers = crms.get(side).find(&requests).await.into_iter();
                 waiting
                     .into_iter()
-                    .map(|slot| {
-                        let own = answers.get(slot.range).ok_or_else(|| short_answer(side));
-                        (slot.index, own.and_then(|own| own.iter().cloned().collect()).map(Answer::Found))
+                    .map(|(index, place)| {
+                        let found = answers.next().unwrap_or_else(|| Err(short_answer(side)));
+                        (index, found.map(|records| Reply::Found(place, records)))
                     })
                     .collect()
             }
@@ -297,10 +328,18 @@ impl Call {
                 let mut answers = crms.get(side).write(&requests).await.into_iter();
                 waiting
                     .into_iter()
-                    .map(|index| (index, answers.next().map(Answer::Written).ok_or_else(|| lost_write(side))))
+                    .map(|index| {
+                        (
+                            index,
+                            answers
+                                .next()
+                                .map(|answer| Reply::Whole(Answer::Written(answer)))
+                                .ok_or_else(|| lost_write(side)),
+                        )
+                    })
                     .collect()
             }
-            Call::Nothing { index, answer } => vec![(index, Ok(answer))],
+            Call::Nothing { index, answer } => vec![(index, Ok(Reply::Whole(answer)))],
         }
     }
 }
@@ -313,7 +352,7 @@ fn share_read(answer: Result<Vec<Record>, CrmError>, waiting: Vec<(usize, Vec<St
         let records = answer.as_ref().map_err(Clone::clone)?;
         let ids: HashSet<String> = ids.into_iter().collect();
         let own = records.iter().filter(|record| alone || ids.contains(&record.id)).cloned().collect();
-        Ok(Answer::Records(own))
+        Ok(Reply::Whole(Answer::Records(own)))
     };
     waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
 }

@@ -9,10 +9,19 @@ use crate::types::ChangeEvent;
 /// Says which mappings events start, and starts them.
 pub(super) trait Engine: Send + Sync {
     /// The mappings that these events of one record start, in source order.
-    fn triggered(&self, events: &[ChangeEvent]) -> Vec<String>;
+    fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task>;
 
-    /// A run of a mapping for a record; `None` when there is no such mapping.
-    fn start(&self, mapping: &str, record: &str) -> Option<Box<dyn Job>>;
+    /// A run for a record; `None` when there is no such mapping.
+    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>>;
+}
+
+/// A mapping to run for a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Task {
+    /// The mapping.
+    pub(super) mapping: String,
+    /// Whether it goes on only if the record holds the value that the mapping's trigger waits for.
+    pub(super) if_became: bool,
 }
 
 /// One record on its way through one mapping.
@@ -25,12 +34,14 @@ pub(super) trait Job: Send {
 pub(super) struct PlanEngine(pub(super) Arc<Plan>);
 
 impl Engine for PlanEngine {
-    fn triggered(&self, events: &[ChangeEvent]) -> Vec<String> {
-        self.0.triggered(events).into_iter().map(str::to_owned).collect()
+    fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task> {
+        let starts = self.0.triggered(events).into_iter();
+        starts.map(|start| Task { mapping: start.mapping.to_owned(), if_became: start.if_became }).collect()
     }
 
-    fn start(&self, mapping: &str, record: &str) -> Option<Box<dyn Job>> {
-        Run::start(Arc::clone(&self.0), mapping, record).map(|run| Box::new(run) as Box<dyn Job>)
+    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>> {
+        let run = Run::start(Arc::clone(&self.0), &task.mapping, record)?;
+        Some(Box::new(run.if_became(task.if_became)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::eval::{Answer, Effect, Finished, PlannedWrite, Run};
 use crate::plan::Plan;
+use crate::source::Side;
 use crate::types::{CrmError, CrmErrorKind, WriteAnswer};
 
 use super::Crms;
@@ -82,27 +83,34 @@ async fn perform(effect: Effect, crms: &Crms) -> Result<Answer, CrmError> {
             crms.get(request.from.side).associated(&request).await.map(Answer::Associated)
         }
         Effect::Find(requests) => {
-            let Some(first) = requests.first() else { return Ok(Answer::Found(Vec::new())) };
-            let found = crms.get(first.object.side).find(&requests).await;
-            found.into_iter().collect::<Result<_, _>>().map(Answer::Found)
+            let mut found = Vec::with_capacity(requests.len());
+            for request in &requests {
+                let answer = crms.get(request.object.side).find(std::slice::from_ref(request)).await.pop();
+                found.push(answer.unwrap_or_else(|| Err(no_answer(request.object.side, false)))?);
+            }
+            Ok(Answer::Found(found))
         }
         Effect::Write(write) => {
             let side = write.request.object.side;
             match crms.get(side).write(&[write.request]).await.pop() {
                 Some(WriteAnswer::Failed(error)) => Err(error),
                 Some(answer) => Ok(Answer::Written(answer)),
-                None => Err(CrmError {
-                    side,
-                    kind: CrmErrorKind::Garbled,
-                    status: None,
-                    code: None,
-                    message: "no answer to a write".to_owned(),
-                    retry_after: None,
-                    maybe_applied: true,
-                }),
+                None => Err(no_answer(side, true)),
             }
         }
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),
+    }
+}
+
+fn no_answer(side: Side, maybe_applied: bool) -> CrmError {
+    CrmError {
+        side,
+        kind: CrmErrorKind::Garbled,
+        status: None,
+        code: None,
+        message: "no answer to a call".to_owned(),
+        retry_after: None,
+        maybe_applied,
     }
 }

@@ -116,12 +116,10 @@ impl Decision {
 }
 
 /// Parks a lane that lost its worker too often, without running it again.
-pub(super) fn give_up(lane: &LeasedLane, mappings: &[String]) -> Settlement {
+pub(super) fn give_up(lane: &LeasedLane, mappings: impl Iterator<Item = String>) -> Settlement {
     let reason = ParkReason { answer: lane.last_error.clone(), ..internal_reason() };
-    let results = mappings
-        .iter()
-        .map(|mapping| MappingResult { mapping: mapping.clone(), outcome: Outcome::Parked(reason.clone()) })
-        .collect();
+    let results =
+        mappings.map(|mapping| MappingResult { mapping, outcome: Outcome::Parked(reason.clone()) }).collect();
     Settlement { next: Next::Done, results }
 }
 

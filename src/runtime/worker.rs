@@ -13,7 +13,7 @@ use crate::store::{LeaseRequest, LeasedLane, MappingResult, Next, Outcome, Settl
 use crate::types::{ChangeEvent, ChangeKind};
 
 use super::driver::{self, End};
-use super::engine::Engine;
+use super::engine::{Engine, Task};
 use super::policy::{self, Policy};
 use super::settle::{self, Decision};
 use super::{Parts, Pause};
@@ -155,21 +155,27 @@ impl Drop for AbortOnDrop {
 /// A lane, the mappings still to run, and how the others ended.
 struct LaneWork {
     lane: LeasedLane,
-    todo: VecDeque<String>,
+    todo: VecDeque<Task>,
     ends: Vec<(String, End)>,
 }
 
 async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     let mut works = Vec::with_capacity(lanes.len());
     for lane in lanes {
-        let mappings = mappings(engine, &lane);
+        let tasks = tasks(engine, &lane);
         if forgotten(&lane) {
             let settlement = Settlement { next: Next::Erase, results: Vec::new() };
             settle(parts, &lane, settlement, &["erased"]).await;
         } else if lane.attempts >= parts.settings.max_attempts {
-            settle(parts, &lane, settle::give_up(&lane, &mappings), &["parked"]).await;
+            settle(
+                parts,
+                &lane,
+                settle::give_up(&lane, tasks.into_iter().map(|task| task.mapping)),
+                &["parked"],
+            )
+            .await;
         } else {
-            works.push(LaneWork { lane, todo: mappings.into(), ends: Vec::new() });
+            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new() });
         }
     }
     // One mapping of each lane at a time: two mappings may write the same record.
@@ -191,14 +197,14 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
 async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
     let (mut jobs, mut places) = (Vec::new(), Vec::new());
     for (place, work) in works.iter_mut().enumerate() {
-        while let Some(mapping) = work.todo.pop_front() {
-            if let Some(job) = engine.start(&mapping, &work.lane.lane.key.record) {
-                tracing::debug!(lane = %work.lane.lane.id, record = %work.lane.lane.key, mapping, "started");
+        while let Some(task) = work.todo.pop_front() {
+            if let Some(job) = engine.start(&task, &work.lane.lane.key.record) {
+                tracing::debug!(lane = %work.lane.lane.id, record = %work.lane.lane.key, mapping = task.mapping, "started");
                 jobs.push(job);
-                places.push((place, mapping));
+                places.push((place, task.mapping));
                 break;
             }
-            tracing::warn!(lane = %work.lane.lane.id, mapping, "this mapping is asked for and does not exist any more");
+            tracing::warn!(lane = %work.lane.lane.id, mapping = task.mapping, "this mapping is asked for and does not exist any more");
         }
     }
     let ends = driver::drive(jobs, &parts.crms).await;
@@ -207,24 +213,25 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
     }
 }
 
-/// The mappings to run: those asked for by name, those that the events trigger, and those that waited for a field
-/// which changed; each once.
-fn mappings(engine: &dyn Engine, lane: &LeasedLane) -> Vec<String> {
+/// The mappings to run: those asked for by name, those that waited for a field which changed, and those that the
+/// events trigger; each once, and unconditionally if one of these reasons is.
+fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
     let changes: Vec<ChangeEvent> = lane.events.iter().map(|event| event.change.clone()).collect();
-    let mut mappings = lane.requested.clone();
-    let waiting = lane.waiting.iter().filter(|waiting| {
+    let waited = lane.waiting.iter().filter(|waiting| {
         changes.iter().any(|change| match &change.kind {
             ChangeKind::FieldChanged { field, .. } => waiting.fields.contains(field),
             _ => false,
         })
     });
-    let waited = waiting.map(|waiting| waiting.mapping.clone());
-    for mapping in engine.triggered(&changes).into_iter().chain(waited) {
-        if !mappings.contains(&mapping) {
-            mappings.push(mapping);
+    let named = lane.requested.iter().chain(waited.map(|waiting| &waiting.mapping));
+    let named = named.map(|mapping| Task { mapping: mapping.clone(), if_became: false });
+    let mut tasks: Vec<Task> = Vec::new();
+    for task in named.chain(engine.triggered(&changes)) {
+        if !tasks.iter().any(|other| other.mapping == task.mapping) {
+            tasks.push(task);
         }
     }
-    mappings
+    tasks
 }
 
 fn forgotten(lane: &LeasedLane) -> bool {

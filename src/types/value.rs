@@ -4,6 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::source::Location;
+
 /// A value at run time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
@@ -42,11 +44,23 @@ impl Value {
 pub struct Failure {
     /// What did not work.
     pub message: String,
+    /// What to do about it, where something particular helps.
+    pub help: Option<String>,
+    /// The line to mend, where it is not the rule itself (a picklist without a line for an option).
+    pub at: Option<Location>,
 }
 
 impl Failure {
     /// A failure with a message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), help: None, at: None }
+    }
+
+    /// Names the line to mend and what to write there.
+    #[must_use]
+    pub fn mend(mut self, at: Location, help: impl Into<String>) -> Self {
+        self.at = Some(at);
+        self.help = Some(help.into());
+        self
     }
 }

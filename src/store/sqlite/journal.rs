@@ -1,5 +1,7 @@
 //! Events in, lanes out.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -12,53 +14,103 @@ use super::super::{
 };
 use super::convert;
 
+/// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
+/// thread, and ten thousand events come in one body.
 pub(super) async fn append(
     c: &mut SqliteConnection,
     events: &[NewEvent],
 ) -> Result<Vec<Appended>, StoreError> {
-    let mut appended = Vec::with_capacity(events.len());
-    for event in events {
-        appended.push(append_one(c, event).await?);
+    let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let rows = serde_json::to_string(&rows)?;
+    let inserted = sqlx::query(
+        "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note)
+         SELECT value ->> 'pair', value ->> 'dedupe', value ->> 'side', value ->> 'object', value ->> 'record',
+                value ->> 'change', value ->> 'raw', value ->> 'occurred_at', value ->> 'received_at',
+                iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note'
+         FROM json_each(?1) WHERE true ORDER BY key
+         ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id, pair, dedupe",
+    )
+    .bind(&rows)
+    .fetch_all(&mut *c)
+    .await?;
+    let mut new = by_key(&inserted)?;
+    if !new.is_empty() {
+        open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?;
     }
-    Ok(appended)
+    let known = if new.len() == events.len() { HashMap::new() } else { known(c, &rows).await? };
+    events
+        .iter()
+        .map(|event| {
+            let key = (event.pair.clone(), event.dedupe.clone());
+            // The first of several equal events in one batch is the new one.
+            let (id, new) = match new.remove(&key) {
+                Some(id) => (Some(id), true),
+                None => (known.get(&key).copied(), false),
+            };
+            let id = id.ok_or_else(|| StoreError::Damaged("an event is neither new nor known".to_owned()))?;
+            Ok(Appended { id: EventId(id), new })
+        })
+        .collect()
 }
 
-async fn append_one(c: &mut SqliteConnection, event: &NewEvent) -> Result<Appended, StoreError> {
+fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
     let (change, note) = match &event.incoming {
         Incoming::Change(change) => (Some(change), None),
         Incoming::Ignored { reason, change } => (change.as_ref(), Some(reason)),
     };
-    let inserted: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, iif(?10 IS NULL, 'pending', 'ignored'), ?10)
-         ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id",
+    Ok(serde_json::json!({
+        "pair": event.pair,
+        "dedupe": event.dedupe,
+        "side": change.map(|change| change.object.side.word()),
+        "object": change.map(|change| &change.object.name),
+        "record": change.map(|change| &change.record),
+        "change": change.map(serde_json::to_string).transpose()?,
+        "raw": event.raw,
+        "occurred_at": change.map(|change| convert::micros(change.occurred_at)),
+        "received_at": convert::micros(event.received_at),
+        "note": note,
+    }))
+}
+
+/// Ids by pair and dedupe key.
+fn by_key(rows: &[SqliteRow]) -> Result<HashMap<(String, String), i64>, StoreError> {
+    rows.iter().map(|row| Ok(((row.try_get("pair")?, row.try_get("dedupe")?), row.try_get("id")?))).collect()
+}
+
+async fn known(c: &mut SqliteConnection, rows: &str) -> Result<HashMap<(String, String), i64>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT events.id, events.pair, events.dedupe FROM json_each(?1) AS given
+         JOIN events ON events.pair = given.value ->> 'pair' AND events.dedupe = given.value ->> 'dedupe'",
     )
-    .bind(&event.pair)
-    .bind(&event.dedupe)
-    .bind(change.map(|change| change.object.side.word()))
-    .bind(change.map(|change| change.object.name.as_str()))
-    .bind(change.map(|change| change.record.as_str()))
-    .bind(change.map(serde_json::to_string).transpose()?)
-    .bind(&event.raw)
-    .bind(change.map(|change| convert::micros(change.occurred_at)))
-    .bind(convert::micros(event.received_at))
-    .bind(note)
-    .fetch_optional(&mut *c)
+    .bind(rows)
+    .fetch_all(c)
     .await?;
-    let Some(id) = inserted else {
-        let id = sqlx::query_scalar("SELECT id FROM events WHERE pair = ?1 AND dedupe = ?2")
-            .bind(&event.pair)
-            .bind(&event.dedupe)
-            .fetch_one(c)
-            .await?;
-        return Ok(Appended { id: EventId(id), new: false });
-    };
-    if let Incoming::Change(change) = &event.incoming {
-        let key = RecordKey::new(&event.pair, change.object.clone(), &change.record);
-        let lane = open_lane(c, &key, event.received_at).await?;
-        sqlx::query("UPDATE events SET lane = ?1 WHERE id = ?2").bind(lane.0).bind(id).execute(c).await?;
-    }
-    Ok(Appended { id: EventId(id), new: true })
+    by_key(&rows)
+}
+
+/// Puts new events into their records' lanes. A lane that is there keeps its lease and its back-off.
+async fn open_lanes(c: &mut SqliteConnection, ids: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO lanes (pair, side, object, record, not_before)
+         SELECT pair, side, object, record, min(received_at) FROM events
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'
+         GROUP BY pair, side, object, record ORDER BY min(id)
+         ON CONFLICT (pair, side, object, record) DO NOTHING",
+    )
+    .bind(ids)
+    .execute(&mut *c)
+    .await?;
+    sqlx::query(
+        "UPDATE events SET lane = (
+             SELECT lanes.id FROM lanes
+             WHERE lanes.pair = events.pair AND lanes.side = events.side
+               AND lanes.object = events.object AND lanes.record = events.record)
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'",
+    )
+    .bind(ids)
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 /// Finds a record's lane or makes it. A lane that is there keeps its lease and its back-off.

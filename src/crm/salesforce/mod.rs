@@ -1,0 +1,158 @@
+//! The client of Salesforce's REST API.
+//!
+//! Reads and look-ups are SOQL; writes go to sObject collections, and to one record's own address where there is
+//! only one, because only there does Salesforce tell which records a duplicate rule found.
+
+mod answers;
+mod auth;
+mod records;
+mod soql;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod values;
+mod write;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use url::Url;
+
+pub use auth::SalesforceAuth;
+
+use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
+use super::{Crm, Limits, share};
+use crate::schema::Schema;
+use crate::source::Side;
+use crate::types::{
+    AssociateRequest, AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record,
+    WriteAnswer, WriteRequest,
+};
+
+/// One organisation.
+#[derive(Debug, Clone)]
+pub struct SalesforceConfig {
+    /// Where tokens come from: `https://login.salesforce.com`, a sandbox's, or the organisation's own domain.
+    pub login_url: Url,
+    /// The API version: `58.0`; a `v` before it is accepted.
+    pub api_version: String,
+    /// How the integration proves who it is.
+    pub auth: SalesforceAuth,
+    /// API names of objects that the project knows under another name.
+    pub aliases: HashMap<String, String>,
+}
+
+impl SalesforceConfig {
+    /// The aliases of a snapshot.
+    pub fn aliases_of(schema: &Schema) -> HashMap<String, String> {
+        let renamed = schema.objects.values().filter(|object| object.name != object.api_name);
+        renamed.map(|object| (object.name.clone(), object.api_name.clone())).collect()
+    }
+}
+
+/// Salesforce as a [`Crm`].
+pub struct SalesforceClient {
+    http: Http,
+    sessions: auth::Sessions,
+    version: String,
+    aliases: HashMap<String, String>,
+}
+
+impl SalesforceClient {
+    /// Makes a client; nothing is sent before the first call.
+    pub fn new(config: SalesforceConfig, http: HttpOptions) -> Result<Self, SetupError> {
+        let version = config.api_version.trim_start_matches('v').to_owned();
+        if version.is_empty() || !version.chars().all(|c| c.is_ascii_digit() || c == '.') {
+            return Err(SetupError::Setting(format!(
+                "`{}` is not an API version such as `58.0`",
+                config.api_version
+            )));
+        }
+        let http = Http::new(&answers::VENDOR, &config.login_url, http)?;
+        let sessions = auth::Sessions::new(&config.login_url, config.auth)?;
+        Ok(Self { http, sessions, version, aliases: config.aliases })
+    }
+
+    /// The allowances as the latest answer told them.
+    pub fn limits(&self) -> Limits {
+        self.http.limits()
+    }
+
+    fn api_name<'a>(&'a self, object: &'a str) -> &'a str {
+        self.aliases.get(object).map_or(object, String::as_str)
+    }
+
+    /// Makes the call that `build` describes for a session; once more with a new session if that one has ended.
+    async fn send(&self, build: impl Fn(&Url) -> Result<Call, CrmError> + Send) -> Result<Answer, CrmError> {
+        let session = self.sessions.current(&self.http).await?;
+        match self.http.send(&named(build(&session.instance)?), Some(&session.token)).await {
+            // Nothing was applied, so writes go again too.
+            Err(error) if error.kind == CrmErrorKind::Unauthorised => {}
+            other => return other,
+        }
+        let session = self.sessions.renew(&self.http, &session).await?;
+        self.http.send(&named(build(&session.instance)?), Some(&session.token)).await
+    }
+
+    /// The address of a resource of the configured version.
+    fn resource(&self, instance: &Url, segments: &[&str]) -> Url {
+        let version = format!("v{}", self.version);
+        let mut all = vec!["services", "data", version.as_str()];
+        all.extend_from_slice(segments);
+        join(instance, &all)
+    }
+
+    /// Reads a resource.
+    async fn get(&self, segments: &[&str]) -> Result<Json, CrmError> {
+        let answer = self.send(|instance| Ok(Call::get(self.resource(instance, segments)))).await?;
+        self.http.read(&answer, true)
+    }
+
+    fn refused(&self, message: impl Into<String>) -> CrmError {
+        self.http.error(CrmErrorKind::Refused, message)
+    }
+}
+
+/// Changes then carry the client's name in their origin, so that our own are recognised.
+fn named(mut call: Call) -> Call {
+    call.headers.push(("Sforce-Call-Options", "client=mapwright".to_owned()));
+    call
+}
+
+/// Whether a text has the form of a Salesforce id.
+fn is_id(text: &str) -> bool {
+    (text.len() == 15 || text.len() == 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[async_trait]
+impl Crm for SalesforceClient {
+    fn side(&self) -> Side {
+        Side::Salesforce
+    }
+
+    async fn read(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError> {
+        self.read_records(request).await
+    }
+
+    async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
+        share::look_up_all(self, requests, records::LOOKUPS).await
+    }
+
+    async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {
+        self.write_records(requests).await
+    }
+
+    async fn associated(&self, _: &AssociatedRequest) -> Result<HashMap<String, Vec<String>>, CrmError> {
+        Err(self.refused("Salesforce has no associations; read the look-up field instead"))
+    }
+
+    async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        let refuse = |_| Err(self.refused("Salesforce has no associations; write the look-up field instead"));
+        requests.iter().map(refuse).collect()
+    }
+
+    fn calls(&self) -> u64 {
+        self.http.calls()
+    }
+}

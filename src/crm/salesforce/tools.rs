@@ -1,0 +1,53 @@
+//! Calls that tools make: descriptions, limits, who we are.
+
+use serde_json::Value as Json;
+
+use crate::crm::http::{Call, join};
+use crate::types::CrmError;
+
+use super::SalesforceClient;
+
+impl SalesforceClient {
+    /// The description of one object, as Salesforce sends it.
+    pub async fn describe(&self, object: &str) -> Result<Json, CrmError> {
+        self.get(&["sobjects", self.api_name(object), "describe"]).await
+    }
+
+    /// The list of all objects, as Salesforce sends it.
+    pub async fn describe_global(&self) -> Result<Json, CrmError> {
+        self.get(&["sobjects"]).await
+    }
+
+    /// The organisation's limits, as Salesforce sends them.
+    pub async fn org_limits(&self) -> Result<Json, CrmError> {
+        self.get(&["limits"]).await
+    }
+
+    /// The API versions that the organisation offers, oldest first (`58.0`).
+    pub async fn versions(&self) -> Result<Vec<String>, CrmError> {
+        let answer = self.send(|instance| Ok(Call::get(join(instance, &["services", "data"])))).await?;
+        let list = self.http.read(&answer, true)?;
+        let versions = list.as_array().ok_or_else(|| self.http.garbled(&answer, true))?;
+        Ok(versions.iter().filter_map(|v| v.get("version")?.as_str()).map(str::to_owned).collect())
+    }
+
+    /// Who the integration user is (`sub` or `user_id`, `organization_id`, `preferred_username`), as Salesforce sends it.
+    pub async fn user_info(&self) -> Result<Json, CrmError> {
+        let answer =
+            self.send(|instance| Ok(Call::get(join(instance, &["services", "oauth2", "userinfo"])))).await?;
+        self.http.read(&answer, true)
+    }
+
+    /// The ids of the organisation and the integration user, read off the token answer without a further call.
+    pub async fn identity(&self) -> Result<Option<(String, String)>, CrmError> {
+        let session = self.sessions.current(&self.http).await?;
+        let Some(segments) = session.identity.as_ref().and_then(url::Url::path_segments) else {
+            return Ok(None);
+        };
+        let parts: Vec<&str> = segments.filter(|part| !part.is_empty()).collect();
+        Ok(match parts[..] {
+            [.., organisation, user] => Some((organisation.to_owned(), user.to_owned())),
+            _ => None,
+        })
+    }
+}

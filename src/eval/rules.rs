@@ -1,0 +1,203 @@
+//! The field rules: what is written, what is kept and why.
+
+use crate::plan::{Mapping, OutcomeAction, Rule, RuleElse, WhenWritten};
+use crate::types::{Value, WriteRequest, WriteTarget, display, quoted, same};
+
+use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
+use super::ladder::old_value;
+use super::run::{Run, State};
+use crate::types::Record;
+
+/// Why a rule leaves its field as it is whatever its value would be; `None` when it applies.
+pub(super) fn kept(mapping: &Mapping, rule: &Rule, existing: Option<&Record>) -> Option<String> {
+    match (&rule.when, existing) {
+        (WhenWritten::OnCreate, Some(_)) => Some("written on create only".to_owned()),
+        (WhenWritten::OnUpdate, None) => Some("written on update only".to_owned()),
+        (WhenWritten::IfTargetIsBlank, Some(record)) => match old_value(mapping, record, &rule.field) {
+            Ok(Value::Blank) => None,
+            _ => Some("the target is not blank".to_owned()),
+        },
+        (WhenWritten::Sticky(stays), Some(record)) => (old_value(mapping, record, &rule.field).ok()
+            == Some(Value::Boolean(*stays)))
+        .then(|| format!("once {stays} stays {stays}")),
+        _ => None,
+    }
+}
+
+impl Run {
+    /// Evaluates the rules and plans the write.
+    pub(super) fn write(&mut self, mapping: &Mapping) -> Effect {
+        let existing = self.target.clone();
+        let mut changes = match self.key_change(mapping, existing.as_ref()) {
+            Ok(change) => change.into_iter().collect::<Vec<_>>(),
+            Err(effect) => return *effect,
+        };
+        for rule in &mapping.rules {
+            match self.change(mapping, rule, existing.as_ref()) {
+                Ok(Some(change)) => changes.push(change),
+                Ok(None) => {}
+                Err(effect) => return *effect,
+            }
+        }
+        self.send(mapping, existing.as_ref(), changes)
+    }
+
+    /// Sends the changed fields, or ends where there are none.
+    pub(super) fn send(
+        &mut self,
+        mapping: &Mapping,
+        existing: Option<&Record>,
+        changes: Vec<FieldChange>,
+    ) -> Effect {
+        let key = mapping.key.as_ref();
+        let creates = existing.is_none();
+        let fields: Vec<(String, Value)> = changes
+            .iter()
+            .filter(|change| !(creates && key.is_some_and(|key| key.field == change.field)))
+            .filter_map(|change| Some((change.field.clone(), change.new.clone()?)))
+            .collect();
+        let target = match (existing, key) {
+            (Some(record), _) if fields.is_empty() => {
+                let (object, id) = (mapping.target.clone(), record.id.clone());
+                return self.finish(Verdict::Unchanged { object, id });
+            }
+            (Some(record), _) => WriteTarget::Update { id: record.id.clone() },
+            (None, Some(key)) => match self.key_value(mapping, key) {
+                Ok(value) => WriteTarget::Upsert { key: key.field.clone(), value: display(&value) },
+                Err(failure) => return self.park_failure(failure, Some(&key.field), key.at.clone()),
+            },
+            (None, None) => WriteTarget::Create,
+        };
+        let request = WriteRequest {
+            object: mapping.target.clone(),
+            target,
+            fields,
+            allow_duplicates: self.allow_duplicates,
+            assignment_rule: if creates { mapping.assignment_rule.clone() } else { None },
+        };
+        let planned = PlannedWrite { mapping: mapping.name.clone(), request, changes };
+        self.state = State::Write(Box::new(planned.clone()));
+        Effect::Write(planned)
+    }
+
+    /// The key's value: written with a new record, stamped on an adopted one.
+    fn key_change(
+        &mut self,
+        mapping: &Mapping,
+        existing: Option<&Record>,
+    ) -> Result<Option<FieldChange>, Box<Effect>> {
+        let Some(key) = &mapping.key else { return Ok(None) };
+        let new = match self.key_value(mapping, key) {
+            Ok(new) => new,
+            Err(failure) => {
+                return Err(Box::new(self.park_failure(failure, Some(&key.field), key.at.clone())));
+            }
+        };
+        let old = existing.and_then(|record| old_value(mapping, record, &key.field).ok());
+        let stamped = old.as_ref().is_some_and(|old| same(old, &new));
+        Ok(Some(FieldChange {
+            field: key.field.clone(),
+            old,
+            new: (!stamped).then_some(new),
+            kept: stamped.then(|| "already so".to_owned()),
+            at: key.at.clone(),
+        }))
+    }
+
+    /// What a rule does to its field; nothing when its value is blank and a blank writes nothing.
+    fn change(
+        &mut self,
+        mapping: &Mapping,
+        rule: &Rule,
+        existing: Option<&Record>,
+    ) -> Result<Option<FieldChange>, Box<Effect>> {
+        let old = existing.and_then(|record| old_value(mapping, record, &rule.field).ok());
+        let change = |new: Option<Value>, kept: Option<String>| {
+            Ok(Some(FieldChange {
+                field: rule.field.clone(),
+                old: old.clone(),
+                new,
+                kept,
+                at: rule.at.clone(),
+            }))
+        };
+        if let Some((_, said)) = self.dropped.iter().find(|(field, _)| *field == rule.field) {
+            return change(None, Some(format!("dropped: {said}")));
+        }
+        if let Some(reason) = kept(mapping, rule, existing) {
+            return change(None, Some(reason));
+        }
+        let new = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
+            Ok(value) => value,
+            Err(failure) => match &rule.otherwise {
+                Some(RuleElse::Keep) => {
+                    return change(None, Some(format!("otherwise keep: {}", failure.message)));
+                }
+                Some(RuleElse::Literal(value)) => value.clone(),
+                Some(RuleElse::Wait) => {
+                    let fields = mapping.reads.clone();
+                    let at = Some(rule.at.clone());
+                    return Err(Box::new(self.finish(Verdict::Waiting {
+                        reason: failure.message,
+                        fields,
+                        at,
+                    })));
+                }
+                Some(RuleElse::Park(Some(said))) => {
+                    let failure =
+                        crate::types::Failure { message: format!("{said}: {}", failure.message), ..failure };
+                    return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
+                }
+                Some(RuleElse::Park(None)) | None => {
+                    return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
+                }
+            },
+        };
+        if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
+            return Ok(None);
+        }
+        if old.as_ref().is_some_and(|old| same(old, &new) || (old.is_blank() && new.is_blank())) {
+            return change(None, Some("already so".to_owned()));
+        }
+        if let Some(reason) = self.goes_back(rule, old.as_ref(), &new) {
+            return change(None, Some(reason));
+        }
+        change(Some(new), None)
+    }
+
+    /// Why a stage may not move to a new value.
+    fn goes_back(&self, rule: &Rule, old: Option<&Value>, new: &Value) -> Option<String> {
+        let WhenWritten::AdvanceOnly(order) = rule.when else { return None };
+        let old = old.filter(|old| !old.is_blank())?;
+        let order = &self.plan.orders[order];
+        match (order.place(old), order.place(new)) {
+            (Some(before), Some(after)) if after > before => None,
+            (Some(_), Some(_)) => {
+                Some(format!("{} does not come after {}", quoted(&display(new)), quoted(&display(old))))
+            }
+            (None, _) => Some(format!("{} is not listed in `order {}`", quoted(&display(old)), order.name)),
+            (_, None) => Some(format!("{} is not listed in `order {}`", quoted(&display(new)), order.name)),
+        }
+    }
+
+    /// Hands over to the mapping that takes records of another object than the target.
+    pub(super) fn hand_over_object(&mut self, mapping: &Mapping, record: Record) -> Effect {
+        let rungs = mapping.rungs.iter().filter_map(|rung| rung.then.as_ref());
+        let outcomes = mapping.outcomes.values().filter_map(|outcome| match &outcome.action {
+            OutcomeAction::Then(name) => Some(name),
+            _ => None,
+        });
+        let takes =
+            |name: &&String| self.plan.mapping(name).is_some_and(|other| other.target == record.object);
+        match rungs.chain(outcomes).find(takes).cloned() {
+            Some(name) => {
+                let why = format!("{} {} is the one", record.object.name, record.id);
+                self.hand_over(&name, Some(record.id), &why)
+            }
+            None => self.park(Park::because(format!(
+                "the matching record is {} {}, and no mapping takes it over",
+                record.object, record.id
+            ))),
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! One record on its way through one mapping.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::plan::{GuardElse, Mapping, Plan, Trigger, WithKind};
+use crate::source::Location;
+use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
+
+use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
+use super::expression::Frame;
+use super::ladder::{self, Tests};
+
+/// One record on its way through one mapping.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) plan: Arc<Plan>,
+    pub(super) mapping: usize,
+    pub(super) record: String,
+    if_became: bool,
+    source: Option<Record>,
+    related: Vec<Option<Record>>,
+    pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
+    /// The target record that was handed over, by id.
+    handed: Option<String>,
+    /// The target record found.
+    pub(super) target: Option<Record>,
+    visited: Vec<usize>,
+    pub(super) path: Vec<String>,
+    pub(super) restarts: u32,
+    pub(super) allow_duplicates: bool,
+    /// Fields left out because the target refused them, with what it said.
+    pub(super) dropped: Vec<(String, String)>,
+    pub(super) state: State,
+}
+
+/// What the run waits for.
+#[derive(Debug)]
+pub(super) enum State {
+    Begin,
+    Source,
+    RelatedIds { index: usize, phase: Phase },
+    Related { index: usize, phase: Phase },
+    Lookups { asked: Vec<usize>, wanted: Vec<usize>, then: Next },
+    Handed,
+    Key,
+    Rung(usize),
+    Adopt,
+    Write(Box<PlannedWrite>),
+    Over,
+}
+
+/// Which related records are being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Those that a guard needs.
+    Early,
+    /// The others.
+    Late,
+}
+
+/// What follows a set of look-ups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Guards,
+    Ladder,
+    Write,
+}
+
+impl Run {
+    /// Starts a run of a mapping (by name) for a source record (by id); `None` when there is no such mapping.
+    pub fn start(plan: Arc<Plan>, mapping: &str, record: &str) -> Option<Self> {
+        let index = plan.find(mapping)?;
+        let mut run = Self {
+            plan,
+            mapping: index,
+            record: record.to_owned(),
+            if_became: false,
+            source: None,
+            related: Vec::new(),
+            lookups: Vec::new(),
+            handed: None,
+            target: None,
+            visited: Vec::new(),
+            path: Vec::new(),
+            restarts: 0,
+            allow_duplicates: false,
+            dropped: Vec::new(),
+            state: State::Begin,
+        };
+        run.enter(index, None);
+        Some(run)
+    }
+
+    /// Goes on only if the record as read holds a value that one of the mapping's `becomes` waits for; see
+    /// [`Start::if_became`](crate::plan::Start).
+    #[must_use]
+    pub fn if_became(mut self, only: bool) -> Self {
+        self.if_became = only;
+        self
+    }
+
+    /// The mapping that the run is in now.
+    pub fn mapping(&self) -> &str {
+        &self.plan.mappings[self.mapping].name
+    }
+
+    /// Goes on with what was asked for (`None` at first) to the next effect. An answer that does not belong to the last
+    /// effect parks the record.
+    pub fn next(&mut self, answer: Option<Answer>) -> Effect {
+        let plan = Arc::clone(&self.plan);
+        let mapping = &plan.mappings[self.mapping];
+        match (std::mem::replace(&mut self.state, State::Over), answer) {
+            (State::Begin, None) => {
+                self.state = State::Source;
+                Effect::Read(ReadRequest {
+                    object: mapping.source.clone(),
+                    ids: vec![self.record.clone()],
+                    fields: mapping.reads.clone(),
+                })
+            }
+            (State::Source, Some(Answer::Records(records))) => self.source_read(mapping, records),
+            (State::RelatedIds { index, phase }, Some(Answer::Associated(ids))) => {
+                self.related_ids(mapping, index, phase, &ids)
+            }
+            (State::Related { index, phase }, Some(Answer::Records(records))) => {
+                self.related[index] = records.into_iter().next();
+                self.read_related(mapping, index + 1, phase)
+            }
+            (State::Lookups { asked, wanted, then }, Some(Answer::Found(found))) => {
+                for (index, records) in asked.into_iter().zip(found) {
+                    self.lookups[index] = Some(ladder::looked_up(&mapping.lookups[index], &records));
+                }
+                self.look_up(mapping, wanted, then)
+            }
+            (State::Handed | State::Adopt, Some(Answer::Records(records))) => {
+                match records.into_iter().next() {
+                    Some(record) => self.found(mapping, record, None),
+                    None => self.ladder(mapping),
+                }
+            }
+            (State::Key, Some(Answer::Found(found))) => {
+                self.key_found(mapping, found.into_iter().next().unwrap_or_default())
+            }
+            (State::Rung(index), Some(Answer::Found(found))) => {
+                self.rung_found(mapping, index, found.into_iter().next().unwrap_or_default())
+            }
+            (State::Write(planned), Some(Answer::Written(answer))) => self.written(mapping, *planned, answer),
+            (state, _) => self.park(Park::because(format!(
+                "the run was told something that it had not asked for ({state:?})"
+            ))),
+        }
+    }
+
+    /// Turns to a mapping, with the target record that goes along.
+    fn enter(&mut self, mapping: usize, handed: Option<String>) {
+        let program = &self.plan.mappings[mapping];
+        self.related = vec![None; program.related.len()];
+        self.lookups = vec![None; program.lookups.len()];
+        self.mapping = mapping;
+        self.handed = handed;
+        self.target = None;
+        self.allow_duplicates = false;
+        self.dropped.clear();
+        self.visited.push(mapping);
+    }
+
+    /// Hands the record over to another mapping, together with the target record found.
+    pub(super) fn hand_over(&mut self, to: &str, handed: Option<String>, why: &str) -> Effect {
+        let plan = Arc::clone(&self.plan);
+        let from = &plan.mappings[self.mapping].name;
+        self.path.push(format!("`{from}`: {why}, so `{to}` takes over"));
+        match plan.find(to) {
+            Some(index) if !self.visited.contains(&index) => {
+                self.enter(index, handed);
+                self.read_related(&plan.mappings[index], 0, Phase::Early)
+            }
+            _ => self.park(Park::because(format!(
+                "`{to}` has already run for this record, so it cannot be handed over again"
+            ))),
+        }
+    }
+
+    fn source_read(&mut self, mapping: &Mapping, records: Vec<Record>) -> Effect {
+        self.source = records.into_iter().next();
+        let Some(source) = &self.source else {
+            return self.finish(Verdict::SourceGone);
+        };
+        if self.if_became && !became(mapping, source) {
+            let reason = "the record does not hold the value that `when … becomes` waits for".to_owned();
+            return self.finish(Verdict::Skipped { reason, at: Some(mapping.at.clone()) });
+        }
+        self.read_related(mapping, 0, Phase::Early)
+    }
+
+    /// Reads the next related record of a phase, from an index on.
+    fn read_related(&mut self, mapping: &Mapping, from: usize, phase: Phase) -> Effect {
+        for (index, related) in mapping.related.iter().enumerate().skip(from) {
+            if related.early != (phase == Phase::Early) || related.reads.is_empty() {
+                continue;
+            }
+            match &related.kind {
+                WithKind::Association(kind) => {
+                    self.state = State::RelatedIds { index, phase };
+                    return Effect::Associated(AssociatedRequest {
+                        from: mapping.source.clone(),
+                        ids: vec![self.record.clone()],
+                        to: related.object.name.clone(),
+                        kind: kind.clone(),
+                    });
+                }
+                WithKind::Reference { field } => {
+                    let id = self.source.as_ref().and_then(|source| source.values.get(field)).map(text_of);
+                    if let Some(id) = id.filter(|id| !id.is_empty()) {
+                        self.state = State::Related { index, phase };
+                        return Effect::Read(ReadRequest {
+                            object: related.object.clone(),
+                            ids: vec![id],
+                            fields: related.reads.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        match phase {
+            Phase::Early => {
+                let wanted = mapping.guards.iter().flat_map(|guard| guard.lookups.iter().copied()).collect();
+                self.look_up(mapping, wanted, Next::Guards)
+            }
+            Phase::Late => {
+                let wanted =
+                    (0..mapping.lookups.len()).filter(|index| mapping.lookups[*index].early).collect();
+                self.look_up(mapping, wanted, Next::Ladder)
+            }
+        }
+    }
+
+    fn related_ids(
+        &mut self,
+        mapping: &Mapping,
+        index: usize,
+        phase: Phase,
+        ids: &HashMap<String, Vec<String>>,
+    ) -> Effect {
+        let related = &mapping.related[index];
+        // Several can carry one label; the first is the one that HubSpot itself shows.
+        match ids.get(&self.record).and_then(|ids| ids.first()) {
+            Some(id) => {
+                self.state = State::Related { index, phase };
+                Effect::Read(ReadRequest {
+                    object: related.object.clone(),
+                    ids: vec![id.clone()],
+                    fields: related.reads.clone(),
+                })
+            }
+            None => self.read_related(mapping, index + 1, phase),
+        }
+    }
+
+    /// Makes the look-ups wanted that are not made yet, those inside others first.
+    pub(super) fn look_up(&mut self, mapping: &Mapping, wanted: Vec<usize>, then: Next) -> Effect {
+        let mut asked = Vec::new();
+        let mut requests: Vec<FindRequest> = Vec::new();
+        for &index in &wanted {
+            let lookup = &mapping.lookups[index];
+            let ready = lookup.needs.iter().all(|needed| self.lookups[*needed].is_some());
+            if self.lookups[index].is_some() || !ready {
+                continue;
+            }
+            match self.with_frame(mapping, |frame| ladder::filters(frame, &lookup.tests)) {
+                Ok(Tests::Filters(filters)) => {
+                    asked.push(index);
+                    requests.push(FindRequest {
+                        object: lookup.object.clone(),
+                        filters,
+                        fields: vec![lookup.field.clone()],
+                        limit: 2,
+                    });
+                }
+                Ok(Tests::Blank) => self.lookups[index] = Some(Ok(Value::Blank)),
+                Err(failure) => self.lookups[index] = Some(Err(failure)),
+            }
+        }
+        if !requests.is_empty() {
+            self.state = State::Lookups { asked, wanted, then };
+            return Effect::Find(requests);
+        }
+        if wanted.iter().any(|index| self.lookups[*index].is_none()) {
+            // Those inside others were settled without a request; now the outer ones are ready.
+            return self.look_up(mapping, wanted, then);
+        }
+        match then {
+            Next::Guards => self.guards(mapping),
+            Next::Ladder => self.enter_ladder(mapping),
+            Next::Write => self.write(mapping),
+        }
+    }
+
+    fn guards(&mut self, mapping: &Mapping) -> Effect {
+        for guard in &mapping.guards {
+            let at = Some(guard.at.clone());
+            match self.with_frame(mapping, |frame| frame.holds(&guard.condition)) {
+                Ok(true) => {}
+                Err(failure) => return self.park_failure(failure, None, guard.at.clone()),
+                Ok(false) => {
+                    let reason = format!("`only if {}` does not hold", guard.text);
+                    return match &guard.otherwise {
+                        GuardElse::Skip => self.finish(Verdict::Skipped { reason, at }),
+                        GuardElse::Wait => {
+                            self.finish(Verdict::Waiting { reason, fields: guard.fields.clone(), at })
+                        }
+                        GuardElse::Park(said) => {
+                            let reason = said.clone().unwrap_or(reason);
+                            self.park(Park { at, ..Park::because(reason) })
+                        }
+                        GuardElse::Then(name) => self.hand_over(name, None, &reason),
+                    };
+                }
+            }
+        }
+        self.read_related(mapping, 0, Phase::Late)
+    }
+
+    fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
+        match self.handed.take() {
+            Some(id) => {
+                self.state = State::Handed;
+                Effect::Read(ladder::target_read(mapping, id))
+            }
+            None => self.ladder(mapping),
+        }
+    }
+
+    /// Evaluates something of the mapping on what is known so far.
+    pub(super) fn with_frame<T>(&self, mapping: &Mapping, ask: impl FnOnce(&Frame<'_>) -> T) -> T {
+        let slots: Vec<Raw<'_>> = mapping
+            .slots
+            .iter()
+            .map(|slot| {
+                let record = match slot.of {
+                    None => self.source.as_ref(),
+                    Some(index) => self.related[index].as_ref(),
+                };
+                record.map_or(Raw::Missing, |record| raw(record, &slot.field))
+            })
+            .collect();
+        ask(&Frame { plan: &self.plan, mapping, slots: &slots, lookups: &self.lookups })
+    }
+
+    /// Ends the run.
+    pub(super) fn finish(&mut self, verdict: Verdict) -> Effect {
+        self.state = State::Over;
+        let mapping = self.mapping().to_owned();
+        Effect::Finish(Finished { mapping, verdict, path: self.path.clone() })
+    }
+
+    /// Ends the run: a person must look.
+    pub(super) fn park(&mut self, park: Park) -> Effect {
+        self.finish(Verdict::Parked(park))
+    }
+
+    /// Parks for a step that failed; the line to mend is the failure's own, where it knows one.
+    pub(super) fn park_failure(&mut self, failure: Failure, field: Option<&str>, at: Location) -> Effect {
+        self.park(Park {
+            reason: failure.message,
+            field: field.map(ToOwned::to_owned),
+            answer: None,
+            help: failure.help,
+            at: Some(failure.at.unwrap_or(at)),
+        })
+    }
+}
+
+/// A field of a record as sent; `id` and `Id` are the record's id.
+pub(super) fn raw<'r>(record: &'r Record, field: &str) -> Raw<'r> {
+    match record.values.get(field) {
+        None if field == "id" || field == "Id" => Raw::Text(record.id.as_str().into()),
+        value => Raw::from(value),
+    }
+}
+
+fn text_of(json: &serde_json::Value) -> String {
+    match json {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => display(&Value::text(other.to_string())),
+    }
+}
+
+fn became(mapping: &Mapping, source: &Record) -> bool {
+    mapping.triggers.iter().any(|trigger| match trigger {
+        Trigger::Becomes(field, values) => {
+            source.values.get(field).is_some_and(|value| values.contains(&text_of(value)))
+        }
+        _ => false,
+    })
+}
+
+impl Park {
+    /// A reason alone.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), field: None, answer: None, help: None, at: None }
+    }
+}

@@ -1,0 +1,283 @@
+//! From a checked project to its plan.
+
+use crate::check::typed::{self, Checked, ExprKind, RecordUse, TestOp as TypedTest};
+use crate::schema::Schemas;
+use crate::source::{Location, ObjectName, Sources, Span};
+use crate::types::{Type, Typed};
+
+use super::expression::{Call, Condition, Expr, Part};
+use super::needs;
+use super::program::{
+    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, TargetField,
+    Test, TestOp,
+};
+
+/// Compiles a checked project. The sources give each rule its file and line; the schemas the types of what is read of a
+/// target. Nothing can fail: whatever could is a finding of the checker.
+pub fn compile(project: &Checked<typed::Project>, schemas: &Schemas, sources: &Sources) -> Plan {
+    let context = Context { schemas, sources };
+    let mut mappings: Vec<Mapping> =
+        project.mappings.values().map(|mapping| context.mapping(mapping)).collect();
+    needs::share_reads(&mut mappings);
+    Plan {
+        mappings,
+        picklists: project.picklists.values().map(|picklist| context.picklist(picklist)).collect(),
+        orders: project
+            .orders
+            .values()
+            .map(|order| Order { name: order.name.clone(), stages: order.stages.clone() })
+            .collect(),
+    }
+}
+
+struct Context<'c> {
+    schemas: &'c Schemas,
+    sources: &'c Sources,
+}
+
+/// What grows while the expressions of one mapping are compiled.
+#[derive(Default)]
+struct Tables {
+    slots: Vec<Slot>,
+    lookups: Vec<Lookup>,
+}
+
+impl Context<'_> {
+    fn at(&self, span: Span) -> Location {
+        self.sources.locate(span)
+    }
+
+    fn mapping(&self, mapping: &typed::Mapping) -> Mapping {
+        let mut tables = Tables::default();
+        let lets = mapping.lets.iter().map(|one| self.expr(&one.value, &mut tables)).collect();
+        let guards = mapping.guards.iter().map(|guard| self.guard(guard, &mut tables)).collect();
+        let key = mapping.key.as_ref().map(|key| Key {
+            field: key.field.clone(),
+            value: self.expr(&key.value, &mut tables),
+            at: self.at(key.span),
+        });
+        let rungs = mapping.rungs.iter().map(|rung| self.rung(rung, &mut tables)).collect();
+        let rules = mapping.rules.iter().map(|rule| self.rule(rule, &mut tables)).collect();
+        let outcomes = mapping.outcomes.iter().map(|(situation, outcome)| {
+            (*situation, Outcome { action: outcome.action.clone(), at: self.at(outcome.span) })
+        });
+        let related = mapping.withs.iter().map(|with| Related {
+            name: with.name.clone(),
+            object: with.object.clone(),
+            kind: with.kind.clone(),
+            reads: Vec::new(),
+            early: false,
+        });
+        let convertible = self
+            .schemas
+            .side(mapping.target.side)
+            .objects
+            .get(&mapping.target.name)
+            .is_some_and(|object| object.convertible);
+        let mut compiled = Mapping {
+            name: mapping.name.clone(),
+            at: self.at(mapping.span),
+            source: mapping.source.clone(),
+            target: mapping.target.clone(),
+            triggers: mapping.triggers.clone(),
+            reads: Vec::new(),
+            related: related.collect(),
+            slots: tables.slots,
+            lets,
+            lookups: tables.lookups,
+            guards,
+            key,
+            rungs,
+            target_fields: self.target_fields(mapping, convertible),
+            convertible,
+            outcomes: outcomes.collect(),
+            assignment_rule: mapping.assignment_rule.as_ref().map(assignment_rule),
+            rules,
+        };
+        needs::fill(&mut compiled);
+        compiled
+    }
+
+    fn guard(&self, guard: &typed::Guard, tables: &mut Tables) -> Guard {
+        let text = self.sources.slice(guard.condition.span).split_whitespace().collect::<Vec<_>>().join(" ");
+        Guard {
+            condition: self.condition(&guard.condition, tables),
+            otherwise: guard.otherwise.clone(),
+            fields: Vec::new(),
+            lookups: Vec::new(),
+            text,
+            at: self.at(guard.span),
+        }
+    }
+
+    fn rung(&self, rung: &typed::Rung, tables: &mut Tables) -> Rung {
+        Rung {
+            object: rung.object.clone(),
+            tests: self.tests(&rung.tests, tables),
+            then: rung.then.clone(),
+            at: self.at(rung.span),
+        }
+    }
+
+    fn rule(&self, rule: &typed::Rule, tables: &mut Tables) -> Rule {
+        Rule {
+            field: rule.target.clone(),
+            ty: rule.target_type.ty.clone(),
+            value: self.expr(&rule.value, tables),
+            lookups: Vec::new(),
+            when: rule.when.clone(),
+            blank_clears: rule.blank_clears,
+            otherwise: rule.otherwise.clone(),
+            at: self.at(rule.span),
+        }
+    }
+
+    /// Everything that is read of a target record: the fields that rules write (to show old and new, to leave out what
+    /// is already there, and for the policies), the key, and what tells a converted Lead.
+    fn target_fields(&self, mapping: &typed::Mapping, convertible: bool) -> Vec<TargetField> {
+        let mut fields: Vec<TargetField> = Vec::new();
+        let mut add = |name: &str, ty: Type| {
+            if !fields.iter().any(|known| known.name == name) {
+                fields.push(TargetField { name: name.to_owned(), ty });
+            }
+        };
+        if let Some(key) = &mapping.key {
+            add(&key.field, self.field_type(&mapping.target, &key.field));
+        }
+        for rule in &mapping.rules {
+            add(&rule.target, rule.target_type.ty.clone());
+        }
+        if convertible {
+            // Salesforce, Lead object reference: a converted Lead is read-only and names its Contact.
+            add("IsConverted", Type::Boolean);
+            add("ConvertedContactId", Type::Text(Some(18)));
+        }
+        fields
+    }
+
+    fn field_type(&self, object: &ObjectName, field: &str) -> Type {
+        let known =
+            self.schemas.side(object.side).objects.get(&object.name).and_then(|object| object.field(field));
+        known.and_then(|field| Type::of(field, object)).map_or(Type::Text(None), |typed: Typed| typed.ty)
+    }
+
+    fn picklist(&self, picklist: &typed::Picklist) -> Picklist {
+        let both = picklist.lines.iter().filter(|line| line.both);
+        Picklist {
+            name: picklist.name.clone(),
+            forth: picklist.lines.iter().map(|line| (line.from.clone(), line.to.clone())).collect(),
+            back: both.filter_map(|line| Some((line.to.clone()?, line.from.clone()))).collect(),
+            otherwise: picklist.otherwise.clone(),
+            at: self.at(picklist.span),
+        }
+    }
+
+    fn tests(&self, tests: &[typed::FieldTest], tables: &mut Tables) -> Vec<Test> {
+        let compile = |test: &typed::FieldTest| Test {
+            field: test.field.clone(),
+            op: match &test.op {
+                TypedTest::Compare(op, value) => TestOp::Compare(*op, self.expr(value, tables)),
+                TypedTest::In(values) => {
+                    TestOp::In(values.iter().map(|value| self.expr(value, tables)).collect())
+                }
+                TypedTest::Presence(presence) => TestOp::Presence(*presence),
+            },
+        };
+        tests.iter().map(compile).collect()
+    }
+
+    fn expr(&self, expr: &typed::Expr, tables: &mut Tables) -> Expr {
+        match &expr.kind {
+            ExprKind::Literal(value) => Expr::Literal(value.clone()),
+            ExprKind::Field(field) => Expr::Slot(slot(field, &expr.typed, tables)),
+            ExprKind::Let(index) => Expr::Let(*index),
+            ExprKind::Call { function, args } => {
+                Expr::Call(Call::new(function, args.iter().map(|arg| self.expr(arg, tables)).collect()))
+            }
+            ExprKind::Translate { picklist, back, value } => Expr::Translate {
+                picklist: *picklist,
+                back: *back,
+                value: Box::new(self.expr(value, tables)),
+                at: self.at(expr.span),
+            },
+            ExprKind::Template(parts) => {
+                Expr::Template(parts.iter().map(|part| self.part(part, tables)).collect())
+            }
+            ExprKind::Arithmetic(left, op, right) => {
+                let left = self.expr(left, tables);
+                Expr::Arithmetic(Box::new(left), *op, Box::new(self.expr(right, tables)))
+            }
+            ExprKind::If(condition, then, otherwise) => {
+                let condition = self.condition(condition, tables);
+                let then = self.expr(then, tables);
+                Expr::If(Box::new(condition), Box::new(then), Box::new(self.expr(otherwise, tables)))
+            }
+            ExprKind::List(items) => Expr::List(items.iter().map(|item| self.expr(item, tables)).collect()),
+            ExprKind::Condition(condition) => Expr::Condition(Box::new(self.condition(condition, tables))),
+            ExprKind::Lookup { object, field, tests } => {
+                // The tests are compiled first, so that a look-up inside them stands before this one.
+                let tests = self.tests(tests, tables);
+                let ty = expr.typed.ty.clone();
+                let at = self.at(expr.span);
+                tables.lookups.push(Lookup {
+                    object: object.clone(),
+                    tests,
+                    field: field.clone(),
+                    ty,
+                    needs: Vec::new(),
+                    early: false,
+                    at,
+                });
+                Expr::Lookup(tables.lookups.len() - 1)
+            }
+        }
+    }
+
+    fn part(&self, part: &typed::TemplatePart, tables: &mut Tables) -> Part {
+        match part {
+            typed::TemplatePart::Text(text) => Part::Text(text.clone()),
+            typed::TemplatePart::Hole(value) => Part::Hole(self.expr(value, tables)),
+        }
+    }
+
+    fn condition(&self, condition: &typed::Condition, tables: &mut Tables) -> Condition {
+        use typed::ConditionKind as Kind;
+        match &condition.kind {
+            Kind::Or(all) => Condition::Or(all.iter().map(|one| self.condition(one, tables)).collect()),
+            Kind::And(all) => Condition::And(all.iter().map(|one| self.condition(one, tables)).collect()),
+            Kind::Not(one) => Condition::Not(Box::new(self.condition(one, tables))),
+            Kind::Compare(left, op, right) => {
+                let left = self.expr(left, tables);
+                Condition::Compare(left, *op, self.expr(right, tables))
+            }
+            Kind::In(value, list) => {
+                let value = self.expr(value, tables);
+                Condition::In(value, self.expr(list, tables))
+            }
+            Kind::Presence(value, presence) => Condition::Presence(self.expr(value, tables), *presence),
+            Kind::Value(value) => Condition::Value(self.expr(value, tables)),
+        }
+    }
+}
+
+/// The index of a field's slot, made on first use.
+fn slot(field: &typed::FieldUse, typed: &Typed, tables: &mut Tables) -> usize {
+    let of = match field.of {
+        RecordUse::Source => None,
+        RecordUse::With(index) => Some(index),
+    };
+    let wanted = Slot { of, field: field.field.clone(), ty: typed.ty.clone() };
+    tables.slots.iter().position(|known| *known == wanted).unwrap_or_else(|| {
+        tables.slots.push(wanted);
+        tables.slots.len() - 1
+    })
+}
+
+/// Salesforce, `Sforce-Auto-Assign` header: `TRUE`, `FALSE` or the id of a rule.
+fn assignment_rule(rule: &typed::AssignmentRule) -> String {
+    match rule {
+        typed::AssignmentRule::On => "TRUE".to_owned(),
+        typed::AssignmentRule::Off => "FALSE".to_owned(),
+        typed::AssignmentRule::Id(id) => id.clone(),
+    }
+}

@@ -1,0 +1,266 @@
+//! The program of each mapping.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::check::typed::{
+    Action as OutcomeAction, GuardElse, PicklistElse, RuleElse, Situation, Trigger, WhenWritten, WithKind,
+};
+use crate::source::{Location, ObjectName};
+use crate::types::{Type, Value};
+
+use super::{Condition, Expr};
+
+/// The executable form of a whole project.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// The programs, in source order.
+    pub mappings: Vec<Mapping>,
+    /// The picklists that expressions name by index.
+    pub picklists: Vec<Picklist>,
+    /// The orders that rules name by index.
+    pub orders: Vec<Order>,
+}
+
+impl Plan {
+    /// The index of a mapping.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.mappings.iter().position(|mapping| mapping.name == name)
+    }
+
+    /// The program of a mapping.
+    pub fn mapping(&self, name: &str) -> Option<&Mapping> {
+        self.find(name).map(|index| &self.mappings[index])
+    }
+}
+
+/// The program of one mapping.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Mapping {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub at: Location,
+    /// The object read.
+    pub source: ObjectName,
+    /// The object written.
+    pub target: ObjectName,
+    /// What makes it run.
+    pub triggers: Vec<Trigger>,
+    /// Source fields in use, also by the mappings that this one can hand over to: what a read asks for.
+    pub reads: Vec<String>,
+    /// Associated records in use.
+    pub related: Vec<Related>,
+    /// The values that expressions name by index.
+    pub slots: Vec<Slot>,
+    /// Named values.
+    pub lets: Vec<Expr>,
+    /// Look-ups; one may use those before it.
+    pub lookups: Vec<Lookup>,
+    /// What must hold, in order.
+    pub guards: Vec<Guard>,
+    /// The first look-up and the way of writing.
+    pub key: Option<Key>,
+    /// The rungs below.
+    pub rungs: Vec<Rung>,
+    /// What is read of a target record, besides its id.
+    pub target_fields: Vec<TargetField>,
+    /// Whether the target can be a converted Lead.
+    pub convertible: bool,
+    /// What happens, by situation.
+    pub outcomes: BTreeMap<Situation, Outcome>,
+    /// Salesforce: what to tell the assignment rules on create.
+    pub assignment_rule: Option<String>,
+    /// The rules, in source order.
+    pub rules: Vec<Rule>,
+}
+
+impl Mapping {
+    /// What happens in a situation.
+    pub fn outcome(&self, situation: Situation) -> Option<&Outcome> {
+        self.outcomes.get(&situation)
+    }
+
+    /// The type of a target field, where a rule, the key or a policy uses it.
+    pub fn target_type(&self, field: &str) -> Option<&Type> {
+        self.target_fields.iter().find(|known| known.name == field).map(|known| &known.ty)
+    }
+}
+
+/// An associated record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Related {
+    /// Its name in the file.
+    pub name: String,
+    /// Its object.
+    pub object: ObjectName,
+    /// How it is found.
+    pub kind: WithKind,
+    /// Its fields in use.
+    pub reads: Vec<String>,
+    /// Whether a guard needs it, so that it is read before the guards are judged.
+    pub early: bool,
+}
+
+/// A value that expressions use: a field of the source record or of a related one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    /// `None` for the source record, else the index of the related one.
+    pub of: Option<usize>,
+    /// The field; `id` is the record's id.
+    pub field: String,
+    /// How the raw value is read.
+    pub ty: Type,
+}
+
+/// A look-up in another object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Lookup {
+    /// Where.
+    pub object: ObjectName,
+    /// What must hold.
+    pub tests: Vec<Test>,
+    /// The field it gives.
+    pub field: String,
+    /// How its raw value is read.
+    pub ty: Type,
+    /// The look-ups inside its tests; they are made first.
+    pub needs: Vec<usize>,
+    /// Whether guards, the key or the rungs need it; else it is made only once a rule that applies needs it.
+    pub early: bool,
+    /// The line.
+    pub at: Location,
+}
+
+/// One test of a look-up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Test {
+    /// The field, or a path over relationships.
+    pub field: String,
+    /// The test.
+    pub op: TestOp,
+}
+
+/// The tests of a look-up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum TestOp {
+    /// A comparison.
+    Compare(crate::syntax::ast::CompareOp, Expr),
+    /// One of these.
+    In(Vec<Expr>),
+    /// Present or blank.
+    Presence(crate::syntax::ast::Presence),
+}
+
+/// A guard.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Guard {
+    /// What must hold.
+    pub condition: Condition,
+    /// What happens otherwise.
+    pub otherwise: GuardElse,
+    /// The source fields that it reads, for `wait`.
+    pub fields: Vec<String>,
+    /// The look-ups that it needs.
+    pub lookups: Vec<usize>,
+    /// As written, for people.
+    pub text: String,
+    /// The line.
+    pub at: Location,
+}
+
+/// The key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Key {
+    /// The external-ID field.
+    pub field: String,
+    /// Its value.
+    pub value: Expr,
+    /// The line.
+    pub at: Location,
+}
+
+/// A rung.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rung {
+    /// Where it looks.
+    pub object: ObjectName,
+    /// What must hold.
+    pub tests: Vec<Test>,
+    /// The mapping that takes over, by name.
+    pub then: Option<String>,
+    /// The line.
+    pub at: Location,
+}
+
+/// What happens in a situation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outcome {
+    /// What.
+    pub action: OutcomeAction,
+    /// The line.
+    pub at: Location,
+}
+
+/// A target field and how its raw value is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetField {
+    /// Its API name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rule {
+    /// The field written.
+    pub field: String,
+    /// Its type.
+    pub ty: Type,
+    /// Its value.
+    pub value: Expr,
+    /// The look-ups that the value needs, in the order in which they are made.
+    pub lookups: Vec<usize>,
+    /// When it writes.
+    pub when: WhenWritten,
+    /// Whether a blank clears.
+    pub blank_clears: bool,
+    /// What a failure does.
+    pub otherwise: Option<RuleElse>,
+    /// The line.
+    pub at: Location,
+}
+
+/// A picklist.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Picklist {
+    /// Its name.
+    pub name: String,
+    /// Translations by source option.
+    pub forth: BTreeMap<String, Option<String>>,
+    /// Two-way translations by target option.
+    pub back: BTreeMap<String, String>,
+    /// What another option becomes.
+    pub otherwise: Option<PicklistElse>,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// An order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// Its name.
+    pub name: String,
+    /// The options from first to last.
+    pub stages: Vec<String>,
+}
+
+impl Order {
+    /// The place of an option.
+    pub fn place(&self, option: &Value) -> Option<usize> {
+        let Value::Text(option) = option else { return None };
+        self.stages.iter().position(|stage| stage == option)
+    }
+}
