@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::store::StoreError;
+
 use super::IngressParts;
 use super::webhook::{any_pair, error_response, one_pair};
 
@@ -109,7 +111,8 @@ async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Respon
 /// Whether work is taken and done: 503 when the store cannot be reached or a worker is dead. A CRM that is left alone
 /// shows as `degraded` with 200, since a restart would not help.
 async fn healthz(State(parts): State<Arc<IngressParts>>) -> Response {
-    let store = parts.store.ping().await;
+    let ping = tokio::time::timeout(parts.settings.timeout, parts.store.ping());
+    let store = ping.await.unwrap_or_else(|_| Err(StoreError::Database("no answer in time".to_owned())));
     if let Err(error) = &store {
         tracing::error!(%error, "the store cannot be reached");
     }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// HubSpot's docs: reject when the timestamp is older than five minutes. Here also when it is further in the future.
-pub(super) const MAX_SKEW: Duration = Duration::from_millis(300_000);
+pub(super) const MAX_SKEW: Duration = Duration::from_mins(5);
 
 /// The only escapes that v3 decodes in the URI (HubSpot's docs, "Validate the v3 request signature").
 const DECODED: [(&str, char); 12] = [

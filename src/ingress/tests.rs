@@ -113,7 +113,7 @@ impl Server {
 
     async fn lease(&self, pair: &str) -> Vec<LeasedLane> {
         let (pair, worker) = (pair.to_owned(), "w".to_owned());
-        let request = LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_secs(60) };
+        let request = LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_mins(1) };
         self.store.lease(request).await.expect("lease")
     }
 }
@@ -240,7 +240,7 @@ async fn an_oversized_body_is_413() {
 async fn ten_thousand_events_in_one_body_are_taken() {
     let mut settings = settings();
     // The time limit is for production builds; this one may be slow.
-    settings.timeout = Duration::from_secs(60);
+    settings.timeout = Duration::from_mins(1);
     let server = Server::with(Arc::new(SqliteStore::in_memory().await.expect("a store")), settings).await;
     let event = |n: usize| GUIDE.replace("5501", &n.to_string());
     let body = format!("[{}]", (0..10_000).map(event).collect::<Vec<_>>().join(","));

@@ -107,7 +107,7 @@ impl Slot {
     fn answer(&mut self, answer: Result<Answer, CrmError>) {
         match answer {
             Ok(Answer::Written(WriteAnswer::Failed(error))) | Err(error) => {
-                self.state = State::Over(End::Failed(error))
+                self.state = State::Over(End::Failed(error));
             }
             Ok(answer) => self.advance(Some(answer)),
         }
@@ -298,7 +298,7 @@ impl Call {
         match self {
             Call::Read { request, waiting } => {
                 let answer = crms.get(request.object.side).read(&request).await;
-                share_read(answer, waiting)
+                share_read(&answer, waiting)
             }
             Call::Associated { request, waiting } => {
                 let answer = crms.get(request.from.side).associated(&request).await;
@@ -346,7 +346,7 @@ impl Call {
 
 /// Gives each run its records. One that asked alone gets the whole answer, since a CRM may answer with a longer form of
 /// the id that was asked for.
-fn share_read(answer: Result<Vec<Record>, CrmError>, waiting: Vec<(usize, Vec<String>)>) -> Vec<Part> {
+fn share_read(answer: &Result<Vec<Record>, CrmError>, waiting: Vec<(usize, Vec<String>)>) -> Vec<Part> {
     let alone = waiting.len() == 1;
     let part = |ids: Vec<String>| {
         let records = answer.as_ref().map_err(Clone::clone)?;

@@ -26,6 +26,7 @@ mod metrics;
 mod once;
 mod policy;
 mod settle;
+mod signal;
 mod worker;
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use health::{Health, Pause, WorkerHealth};
 pub use metrics::Metrics;
 pub use once::{OnceError, Preview, preview, run_once};
+pub use signal::shutdown_signal;
 
 use engine::{Engine, PlanEngine};
 
@@ -137,7 +139,7 @@ impl Default for Settings {
         Self {
             worker: "worker".to_owned(),
             lanes: 100,
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             poll: Duration::from_secs(1),
             max_attempts: 12,
             first_backoff: Duration::from_secs(1),

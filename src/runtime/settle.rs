@@ -47,8 +47,7 @@ impl Decision {
     fn finished(&mut self, mapping: String, finished: Finished) {
         let (word, outcome) = outcome(finished.verdict);
         self.verdicts.push(word);
-        // Kept under the mapping that was started: that is the one which a retry starts again.
-        self.settlement.results.push(MappingResult { mapping, outcome });
+        self.settlement.results.push(MappingResult { mapping, ended_by: finished.mapping, outcome });
     }
 
     fn failed(
@@ -60,6 +59,11 @@ impl Decision {
         jitter: f64,
         settings: &Settings,
     ) {
+        // The vendor's words may quote a person's data; they are stored and not logged.
+        tracing::warn!(
+            lane = %lane.lane.id, mapping, crm = %error.side, kind = ?error.kind, status = error.status,
+            code = error.code, "a call failed"
+        );
         let policy = policy::decide(&error, lane.attempts, jitter, settings);
         match policy {
             Policy::Retry { after } => {
@@ -102,7 +106,11 @@ impl Decision {
     }
 
     fn park(&mut self, mapping: String, reason: ParkReason) {
-        self.settlement.results.push(MappingResult { mapping, outcome: Outcome::Parked(reason) });
+        self.settlement.results.push(MappingResult {
+            ended_by: mapping.clone(),
+            mapping,
+            outcome: Outcome::Parked(reason),
+        });
     }
 
     /// The latest of several retries holds; it counts if one of them does.
@@ -118,8 +126,13 @@ impl Decision {
 /// Parks a lane that lost its worker too often, without running it again.
 pub(super) fn give_up(lane: &LeasedLane, mappings: impl Iterator<Item = String>) -> Settlement {
     let reason = ParkReason { answer: lane.last_error.clone(), ..internal_reason() };
-    let results =
-        mappings.map(|mapping| MappingResult { mapping, outcome: Outcome::Parked(reason.clone()) }).collect();
+    let results = mappings
+        .map(|mapping| MappingResult {
+            ended_by: mapping.clone(),
+            mapping,
+            outcome: Outcome::Parked(reason.clone()),
+        })
+        .collect();
     Settlement { next: Next::Done, results }
 }
 

@@ -266,12 +266,12 @@ fn report(lane: &LeasedLane, settlement: &Settlement, verdicts: &[&'static str])
     let events: Vec<i64> = lane.events.iter().map(|event| event.id.0).collect();
     let span = tracing::info_span!("lane", id = %lane.lane.id, record = %lane.lane.key, ?events);
     let _entered = span.enter();
-    for MappingResult { mapping, outcome } in &settlement.results {
+    for MappingResult { mapping, ended_by, outcome } in &settlement.results {
         match outcome {
             Outcome::Written { object, id, created, fields } => {
-                tracing::info!(mapping, %object, id, created, fields = fields.len(), "written");
+                tracing::info!(mapping, ended_by, %object, id, created, fields = fields.len(), "written");
             }
-            Outcome::Unchanged { object, id } => tracing::info!(mapping, %object, id, "unchanged"),
+            Outcome::Unchanged { object, id } => tracing::info!(mapping, ended_by, %object, id, "unchanged"),
             Outcome::Skipped => tracing::info!(mapping, "skipped"),
             Outcome::Waiting { fields, .. } => tracing::info!(mapping, ?fields, "waiting"),
             // The reason may quote a person's data, so it stays in the store.

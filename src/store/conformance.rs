@@ -51,7 +51,7 @@ pub(crate) fn lease_at(seconds: i64) -> LeaseRequest {
         worker: "w".to_owned(),
         limit: 100,
         now: at(seconds),
-        ttl: Duration::from_secs(60),
+        ttl: Duration::from_mins(1),
     }
 }
 
@@ -87,7 +87,11 @@ fn lead() -> ObjectName {
 }
 
 fn done(outcome: Option<Outcome>) -> Settlement {
-    let results = outcome.map(|outcome| MappingResult { mapping: "mql_to_lead".to_owned(), outcome });
+    let results = outcome.map(|outcome| MappingResult {
+        mapping: "mql_to_lead".to_owned(),
+        ended_by: "contact_from_mql".to_owned(),
+        outcome,
+    });
     Settlement { next: Next::Done, results: results.into_iter().collect() }
 }
 
@@ -300,7 +304,7 @@ async fn provenance(store: &dyn Store) {
     assert_eq!(by_source, store.history(&target).await.expect("history"));
     assert_eq!(by_source.len(), 1);
     let entry = &by_source[0];
-    assert_eq!((entry.at, entry.mapping.as_str(), entry.created), (at(7), "mql_to_lead", true));
+    assert_eq!((entry.at, entry.mapping.as_str(), entry.created), (at(7), "contact_from_mql", true));
     assert_eq!((&entry.source, &entry.target), (&contact("5501"), &target));
     assert_eq!((entry.field.field.as_str(), entry.field.at.line), ("City", 30));
     assert_eq!((&entry.field.old, &entry.field.new), (&None, &Value::Text("Tempe".to_owned())));

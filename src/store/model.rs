@@ -192,8 +192,10 @@ pub enum Next {
 /// What one mapping came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MappingResult {
-    /// The mapping.
+    /// The mapping that was started, and that a retry starts again.
     pub mapping: String,
+    /// The mapping that ended it: another one where it handed over. Links and provenance carry its name.
+    pub ended_by: String,
     /// What it came to.
     pub outcome: Outcome,
 }

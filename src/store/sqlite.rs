@@ -235,7 +235,7 @@ async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteCo
 
 fn open_error(path: PathBuf, error: &sqlx::Error) -> StoreError {
     // SQLITE_NOTADB; SQLite finds out at the first statement that reads a page.
-    if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("26") {
+    if error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("26") {
         return StoreError::NotADatabase { path };
     }
     StoreError::Open { path, reason: error.to_string() }

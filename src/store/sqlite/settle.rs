@@ -113,7 +113,7 @@ async fn record(
     events: &[EventId],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let mapping = result.mapping.as_str();
+    let (mapping, ended_by) = (result.mapping.as_str(), result.ended_by.as_str());
     match &result.outcome {
         Outcome::Waiting { .. } => {}
         _ => stop_waiting(c, key, mapping).await?,
@@ -124,14 +124,14 @@ async fn record(
     }
     match &result.outcome {
         Outcome::Written { object, id, created, fields } => {
-            link(c, key, mapping, object, id, now).await?;
+            link(c, key, ended_by, object, id, now).await?;
             let target = RecordKey::new(&key.pair, object.clone(), id);
             for field in fields {
-                remember(c, key, mapping, &target, *created, field, events, now).await?;
+                remember(c, key, ended_by, &target, *created, field, events, now).await?;
             }
             Ok(())
         }
-        Outcome::Unchanged { object, id } => link(c, key, mapping, object, id, now).await,
+        Outcome::Unchanged { object, id } => link(c, key, ended_by, object, id, now).await,
         Outcome::Skipped => Ok(()),
         Outcome::Waiting { reason, fields } => wait(c, key, mapping, reason, fields, now).await,
         Outcome::Parked(reason) => park(c, key, mapping, reason, events, now).await,
