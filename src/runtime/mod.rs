@@ -163,7 +163,9 @@ impl Runtime {
     }
 }
 
-async fn start_with(parts: Parts, engine: Arc<dyn Engine>) -> Result<Handle, StoreError> {
+async fn start_with(mut parts: Parts, engine: Arc<dyn Engine>) -> Result<Handle, StoreError> {
+    // Workers of several pairs may share a name and a store; each gives back its own leases alone.
+    parts.settings.worker = format!("{}@{}", parts.settings.worker, parts.pair);
     let released = parts.store.release(&parts.settings.worker, parts.clock.now()).await?;
     if released > 0 {
         tracing::warn!(lanes = released, "an earlier worker left work unfinished; it is taken up again");
