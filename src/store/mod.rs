@@ -1,1 +1,168 @@
-//! To be written.
+//! The durable half of the engine: journal, lanes, parked records, links and provenance.
+//!
+//! **Journal.** [`Store::append`] returns only after the events are on disk; whoever answers a webhook may say 200
+//! then. An event that is already in the journal (same pair, same dedupe key) is stored once and reported as old.
+//!
+//! **Lanes.** All pending events of one record are one *lane*: one job, taken whole and in order (by the CRM's clock,
+//! then by arrival). A lane exists as long as it has work and is deleted when it has none. Two events of one record
+//! are therefore never worked on at the same time, and a burst of changes costs one run.
+//!
+//! **Lease.** A worker takes a lane for a limited time and gets a *fence*, a number that grows with every lease of that
+//! lane. It renews while it works. Settling is accepted only while the fence is the lane's newest: a worker that was
+//! too slow, or believed dead, can finish its calls but no longer changes the store, and learns so from
+//! [`Settled::Stale`]. Events that arrive during a lease are not part of it and keep the lane alive after it.
+//!
+//! **Delivery.** At least once: a write to a CRM and its settlement cannot be one transaction, so a crash between the
+//! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
+//! stays pending until a settlement says that it is done or parked.
+//!
+//! **Crash.** A lane whose worker died is leased again when its lease runs out, or at once when a worker of the same
+//! name starts ([`Store::release`]). Every lost lease counts as an attempt, so that a record which kills its worker is
+//! parked in the end and does not kill it for ever.
+//!
+//! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
+//! sequences may commit out of order.
+
+mod model;
+mod sqlite;
+
+#[cfg(test)]
+pub(crate) mod conformance;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+pub use model::{
+    Appended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent,
+    LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId, ParkedRecord,
+    Pending, RecordKey, Settled, Settlement, Waiting,
+};
+pub use sqlite::SqliteStore;
+
+/// What every store does, whatever database it stands on.
+///
+/// Cancellation: a method that changes something has either happened as a whole or not at all; dropping its future
+/// only loses the answer.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes events to the journal and their records' lanes; one answer for each event, in order, after the commit.
+    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, StoreError>;
+
+    /// Asks for one mapping to run on a record, with or without events.
+    async fn request(&self, key: &RecordKey, mapping: &str, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Takes lanes that are due and not leased, the longest waiting first, with all their pending events.
+    async fn lease(&self, request: LeaseRequest) -> Result<Vec<LeasedLane>, StoreError>;
+
+    /// Extends leases; answers which of them are still held, in order.
+    async fn renew(&self, lanes: &[Lane], until: DateTime<Utc>) -> Result<Vec<bool>, StoreError>;
+
+    /// Ends a lease and records what became of the lane's events, if the fence is still the newest.
+    async fn settle(
+        &self,
+        lane: &Lane,
+        settlement: Settlement,
+        now: DateTime<Utc>,
+    ) -> Result<Settled, StoreError>;
+
+    /// Gives back every lease of a worker, as when one of that name starts anew; answers how many there were.
+    async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError>;
+
+    /// What is still to be done.
+    async fn pending(&self) -> Result<Pending, StoreError>;
+
+    /// Parked records that are open, the oldest first.
+    async fn parked(&self) -> Result<Vec<ParkedRecord>, StoreError>;
+
+    /// One parked record, open or not.
+    async fn parked_record(&self, id: ParkedId) -> Result<Option<ParkedRecord>, StoreError>;
+
+    /// Opens a parked record's lane again; `false` when there is no such open record.
+    async fn retry_parked(&self, id: ParkedId, now: DateTime<Utc>) -> Result<bool, StoreError>;
+
+    /// Gives a parked record up; `false` when there is no such open record.
+    async fn drop_parked(&self, id: ParkedId, now: DateTime<Utc>) -> Result<bool, StoreError>;
+
+    /// Every field ever written for a source record or to a target record, the newest first.
+    async fn history(&self, key: &RecordKey) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// The links of a source record.
+    async fn links(&self, key: &RecordKey) -> Result<Vec<Link>, StoreError>;
+
+    /// Marks the links to a target record that is gone, or removes the mark.
+    async fn set_tombstone(
+        &self,
+        target: &RecordKey,
+        gone: bool,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StoreError>;
+
+    /// Answers when the store can be read and written.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Changes whenever work may have been added. It only wakes: a worker also looks by itself from time to time.
+    fn wakes(&self) -> watch::Receiver<u64>;
+}
+
+/// Why the store could not do something.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The file is something else.
+    #[error("`{}` is not a SQLite database; choose another path or move the file away", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a SQLite database of another program.
+    #[error("`{}` is a SQLite database of another program; choose another path for the store", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer Mapwright made it.
+    #[error(
+        "`{}` has schema version {found} and this program knows versions up to {known}; use the newer program, or \
+         another path",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest known version.
+        known: i64,
+    },
+    /// The file could not be opened.
+    #[error("`{}` cannot be opened: {reason}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        reason: String,
+    },
+    /// The database refused a statement: disk full, locked for too long, damaged.
+    #[error("the store failed: {0}")]
+    Database(String),
+    /// Stored data does not have the shape that this program writes.
+    #[error("the store holds data that cannot be read: {0}")]
+    Damaged(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::Database(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        StoreError::Damaged(error.to_string())
+    }
+}

@@ -1,0 +1,380 @@
+//! Advances many runs side by side and performs what they ask for in as few calls as it can.
+//!
+//! A round: every run that is not over has one effect. Effects of one kind go to the CRM together (reads of the same
+//! object and fields share their ids, look-ups and writes of one CRM share a call), different groups at the same time.
+//! Then every run gets its answer and says what it needs next.
+//!
+//! Cancellation: dropping the future may leave writes applied and unreported; the lanes then stay pending and run again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::future::join_all;
+
+use crate::eval::{Answer, Effect, Finished};
+use crate::source::Side;
+use crate::types::{
+    AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
+    WriteTarget,
+};
+
+use super::Crms;
+use super::engine::Job;
+
+/// Ids of one read. HubSpot's batch read takes 100; a vendor that takes fewer splits in its client.
+const READ_IDS: usize = 100;
+
+/// Rows of one write. Salesforce's collections take 200; HubSpot's client splits into hundreds.
+const WRITE_ROWS: usize = 200;
+
+/// Effects after which a run is stopped: a mapping's ladder and hand-overs need a dozen, so this is a loop.
+const MAX_EFFECTS: usize = 200;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum End {
+    /// By itself.
+    Finished(Finished),
+    /// A call failed.
+    Failed(CrmError),
+    /// The interpreter broke an assumption of its own; the text is for the log.
+    Broken(String),
+}
+
+/// A run and what it is waiting for.
+struct Slot {
+    job: Box<dyn Job>,
+    effects: usize,
+    state: State,
+}
+
+enum State {
+    Wants(Effect),
+    Over(End),
+}
+
+/// Runs jobs to their ends, in order of the jobs.
+pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
+    let mut slots: Vec<Slot> = jobs.into_iter().map(Slot::start).collect();
+    loop {
+        let calls = plan_round(&slots);
+        if calls.is_empty() {
+            break;
+        }
+        let answers = join_all(calls.into_iter().map(|call| call.perform(crms))).await;
+        for (index, answer) in assemble(answers.into_iter().flatten()) {
+            slots[index].answer(answer);
+        }
+    }
+    slots.into_iter().map(Slot::end).collect()
+}
+
+/// Puts the look-ups of a run together again, in the order in which it asked; one that failed fails all of them.
+fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer, CrmError>> {
+    let mut found: BTreeMap<usize, Result<BTreeMap<usize, Vec<Record>>, CrmError>> = BTreeMap::new();
+    let mut answers = BTreeMap::new();
+    for (index, part) in parts {
+        match part {
+            Ok(Reply::Whole(answer)) => {
+                answers.insert(index, Ok(answer));
+            }
+            Ok(Reply::Found(place, records)) => {
+                if let Ok(places) = found.entry(index).or_insert_with(|| Ok(BTreeMap::new())) {
+                    places.insert(place, records);
+                }
+            }
+            Err(error) => {
+                found.insert(index, Err(error));
+            }
+        }
+    }
+    let found = found.into_iter().map(|(index, found)| (index, found.map(in_order)));
+    answers.extend(found);
+    answers
+}
+
+fn in_order(places: BTreeMap<usize, Vec<Record>>) -> Answer {
+    Answer::Found(places.into_values().collect())
+}
+
+impl Slot {
+    fn start(job: Box<dyn Job>) -> Self {
+        let mut slot = Self { job, effects: 0, state: State::Over(End::Broken("not started".to_owned())) };
+        slot.advance(None);
+        slot
+    }
+
+    fn answer(&mut self, answer: Result<Answer, CrmError>) {
+        match answer {
+            Ok(Answer::Written(WriteAnswer::Failed(error))) | Err(error) => {
+                self.state = State::Over(End::Failed(error));
+            }
+            Ok(answer) => self.advance(Some(answer)),
+        }
+    }
+
+    /// A panic of the interpreter ends this run and no other. The run is not used again afterwards.
+    fn advance(&mut self, answer: Option<Answer>) {
+        self.effects += 1;
+        let job = &mut self.job;
+        self.state = match catch_unwind(AssertUnwindSafe(|| job.next(answer))) {
+            _ if self.effects > MAX_EFFECTS => {
+                State::Over(End::Broken(format!("more than {MAX_EFFECTS} effects")))
+            }
+            Ok(Effect::Finish(finished)) => State::Over(End::Finished(finished)),
+            Ok(effect) => State::Wants(effect),
+            Err(panic) => State::Over(End::Broken(panic_text(panic.as_ref()))),
+        };
+    }
+
+    fn end(self) -> End {
+        match self.state {
+            State::Over(end) => end,
+            // INVARIANT: the last round had no calls, so no run wants anything.
+            State::Wants(_) => End::Broken("left waiting".to_owned()),
+        }
+    }
+}
+
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// One call to a CRM, and who waits for which part of its answer.
+enum Call {
+    Read {
+        request: ReadRequest,
+        waiting: Vec<(usize, Vec<String>)>,
+    },
+    Associated {
+        request: AssociatedRequest,
+        waiting: Vec<(usize, Vec<String>)>,
+    },
+    Find {
+        side: Side,
+        requests: Vec<FindRequest>,
+        waiting: Vec<(usize, usize)>,
+    },
+    Write {
+        side: Side,
+        requests: Vec<WriteRequest>,
+        waiting: Vec<usize>,
+    },
+    /// Nothing to ask, such as no look-ups at all.
+    Nothing {
+        index: usize,
+        answer: Answer,
+    },
+}
+
+/// Groups what the runs want.
+fn plan_round(slots: &[Slot]) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut reads: HashMap<(String, Vec<String>), usize> = HashMap::new();
+    for (index, slot) in slots.iter().enumerate() {
+        let State::Wants(effect) = &slot.state else { continue };
+        match effect {
+            Effect::Read(request) => add_read(&mut calls, &mut reads, index, request),
+            Effect::Associated(request) => add_associated(&mut calls, index, request),
+            Effect::Find(requests) => add_find(&mut calls, index, requests),
+            Effect::Write(write) => add_write(&mut calls, index, &write.request),
+            // INVARIANT: a finish ends the slot in `advance`.
+            Effect::Finish(_) => {}
+        }
+    }
+    calls
+}
+
+fn add_read(
+    calls: &mut Vec<Call>,
+    open: &mut HashMap<(String, Vec<String>), usize>,
+    index: usize,
+    wanted: &ReadRequest,
+) {
+    let group = (wanted.object.to_string(), wanted.fields.clone());
+    if let Some(Call::Read { request, waiting }) = open.get(&group).and_then(|at| calls.get_mut(*at)) {
+        let fresh: Vec<String> = wanted.ids.iter().filter(|id| !request.ids.contains(id)).cloned().collect();
+        if request.ids.len() + fresh.len() <= READ_IDS {
+            request.ids.extend(fresh);
+            waiting.push((index, wanted.ids.clone()));
+            return;
+        }
+    }
+    open.insert(group, calls.len());
+    calls.push(Call::Read { request: wanted.clone(), waiting: vec![(index, wanted.ids.clone())] });
+}
+
+fn add_associated(calls: &mut Vec<Call>, index: usize, wanted: &AssociatedRequest) {
+    let same = calls.iter_mut().find_map(|call| match call {
+        Call::Associated { request, waiting }
+            if request.from == wanted.from
+                && request.to == wanted.to
+                && request.kind == wanted.kind
+                && request.ids.len() + wanted.ids.len() <= READ_IDS =>
+        {
+            Some((request, waiting))
+        }
+        _ => None,
+    });
+    if let Some((request, waiting)) = same {
+        let fresh: Vec<String> = wanted.ids.iter().filter(|id| !request.ids.contains(id)).cloned().collect();
+        request.ids.extend(fresh);
+        waiting.push((index, wanted.ids.clone()));
+    } else {
+        calls.push(Call::Associated { request: wanted.clone(), waiting: vec![(index, wanted.ids.clone())] });
+    }
+}
+
+/// A run may look up in both CRMs at once; each CRM's look-ups go into one call.
+fn add_find(calls: &mut Vec<Call>, index: usize, wanted: &[FindRequest]) {
+    if wanted.is_empty() {
+        calls.push(Call::Nothing { index, answer: Answer::Found(Vec::new()) });
+    }
+    for (place, request) in wanted.iter().enumerate() {
+        let of = request.object.side;
+        let same = calls.iter_mut().find_map(|call| match call {
+            Call::Find { side, requests, waiting } if *side == of => Some((requests, waiting)),
+            _ => None,
+        });
+        if let Some((requests, waiting)) = same {
+            requests.push(request.clone());
+            waiting.push((index, place));
+        } else {
+            calls.push(Call::Find {
+                side: of,
+                requests: vec![request.clone()],
+                waiting: vec![(index, place)],
+            });
+        }
+    }
+}
+
+/// Two writes to one record never share a call (the vendor refuses the batch, or picks an order); the second waits for
+/// the next round.
+fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
+    let of = wanted.object.side;
+    let taken = calls.iter().any(|call| match call {
+        Call::Write { side, requests, .. } if *side == of => {
+            requests.iter().any(|other| same_record(other, wanted))
+        }
+        _ => false,
+    });
+    if taken {
+        return;
+    }
+    let open = calls.iter_mut().find_map(|call| match call {
+        Call::Write { side, requests, waiting } if *side == of && requests.len() < WRITE_ROWS => {
+            Some((requests, waiting))
+        }
+        _ => None,
+    });
+    if let Some((requests, waiting)) = open {
+        requests.push(wanted.clone());
+        waiting.push(index);
+    } else {
+        calls.push(Call::Write { side: of, requests: vec![wanted.clone()], waiting: vec![index] });
+    }
+}
+
+fn same_record(one: &WriteRequest, two: &WriteRequest) -> bool {
+    one.object == two.object && one.target == two.target && one.target != WriteTarget::Create
+}
+
+/// What a call brings for one run.
+type Part = (usize, Result<Reply, CrmError>);
+
+/// A run's answer, or the part of it that one look-up is.
+enum Reply {
+    Whole(Answer),
+    Found(usize, Vec<Record>),
+}
+
+impl Call {
+    async fn perform(self, crms: &Crms) -> Vec<Part> {
+        match self {
+            Call::Read { request, waiting } => {
+                let answer = crms.get(request.object.side).read(&request).await;
+                share_read(&answer, waiting)
+            }
+            Call::Associated { request, waiting } => {
+                let answer = crms.get(request.from.side).associated(&request).await;
+                waiting
+                    .into_iter()
+                    .map(|(index, ids)| {
+                        let own = answer.as_ref().map_err(Clone::clone).map(|all| {
+                            let found =
+                                ids.iter().filter_map(|id| all.get(id).map(|to| (id.clone(), to.clone())));
+                            Reply::Whole(Answer::Associated(found.collect()))
+                        });
+                        (index, own)
+                    })
+                    .collect()
+            }
+            Call::Find { side, requests, waiting } => {
+                let mut answers = crms.get(side).find(&requests).await.into_iter();
+                waiting
+                    .into_iter()
+                    .map(|(index, place)| {
+                        let found = answers.next().unwrap_or_else(|| Err(short_answer(side)));
+                        (index, found.map(|records| Reply::Found(place, records)))
+                    })
+                    .collect()
+            }
+            Call::Write { side, requests, waiting } => {
+                let mut answers = crms.get(side).write(&requests).await.into_iter();
+                waiting
+                    .into_iter()
+                    .map(|index| {
+                        (
+                            index,
+                            answers
+                                .next()
+                                .map(|answer| Reply::Whole(Answer::Written(answer)))
+                                .ok_or_else(|| lost_write(side)),
+                        )
+                    })
+                    .collect()
+            }
+            Call::Nothing { index, answer } => vec![(index, Ok(Reply::Whole(answer)))],
+        }
+    }
+}
+
+/// Gives each run its records. One that asked alone gets the whole answer, since a CRM may answer with a longer form of
+/// the id that was asked for.
+fn share_read(answer: &Result<Vec<Record>, CrmError>, waiting: Vec<(usize, Vec<String>)>) -> Vec<Part> {
+    let alone = waiting.len() == 1;
+    let part = |ids: Vec<String>| {
+        let records = answer.as_ref().map_err(Clone::clone)?;
+        let ids: HashSet<String> = ids.into_iter().collect();
+        let own = records.iter().filter(|record| alone || ids.contains(&record.id)).cloned().collect();
+        Ok(Reply::Whole(Answer::Records(own)))
+    };
+    waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
+}
+
+fn short_answer(side: Side) -> CrmError {
+    CrmError {
+        side,
+        kind: CrmErrorKind::Garbled,
+        status: None,
+        code: None,
+        message: "fewer answers than look-ups".to_owned(),
+        retry_after: None,
+        maybe_applied: false,
+    }
+}
+
+/// A write without an answer may have taken place: the record runs again from its look-up.
+fn lost_write(side: Side) -> CrmError {
+    CrmError {
+        kind: CrmErrorKind::Retry,
+        message: "fewer answers than writes".to_owned(),
+        maybe_applied: true,
+        ..short_answer(side)
+    }
+}

@@ -1,0 +1,52 @@
+//! The seam between the driver and the interpreter, so that the driver is tested with scripted runs.
+
+use std::sync::Arc;
+
+use crate::eval::{Answer, Effect, Run};
+use crate::plan::Plan;
+use crate::types::ChangeEvent;
+
+/// Says which mappings events start, and starts them.
+pub(super) trait Engine: Send + Sync {
+    /// The mappings that these events of one record start, in source order.
+    fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task>;
+
+    /// A run for a record; `None` when there is no such mapping.
+    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>>;
+}
+
+/// A mapping to run for a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Task {
+    /// The mapping.
+    pub(super) mapping: String,
+    /// Whether it goes on only if the record holds the value that the mapping's trigger waits for.
+    pub(super) if_became: bool,
+}
+
+/// One record on its way through one mapping.
+pub(super) trait Job: Send {
+    /// Goes on with what was asked for to what is needed next.
+    fn next(&mut self, answer: Option<Answer>) -> Effect;
+}
+
+/// The interpreter over a plan.
+pub(super) struct PlanEngine(pub(super) Arc<Plan>);
+
+impl Engine for PlanEngine {
+    fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task> {
+        let starts = self.0.triggered(events).into_iter();
+        starts.map(|start| Task { mapping: start.mapping.to_owned(), if_became: start.if_became }).collect()
+    }
+
+    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>> {
+        let run = Run::start(Arc::clone(&self.0), &task.mapping, record)?;
+        Some(Box::new(run.if_became(task.if_became)))
+    }
+}
+
+impl Job for Run {
+    fn next(&mut self, answer: Option<Answer>) -> Effect {
+        Run::next(self, answer)
+    }
+}

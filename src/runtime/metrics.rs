@@ -1,0 +1,116 @@
+//! Counters in Prometheus' text format.
+//!
+//! The recorder belongs to this value and is not installed for the process, so that several servers in one process
+//! (tests, the demo) count apart.
+
+use metrics::{Key, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::source::Side;
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+const COUNTERS: [(&str, &str); 4] = [
+    ("mapwright_webhooks_total", "Webhook requests by what became of them."),
+    ("mapwright_events_total", "Events by whether they were new, known or ignored."),
+    ("mapwright_records_total", "Mappings run on records by how they ended."),
+    ("mapwright_crm_calls_total", "HTTP calls made to a CRM."),
+];
+
+const GAUGES: [(&str, &str); 3] = [
+    ("mapwright_lanes_pending", "Records with work to be done."),
+    ("mapwright_events_pending", "Events acknowledged and not yet dealt with."),
+    ("mapwright_parked", "Records that wait for a person."),
+];
+
+/// The engine's counters.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        for (name, help) in COUNTERS {
+            recorder.describe_counter(name.into(), Some(Unit::Count), help.into());
+        }
+        for (name, help) in GAUGES {
+            recorder.describe_gauge(name.into(), Some(Unit::Count), help.into());
+        }
+        let handle = recorder.handle();
+        Self { recorder, handle }
+    }
+}
+
+impl Metrics {
+    /// Counts a webhook request.
+    pub fn webhook(&self, result: &'static str) {
+        self.count("mapwright_webhooks_total", "result", result, 1);
+    }
+
+    /// Counts events of one kind.
+    pub fn events(&self, result: &'static str, count: u64) {
+        self.count("mapwright_events_total", "result", result, count);
+    }
+
+    /// Counts a mapping that ended on a record.
+    pub fn record(&self, verdict: &'static str) {
+        self.count("mapwright_records_total", "verdict", verdict, 1);
+    }
+
+    /// Says how many calls a CRM has had so far.
+    pub fn crm_calls(&self, side: Side, total: u64) {
+        let key = Key::from_parts("mapwright_crm_calls_total", vec![Label::new("crm", side.word())]);
+        self.recorder.register_counter(&key, &METADATA).absolute(total);
+    }
+
+    /// Says what is pending.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge; counts stay far below 2^52")]
+    pub fn pending(&self, pending: &crate::store::Pending) {
+        for (name, value) in [
+            ("mapwright_lanes_pending", pending.lanes),
+            ("mapwright_events_pending", pending.events),
+            ("mapwright_parked", pending.parked),
+        ] {
+            self.recorder.register_gauge(&Key::from_static_name(name), &METADATA).set(value as f64);
+        }
+    }
+
+    /// Everything in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+
+    fn count(&self, name: &'static str, label: &'static str, value: &'static str, count: u64) {
+        let key = Key::from_parts(name, vec![Label::from_static_parts(label, value)]);
+        self.recorder.register_counter(&key, &METADATA).increment(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Pending;
+
+    #[test]
+    fn counts_apart_and_renders() {
+        let (one, two) = (Metrics::default(), Metrics::default());
+        one.webhook("accepted");
+        one.webhook("accepted");
+        one.crm_calls(Side::Hubspot, 7);
+        one.pending(&Pending { lanes: 3, ..Pending::default() });
+        let text = one.render();
+        assert!(text.contains("mapwright_webhooks_total{result=\"accepted\"} 2"), "{text}");
+        assert!(text.contains("mapwright_crm_calls_total{crm=\"hubspot\"} 7"), "{text}");
+        assert!(text.contains("mapwright_lanes_pending 3"), "{text}");
+        assert!(!two.render().contains("accepted"));
+    }
+}

@@ -1,0 +1,115 @@
+//! What a failed call means for the record and for its CRM.
+
+use std::time::Duration;
+
+use crate::types::{CrmError, CrmErrorKind};
+
+use super::Settings;
+
+/// What to do about a failed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// Try the record again after a while; it counts as an attempt.
+    Retry {
+        /// After how long.
+        after: Duration,
+    },
+    /// Leave the CRM alone for a while; no record is to blame.
+    Pause {
+        /// For how long.
+        time: Duration,
+        /// Why, as `/healthz` says it.
+        reason: &'static str,
+        /// What to do about it.
+        help: &'static str,
+    },
+    /// A person must look at the record.
+    Park,
+}
+
+/// Decides about a failed call of a record with so many failed attempts behind it.
+pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Settings) -> Policy {
+    match error.kind {
+        CrmErrorKind::Retry if attempts + 1 >= settings.max_attempts => Policy::Park,
+        CrmErrorKind::Retry => Policy::Retry {
+            after: backoff(attempts, jitter, settings).max(error.retry_after.unwrap_or_default()),
+        },
+        CrmErrorKind::Window => Policy::Pause {
+            time: error.retry_after.unwrap_or(settings.window),
+            reason: "limit",
+            help: "the CRM's limit is used up; work goes on when its window opens",
+        },
+        CrmErrorKind::Unauthorised => Policy::Pause {
+            time: settings.credentials,
+            reason: "unauthorised",
+            help: "the CRM refuses the token; renew it in the configuration",
+        },
+        CrmErrorKind::Forbidden => Policy::Pause {
+            time: settings.credentials,
+            reason: "forbidden",
+            help: "a scope or permission is missing; grant it in the CRM",
+        },
+        CrmErrorKind::Refused | CrmErrorKind::Garbled => Policy::Park,
+    }
+}
+
+/// The pause before the next attempt: doubled for each failed one, and a random half of it taken away.
+pub(super) fn backoff(attempts: u32, jitter: f64, settings: &Settings) -> Duration {
+    let doubled = settings.first_backoff.saturating_mul(2_u32.saturating_pow(attempts.min(30)));
+    doubled.min(settings.max_backoff).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Side;
+
+    fn error(kind: CrmErrorKind) -> CrmError {
+        CrmError {
+            side: Side::Salesforce,
+            kind,
+            status: None,
+            code: None,
+            message: "no".to_owned(),
+            retry_after: None,
+            maybe_applied: false,
+        }
+    }
+
+    #[test]
+    fn backs_off_up_to_a_bound() {
+        let settings = Settings::default();
+        let waits: Vec<u64> = (0..12).map(|n| backoff(n, 0.0, &settings).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+        assert_eq!(backoff(3, 1.0, &settings), Duration::from_secs(4));
+        assert_eq!(backoff(u32::MAX, 0.0, &settings), settings.max_backoff);
+    }
+
+    #[test]
+    fn the_vendor_may_ask_for_longer() {
+        let mut asked = error(CrmErrorKind::Retry);
+        asked.retry_after = Some(Duration::from_secs(90));
+        let policy = decide(&asked, 0, 0.0, &Settings::default());
+        assert_eq!(policy, Policy::Retry { after: Duration::from_secs(90) });
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_then_a_person_looks() {
+        let settings = Settings { max_attempts: 3, ..Settings::default() };
+        assert!(matches!(decide(&error(CrmErrorKind::Retry), 1, 0.0, &settings), Policy::Retry { .. }));
+        assert_eq!(decide(&error(CrmErrorKind::Retry), 2, 0.0, &settings), Policy::Park);
+    }
+
+    #[test]
+    fn credentials_and_limits_blame_no_record() {
+        for kind in [CrmErrorKind::Window, CrmErrorKind::Unauthorised, CrmErrorKind::Forbidden] {
+            assert!(
+                matches!(decide(&error(kind), 99, 0.0, &Settings::default()), Policy::Pause { .. }),
+                "{kind:?}"
+            );
+        }
+        for kind in [CrmErrorKind::Refused, CrmErrorKind::Garbled] {
+            assert_eq!(decide(&error(kind), 0, 0.0, &Settings::default()), Policy::Park, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! From the ends of a lane's runs to its settlement.
+
+use chrono::{DateTime, Utc};
+
+use crate::eval::{FieldChange, Finished, Park, Verdict};
+use crate::store::{FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, Settlement};
+use crate::types::CrmError;
+
+use super::driver::End;
+use super::policy::{self, Policy};
+use super::{Clock, Settings};
+
+/// What the ends of a lane's runs come to.
+pub(super) struct Decision {
+    /// For the store.
+    pub(super) settlement: Settlement,
+    /// The failure that pauses a CRM, if one does.
+    pub(super) pause: Option<(CrmError, Policy)>,
+    /// For the counters, one word for each mapping that ran.
+    pub(super) verdicts: Vec<&'static str>,
+}
+
+/// Decides about a lane from the mappings that ran, in order, and how each ended.
+pub(super) fn decide(
+    lane: &LeasedLane,
+    ends: Vec<(String, End)>,
+    clock: &dyn Clock,
+    settings: &Settings,
+) -> Decision {
+    let now = clock.now();
+    let mut decision = Decision {
+        settlement: Settlement { next: Next::Done, results: Vec::new() },
+        pause: None,
+        verdicts: Vec::new(),
+    };
+    for (mapping, end) in ends {
+        match end {
+            End::Finished(finished) => decision.finished(mapping, finished),
+            End::Failed(error) => decision.failed(lane, mapping, error, now, clock.jitter(), settings),
+            End::Broken(text) => decision.broken(lane, mapping, &text, now, clock.jitter(), settings),
+        }
+    }
+    decision
+}
+
+impl Decision {
+    fn finished(&mut self, mapping: String, finished: Finished) {
+        let (word, outcome) = outcome(finished.verdict);
+        self.verdicts.push(word);
+        self.settlement.results.push(MappingResult { mapping, ended_by: finished.mapping, outcome });
+    }
+
+    fn failed(
+        &mut self,
+        lane: &LeasedLane,
+        mapping: String,
+        error: CrmError,
+        now: DateTime<Utc>,
+        jitter: f64,
+        settings: &Settings,
+    ) {
+        // The vendor's words may quote a person's data; they are stored and not logged.
+        tracing::warn!(
+            lane = %lane.lane.id, mapping, crm = %error.side, kind = ?error.kind, status = error.status,
+            code = error.code, "a call failed"
+        );
+        let policy = policy::decide(&error, lane.attempts, jitter, settings);
+        match policy {
+            Policy::Retry { after } => {
+                self.verdicts.push("retried");
+                self.retry(now + after, error.to_string(), true);
+            }
+            Policy::Pause { time, .. } => {
+                self.verdicts.push("paused");
+                self.retry(now + time, error.to_string(), false);
+                self.pause = Some((error, policy));
+            }
+            Policy::Park => {
+                self.verdicts.push("parked");
+                self.park(mapping, failure_reason(lane, &error));
+            }
+        }
+    }
+
+    fn broken(
+        &mut self,
+        lane: &LeasedLane,
+        mapping: String,
+        text: &str,
+        now: DateTime<Utc>,
+        jitter: f64,
+        settings: &Settings,
+    ) {
+        tracing::error!(lane = %lane.lane.id, mapping, error = text, "the interpreter failed on a record");
+        if lane.attempts + 1 < settings.max_attempts {
+            self.verdicts.push("retried");
+            self.retry(
+                now + policy::backoff(lane.attempts, jitter, settings),
+                "an internal error".to_owned(),
+                true,
+            );
+        } else {
+            self.verdicts.push("parked");
+            self.park(mapping, internal_reason());
+        }
+    }
+
+    fn park(&mut self, mapping: String, reason: ParkReason) {
+        self.settlement.results.push(MappingResult {
+            ended_by: mapping.clone(),
+            mapping,
+            outcome: Outcome::Parked(reason),
+        });
+    }
+
+    /// The latest of several retries holds; it counts if one of them does.
+    fn retry(&mut self, at: DateTime<Utc>, error: String, counted: bool) {
+        let (at, counted) = match &self.settlement.next {
+            Next::RetryAt { at: other, counted: also, .. } => (at.max(*other), counted || *also),
+            _ => (at, counted),
+        };
+        self.settlement.next = Next::RetryAt { at, error, counted };
+    }
+}
+
+/// Parks a lane that lost its worker too often, without running it again.
+pub(super) fn give_up(lane: &LeasedLane, mappings: impl Iterator<Item = String>) -> Settlement {
+    let reason = ParkReason { answer: lane.last_error.clone(), ..internal_reason() };
+    let results = mappings
+        .map(|mapping| MappingResult {
+            ended_by: mapping.clone(),
+            mapping,
+            outcome: Outcome::Parked(reason.clone()),
+        })
+        .collect();
+    Settlement { next: Next::Done, results }
+}
+
+fn internal_reason() -> ParkReason {
+    ParkReason {
+        reason: "the engine failed on this record every time".to_owned(),
+        field: None,
+        answer: None,
+        help: Some(
+            "this is a fault of the engine: report it, with the log's lines about this lane".to_owned(),
+        ),
+        at: None,
+    }
+}
+
+fn failure_reason(lane: &LeasedLane, error: &CrmError) -> ParkReason {
+    let reason = match lane.attempts {
+        0 => format!("{} refused the call", error.side.label()),
+        n => format!("{} failed {} times", error.side.label(), n + 1),
+    };
+    let help = match error.status {
+        Some(status) => format!("{} answered {status}; retry once its cause is gone", error.side.label()),
+        None => "retry once its cause is gone".to_owned(),
+    };
+    ParkReason { reason, field: None, answer: Some(error.to_string()), help: Some(help), at: None }
+}
+
+fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
+    match verdict {
+        Verdict::Written { object, id, created, changes } => {
+            let fields = changes.into_iter().filter_map(written).collect();
+            (if created { "created" } else { "updated" }, Outcome::Written { object, id, created, fields })
+        }
+        Verdict::Unchanged { object, id } => ("unchanged", Outcome::Unchanged { object, id }),
+        Verdict::Skipped { .. } => ("skipped", Outcome::Skipped),
+        Verdict::SourceGone => ("source_gone", Outcome::Skipped),
+        Verdict::Waiting { reason, fields, .. } => ("waiting", Outcome::Waiting { reason, fields }),
+        Verdict::Parked(Park { reason, field, answer, help, at }) => {
+            ("parked", Outcome::Parked(ParkReason { reason, field, answer, help, at }))
+        }
+    }
+}
+
+fn written(change: FieldChange) -> Option<FieldWritten> {
+    let FieldChange { field, old, new, at, .. } = change;
+    new.map(|new| FieldWritten { field, old, new, at })
+}

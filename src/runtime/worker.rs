@@ -1,0 +1,310 @@
+//! The loop of one worker: lease, drive, settle.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use crate::source::Side;
+use crate::store::{LeaseRequest, LeasedLane, MappingResult, Next, Outcome, Settled, Settlement, StoreError};
+use crate::types::{ChangeEvent, ChangeKind};
+
+use super::driver::{self, End};
+use super::engine::{Engine, Task};
+use super::policy::{self, Policy};
+use super::settle::{self, Decision};
+use super::{Parts, Pause};
+
+/// How long to leave the store alone after it failed.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a settlement is tried before the lease is left to run out.
+const SETTLE_TRIES: u32 = 3;
+
+/// Works until told to stop; a batch under way is finished first.
+pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch::Receiver<bool>) {
+    let _alive = Alive::report(&parts);
+    let mut wakes = parts.store.wakes();
+    while !*stop.borrow() {
+        wakes.mark_unchanged();
+        let now = parts.clock.now();
+        parts.health.report(&parts.pair, |health| health.last_poll = Some(now));
+        let Some(limit) = allowance(&parts, now) else {
+            rest(&parts, &mut stop).await;
+            continue;
+        };
+        match lease(&parts, limit, now).await {
+            Ok(lanes) if lanes.is_empty() => {
+                tokio::select! {
+                    _ = wakes.changed() => {}
+                    () = rest(&parts, &mut stop) => {}
+                }
+            }
+            Ok(lanes) => batch(&parts, &engine, lanes).await,
+            Err(error) => {
+                tracing::error!(%error, "no work can be taken from the store");
+                parts.clock.sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Says on the health board that the worker runs, for as long as it does.
+struct Alive<'a>(&'a Parts);
+
+impl<'a> Alive<'a> {
+    fn report(parts: &'a Parts) -> Self {
+        parts.health.report(&parts.pair, |health| health.alive = true);
+        Self(parts)
+    }
+}
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.0.health.report(&self.0.pair, |health| health.alive = false);
+    }
+}
+
+async fn rest(parts: &Parts, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = parts.clock.sleep(parts.settings.poll) => {}
+        // An error means that the handle is gone; the loop ends by its own condition or works on without it.
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// How many lanes may be taken: none while a CRM is left alone, one to see whether it works again.
+fn allowance(parts: &Parts, now: DateTime<Utc>) -> Option<u32> {
+    let workers = parts.health.workers();
+    let paused = workers.get(&parts.pair).map(|worker| &worker.paused);
+    match paused {
+        Some(paused) if paused.values().any(|pause| pause.until > now) => None,
+        Some(paused) if !paused.is_empty() => Some(1),
+        _ => Some(parts.settings.lanes),
+    }
+}
+
+async fn lease(parts: &Parts, limit: u32, now: DateTime<Utc>) -> Result<Vec<LeasedLane>, StoreError> {
+    let request = LeaseRequest {
+        pair: parts.pair.clone(),
+        worker: parts.settings.worker.clone(),
+        limit,
+        now,
+        ttl: parts.settings.lease,
+    };
+    parts.store.lease(request).await
+}
+
+/// Works a batch of lanes off. It runs as a task of its own, so that a panic in it costs the lanes an attempt and not
+/// the worker its life.
+async fn batch(parts: &Parts, engine: &Arc<dyn Engine>, lanes: Vec<LeasedLane>) {
+    let held: Vec<_> = lanes.iter().map(|lane| lane.lane.clone()).collect();
+    let attempts: Vec<_> = lanes.iter().map(|lane| lane.attempts).collect();
+    let task = {
+        let (parts, engine) = (parts.clone(), Arc::clone(engine));
+        tokio::spawn(async move { work_off(&parts, engine.as_ref(), lanes).await })
+    };
+    // Dropping this future (the drain's time is up) ends the task too.
+    let mut task = AbortOnDrop(task);
+    loop {
+        tokio::select! {
+            ended = &mut task.0 => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, lanes = held.len(), "a batch failed; its records are tried again");
+                    for (lane, attempts) in held.iter().zip(attempts) {
+                        let after = policy::backoff(attempts, parts.clock.jitter(), &parts.settings);
+                        let next = Next::RetryAt {
+                            at: parts.clock.now() + after,
+                            error: "an internal error".to_owned(),
+                            counted: true,
+                        };
+                        let settlement = Settlement { next, results: Vec::new() };
+                        // What was settled before the panic is stale by now and stays as it is.
+                        if let Err(error) = parts.store.settle(lane, settlement, parts.clock.now()).await {
+                            tracing::error!(%error, lane = %lane.id, "a record's lease is left to run out");
+                        }
+                    }
+                }
+                break;
+            }
+            () = parts.clock.sleep(parts.settings.lease / 3) => {
+                let until = parts.clock.now() + parts.settings.lease;
+                if let Err(error) = parts.store.renew(&held, until).await {
+                    tracing::error!(%error, "leases could not be renewed");
+                }
+            }
+        }
+    }
+    for side in Side::ALL {
+        parts.metrics.crm_calls(side, parts.crms.get(side).calls());
+    }
+    parts.health.report(&parts.pair, |_| {});
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A lane, the mappings still to run, and how the others ended.
+struct LaneWork {
+    lane: LeasedLane,
+    todo: VecDeque<Task>,
+    ends: Vec<(String, End)>,
+}
+
+async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
+    let mut works = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let tasks = tasks(engine, &lane);
+        if forgotten(&lane) {
+            let settlement = Settlement { next: Next::Erase, results: Vec::new() };
+            settle(parts, &lane, settlement, &["erased"]).await;
+        } else if lane.attempts >= parts.settings.max_attempts {
+            settle(
+                parts,
+                &lane,
+                settle::give_up(&lane, tasks.into_iter().map(|task| task.mapping)),
+                &["parked"],
+            )
+            .await;
+        } else {
+            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new() });
+        }
+    }
+    // One mapping of each lane at a time: two mappings may write the same record.
+    while works.iter().any(|work| !work.todo.is_empty()) {
+        advance(parts, engine, &mut works).await;
+    }
+    let mut failures = Vec::new();
+    let settlements = works.into_iter().map(|work| {
+        let decision = settle::decide(&work.lane, work.ends, parts.clock.as_ref(), &parts.settings);
+        let Decision { settlement, pause, verdicts } = decision;
+        failures.extend(pause);
+        async move { settle(parts, &work.lane, settlement, &verdicts).await }
+    });
+    join_all(settlements.collect::<Vec<_>>()).await;
+    note_pauses(parts, failures);
+}
+
+/// Runs the next mapping of every lane that has one.
+async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
+    let (mut jobs, mut places) = (Vec::new(), Vec::new());
+    for (place, work) in works.iter_mut().enumerate() {
+        while let Some(task) = work.todo.pop_front() {
+            if let Some(job) = engine.start(&task, &work.lane.lane.key.record) {
+                tracing::debug!(lane = %work.lane.lane.id, record = %work.lane.lane.key, mapping = task.mapping, "started");
+                jobs.push(job);
+                places.push((place, task.mapping));
+                break;
+            }
+            tracing::warn!(lane = %work.lane.lane.id, mapping = task.mapping, "this mapping is asked for and does not exist any more");
+        }
+    }
+    let ends = driver::drive(jobs, &parts.crms).await;
+    for ((place, mapping), end) in places.into_iter().zip(ends) {
+        works[place].ends.push((mapping, end));
+    }
+}
+
+/// The mappings to run: those asked for by name, those that waited for a field which changed, and those that the
+/// events trigger; each once, and unconditionally if one of these reasons is.
+fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
+    let changes: Vec<ChangeEvent> = lane.events.iter().map(|event| event.change.clone()).collect();
+    let waited = lane.waiting.iter().filter(|waiting| {
+        changes.iter().any(|change| match &change.kind {
+            ChangeKind::FieldChanged { field, .. } => waiting.fields.contains(field),
+            _ => false,
+        })
+    });
+    let named = lane.requested.iter().chain(waited.map(|waiting| &waiting.mapping));
+    let named = named.map(|mapping| Task { mapping: mapping.clone(), if_became: false });
+    let mut tasks: Vec<Task> = Vec::new();
+    for task in named.chain(engine.triggered(&changes)) {
+        if !tasks.iter().any(|other| other.mapping == task.mapping) {
+            tasks.push(task);
+        }
+    }
+    tasks
+}
+
+fn forgotten(lane: &LeasedLane) -> bool {
+    lane.events.iter().any(|event| event.change.kind == ChangeKind::PrivacyDeletion)
+}
+
+async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdicts: &[&'static str]) {
+    report(lane, &settlement, verdicts);
+    for attempt in 1..=SETTLE_TRIES {
+        match parts.store.settle(&lane.lane, settlement.clone(), parts.clock.now()).await {
+            Ok(Settled::Accepted) => {
+                for verdict in verdicts {
+                    parts.metrics.record(verdict);
+                }
+                return;
+            }
+            Ok(Settled::Stale) => {
+                parts.metrics.record("stale");
+                tracing::warn!(lane = %lane.lane.id, "the lease was lost; another worker has the record");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, lane = %lane.lane.id, attempt, "a record could not be settled");
+                parts.clock.sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+    // The lease runs out, and the record runs again.
+}
+
+fn report(lane: &LeasedLane, settlement: &Settlement, verdicts: &[&'static str]) {
+    let events: Vec<i64> = lane.events.iter().map(|event| event.id.0).collect();
+    let span = tracing::info_span!("lane", id = %lane.lane.id, record = %lane.lane.key, ?events);
+    let _entered = span.enter();
+    for MappingResult { mapping, ended_by, outcome } in &settlement.results {
+        match outcome {
+            Outcome::Written { object, id, created, fields } => {
+                tracing::info!(mapping, ended_by, %object, id, created, fields = fields.len(), "written");
+            }
+            Outcome::Unchanged { object, id } => tracing::info!(mapping, ended_by, %object, id, "unchanged"),
+            Outcome::Skipped => tracing::info!(mapping, "skipped"),
+            Outcome::Waiting { fields, .. } => tracing::info!(mapping, ?fields, "waiting"),
+            // The reason may quote a person's data, so it stays in the store.
+            Outcome::Parked(reason) => {
+                tracing::warn!(
+                    mapping,
+                    field = reason.field,
+                    at = reason.at.as_ref().map(ToString::to_string),
+                    "parked"
+                );
+            }
+        }
+    }
+    if let Next::RetryAt { at, counted, .. } = &settlement.next {
+        tracing::warn!(%at, counted, attempts = lane.attempts, "tried again later");
+    }
+    if verdicts.is_empty() {
+        tracing::info!("no mapping is triggered");
+    }
+}
+
+/// Puts pauses on the board, and takes those off that are over: a batch without such a failure went through.
+fn note_pauses(parts: &Parts, failures: Vec<(crate::types::CrmError, Policy)>) {
+    let now = parts.clock.now();
+    parts.health.report(&parts.pair, |health| {
+        if failures.is_empty() {
+            health.paused.retain(|_, pause| pause.until > now);
+        }
+        for (error, policy) in failures {
+            let Policy::Pause { time, reason, help } = policy else { continue };
+            let until = now + time;
+            tracing::error!(crm = %error.side, reason, help, %until, code = error.code, "a CRM is left alone");
+            health.paused.insert(error.side, Pause { until, reason, help });
+        }
+    });
+}

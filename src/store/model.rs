@@ -1,0 +1,351 @@
+//! What goes into a store and comes out of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::source::{Location, ObjectName};
+use crate::types::{ChangeEvent, Value};
+
+/// Identifies an event of the journal; the one id that logs carry from the webhook to the write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EventId(pub i64);
+
+/// Identifies a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LaneId(pub i64);
+
+/// Identifies a parked record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ParkedId(pub i64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for ParkedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A record of one pair of portal and org.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RecordKey {
+    /// The pair, as the configuration names it.
+    pub pair: String,
+    /// The object.
+    pub object: ObjectName,
+    /// The record's id in its CRM.
+    pub record: String,
+}
+
+impl RecordKey {
+    /// Names a record.
+    pub fn new(pair: impl Into<String>, object: ObjectName, record: impl Into<String>) -> Self {
+        Self { pair: pair.into(), object, record: record.into() }
+    }
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.pair, self.object, self.record)
+    }
+}
+
+/// An event on its way into the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// The pair that it is for.
+    pub pair: String,
+    /// Equal for two deliveries of one event, and only then.
+    pub dedupe: String,
+    /// The notice as it came.
+    pub raw: String,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// What it says.
+    pub incoming: Incoming,
+}
+
+/// What an event asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// Work.
+    Change(ChangeEvent),
+    /// Nothing; it is kept to answer questions.
+    Ignored {
+        /// Why.
+        reason: String,
+        /// The change, as far as it was understood.
+        change: Option<ChangeEvent>,
+    },
+}
+
+/// What became of an appended event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its id, or the id of the one that was there before.
+    pub id: EventId,
+    /// Whether it was new.
+    pub new: bool,
+}
+
+/// What a worker asks for.
+#[derive(Debug, Clone)]
+pub struct LeaseRequest {
+    /// The pair that it works for.
+    pub pair: String,
+    /// Its name.
+    pub worker: String,
+    /// At most so many lanes.
+    pub limit: u32,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// For how long.
+    pub ttl: Duration,
+}
+
+/// A lease: a lane and its fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    /// The lane.
+    pub id: LaneId,
+    /// The record.
+    pub key: RecordKey,
+    /// The lease's fence.
+    pub fence: i64,
+}
+
+/// A lane as it was leased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeasedLane {
+    /// The lease.
+    pub lane: Lane,
+    /// Attempts that failed so far, lost leases included.
+    pub attempts: u32,
+    /// Why the last one failed.
+    pub last_error: Option<String>,
+    /// Its pending events: by the CRM's clock, then by arrival.
+    pub events: Vec<LeasedEvent>,
+    /// Mappings asked for by name.
+    pub requested: Vec<String>,
+    /// Mappings that wait for a field of this record.
+    pub waiting: Vec<Waiting>,
+}
+
+/// A pending event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeasedEvent {
+    /// Its id.
+    pub id: EventId,
+    /// What happened.
+    pub change: ChangeEvent,
+}
+
+/// A mapping that waits for a field of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The mapping.
+    pub mapping: String,
+    /// The source fields that it waits for.
+    pub fields: Vec<String>,
+}
+
+/// What became of a lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// What happens to the lane.
+    pub next: Next,
+    /// What each mapping that ran to its end came to.
+    pub results: Vec<MappingResult>,
+}
+
+/// What happens to a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Its events are dealt with.
+    Done,
+    /// They stay pending until a later time.
+    RetryAt {
+        /// When.
+        at: DateTime<Utc>,
+        /// Why.
+        error: String,
+        /// Whether it counts as a failed attempt of this record.
+        counted: bool,
+    },
+    /// All that is stored about the record is removed: a person asked to be forgotten.
+    Erase,
+}
+
+/// What one mapping came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MappingResult {
+    /// The mapping that was started, and that a retry starts again.
+    pub mapping: String,
+    /// The mapping that ended it: another one where it handed over. Links and provenance carry its name.
+    pub ended_by: String,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+/// What one mapping came to, as far as the store keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A record was written.
+    Written {
+        /// Its object.
+        object: ObjectName,
+        /// Its id.
+        id: String,
+        /// Whether it is new.
+        created: bool,
+        /// The fields that were written.
+        fields: Vec<FieldWritten>,
+    },
+    /// A record was already as it should be.
+    Unchanged {
+        /// Its object.
+        object: ObjectName,
+        /// Its id.
+        id: String,
+    },
+    /// Nothing was to be done.
+    Skipped,
+    /// It waits for a source field to change.
+    Waiting {
+        /// Why.
+        reason: String,
+        /// The fields.
+        fields: Vec<String>,
+    },
+    /// A person must look.
+    Parked(ParkReason),
+}
+
+/// A field that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldWritten {
+    /// The field.
+    pub field: String,
+    /// Its value before, where it was known.
+    pub old: Option<Value>,
+    /// Its value after.
+    pub new: Value,
+    /// The rule's place.
+    pub at: Location,
+}
+
+/// Why a record is parked, in the author's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkReason {
+    /// Why.
+    pub reason: String,
+    /// The target field, where one is to blame.
+    pub field: Option<String>,
+    /// What the CRM said, where it said something.
+    pub answer: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The line that says so.
+    pub at: Option<Location>,
+}
+
+/// A parked record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedRecord {
+    /// Its id.
+    pub id: ParkedId,
+    /// The source record.
+    pub key: RecordKey,
+    /// The mapping.
+    pub mapping: String,
+    /// The events that led to it.
+    pub events: Vec<EventId>,
+    /// Why.
+    pub reason: ParkReason,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Whether it is still open.
+    pub state: ParkState,
+}
+
+/// Whether a parked record is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParkState {
+    /// It waits for a person.
+    Open,
+    /// A person sent it round again.
+    Retried,
+    /// A later run of its mapping dealt with it.
+    Resolved,
+    /// A person gave it up.
+    Dropped,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It was recorded.
+    Accepted,
+    /// The lease had been lost; nothing was recorded.
+    Stale,
+}
+
+/// What is still to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pending {
+    /// Lanes with work.
+    pub lanes: u64,
+    /// Events not yet done, parked or ignored.
+    pub events: u64,
+    /// When the oldest of them came in.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Parked records that are open.
+    pub parked: u64,
+}
+
+/// One field that was written once, and where its value came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The mapping.
+    pub mapping: String,
+    /// The source record.
+    pub source: RecordKey,
+    /// The target record.
+    pub target: RecordKey,
+    /// Whether the write made the target record.
+    pub created: bool,
+    /// The field and its values.
+    pub field: FieldWritten,
+    /// The events that led to the write.
+    pub events: Vec<EventId>,
+}
+
+/// Which record a mapping wrote for a source record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The mapping.
+    pub mapping: String,
+    /// The source record.
+    pub source: RecordKey,
+    /// The target record.
+    pub target: RecordKey,
+    /// Whether the target record is known to be gone.
+    pub tombstone: bool,
+    /// When the link was last confirmed.
+    pub updated_at: DateTime<Utc>,
+}

@@ -1,0 +1,403 @@
+//! The store on SQLite: one file, one process that writes.
+//!
+//! Write-ahead log with `synchronous=FULL`: a commit is on disk before it is answered, also in a power cut. All writes
+//! go through one connection and share transactions (see [`writer`]); reads have connections of their own.
+
+mod convert;
+mod journal;
+mod records;
+mod settle;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection, Executor};
+use tokio::sync::watch;
+
+use super::{
+    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, NewEvent, Next, ParkedId, ParkedRecord,
+    Pending, RecordKey, Settled, Settlement, Store, StoreError,
+};
+use writer::Writer;
+
+/// Marks a SQLite file as ours (`PRAGMA application_id`); the letters `MapW`.
+const APPLICATION_ID: i64 = 0x4d61_7057;
+
+/// One script for each schema version, applied in order. Scripts are never changed once they are released.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite_0001.sql")];
+
+/// Another process may hold the write lock for the length of one of its transactions; those are short.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads are short and rare (health, metrics, commands), so few connections do.
+const READERS: u32 = 4;
+
+/// A store in a SQLite file, or in memory for tests.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    /// Absent for a store in memory, which only the writer's connection can see.
+    readers: Option<SqlitePool>,
+    wakes: watch::Sender<u64>,
+}
+
+impl SqliteStore {
+    /// Opens a store and brings its schema up to date; makes the file where there is none.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("secure_delete", "ON");
+        let connection = connect(path, &options).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        Ok(Self::over(connection, Some(readers)))
+    }
+
+    /// Makes a store that lives as long as this value.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+        let connection = connect(Path::new(":memory:"), &options).await?;
+        Ok(Self::over(connection, None))
+    }
+
+    /// Closes the store after the writes under way; further calls answer [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.writer.close().await;
+        if let Some(readers) = &self.readers {
+            readers.close().await;
+        }
+    }
+
+    fn over(connection: SqliteConnection, readers: Option<SqlitePool>) -> Self {
+        Self { writer: Writer::start(connection), readers, wakes: watch::Sender::new(0) }
+    }
+
+    async fn read<T, F>(&self, operation: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        match &self.readers {
+            None => self.writer.run(operation).await,
+            Some(readers) if readers.is_closed() => Err(StoreError::Closed),
+            Some(readers) => {
+                let mut connection = readers.acquire().await?;
+                operation(&mut connection).await
+            }
+        }
+    }
+
+    fn wake(&self) {
+        self.wakes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, StoreError> {
+        let appended =
+            self.writer.run(move |c| Box::pin(async move { journal::append(c, &events).await })).await?;
+        if appended.iter().any(|event| event.new) {
+            self.wake();
+        }
+        Ok(appended)
+    }
+
+    async fn request(&self, key: &RecordKey, mapping: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let (key, mapping) = (key.clone(), mapping.to_owned());
+        self.writer
+            .run(move |c| Box::pin(async move { journal::request(c, &key, &mapping, now).await.map(drop) }))
+            .await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn lease(&self, request: LeaseRequest) -> Result<Vec<LeasedLane>, StoreError> {
+        self.writer.run(move |c| Box::pin(async move { journal::lease(c, &request).await })).await
+    }
+
+    async fn renew(&self, lanes: &[Lane], until: DateTime<Utc>) -> Result<Vec<bool>, StoreError> {
+        let lanes = lanes.to_vec();
+        self.writer.run(move |c| Box::pin(async move { journal::renew(c, &lanes, until).await })).await
+    }
+
+    async fn settle(
+        &self,
+        lane: &Lane,
+        settlement: Settlement,
+        now: DateTime<Utc>,
+    ) -> Result<Settled, StoreError> {
+        let (lane, erase) = (lane.clone(), settlement.next == Next::Erase);
+        let settled = self
+            .writer
+            .run(move |c| Box::pin(async move { settle::settle(c, &lane, &settlement, now).await }))
+            .await?;
+        if erase {
+            // Erased pages must not live on in the write-ahead log.
+            self.writer.checkpoint().await?;
+        }
+        Ok(settled)
+    }
+
+    async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let worker = worker.to_owned();
+        let released = self
+            .writer
+            .run(move |c| Box::pin(async move { journal::release(c, &worker, now).await }))
+            .await?;
+        self.wake();
+        Ok(released)
+    }
+
+    async fn pending(&self) -> Result<Pending, StoreError> {
+        self.read(|c| Box::pin(journal::pending(c))).await
+    }
+
+    async fn parked(&self) -> Result<Vec<ParkedRecord>, StoreError> {
+        self.read(|c| Box::pin(records::parked(c))).await
+    }
+
+    async fn parked_record(&self, id: ParkedId) -> Result<Option<ParkedRecord>, StoreError> {
+        self.read(move |c| Box::pin(records::parked_record(c, id))).await
+    }
+
+    async fn retry_parked(&self, id: ParkedId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let found = self.writer.run(move |c| Box::pin(records::retry_parked(c, id, now))).await?;
+        self.wake();
+        Ok(found)
+    }
+
+    async fn drop_parked(&self, id: ParkedId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        self.writer.run(move |c| Box::pin(records::drop_parked(c, id, now))).await
+    }
+
+    async fn history(&self, key: &RecordKey) -> Result<Vec<HistoryEntry>, StoreError> {
+        let key = key.clone();
+        self.read(move |c| Box::pin(async move { records::history(c, &key).await })).await
+    }
+
+    async fn links(&self, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
+        let key = key.clone();
+        self.read(move |c| Box::pin(async move { records::links(c, &key).await })).await
+    }
+
+    async fn set_tombstone(
+        &self,
+        target: &RecordKey,
+        gone: bool,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let target = target.clone();
+        self.writer
+            .run(move |c| Box::pin(async move { records::set_tombstone(c, &target, gone, now).await }))
+            .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer
+            .run(|c| Box::pin(async move { Ok(sqlx::query("SELECT 1").execute(c).await.map(drop)?) }))
+            .await
+    }
+
+    fn wakes(&self) -> watch::Receiver<u64> {
+        self.wakes.subscribe()
+    }
+}
+
+/// Opens the writer's connection: looks at what the file is before it changes anything in it.
+async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let shown = path.to_path_buf();
+    let mut connection =
+        SqliteConnection::connect_with(options).await.map_err(|error| open_error(shown.clone(), &error))?;
+    let version = schema_version(&mut connection, &shown).await?;
+    // Set only now: changing the journal mode writes to the file.
+    let journal = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    if path != Path::new(":memory:") {
+        connection.close().await?;
+        connection =
+            SqliteConnection::connect_with(&journal).await.map_err(|error| open_error(shown, &error))?;
+    }
+    migrate(&mut connection, version).await?;
+    Ok(connection)
+}
+
+fn open_error(path: PathBuf, error: &sqlx::Error) -> StoreError {
+    // SQLITE_NOTADB; SQLite finds out at the first statement that reads a page.
+    if error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("26") {
+        return StoreError::NotADatabase { path };
+    }
+    StoreError::Open { path, reason: error.to_string() }
+}
+
+async fn schema_version(connection: &mut SqliteConnection, path: &Path) -> Result<usize, StoreError> {
+    let failed = |error: sqlx::Error| open_error(path.to_path_buf(), &error);
+    let application: i64 =
+        sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(failed)?;
+    let version: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
+    let objects: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(connection)
+        .await
+        .map_err(failed)?;
+    if application != APPLICATION_ID {
+        let empty = application == 0 && version == 0 && objects == 0;
+        return if empty { Ok(0) } else { Err(StoreError::NotOurs { path: path.to_path_buf() }) };
+    }
+    usize::try_from(version).ok().filter(|version| *version <= MIGRATIONS.len()).ok_or_else(|| {
+        StoreError::Newer {
+            path: path.to_path_buf(),
+            found: version,
+            known: i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX),
+        }
+    })
+}
+
+/// Applies the scripts above a version, all or none.
+async fn migrate(connection: &mut SqliteConnection, version: usize) -> Result<(), StoreError> {
+    if version == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for script in &MIGRATIONS[version..] {
+        transaction.execute(sqlx::raw_sql(*script)).await?;
+    }
+    // Pragmas take no parameters; both numbers are constants of this file.
+    let stamp =
+        format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", MIGRATIONS.len());
+    transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance;
+
+    async fn file_store() -> (tempfile::TempDir, SqliteStore) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.expect("a store");
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn in_memory_conforms() {
+        for (name, case) in conformance::cases() {
+            let store = SqliteStore::in_memory().await.expect("a store");
+            println!("case {name}");
+            case(&store).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn in_a_file_conforms() {
+        for (name, case) in conformance::cases() {
+            let (_folder, store) = file_store().await;
+            println!("case {name}");
+            case(&store).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crash_keeps_what_was_acknowledged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(&path).await.expect("a store");
+        let leased = conformance::append_and_lease(&store).await;
+        assert_eq!(leased.len(), 1);
+        // No settlement, no close: the process is gone.
+        drop(store);
+
+        let store = SqliteStore::open(&path).await.expect("the same store");
+        assert_eq!(store.pending().await.expect("pending").lanes, 1);
+        assert_eq!(store.release("w", conformance::at(1)).await.expect("release"), 1);
+        let again = store.lease(conformance::lease_at(2)).await.expect("lease");
+        assert_eq!(again[0].events, leased[0].events);
+        assert!(again[0].lane.fence > leased[0].lane.fence);
+        assert_eq!(again[0].attempts, 1, "a lost lease counts as an attempt");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notes.txt");
+        let text = "these are notes and no database ".repeat(200);
+        std::fs::write(&path, &text).expect("written");
+        let error = SqliteStore::open(&path).await.expect_err("refused");
+        assert!(matches!(error, StoreError::NotADatabase { .. }), "{error:?}");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), text);
+    }
+
+    #[tokio::test]
+    async fn a_database_of_another_program_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("other.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut other = SqliteConnection::connect_with(&options).await.expect("a database");
+        other.execute(sqlx::raw_sql("CREATE TABLE notes (text TEXT)")).await.expect("a table");
+        other.close().await.expect("closed");
+        let error = SqliteStore::open(&path).await.expect_err("refused");
+        assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        SqliteStore::open(&path).await.expect("a store").close().await;
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut newer = SqliteConnection::connect_with(&options).await.expect("a database");
+        newer.execute(sqlx::raw_sql("PRAGMA user_version = 99")).await.expect("a version");
+        newer.close().await.expect("closed");
+        let error = SqliteStore::open(&path).await.expect_err("refused");
+        assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_no_store() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = SqliteStore::open(folder.path()).await.expect_err("refused");
+        assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn commits_are_durable() {
+        let (_folder, store) = file_store().await;
+        let setting: i64 = store
+            .writer
+            .run(|c| {
+                Box::pin(async move { Ok(sqlx::query_scalar("PRAGMA synchronous").fetch_one(c).await?) })
+            })
+            .await
+            .expect("a setting");
+        assert_eq!(setting, 2, "FULL");
+        let mode: String = store
+            .writer
+            .run(|c| {
+                Box::pin(async move { Ok(sqlx::query_scalar("PRAGMA journal_mode").fetch_one(c).await?) })
+            })
+            .await
+            .expect("a setting");
+        assert_eq!(mode, "wal");
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_says_so() {
+        let (_folder, store) = file_store().await;
+        store.close().await;
+        assert!(matches!(store.ping().await, Err(StoreError::Closed)));
+        assert!(matches!(store.pending().await, Err(StoreError::Closed)));
+    }
+}

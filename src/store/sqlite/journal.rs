@@ -1,0 +1,295 @@
+//! Events in, lanes out.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::types::ChangeEvent;
+
+use super::super::{
+    Appended, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane, NewEvent, Pending,
+    RecordKey, StoreError, Waiting,
+};
+use super::convert;
+
+/// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
+/// thread, and ten thousand events come in one body.
+pub(super) async fn append(
+    c: &mut SqliteConnection,
+    events: &[NewEvent],
+) -> Result<Vec<Appended>, StoreError> {
+    let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let rows = serde_json::to_string(&rows)?;
+    let inserted = sqlx::query(
+        "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note)
+         SELECT value ->> 'pair', value ->> 'dedupe', value ->> 'side', value ->> 'object', value ->> 'record',
+                value ->> 'change', value ->> 'raw', value ->> 'occurred_at', value ->> 'received_at',
+                iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note'
+         FROM json_each(?1) WHERE true ORDER BY key
+         ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id, pair, dedupe",
+    )
+    .bind(&rows)
+    .fetch_all(&mut *c)
+    .await?;
+    let mut new = by_key(&inserted)?;
+    if !new.is_empty() {
+        open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?;
+    }
+    let known = if new.len() == events.len() { HashMap::new() } else { known(c, &rows).await? };
+    events
+        .iter()
+        .map(|event| {
+            let key = (event.pair.clone(), event.dedupe.clone());
+            // The first of several equal events in one batch is the new one.
+            let (id, new) = match new.remove(&key) {
+                Some(id) => (Some(id), true),
+                None => (known.get(&key).copied(), false),
+            };
+            let id = id.ok_or_else(|| StoreError::Damaged("an event is neither new nor known".to_owned()))?;
+            Ok(Appended { id: EventId(id), new })
+        })
+        .collect()
+}
+
+fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
+    let (change, note) = match &event.incoming {
+        Incoming::Change(change) => (Some(change), None),
+        Incoming::Ignored { reason, change } => (change.as_ref(), Some(reason)),
+    };
+    Ok(serde_json::json!({
+        "pair": event.pair,
+        "dedupe": event.dedupe,
+        "side": change.map(|change| change.object.side.word()),
+        "object": change.map(|change| &change.object.name),
+        "record": change.map(|change| &change.record),
+        "change": change.map(serde_json::to_string).transpose()?,
+        "raw": event.raw,
+        "occurred_at": change.map(|change| convert::micros(change.occurred_at)),
+        "received_at": convert::micros(event.received_at),
+        "note": note,
+    }))
+}
+
+/// Ids by pair and dedupe key.
+fn by_key(rows: &[SqliteRow]) -> Result<HashMap<(String, String), i64>, StoreError> {
+    rows.iter().map(|row| Ok(((row.try_get("pair")?, row.try_get("dedupe")?), row.try_get("id")?))).collect()
+}
+
+async fn known(c: &mut SqliteConnection, rows: &str) -> Result<HashMap<(String, String), i64>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT events.id, events.pair, events.dedupe FROM json_each(?1) AS given
+         JOIN events ON events.pair = given.value ->> 'pair' AND events.dedupe = given.value ->> 'dedupe'",
+    )
+    .bind(rows)
+    .fetch_all(c)
+    .await?;
+    by_key(&rows)
+}
+
+/// Puts new events into their records' lanes. A lane that is there keeps its lease and its back-off.
+async fn open_lanes(c: &mut SqliteConnection, ids: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO lanes (pair, side, object, record, not_before)
+         SELECT pair, side, object, record, min(received_at) FROM events
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'
+         GROUP BY pair, side, object, record ORDER BY min(id)
+         ON CONFLICT (pair, side, object, record) DO NOTHING",
+    )
+    .bind(ids)
+    .execute(&mut *c)
+    .await?;
+    sqlx::query(
+        "UPDATE events SET lane = (
+             SELECT lanes.id FROM lanes
+             WHERE lanes.pair = events.pair AND lanes.side = events.side
+               AND lanes.object = events.object AND lanes.record = events.record)
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'",
+    )
+    .bind(ids)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Finds a record's lane or makes it. A lane that is there keeps its lease and its back-off.
+pub(super) async fn open_lane(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    now: DateTime<Utc>,
+) -> Result<LaneId, StoreError> {
+    // The no-op update makes RETURNING answer for a lane that is there.
+    let id = sqlx::query_scalar(
+        "INSERT INTO lanes (pair, side, object, record, not_before) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (pair, side, object, record) DO UPDATE SET fence = fence RETURNING id",
+    )
+    .bind(&key.pair)
+    .bind(key.object.side.word())
+    .bind(&key.object.name)
+    .bind(&key.record)
+    .bind(convert::micros(now))
+    .fetch_one(c)
+    .await?;
+    Ok(LaneId(id))
+}
+
+/// Asks for a mapping; one that is already under way is asked for anew.
+pub(super) async fn request(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    mapping: &str,
+    now: DateTime<Utc>,
+) -> Result<LaneId, StoreError> {
+    let lane = open_lane(c, key, now).await?;
+    sqlx::query(
+        "INSERT INTO requests (lane, mapping) VALUES (?1, ?2) ON CONFLICT (lane, mapping) DO UPDATE SET fence = NULL",
+    )
+    .bind(lane.0)
+    .bind(mapping)
+    .execute(c)
+    .await?;
+    Ok(lane)
+}
+
+pub(super) async fn lease(
+    c: &mut SqliteConnection,
+    request: &LeaseRequest,
+) -> Result<Vec<LeasedLane>, StoreError> {
+    let until = request.now + request.ttl;
+    let mut rows = sqlx::query(
+        "UPDATE lanes SET owner = ?1, fence = fence + 1, lease_until = ?2, attempts = attempts + (owner IS NOT NULL)
+         WHERE id IN (
+             SELECT id FROM lanes
+             WHERE pair = ?3 AND not_before <= ?4 AND (owner IS NULL OR lease_until <= ?4)
+             ORDER BY not_before, id LIMIT ?5)
+         RETURNING id, pair, side, object, record, fence, attempts, last_error, not_before",
+    )
+    .bind(&request.worker)
+    .bind(convert::micros(until))
+    .bind(&request.pair)
+    .bind(convert::micros(request.now))
+    .bind(request.limit)
+    .fetch_all(&mut *c)
+    .await?;
+    // RETURNING has no order of its own.
+    rows.sort_by_key(|row| (row.get::<i64, _>("not_before"), row.get::<i64, _>("id")));
+    let mut lanes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        lanes.push(leased(c, row).await?);
+    }
+    Ok(lanes)
+}
+
+/// Stamps the lane's pending events and requests with its fence, and reads them.
+async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane, StoreError> {
+    let lane = Lane { id: LaneId(row.try_get("id")?), key: convert::key(row)?, fence: row.try_get("fence")? };
+    sqlx::query("UPDATE events SET fence = ?1 WHERE lane = ?2 AND state = 'pending'")
+        .bind(lane.fence)
+        .bind(lane.id.0)
+        .execute(&mut *c)
+        .await?;
+    let rows = sqlx::query(
+        "SELECT id, change FROM events WHERE lane = ?1 AND state = 'pending' ORDER BY occurred_at, id",
+    )
+    .bind(lane.id.0)
+    .fetch_all(&mut *c)
+    .await?;
+    let events = rows.iter().map(event).collect::<Result<_, _>>()?;
+    let requested = sqlx::query_scalar("UPDATE requests SET fence = ?1 WHERE lane = ?2 RETURNING mapping")
+        .bind(lane.fence)
+        .bind(lane.id.0)
+        .fetch_all(&mut *c)
+        .await?;
+    let waiting = waiting(c, &lane.key).await?;
+    Ok(LeasedLane {
+        attempts: row.try_get("attempts")?,
+        last_error: row.try_get("last_error")?,
+        lane,
+        events,
+        requested,
+        waiting,
+    })
+}
+
+fn event(row: &SqliteRow) -> Result<LeasedEvent, StoreError> {
+    let change: ChangeEvent = serde_json::from_str(row.try_get("change")?)?;
+    Ok(LeasedEvent { id: EventId(row.try_get("id")?), change })
+}
+
+async fn waiting(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Waiting>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT mapping, fields FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4
+         ORDER BY mapping",
+    )
+    .bind(&key.pair)
+    .bind(key.object.side.word())
+    .bind(&key.object.name)
+    .bind(&key.record)
+    .fetch_all(c)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Waiting {
+                mapping: row.try_get("mapping")?,
+                fields: serde_json::from_str(row.try_get("fields")?)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn renew(
+    c: &mut SqliteConnection,
+    lanes: &[Lane],
+    until: DateTime<Utc>,
+) -> Result<Vec<bool>, StoreError> {
+    let mut held = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let done = sqlx::query(
+            "UPDATE lanes SET lease_until = ?1 WHERE id = ?2 AND fence = ?3 AND owner IS NOT NULL",
+        )
+        .bind(convert::micros(until))
+        .bind(lane.id.0)
+        .bind(lane.fence)
+        .execute(&mut *c)
+        .await?;
+        held.push(done.rows_affected() == 1);
+    }
+    Ok(held)
+}
+
+pub(super) async fn release(
+    c: &mut SqliteConnection,
+    worker: &str,
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    // The fence moves on too, so that a settlement of the old lease, still on its way, is stale.
+    let done = sqlx::query(
+        "UPDATE lanes SET owner = NULL, lease_until = NULL, fence = fence + 1, attempts = attempts + 1,
+                          not_before = max(not_before, ?2)
+         WHERE owner = ?1",
+    )
+    .bind(worker)
+    .bind(convert::micros(now))
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+pub(super) async fn pending(c: &mut SqliteConnection) -> Result<Pending, StoreError> {
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM lanes) AS lanes,
+                (SELECT count(*) FROM events WHERE state = 'pending') AS events,
+                (SELECT min(received_at) FROM events WHERE state = 'pending') AS oldest,
+                (SELECT count(*) FROM parked WHERE state = 'open') AS parked",
+    )
+    .fetch_one(c)
+    .await?;
+    let count = |column: &str| row.try_get::<i64, _>(column).map(|n| u64::try_from(n).unwrap_or_default());
+    Ok(Pending {
+        lanes: count("lanes")?,
+        events: count("events")?,
+        oldest: row.try_get::<Option<i64>, _>("oldest")?.map(convert::time).transpose()?,
+        parked: count("parked")?,
+    })
+}
