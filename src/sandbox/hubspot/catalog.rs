@@ -339,7 +339,10 @@ mod tests {
         }
         assert_eq!(catalog.resolve("line_items").expect("line items").id, "0-8");
         let error = catalog.resolve("contract").expect_err("no such type");
-        assert_eq!((error.status, error.message.as_str()), (400, "Unable to infer object type from: contract"));
+        assert_eq!(
+            (error.status, error.message.as_str()),
+            (400, "Unable to infer object type from: contract")
+        );
     }
 
     #[test]

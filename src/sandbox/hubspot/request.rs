@@ -50,7 +50,8 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(method: Method, path: &str, query: &str, headers: HeaderMap, body: Bytes) -> Self {
         let raw = path.split('/').filter(|segment| !segment.is_empty());
-        let segments: Vec<String> = raw.map(|s| percent_decode_str(s).decode_utf8_lossy().into_owned()).collect();
+        let segments: Vec<String> =
+            raw.map(|s| percent_decode_str(s).decode_utf8_lossy().into_owned()).collect();
         let (segments, dated) = numbered(segments);
         Self { method, path: path.to_owned(), segments, dated, query: Query::parse(query), headers, body }
     }
@@ -83,7 +84,9 @@ fn numbered(mut segments: Vec<String>) -> (Vec<String>, bool) {
     let dated = |segment: &String| {
         let version = segment.strip_suffix("-beta").unwrap_or(segment);
         let parts = version.split_once('-');
-        parts.is_some_and(|(year, month)| year.len() == 4 && month.len() == 2 && all_digits(year) && all_digits(month))
+        parts.is_some_and(|(year, month)| {
+            year.len() == 4 && month.len() == 2 && all_digits(year) && all_digits(month)
+        })
     };
     let area = segments.first().map(String::as_str);
     let at = match area {
@@ -167,7 +170,10 @@ mod tests {
         assert_eq!(segments("/crm/objects/2026-03/contacts/7/"), ["crm", "v3", "objects", "contacts", "7"]);
         let pair = segments("/crm/objects/2026-03/contacts/7/associations/companies");
         assert_eq!(pair, ["crm", "v4", "objects", "contacts", "7", "associations", "companies"]);
-        assert_eq!(segments("/crm/associations/2026-03/0-1/0-2/batch/read")[..3], ["crm", "v4", "associations"]);
+        assert_eq!(
+            segments("/crm/associations/2026-03/0-1/0-2/batch/read")[..3],
+            ["crm", "v4", "associations"]
+        );
         assert_eq!(segments("/oauth/2026-03/token"), ["oauth", "v1", "token"]);
         assert_eq!(segments("/webhooks/2026-09-beta/1/settings"), ["webhooks", "v3", "1", "settings"]);
         assert_eq!(segments("/crm/v3/objects/contacts"), ["crm", "v3", "objects", "contacts"]);

@@ -26,6 +26,9 @@ pub(super) struct Problem {
     pub(super) value: Option<String>,
 }
 
+/// The stored form of a value, or the code and message of why it is refused.
+pub(super) type Checked = Result<String, (&'static str, String)>;
+
 /// Checks a value and gives the form that is stored; the empty text clears.
 pub(super) fn check(
     object: &ObjectType,
@@ -34,7 +37,8 @@ pub(super) fn check(
     current: Option<&str>,
     outside: &Outside<'_>,
 ) -> Result<String, Problem> {
-    let problem = |code, message| Problem { name: name.to_owned(), code, message, value: Some(raw.to_owned()) };
+    let problem =
+        |code, message| Problem { name: name.to_owned(), code, message, value: Some(raw.to_owned()) };
     let Some(property) = object.property(name) else {
         let message = format!("Property \"{name}\" does not exist");
         return Err(Problem { value: None, ..problem("PROPERTY_DOESNT_EXIST", message) });
@@ -43,19 +47,29 @@ pub(super) fn check(
         let message = format!("\"{name}\" is a read only property; its value cannot be set.");
         return Err(problem("READ_ONLY_VALUE", message));
     }
+    check_kind(object, property, raw, current, outside).map_err(|(code, message)| problem(code, message))
+}
+
+/// Checks a value against the property's type alone, whoever may write it.
+pub(super) fn check_kind(
+    object: &ObjectType,
+    property: &Property,
+    raw: &str,
+    current: Option<&str>,
+    outside: &Outside<'_>,
+) -> Checked {
     if raw.is_empty() {
         return Ok(String::new());
     }
-    let checked = match property.kind.as_str() {
+    match property.kind.as_str() {
         "number" => number(raw),
         "bool" => boolean(raw),
         "date" => date(raw),
         "datetime" => datetime(raw),
         "enumeration" => enumeration(property, raw, current, outside),
-        _ if object.identifies(name) && name == "email" => email(raw),
+        _ if object.name == "contact" && property.name == "email" => email(raw),
         _ => text(raw),
-    };
-    checked.map_err(|(code, message)| problem(code, message))
+    }
 }
 
 /// 400 for a whole request whose property values were refused.
@@ -87,8 +101,6 @@ fn listed(problem: &Problem, portal: u64) -> Value {
     }
     entry
 }
-
-type Checked = Result<String, (&'static str, String)>;
 
 fn text(raw: &str) -> Checked {
     if raw.chars().count() > LONGEST {
@@ -125,7 +137,8 @@ fn date(raw: &str) -> Checked {
     };
     if at.time() != NaiveTime::MIN {
         let time = at.time();
-        let shown = format!("{}:{}:{}.{}", time.hour(), time.minute(), time.second(), at.timestamp_subsec_millis());
+        let shown =
+            format!("{}:{}:{}.{}", time.hour(), time.minute(), time.second(), at.timestamp_subsec_millis());
         return Err(("INVALID_DATE", format!("{raw} is at {shown} UTC, not midnight!")));
     }
     Ok(at.format("%Y-%m-%d").to_string())
@@ -216,10 +229,18 @@ fn option(property: &Property, value: &str, outside: &Outside<'_>) -> Result<(),
             if known { Ok(()) } else { Err(wrong()) }
         }
         "pipeline" | "hs_pipeline" if !outside.pipelines.is_empty() => {
-            if pipelines().any(|id| id == value) { Ok(()) } else { not_among(pipelines().collect()) }
+            if pipelines().any(|id| id == value) {
+                Ok(())
+            } else {
+                not_among(pipelines().collect())
+            }
         }
         "dealstage" | "hs_pipeline_stage" => {
-            if stages().any(|id| id == value) { Ok(()) } else { not_among(stages().collect()) }
+            if stages().any(|id| id == value) {
+                Ok(())
+            } else {
+                not_among(stages().collect())
+            }
         }
         _ if property.external => Ok(()),
         _ if property.options.iter().any(|option| option.value == value) => Ok(()),
