@@ -179,7 +179,7 @@ pub(super) fn v4(portal: &mut Portal, call: &Call, rest: &[&str]) -> Outcome {
             Ok(true) => no_content(),
             _ => Err(ApiError::not_found()),
         },
-        (["batch", ..] | ["labels", ..], _) => Err(ApiError::method()),
+        (["batch" | "labels", ..], _) => Err(ApiError::method()),
         _ => Err(ApiError::no_route(&call.path)),
     }
 }

@@ -186,7 +186,7 @@ fn token(portal: &mut Portal, call: &Call) -> Outcome {
 /// OAuth's error bodies carry their code in `status`, and the standard names beside it.
 fn oauth_error(status: u16, code: &'static str, message: &str) -> ApiError {
     let standard = if code.starts_with("BAD_CLIENT") { "invalid_client" } else { "invalid_grant" };
-    let error = ApiError { category: None, ..ApiError::new(status, "", message) };
+    let error = ApiError::plain(status, message);
     error.extra("status", code).extra("error", standard).extra("error_description", message)
 }
 

@@ -10,9 +10,15 @@ pub(super) struct ApiError {
     pub(super) category: Option<&'static str>,
     pub(super) message: String,
     pub(super) sub_category: Option<&'static str>,
-    pub(super) errors: Vec<Value>,
-    pub(super) context: Map<String, Value>,
-    pub(super) extra: Map<String, Value>,
+    more: Box<More>,
+}
+
+/// The parts that few errors have.
+#[derive(Debug, Clone, Default)]
+struct More {
+    errors: Vec<Value>,
+    context: Map<String, Value>,
+    extra: Map<String, Value>,
 }
 
 impl ApiError {
@@ -22,10 +28,13 @@ impl ApiError {
             category: Some(category),
             message: message.into(),
             sub_category: None,
-            errors: Vec::new(),
-            context: Map::new(),
-            extra: Map::new(),
+            more: Box::default(),
         }
+    }
+
+    /// An error without a category.
+    pub(super) fn plain(status: u16, message: impl Into<String>) -> Self {
+        Self { category: None, ..Self::new(status, "", message) }
     }
 
     /// 400 `VALIDATION_ERROR`.
@@ -40,17 +49,17 @@ impl ApiError {
 
     /// 404 for a path that no API has.
     pub(super) fn no_route(path: &str) -> Self {
-        Self { category: None, ..Self::new(404, "", format!("No route matches {path}")) }
+        Self::plain(404, format!("No route matches {path}"))
     }
 
     /// 405 for a path that has no such method.
     pub(super) fn method() -> Self {
-        Self { category: None, ..Self::new(405, "", "HTTP 405 Method Not Allowed") }
+        Self::plain(405, "HTTP 405 Method Not Allowed")
     }
 
     pub(super) fn context(mut self, key: &str, values: &[impl AsRef<str>]) -> Self {
         let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-        self.context.insert(key.to_owned(), json!(values));
+        self.more.context.insert(key.to_owned(), json!(values));
         self
     }
 
@@ -59,8 +68,13 @@ impl ApiError {
         self
     }
 
+    pub(super) fn errors(mut self, errors: Vec<Value>) -> Self {
+        self.more.errors = errors;
+        self
+    }
+
     pub(super) fn extra(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.extra.insert(key.to_owned(), value.into());
+        self.more.extra.insert(key.to_owned(), value.into());
         self
     }
 
@@ -76,23 +90,23 @@ impl ApiError {
 
     /// The entry of one input in the `errors` of a 207.
     pub(super) fn entry(&self, trace: Option<&str>) -> Value {
-        let mut context = self.context.clone();
+        let mut traced = self.clone();
         if let Some(trace) = trace {
-            context.insert("objectWriteTraceId".into(), json!([trace]));
+            traced.more.context.insert("objectWriteTraceId".into(), json!([trace]));
         }
         let mut entry = Map::new();
         entry.insert("status".into(), "error".into());
         entry.insert("message".into(), self.message.clone().into());
-        Self { context, ..self.clone() }.details(&mut entry);
+        traced.details(&mut entry);
         Value::Object(entry)
     }
 
     fn details(&self, body: &mut Map<String, Value>) {
-        if !self.context.is_empty() {
-            body.insert("context".into(), Value::Object(self.context.clone()));
+        if !self.more.context.is_empty() {
+            body.insert("context".into(), Value::Object(self.more.context.clone()));
         }
-        if !self.errors.is_empty() {
-            body.insert("errors".into(), Value::Array(self.errors.clone()));
+        if !self.more.errors.is_empty() {
+            body.insert("errors".into(), Value::Array(self.more.errors.clone()));
         }
         if let Some(category) = self.category {
             body.insert("category".into(), category.into());
@@ -100,6 +114,6 @@ impl ApiError {
         if let Some(sub_category) = self.sub_category {
             body.insert("subCategory".into(), sub_category.into());
         }
-        body.extend(self.extra.clone());
+        body.extend(self.more.extra.clone());
     }
 }

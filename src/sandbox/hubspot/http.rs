@@ -152,9 +152,7 @@ fn route(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
     match segments {
         ["crm", "v3", "objects", rest @ ..] => objects::route(portal, call, rest),
         ["crm", "v3", "properties", rest @ ..] => properties::route(portal, call, rest),
-        ["crm", "v3", "schemas", rest @ ..] | ["crm-object-schemas", "v3", "schemas", rest @ ..] => {
-            properties::schemas(portal, call, rest)
-        }
+        ["crm" | "crm-object-schemas", "v3", "schemas", rest @ ..] => properties::schemas(portal, call, rest),
         ["crm", "v3", "owners", rest @ ..] => owners::route(portal, call, rest),
         ["crm", "v3", "pipelines", rest @ ..] => pipelines::route(portal, call, rest),
         ["crm", "v3", "associations", rest @ ..] => associations::v3(portal, call, rest),
@@ -179,7 +177,7 @@ fn media_type(call: &Call) -> Result<(), ApiError> {
     if media == "application/json" || media == "*/*" || media.ends_with("+json") {
         return Ok(());
     }
-    Err(ApiError { category: None, ..ApiError::new(415, "", "HTTP 415 Unsupported Media Type") })
+    Err(ApiError::plain(415, "HTTP 415 Unsupported Media Type"))
 }
 
 fn respond(outcome: Outcome, headers: Headers) -> Response {

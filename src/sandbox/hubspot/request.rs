@@ -29,6 +29,7 @@ pub(super) fn answer(status: u16, body: Value) -> Outcome {
 }
 
 /// 204.
+#[expect(clippy::unnecessary_wraps, reason = "handlers return it as their outcome")]
 pub(super) fn no_content() -> Outcome {
     Ok(Answer { status: 204, body: None })
 }

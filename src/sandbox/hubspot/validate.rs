@@ -82,9 +82,8 @@ pub(super) fn refused(problems: &[Problem], portal: u64) -> ApiError {
             "context": {"propertyName": [problem.name]},
         })
     });
-    let mut error = ApiError::invalid(format!("Property values were not valid: {}", Value::Array(listed)));
-    error.errors = errors.collect();
-    error
+    let errors = errors.collect();
+    ApiError::invalid(format!("Property values were not valid: {}", Value::Array(listed))).errors(errors)
 }
 
 fn listed(problem: &Problem, portal: u64) -> Value {
