@@ -151,22 +151,39 @@ pub(crate) struct WebhookSeed {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SalesforceSeed {
-    /// The organisation's id, name and API version.
-    pub org: Map<String, Value>,
-    /// The connected app: client id, secret, and how it may log in.
-    pub app: Map<String, Value>,
     /// Users, in order.
     pub users: Vec<Value>,
-    /// Records by object, in order.
-    pub objects: IndexMap<String, Vec<Value>>,
+    /// Records by object, or the definition of an object of the organisation's own.
+    pub objects: IndexMap<String, Value>,
+    /// More records by object.
+    pub records: IndexMap<String, Value>,
     /// Fields that are added to an object's standard ones.
     pub fields: IndexMap<String, Value>,
     /// Record types by object.
     pub record_types: IndexMap<String, Value>,
     /// Duplicate rules.
     pub duplicate_rules: Vec<Value>,
-    /// Validation rules.
-    pub validation_rules: Vec<Value>,
+}
+
+impl SalesforceSeed {
+    /// The sections as one map, without those that are empty.
+    pub fn to_value(&self) -> Value {
+        let map =
+            |section: &IndexMap<String, Value>| section.clone().into_iter().collect::<Map<_, _>>().into();
+        let sections: [(&str, Value); 6] = [
+            ("users", self.users.clone().into()),
+            ("objects", map(&self.objects)),
+            ("records", map(&self.records)),
+            ("fields", map(&self.fields)),
+            ("record_types", map(&self.record_types)),
+            ("duplicate_rules", self.duplicate_rules.clone().into()),
+        ];
+        let empty = |value: &Value| {
+            value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+        };
+        let filled = sections.into_iter().filter(|(_, value)| !empty(value));
+        Value::Object(filled.map(|(name, value)| (name.to_owned(), value)).collect())
+    }
 }
 
 /// Why a seed cannot be used, and where.
@@ -226,7 +243,8 @@ salesforce:
         assert_eq!(seed.hubspot.portal, Some(4_556_789));
         assert_eq!(seed.hubspot.objects["contact"][0].properties["hubscore"], 87);
         assert_eq!(seed.salesforce.objects["Lead"][0]["LastName"], "Doe");
-        assert_eq!(seed.salesforce.duplicate_rules.len(), 1);
+        let sections = serde_json::json!({"objects": {"Lead": [{"LastName": "Doe"}]}, "duplicate_rules": [{"object": "Lead"}]});
+        assert_eq!(seed.salesforce.to_value(), sections);
         assert!(Seed::parse(" \n", "seed.yaml").is_ok());
     }
 

@@ -470,13 +470,13 @@ fn labels_archive(portal: &mut Portal, call: &Call, from: &ObjectType, to: &Obje
 fn define(portal: &mut Portal, call: &Call, from: &ObjectType, to: &ObjectType) -> Outcome {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Label {
+    struct NewLabel {
         label: String,
         name: String,
         #[serde(default)]
         inverse_label: Option<String>,
     }
-    let new: Label = call.json()?;
+    let new: NewLabel = call.json()?;
     let taken = portal.links.types(&from.id, &to.id).into_iter().any(|known| known.name == new.name);
     if taken {
         return Err(ApiError::new(

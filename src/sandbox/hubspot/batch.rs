@@ -284,6 +284,7 @@ fn absent(object: &ObjectType, missing: &[String]) -> Vec<Value> {
 }
 
 /// A batch answer: the given status, or 207 where there are errors.
+#[expect(clippy::needless_pass_by_value, reason = "callers are done with the lists")]
 pub(super) fn finish(portal: &Portal, status: u16, results: Vec<Value>, errors: Vec<Value>) -> Outcome {
     let now = instant(portal.clock.now());
     let mut body = json!({"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now});

@@ -28,8 +28,10 @@ pub(super) struct LinkType {
     pub(super) name: String,
 }
 
+type Standard = (&'static str, &'static str, [u32; 2], Option<[u32; 2]>);
+
 /// HubSpot's association types (its associations v4 docs): from, to, unlabelled ids, primary ids.
-const STANDARD: &[(&str, &str, [u32; 2], Option<[u32; 2]>)] = &[
+const STANDARD: &[Standard] = &[
     ("0-1", "0-2", [279, 280], Some([1, 2])),
     ("0-3", "0-1", [3, 4], None),
     ("0-3", "0-2", [341, 342], Some([5, 6])),

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::Actor;
-use super::catalog::ObjectType;
+use super::catalog::{ObjectType, instant};
 use super::owners::Owner;
 use super::pipelines::{Pipeline, Stage};
 use super::store::{Portal, Record, Values};
@@ -92,7 +92,7 @@ impl Portal {
         }
         let values = self.any_values(object, properties, None)?;
         let id = self.insert(object, id, values, actor);
-        self.backdate(object, id);
+        self.backdate(object, id, properties);
         Ok(id)
     }
 
@@ -136,14 +136,18 @@ impl Portal {
     }
 
     /// A seeded create or modified date is the record's own.
-    fn backdate(&mut self, object: &ObjectType, id: u64) {
+    fn backdate(&mut self, object: &ObjectType, id: u64, given: &IndexMap<String, Value>) {
         let Some(record) = self.tables.get_mut(&object.id).and_then(|table| table.records.get_mut(&id))
         else {
             return;
         };
         let held = |name: &str| record.get(name).and_then(parse_instant);
-        let created = held("createdate").unwrap_or(record.created_at);
-        record.created_at = created;
+        record.created_at = held("createdate").unwrap_or(record.created_at);
+        let modified = given.get(&object.modified).and_then(Value::as_str).and_then(parse_instant);
+        if let Some(at) = modified {
+            record.updated_at = at;
+            record.properties.insert(object.modified.clone(), instant(at));
+        }
     }
 }
 

@@ -69,6 +69,9 @@ struct To {
     id: Id,
 }
 
+/// An association to make: the other record and the types.
+type Link = (Arc<ObjectType>, u64, Vec<Spec>);
+
 /// `/crm/v3/objects/{type}/…`
 pub(super) fn route(portal: &mut Portal, call: &Call, rest: &[&str]) -> Outcome {
     let [kind, rest @ ..] = rest else { return Err(ApiError::no_route(&call.path)) };
@@ -224,7 +227,7 @@ pub(super) fn insert(
     portal: &mut Portal,
     object: &ObjectType,
     values: Values,
-    links: Vec<(Arc<ObjectType>, u64, Vec<Spec>)>,
+    links: Vec<Link>,
 ) -> Result<u64, ApiError> {
     let actor = portal.app_actor();
     let id = portal.insert(object, None, values, &actor);
@@ -239,7 +242,7 @@ pub(super) fn to_associate(
     portal: &Portal,
     object: &ObjectType,
     wanted: &[ToAssociate],
-) -> Result<Vec<(Arc<ObjectType>, u64, Vec<Spec>)>, ApiError> {
+) -> Result<Vec<Link>, ApiError> {
     let mut links = Vec::new();
     for link in wanted {
         let Some(first) = link.types.first() else {

@@ -204,7 +204,7 @@ fn stages(pipeline: &mut Pipeline, call: &Call, rest: &[&str], fresh: u64, now: 
             ok(json!({"results": pipeline.stages.iter().map(Stage::body).collect::<Vec<_>>()}))
         }
         ([], &Method::POST) => {
-            let stage = made_stage(fresh.to_string(), call.json()?, now)?;
+            let stage = made_stage(&fresh.to_string(), call.json()?, now)?;
             let body = stage.body();
             pipeline.stages.push(stage);
             answer(201, body)
@@ -222,7 +222,7 @@ fn stages(pipeline: &mut Pipeline, call: &Call, rest: &[&str], fresh: u64, now: 
         }
         ([id], &Method::PUT) => {
             let place = find(pipeline, id)?;
-            pipeline.stages[place] = made_stage((*id).to_owned(), call.json()?, now)?;
+            pipeline.stages[place] = made_stage(id, call.json()?, now)?;
             ok(pipeline.stages[place].body())
         }
         ([id], &Method::DELETE) => {
@@ -240,7 +240,7 @@ fn at<'a>(pipelines: &'a mut [Pipeline], id: &str) -> Result<&'a mut Pipeline, A
 
 fn made(id: String, new: NewPipeline, first_stage: u64, now: DateTime<Utc>) -> Result<Pipeline, ApiError> {
     let stages =
-        new.stages.into_iter().zip(first_stage..).map(|(stage, id)| made_stage(id.to_string(), stage, now));
+        new.stages.into_iter().zip(first_stage..).map(|(stage, id)| made_stage(&id.to_string(), stage, now));
     Ok(Pipeline {
         id,
         label: new.label,
@@ -252,9 +252,9 @@ fn made(id: String, new: NewPipeline, first_stage: u64, now: DateTime<Utc>) -> R
     })
 }
 
-fn made_stage(id: String, new: NewStage, now: DateTime<Utc>) -> Result<Stage, ApiError> {
+fn made_stage(id: &str, new: NewStage, now: DateTime<Utc>) -> Result<Stage, ApiError> {
     let label = new.label.ok_or_else(|| ApiError::invalid("Some required fields were not set: [label]"))?;
-    let stage = Stage::new(&id, &label, new.display_order.unwrap_or(-1), new.metadata);
+    let stage = Stage::new(id, &label, new.display_order.unwrap_or(-1), new.metadata);
     Ok(Stage { created_at: now, updated_at: now, ..stage })
 }
 

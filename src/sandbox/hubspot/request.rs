@@ -24,6 +24,7 @@ pub(super) fn ok(body: Value) -> Outcome {
 }
 
 /// A body with a status.
+#[expect(clippy::unnecessary_wraps, reason = "handlers return it as their outcome")]
 pub(super) fn answer(status: u16, body: Value) -> Outcome {
     Ok(Answer { status, body: Some(body) })
 }

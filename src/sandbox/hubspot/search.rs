@@ -166,11 +166,10 @@ impl Filter {
             Err(ApiError::invalid(message))
         };
         match self.operator {
-            Operator::HasProperty | Operator::NotHasProperty => Ok(()),
             Operator::In | Operator::NotIn if self.values.as_ref().is_none_or(Vec::is_empty) => {
                 missing("values")
             }
-            Operator::In | Operator::NotIn => Ok(()),
+            Operator::HasProperty | Operator::NotHasProperty | Operator::In | Operator::NotIn => Ok(()),
             _ if self.value.is_none() => missing("a value"),
             Operator::Between if self.high_value.is_none() => missing("a highValue"),
             _ => Ok(()),
@@ -289,10 +288,16 @@ fn contains(held: &str, token: &str) -> bool {
         && held.windows(wanted.len()).any(|run| run.iter().zip(&wanted).all(|(h, w)| matches(h, w)))
 }
 
+/// Whether a text is what a pattern with stars says; each piece is taken where it first stands, so this is linear.
 fn matches(text: &str, pattern: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return text == pattern };
-    let Some(text) = text.strip_prefix(head) else { return false };
-    rest.is_empty() || text.char_indices().any(|(at, _)| matches(&text[at..], rest)) || matches("", rest)
+    let Some(mut text) = text.strip_prefix(head) else { return false };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*').filter(|piece| !piece.is_empty()) {
+        let Some((_, after)) = text.split_once(piece) else { return false };
+        text = after;
+    }
+    text.ends_with(tail)
 }
 
 fn mentions(object: &ObjectType, record: &Record, words: &[String]) -> bool {
@@ -343,6 +348,7 @@ mod tests {
         assert!(contains("Acme Corp", "acme"));
         assert!(contains("Acme Corp", "corp"));
         assert!(contains("Acme Corp", "ac*"));
+        assert!(contains("one two three", "o*t*w*e") && !contains("one two three", "o*x*e"));
         assert!(!contains("Acme Corp", "cor"));
         assert!(!contains("Acme Corp", "acme inc"));
         assert!(contains("jane@acme.example", "acme.example"));

@@ -240,6 +240,9 @@ impl Portal {
     ) -> Option<u64> {
         let (kept, gone) = (self.live(&object.id, primary)?.clone(), self.live(&object.id, other)?.clone());
         let (primary, other) = (kept.id, gone.id);
+        if primary == other {
+            return None;
+        }
         let moved: Values = gone
             .properties
             .iter()
@@ -247,21 +250,18 @@ impl Portal {
             .filter(|(name, _)| object.property(name).is_some_and(|property| !property.read_only))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
+        let mut values = moved.clone();
+        if let Some(second) =
+            gone.get("email").filter(|_| kept.get("email").is_some() && object.name == "contact")
+        {
+            let all = kept.get("hs_additional_emails").into_iter().chain([second]).collect::<Vec<_>>();
+            values.insert("hs_additional_emails".into(), all.join(";"));
+        }
         let now = self.clock.now();
         let survivor = if self.merge_mints_id { self.fresh_id() } else { primary };
+        self.retire(object, [primary, other], survivor);
         let table = self.tables.entry(object.id.clone()).or_default();
-        for retired in [primary, other].into_iter().filter(|id| *id != survivor) {
-            table.records.remove(&retired);
-            table.merged.insert(retired, survivor);
-            self.links.rename(&object.id, retired, survivor);
-        }
-        for values in table.unique.values_mut() {
-            values.retain(|_, holder| *holder != other);
-            values.values_mut().filter(|holder| **holder == primary).for_each(|holder| *holder = survivor);
-        }
-        let record = Record { id: survivor, ..kept };
-        table.records.insert(survivor, record);
-        let mut values = moved.clone();
+        table.records.insert(survivor, Record { id: survivor, ..kept });
         values.insert("hs_object_id".into(), survivor.to_string());
         values.insert("hs_merged_object_ids".into(), format!("{primary};{other}"));
         self.set(object, survivor, &values, actor, now);
@@ -274,8 +274,27 @@ impl Portal {
         Some(survivor)
     }
 
+    /// Replaces merged records by the one that remains, in associations and unique values too.
+    fn retire(&mut self, object: &ObjectType, merged: [u64; 2], survivor: u64) {
+        let table = self.tables.entry(object.id.clone()).or_default();
+        for retired in merged.into_iter().filter(|id| *id != survivor) {
+            table.records.remove(&retired);
+            table.merged.insert(retired, survivor);
+            self.links.rename(&object.id, retired, survivor);
+        }
+        for (name, values) in &mut table.unique {
+            // A contact keeps the other's e-mail address as a secondary one, by which it is still found.
+            values.retain(|_, holder| *holder != merged[1] || name == "email");
+            values
+                .values_mut()
+                .filter(|holder| merged.contains(holder))
+                .for_each(|holder| *holder = survivor);
+        }
+    }
+
     fn fresh_id(&mut self) -> u64 {
-        let taken = |id: &u64| self.tables.values().any(|table| table.records.contains_key(id));
+        let held = |table: &Table, id| table.records.contains_key(id) || table.merged.contains_key(id);
+        let taken = |id: &u64| self.tables.values().any(|table| held(table, id));
         while taken(&self.next_id) {
             self.next_id += 1;
         }

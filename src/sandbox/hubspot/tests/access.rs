@@ -88,7 +88,7 @@ async fn the_account_is_described() {
 async fn limits_are_counted_told_and_kept() {
     let (clock, seconds) = clock();
     let limits = Limits { ten_secondly: 4, daily: 6, search_secondly: 1 };
-    let client = Client::with(HubspotConfig { clock, limits, ..HubspotConfig::default() }).await;
+    let client = Client::with(HubspotConfig { limits, clock, ..HubspotConfig::default() }).await;
     let first = client.get(LIST).await;
     let header = |name: &str| first.headers[name].to_str().expect("text").to_owned();
     assert_eq!(header("x-hubspot-ratelimit-max"), "4");

@@ -179,6 +179,8 @@ async fn a_merge_moves_what_is_missing_and_retires_the_old_ids() {
         assert_eq!((read.status, &read.body["id"]), (200, &merged.body["id"]));
     }
     assert_eq!(client.server.records("contacts").len(), 1);
+    let second = client.get(&format!("{CONTACTS}/b@acme.example?idProperty=email")).await;
+    assert_eq!((second.status, &second.body["id"]), (200, &merged.body["id"]));
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ hubspot:
     company: [{id: '9001', properties: {name: Acme Corp}}]
     contact:
       - id: 5501
-        properties: {email: Jane@Acme.example, hubscore: 87, createdate: '2023-01-02T03:04:05Z', hubspot_owner_id: 11}
+        properties: {email: Jane@Acme.example, hubscore: 87, createdate: '2023-01-02T03:04:05Z', lastmodifieddate: '2024-01-02', hubspot_owner_id: 11}
         associations: {company: [9001]}
 ";
 
@@ -40,6 +40,8 @@ async fn a_seed_fills_the_portal() {
         client.get("/crm/v3/objects/contacts/5501?properties=hubscore,plan&associations=company").await;
     assert_eq!(read.body["properties"]["hubscore"], "87");
     assert_eq!(read.body["createdAt"], "2023-01-02T03:04:05.000Z");
+    assert_eq!(read.body["updatedAt"], "2024-01-02T00:00:00.000Z");
+    assert_eq!(read.body["properties"]["lastmodifieddate"], "2024-01-02T00:00:00.000Z");
     assert_eq!(read.body["associations"]["companies"]["results"][0]["id"], "9001");
     assert_eq!(read.body["url"], "https://app.hubspot.com/contacts/77/record/0-1/5501");
     let keyed = json!({"properties": {"plan": "pro", "crm_key": "K-1"}});
