@@ -10,6 +10,8 @@
 //!       renewal_date: {type: date, label: Renewal date}
 //!       plan: {type: enumeration/select, options: [free, [pro, Professional]]}
 //!       crm_key: {type: string, flags: [unique]}
+//!   schemas:                          # custom objects
+//!     project: {id: 2-345, properties: {title: {type: string}, budget: {type: number}}}
 //!   owners:
 //!     - {id: "11", email: rep@example.com, first_name: Robin, last_name: Rep, user_id: 501, archived: false}
 //!   pipelines:                        # replace the standard ones of the type
@@ -46,7 +48,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::sandbox::hubspot::{PropertySpec, Subscription};
+use crate::sandbox::hubspot::{CustomSpec, PropertySpec, Subscription};
 
 /// A seed that is larger than this is refused, in bytes.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -72,6 +74,8 @@ pub struct HubspotSeed {
     pub(crate) app: Option<AppSeed>,
     #[serde(default)]
     pub(crate) properties: IndexMap<String, IndexMap<String, PropertySpec>>,
+    #[serde(default)]
+    pub(crate) schemas: IndexMap<String, CustomSpec>,
     #[serde(default)]
     pub(crate) owners: Vec<OwnerSeed>,
     #[serde(default)]

@@ -148,6 +148,22 @@ pub(crate) struct ObjectSpec {
     pub(crate) properties: IndexMap<String, PropertySpec>,
 }
 
+/// A custom object type as a seed writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CustomSpec {
+    /// `2-345`
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) plural: Option<String>,
+    #[serde(default)]
+    pub(crate) labels: Option<(String, String)>,
+    /// The property that people know a record by; the first one where it is left out.
+    #[serde(default)]
+    pub(crate) display: Option<String>,
+    pub(crate) properties: IndexMap<String, PropertySpec>,
+}
+
 impl Catalog {
     /// The standard schema.
     pub(super) fn standard() -> Self {
@@ -160,11 +176,60 @@ impl Catalog {
         Self { objects: objects.collect() }
     }
 
+    /// Adds an object type of the portal's own.
+    pub(super) fn add_custom(
+        &mut self,
+        name: &str,
+        spec: &CustomSpec,
+        now: DateTime<Utc>,
+    ) -> Result<(), String> {
+        let number = spec.id.strip_prefix("2-").filter(|number| super::request::all_digits(number));
+        if number.is_none() || self.objects.contains_key(&spec.id) || self.resolve(name).is_ok() {
+            return Err(format!(
+                "`{}` is no new id of a custom object: these are `2-` and a number",
+                spec.id
+            ));
+        }
+        let Some(first) = spec.properties.keys().next() else {
+            return Err("a custom object needs a property".to_owned());
+        };
+        let display = spec.display.clone().unwrap_or_else(|| first.clone());
+        let plural = spec.plural.clone().unwrap_or_else(|| format!("{name}s"));
+        let object = ObjectSpec {
+            id: spec.id.clone(),
+            labels: spec.labels.clone().unwrap_or_else(|| (name.to_owned(), plural.clone())),
+            plural,
+            modified: "hs_lastmodifieddate".to_owned(),
+            display: display.clone(),
+            defaults: ["hs_createdate", "hs_lastmodifieddate", "hs_object_id"].map(str::to_owned).to_vec(),
+            searchable: vec![display, "hs_object_id".to_owned()],
+            groups: [(format!("{name}_information"), format!("{name} information"))].into(),
+            properties: IndexMap::new(),
+        };
+        let mut object = ObjectType::from_spec(name.to_owned(), object);
+        // INVARIANT: the standard schema has companies, whose own properties every type has.
+        let company = self.by_id("0-2").cloned().ok_or("the standard schema has no companies")?;
+        for own in
+            ["hs_object_id", "hs_createdate", "hs_lastmodifieddate", "hs_object_source", "hubspot_owner_id"]
+        {
+            object
+                .properties
+                .extend(company.property(own).map(|property| (own.to_owned(), property.clone())));
+        }
+        for (name, property) in &spec.properties {
+            object.add(name.clone(), property.clone(), now);
+        }
+        self.objects.insert(spec.id.clone(), Arc::new(object));
+        Ok(())
+    }
+
     /// An object type by any name that a path may carry: singular, plural, id, in any case.
     pub(super) fn resolve(&self, name: &str) -> Result<Arc<ObjectType>, ApiError> {
         let lower = name.to_ascii_lowercase();
+        let short = lower.strip_prefix("p_").unwrap_or(&lower);
         let known = |object: &&Arc<ObjectType>| {
-            [&object.id, &object.name, &object.plural].into_iter().any(|known| *known == lower)
+            let custom = object.id.starts_with("2-") && object.name == short;
+            custom || [&object.id, &object.name, &object.plural].into_iter().any(|known| *known == lower)
         };
         let found = self.objects.values().find(known).cloned();
         found.ok_or_else(|| ApiError::invalid(format!("Unable to infer object type from: {name}")))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use crate::sandbox::core::Clock;
@@ -34,6 +35,8 @@ pub struct HubspotConfig {
     pub webhooks: WebhookConfig,
     /// Whether a merge gives the surviving record a new id.
     pub merge_mints_id: bool,
+    /// How long a new record stays hidden from searches, which HubSpot keeps eventually consistent.
+    pub search_lag: TimeDelta,
     /// The largest body that is read, in bytes.
     pub max_body: usize,
     /// What the portal starts with.
@@ -108,6 +111,7 @@ impl Default for HubspotConfig {
             limits: Limits { ten_secondly: 10_000, daily: 1_000_000, search_secondly: 1_000 },
             webhooks: WebhookConfig::default(),
             merge_mints_id: true,
+            search_lag: TimeDelta::zero(),
             max_body: 10 * 1024 * 1024,
             seed: HubspotSeed::default(),
             clock: Clock::system(),

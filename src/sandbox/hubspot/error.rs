@@ -63,6 +63,12 @@ impl ApiError {
         self
     }
 
+    /// Leaves out what only the errors of a batch tell.
+    pub(super) fn without_context(mut self) -> Self {
+        self.more.context.clear();
+        self
+    }
+
     pub(super) fn sub_category(mut self, sub_category: &'static str) -> Self {
         self.sub_category = Some(sub_category);
         self

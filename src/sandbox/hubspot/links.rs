@@ -154,6 +154,24 @@ impl Links {
         [there, inverse]
     }
 
+    /// Lets a custom object type be associated with another type, without a label.
+    pub(super) fn connect(&mut self, custom: &str, name: &str, other: &str) {
+        let noun = NAMES.iter().find(|(known, _)| *known == other).map_or("object", |(_, noun)| noun);
+        let highest = self.types.iter().map(|known| known.type_id).max().unwrap_or(0);
+        let there = FIRST_LABEL.max(highest + 1);
+        let plain = |from: &str, to: &str, type_id, inverse, name: String| LinkType {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            category: "USER_DEFINED".to_owned(),
+            type_id,
+            inverse,
+            label: None,
+            name,
+        };
+        self.types.push(plain(custom, other, there, there + 1, format!("{name}_to_{noun}")));
+        self.types.push(plain(other, custom, there + 1, there, format!("{noun}_to_{name}")));
+    }
+
     /// Removes a label of the portal's own; whether there was one.
     pub(super) fn undefine(&mut self, type_id: u32) -> bool {
         let before = self.types.len();

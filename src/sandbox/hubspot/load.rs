@@ -16,6 +16,12 @@ impl Portal {
     pub(super) fn load(&mut self, seed: &HubspotSeed) -> Result<(), SeedError> {
         let at = |place: String| move |message: String| SeedError { place, message };
         let now = self.clock.now();
+        for (name, spec) in &seed.schemas {
+            self.catalog.add_custom(name, spec, now).map_err(at(format!("hubspot.schemas.{name}")))?;
+            for other in ["0-1", "0-2", "0-3", "0-5"] {
+                self.links.connect(&spec.id, name, other);
+            }
+        }
         for (kind, properties) in &seed.properties {
             let object = self.kind(kind).map_err(at(format!("hubspot.properties.{kind}")))?;
             self.edit_object(&object.id, |object| {

@@ -7,7 +7,7 @@
 //! Beside HubSpot's own paths there is `/_sandbox/…` for tests and scripts: reset, edit a record as a person, list calls
 //! and deliveries, inject faults. [`HubspotHandle`] offers the same to Rust.
 //!
-//! Differences that are known: a search finds a record at once; properties that HubSpot computes in the background
+//! Differences that are known: a search finds a record at once unless a lag is configured; properties that HubSpot computes in the background
 //! are not computed, apart from the handful that answers always carry.
 
 mod admin;
@@ -35,7 +35,7 @@ mod tests;
 mod validate;
 mod webhooks;
 
-pub(crate) use catalog::PropertySpec;
+pub(crate) use catalog::{CustomSpec, PropertySpec};
 pub use config::{Actor, HubspotConfig, Limits, Subscription, WebhookConfig};
 pub use deliver::Delivery;
 pub use handle::{HubspotHandle, HubspotServer, StartError};

@@ -132,7 +132,7 @@ fn read(portal: &Portal, call: &Call, object: &ObjectType, id: &str) -> Outcome 
 
 fn create(portal: &mut Portal, call: &Call, object: &ObjectType) -> Outcome {
     let input: Input = call.json()?;
-    let values = prepare(portal, object, &input.properties, None)?;
+    let values = prepare(portal, object, &input.properties, None).map_err(ApiError::without_context)?;
     let links = to_associate(portal, object, input.associations.as_deref().unwrap_or_default())?;
     let id = insert(portal, object, values, links)?;
     let record = portal.live(&object.id, id).ok_or_else(ApiError::not_found)?;
@@ -142,7 +142,9 @@ fn create(portal: &mut Portal, call: &Call, object: &ObjectType) -> Outcome {
 fn update(portal: &mut Portal, call: &Call, object: &ObjectType, id: &str) -> Outcome {
     let input: Input = call.json()?;
     let found = find(portal, object, id, call.query.one("idProperty"))?;
-    let (id, values) = (found.id, prepare(portal, object, &input.properties, Some(found))?);
+    let values =
+        prepare(portal, object, &input.properties, Some(found)).map_err(ApiError::without_context)?;
+    let id = found.id;
     if values.is_empty() {
         return Err(ApiError::invalid("No properties found to update, please provide at least one."));
     }

@@ -107,10 +107,11 @@ pub(super) fn search(portal: &Portal, call: &Call, object: &ObjectType) -> Outco
         return Err(ApiError::invalid(format!("Paging beyond {REACH} results is not supported by search")));
     }
     let records = portal.tables.get(&object.id).map(|table| &table.records);
+    let indexed = portal.clock.now() - portal.search_lag;
     let live = records
         .into_iter()
         .flat_map(|records| records.values())
-        .filter(|record| record.archived_at.is_none());
+        .filter(|record| record.archived_at.is_none() && record.created_at <= indexed);
     let words = words(request.query.as_deref().unwrap_or_default());
     let fits = |record: &&Record| {
         (groups.is_empty() || groups.iter().any(|group| in_group(portal, object, record, group)))

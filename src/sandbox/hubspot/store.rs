@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ pub(super) struct Portal {
     pub(super) app: u64,
     pub(super) clock: Clock,
     pub(super) merge_mints_id: bool,
+    pub(super) search_lag: TimeDelta,
     pub(super) catalog: Catalog,
     pub(super) tables: HashMap<String, Table>,
     pub(super) links: Links,
@@ -75,6 +76,13 @@ pub(super) struct Version {
     pub(super) actor: Actor,
 }
 
+impl Table {
+    /// Whether an id is or was in use.
+    fn knows(&self, id: u64) -> bool {
+        self.records.contains_key(&id) || self.merged.contains_key(&id)
+    }
+}
+
 impl Record {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.properties.get(name).map(String::as_str)
@@ -103,6 +111,7 @@ impl Portal {
             app: config.app_id,
             clock: config.clock.clone(),
             merge_mints_id: config.merge_mints_id,
+            search_lag: config.search_lag,
             catalog: Catalog::standard(),
             tables: HashMap::new(),
             links: Links::default(),
@@ -293,9 +302,7 @@ impl Portal {
     }
 
     fn fresh_id(&mut self) -> u64 {
-        let held = |table: &Table, id| table.records.contains_key(id) || table.merged.contains_key(id);
-        let taken = |id: &u64| self.tables.values().any(|table| held(table, id));
-        while taken(&self.next_id) {
+        while self.tables.values().any(|table| table.knows(self.next_id)) {
             self.next_id += 1;
         }
         self.next_id += 1;

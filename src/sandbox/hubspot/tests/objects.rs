@@ -130,6 +130,7 @@ async fn an_e_mail_address_belongs_to_one_contact() {
     let again = client.post(CONTACTS, json!({"properties": {"email": "JANE@acme.example"}})).await;
     let message = format!("Contact already exists. Existing ID: {id}");
     assert_eq!(error(&again), (409, "CONFLICT", message.as_str()));
+    assert!(again.body.get("context").is_none());
     let other = client.create("contacts", json!({"email": "john@acme.example"})).await;
     let taken = client
         .patch(&format!("{CONTACTS}/{other}"), json!({"properties": {"email": "jane@acme.example"}}))

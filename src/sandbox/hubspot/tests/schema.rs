@@ -13,6 +13,7 @@ hubspot:
     contact:
       plan: {type: enumeration/select, options: [free, [pro, Professional]]}
       crm_key: {type: string, flags: [unique]}
+  schemas: {project: {id: 2-345, labels: [Project, Projects], properties: {title: {type: string}}}}
   owners:
     - {id: '11', email: rep@example.com, first_name: Robin, last_name: Rep, user_id: 501}
     - {id: '12', email: gone@example.com, archived: true}
@@ -57,6 +58,7 @@ async fn a_seed_fills_the_portal() {
 #[tokio::test]
 async fn a_seed_that_hubspot_would_refuse_does_not_start() {
     let cases = [
+        ("hubspot: {schemas: {a: {id: 0-9, properties: {b: {type: string}}}}}", "hubspot.schemas.a"),
         ("hubspot: {objects: {contract: []}}", "hubspot.objects.contract"),
         ("hubspot: {objects: {contact: [{properties: {nope: 1}}]}}", "hubspot.objects.contact[0]"),
         ("hubspot: {objects: {contact: [{id: a}]}}", "hubspot.objects.contact[0]"),
@@ -183,4 +185,23 @@ async fn schemas_describe_any_type_and_list_only_own_ones() {
     let schema = client.get("/crm-object-schemas/v3/schemas/contacts").await;
     assert_eq!((&schema.body["objectTypeId"], &schema.body["name"]), (&json!("0-1"), &json!("contact")));
     assert!(schema.body["properties"].as_array().is_some_and(|all| all.len() > 300));
+
+    let client = Client::with(seeded()).await;
+    let own = client.get("/crm/v3/schemas").await;
+    assert_eq!(
+        (&own.body["results"][0]["objectTypeId"], &own.body["results"][0]["name"]),
+        (&json!("2-345"), &json!("project"))
+    );
+    assert_eq!(own.body["results"][0]["fullyQualifiedName"], "p77_project");
+    let id = client.create("projects", json!({"title": "Move"})).await;
+    for alias in ["2-345", "project", "p_project", "PROJECTS"] {
+        assert_eq!(
+            client.get(&format!("/crm/v3/objects/{alias}/{id}?properties=title")).await.body["properties"]["title"],
+            "Move"
+        );
+    }
+    let path = format!("/crm/v4/objects/2-345/{id}/associations/default/contact/5501");
+    assert_eq!(client.put(&path, json!({})).await.status, 200);
+    let listed = client.get("/crm/v4/objects/contact/5501/associations/2-345").await;
+    assert_eq!(listed.body["results"][0]["toObjectId"].to_string(), id);
 }

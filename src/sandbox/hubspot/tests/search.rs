@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{Client, error};
+use crate::sandbox::hubspot::HubspotConfig;
 
 const SEARCH: &str = "/crm/v3/objects/contacts/search";
 
@@ -104,6 +105,15 @@ async fn what_a_search_cannot_do_is_a_400() {
         let refused = client.post(SEARCH, body.clone()).await;
         assert_eq!(error(&refused).0, 400, "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_lag_hides_new_records_from_searches_alone() {
+    let search_lag = chrono::TimeDelta::hours(1);
+    let client = Client::with(HubspotConfig { search_lag, ..HubspotConfig::default() }).await;
+    let id = client.create("contacts", json!({"email": "a@acme.example"})).await;
+    assert_eq!(client.post(SEARCH, json!({})).await.body["total"], 0);
+    assert_eq!(client.get(&format!("/crm/v3/objects/contacts/{id}")).await.status, 200);
 }
 
 #[tokio::test]
