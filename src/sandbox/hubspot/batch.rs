@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::catalog::{ObjectType, instant};
 use super::error::ApiError;
-use super::objects::{Id, Input, Shape, body, identifying, insert, prepare, to_associate, updated};
+use super::objects::{Id, Input, Shape, body, identifying, insert, judge, prepare, to_associate, updated};
 use super::request::{Call, Outcome, answer, no_content};
-use super::store::Portal;
+use super::store::{Portal, Values};
+use super::validate::refused;
 
 /// Inputs in one call at most (HubSpot's objects docs).
 const MOST: usize = 100;
@@ -89,20 +90,13 @@ fn create(portal: &mut Portal, call: &Call, object: &ObjectType) -> Outcome {
     let partial = traced(&inputs)?;
     let (mut results, mut errors) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
-    let mut taken: HashSet<(String, String)> = HashSet::new();
+    let mut taken = HashSet::new();
+    if !partial {
+        all_good(portal, object, &inputs)?;
+    }
     for input in &inputs {
         let checked = prepare(portal, object, &input.properties, None).and_then(|values| {
-            for (name, value) in
-                values.iter().filter(|(name, value)| object.identifies(name) && !value.is_empty())
-            {
-                if !taken.insert((name.clone(), value.to_lowercase())) {
-                    return Err(ApiError::new(
-                        409,
-                        "CONFLICT",
-                        format!("{} already exists", object.labels.0),
-                    ));
-                }
-            }
+            claim(object, &values, &mut taken)?;
             let links = to_associate(portal, object, input.associations.as_deref().unwrap_or_default())?;
             Ok((values, links))
         });
@@ -125,12 +119,18 @@ fn update(portal: &mut Portal, call: &Call, object: &ObjectType) -> Outcome {
     unrepeated(&inputs)?;
     let partial = traced(&inputs)?;
     let (mut ready, mut missing, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = HashSet::new();
+    if !partial {
+        all_good(portal, object, &inputs)?;
+    }
     for input in &inputs {
         let key = required_id(input)?;
         identifying(object, input.id_property.as_deref())?;
         let found = portal.find(object, &key, input.id_property.as_deref());
         let id = found.map(|record| record.id);
-        match (prepare(portal, object, &input.properties, found), id) {
+        let checked = prepare(portal, object, &input.properties, found)
+            .and_then(|values| claim(object, &values, &mut taken).map(|()| values));
+        match (checked, id) {
             (Ok(values), Some(id)) => ready.push((id, values)),
             (_, None) => missing.push(key),
             (Err(error), _) if partial => errors.push(error.entry(input.object_write_trace_id.as_deref())),
@@ -152,8 +152,13 @@ fn upsert(portal: &mut Portal, call: &Call, object: &ObjectType) -> Outcome {
     unrepeated(&inputs)?;
     let partial = traced(&inputs)?;
     let (mut ready, mut errors) = (Vec::new(), Vec::new());
+    let mut taken = HashSet::new();
+    if !partial {
+        all_good(portal, object, &inputs)?;
+    }
     for input in &inputs {
         let checked = upsertable(portal, object, input);
+        let checked = checked.and_then(|ready| claim(object, &ready.1, &mut taken).map(|()| ready));
         match checked {
             Ok(checked) => ready.push(checked),
             Err(error) if partial => errors.push(error.entry(input.object_write_trace_id.as_deref())),
@@ -180,7 +185,7 @@ fn upsert(portal: &mut Portal, call: &Call, object: &ObjectType) -> Outcome {
     finish(portal, 200, results, errors)
 }
 
-type Upsert = (Option<u64>, super::store::Values);
+type Upsert = (Option<u64>, Values);
 
 fn upsertable(portal: &Portal, object: &ObjectType, input: &Input) -> Result<Upsert, ApiError> {
     let key = required_id(input)?;
@@ -233,6 +238,30 @@ fn within(count: usize) -> Result<(), ApiError> {
 fn required_id(input: &Input) -> Result<String, ApiError> {
     let id = input.id.as_ref().map(|id| id.0.clone());
     id.ok_or_else(|| ApiError::invalid("Some required fields were not set: [id]"))
+}
+
+/// Refuses a batch for all the values in it that are wrong, in one error.
+fn all_good(portal: &Portal, object: &ObjectType, inputs: &[Input]) -> Result<(), ApiError> {
+    let mut problems = Vec::new();
+    for input in inputs {
+        let key = input.id.as_ref().map_or("", |id| id.0.as_str());
+        let existing = portal.find(object, key, input.id_property.as_deref());
+        problems.extend(judge(portal, object, &input.properties, existing)?.1);
+    }
+    if problems.is_empty() { Ok(()) } else { Err(refused(&problems, portal.id)) }
+}
+
+/// Claims the unique values of one input, which no other input of the batch may have.
+fn claim(
+    object: &ObjectType,
+    values: &Values,
+    taken: &mut HashSet<(String, String)>,
+) -> Result<(), ApiError> {
+    let mut unique = values.iter().filter(|(name, value)| object.identifies(name) && !value.is_empty());
+    if unique.all(|(name, value)| taken.insert((name.clone(), value.to_lowercase()))) {
+        return Ok(());
+    }
+    Err(ApiError::new(409, "CONFLICT", format!("{} already exists", object.labels.0)))
 }
 
 /// An id that stands twice in one batch fails all of it.

@@ -273,6 +273,21 @@ pub(super) fn prepare(
     given: &IndexMap<String, Value>,
     existing: Option<&Record>,
 ) -> Result<Values, ApiError> {
+    let (values, problems) = judge(portal, object, given, existing)?;
+    if !problems.is_empty() {
+        return Err(refused(&problems, portal.id));
+    }
+    unique(portal, object, &values, existing)?;
+    Ok(values)
+}
+
+/// The values that are good, and what is wrong with the others.
+pub(super) fn judge(
+    portal: &Portal,
+    object: &ObjectType,
+    given: &IndexMap<String, Value>,
+    existing: Option<&Record>,
+) -> Result<(Values, Vec<Problem>), ApiError> {
     let mut values = Values::new();
     let mut problems = Vec::new();
     for (name, value) in given {
@@ -295,11 +310,7 @@ pub(super) fn prepare(
             Err(problem) => problems.push(problem),
         }
     }
-    if !problems.is_empty() {
-        return Err(refused(&problems, portal.id));
-    }
-    unique(portal, object, &values, existing)?;
-    Ok(values)
+    Ok((values, problems))
 }
 
 fn unique(

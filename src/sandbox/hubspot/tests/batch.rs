@@ -22,8 +22,10 @@ async fn a_batch_is_created_whole_or_not_at_all() {
     assert_eq!(error(&taken), (409, "CONFLICT", "Contact already exists"));
     let twice = client.post(&format!("{BATCH}/create"), emails(&["d@acme.example", "D@acme.example"])).await;
     assert_eq!(error(&twice).0, 409);
-    let invalid = client.post(&format!("{BATCH}/create"), emails(&["e@acme.example", "nobody"])).await;
+    let invalid =
+        client.post(&format!("{BATCH}/create"), emails(&["e@acme.example", "nobody", "none"])).await;
     assert_eq!(error(&invalid).0, 400);
+    assert_eq!(invalid.body["errors"].as_array().map(Vec::len), Some(2));
     assert_eq!(client.server.records("contacts").len(), 2);
 }
 
@@ -89,7 +91,12 @@ async fn a_batch_update_refuses_repeated_ids_and_reports_missing_ones() {
     assert_eq!(client.post(&format!("{BATCH}/update"), by_email).await.status, 200);
     let invalid =
         json!({"inputs": [one(&id, "Bern"), {"id": id.clone() + "0", "properties": {"nope": "x"}}]});
-    assert_eq!(client.post(&format!("{BATCH}/update"), invalid).await.status, 207);
+    let invalid = client.post(&format!("{BATCH}/update"), invalid).await;
+    assert_eq!(error(&invalid).0, 400);
+    let other = client.create("contacts", json!({"email": "b@acme.example"})).await;
+    let same = |id: &str| json!({"id": id, "properties": {"email": "same@acme.example"}});
+    let clash = client.post(&format!("{BATCH}/update"), json!({"inputs": [same(&id), same(&other)]})).await;
+    assert_eq!(error(&clash), (409, "CONFLICT", "Contact already exists"));
 }
 
 #[tokio::test]
