@@ -52,6 +52,7 @@ pub(super) struct Courier {
     secret: String,
     signed_uri: Option<String>,
     retries: Vec<Duration>,
+    timeout: Duration,
     window: Duration,
     clock: Clock,
     in_flight: Semaphore,
@@ -72,6 +73,7 @@ impl Courier {
             secret: secret.to_owned(),
             signed_uri: config.signed_uri.clone(),
             retries: config.retries.clone(),
+            timeout: config.timeout,
             window: config.batch_window,
             clock,
             in_flight: Semaphore::new(IN_FLIGHT),
@@ -119,7 +121,7 @@ impl Courier {
             .header("X-HubSpot-Signature-Version", "v1")
             .header("X-HubSpot-Signature-v3", signature_v3(&self.secret, "POST", uri, &body, &timestamp))
             .header("X-HubSpot-Request-Timestamp", timestamp)
-            .header("X-HubSpot-Timeout-Millis", "5000")
+            .header("X-HubSpot-Timeout-Millis", self.timeout.as_millis().to_string())
             .body(body);
         let answer =
             request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string());

@@ -44,12 +44,13 @@ pub enum StartError {
 
 impl HubspotServer {
     /// Starts a server; it stops when the handle is shut down or dropped.
-    pub async fn start(config: HubspotConfig) -> Result<HubspotHandle, StartError> {
+    pub async fn start(mut config: HubspotConfig) -> Result<HubspotHandle, StartError> {
+        let port = config.port;
+        let (listener, address) = listen(port).await.map_err(|source| StartError::Listen { port, source })?;
+        config.port = address.port();
         let portal = fresh(&config)?;
         let courier = Arc::new(Courier::new(&config.webhooks, &config.app_secret, config.clock.clone())?);
         let (queue, receiver) = mpsc::unbounded_channel();
-        let port = config.port;
-        let (listener, address) = listen(port).await.map_err(|source| StartError::Listen { port, source })?;
         let delivering = tokio::spawn(run(Arc::clone(&courier), receiver));
         let shared = Arc::new(Shared::new(config, portal, courier, queue));
         let running = Running::spawn(listener, router(Arc::clone(&shared)));
@@ -84,7 +85,7 @@ impl HubspotHandle {
         self.address.port()
     }
 
-    /// The set-up that it was started with.
+    /// The set-up that it was started with; the port is the one that it listens on.
     pub fn config(&self) -> &HubspotConfig {
         &self.shared.config
     }

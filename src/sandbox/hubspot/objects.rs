@@ -113,7 +113,7 @@ fn list(portal: &Portal, call: &Call, object: &ObjectType) -> Outcome {
     let mut answer = json!({"results": results});
     if let (Some(last), Some(_)) = (page.last(), wanted.next()) {
         let after = (last.id + 1).to_string();
-        let link = format!("https://api.hubapi.com{}?limit={limit}&after={after}", call.path);
+        let link = format!("{}{}?limit={limit}&after={after}", portal.base_url, call.path);
         answer["paging"] = json!({"next": {"after": after, "link": link}});
     }
     ok(answer)

@@ -31,6 +31,8 @@ pub(super) type Values = IndexMap<String, String>;
 pub(super) struct Portal {
     pub(super) id: u64,
     pub(super) app: u64,
+    /// Where the server listens, for links in answers.
+    pub(super) base_url: String,
     pub(super) clock: Clock,
     pub(super) merge_mints_id: bool,
     pub(super) search_lag: TimeDelta,
@@ -109,6 +111,7 @@ impl Portal {
         Self {
             id: config.portal_id,
             app: config.app_id,
+            base_url: format!("http://127.0.0.1:{}", config.port),
             clock: config.clock.clone(),
             merge_mints_id: config.merge_mints_id,
             search_lag: config.search_lag,

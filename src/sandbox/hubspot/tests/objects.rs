@@ -91,6 +91,10 @@ async fn lists_are_paged_to_the_end() {
         after = page.body["paging"]["next"]["after"].as_str().unwrap_or("end").to_owned();
     }
     assert_eq!((seen.len(), after.as_str()), (5, "end"));
+    let page = client.get("/crm/v3/objects/companies?limit=1").await;
+    let link = page.body["paging"]["next"]["link"].as_str().expect("a link");
+    let next = link.strip_prefix(&client.server.base_url()).expect("a link to this server");
+    assert_eq!(client.get(next).await.body["results"][0]["id"], page.body["paging"]["next"]["after"]);
     let limit = client.get("/crm/v3/objects/companies?limit=101").await;
     assert_eq!(error(&limit).0, 400);
 }
