@@ -1,1 +1,3 @@
-//! To be written.
+//! Both CRMs as local servers.
+
+pub mod salesforce;
