@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed, settle};
-use super::org::{Org, all_fields};
+use super::org::{Org, all_fields, show as show_record};
 use super::server::admin_caller;
 use super::{ids, query};
 
@@ -92,7 +92,7 @@ fn list(org: &Org, object: &str) -> Result<Answer, Answer> {
     let caller = admin_caller(org);
     let fields = all_fields(facts);
     let records: Vec<Value> =
-        org.store.records(&facts.name).map(|record| org.show(&caller, record, &fields)).collect();
+        org.store.records(&facts.name).map(|record| show_record(&caller, record, &fields)).collect();
     Ok(Answer::json(200, json!({"records": records})))
 }
 
@@ -101,7 +101,7 @@ fn show(org: &Org, object: &str, id: &str) -> Result<Answer, Answer> {
     let record = ids::normalize(id)
         .and_then(|id| org.store.get(&facts.name, &id))
         .ok_or_else(ApiError::no_resource)?;
-    Ok(Answer::json(200, org.show(&admin_caller(org), record, &all_fields(facts))))
+    Ok(Answer::json(200, show_record(&admin_caller(org), record, &all_fields(facts))))
 }
 
 fn create(org: &mut Org, object: &str, request: &Request) -> Result<Answer, Answer> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed, settle};
 use super::ids;
-use super::org::{Caller, Org};
+use super::org::{Caller, Org, show as show_record};
 use super::records::{self, UpsertError, Upserted};
 use super::schema::ObjectFacts;
 use super::sobjects::selection;
@@ -155,7 +155,7 @@ fn read(org: &Org, caller: &Caller, request: &Request, object: &str) -> Result<A
         .map(|id| {
             ids::normalize(id)
                 .and_then(|id| org.store.live(&facts.name, &id))
-                .map_or(Value::Null, |record| org.show(caller, record, &fields))
+                .map_or(Value::Null, |record| show_record(caller, record, &fields))
         })
         .collect();
     Ok(Answer::json(200, records))

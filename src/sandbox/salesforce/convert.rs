@@ -66,9 +66,9 @@ pub(super) struct Conversion {
 /// The records of a converted Lead.
 #[derive(Debug)]
 pub(super) struct Converted {
-    pub(super) account_id: String,
-    pub(super) contact_id: String,
-    pub(super) opportunity_id: Option<String>,
+    pub(super) account: String,
+    pub(super) contact: String,
+    pub(super) opportunity: Option<String>,
 }
 
 impl Conversion {
@@ -130,7 +130,7 @@ pub(super) fn convert(
     }
     records::touch(facts, &mut converted, &caller.user_id);
     org.store.put(converted);
-    Ok(Converted { account_id, contact_id, opportunity_id })
+    Ok(Converted { account: account_id, contact: contact_id, opportunity: opportunity_id })
 }
 
 fn is_converted_status(org: &Org, status: &str) -> bool {

@@ -184,6 +184,6 @@ fn finding(rule: &DuplicateRule, matching: &DuplicateMatch, found: &[&Record], c
         }],
     });
     let mut error = ApiError::on_fields("DUPLICATES_DETECTED", rule.message.clone(), &[]);
-    error.duplicate = Some(result);
+    error.duplicate = Some(Box::new(result));
     error
 }

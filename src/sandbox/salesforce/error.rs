@@ -16,7 +16,7 @@ pub(super) struct ApiError {
     /// `fields`; left out of a whole answer where it is `None`.
     pub(super) fields: Option<Vec<String>>,
     /// The finding of a duplicate rule.
-    pub(super) duplicate: Option<Value>,
+    pub(super) duplicate: Option<Box<Value>>,
 }
 
 impl ApiError {
@@ -54,7 +54,7 @@ impl ApiError {
     pub(super) fn to_rest(&self) -> Value {
         let mut error = Map::new();
         if let Some(found) = &self.duplicate {
-            error.insert("duplicateResut".into(), found.clone());
+            error.insert("duplicateResut".into(), Value::clone(found));
         }
         error.insert("message".into(), self.message.clone().into());
         error.insert("errorCode".into(), self.code.clone().into());
@@ -72,7 +72,7 @@ impl ApiError {
             "fields": self.fields.clone().unwrap_or_default(),
         });
         if let (Some(found), Some(map)) = (&self.duplicate, error.as_object_mut()) {
-            map.insert("duplicateResult".into(), found.clone());
+            map.insert("duplicateResult".into(), Value::clone(found));
         }
         error
     }

@@ -211,16 +211,16 @@ impl Org {
         }
         Ok(())
     }
+}
 
-    /// The fields of a record in the shape of a read, restricted to these names where some are given.
-    pub(super) fn show(&self, caller: &Caller, record: &Record, fields: &[&FieldFacts]) -> Value {
-        let mut shown = Map::new();
-        shown.insert("attributes".into(), attributes(caller, &record.object, &record.id));
-        for field in fields {
-            shown.insert(field.name.clone(), field_value(record, field));
-        }
-        Value::Object(shown)
+/// The fields of a record in the shape of a read, restricted to these.
+pub(super) fn show(caller: &Caller, record: &Record, fields: &[&FieldFacts]) -> Value {
+    let mut shown = Map::new();
+    shown.insert("attributes".into(), attributes(caller, &record.object, &record.id));
+    for field in fields {
+        shown.insert(field.name.clone(), field_value(record, field));
     }
+    Value::Object(shown)
 }
 
 /// The `attributes` of a record in an answer.

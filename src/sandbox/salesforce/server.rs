@@ -18,7 +18,7 @@ use super::config::SalesforceConfig;
 use super::duplicates::DuplicateRule;
 use super::faults::Fault;
 use super::http::{Answer, Body, Request};
-use super::org::{Caller, Org, all_fields};
+use super::org::{Caller, Org, all_fields, show as show_record};
 use super::{admin, query, route};
 
 /// The largest body that is read; the real API stops at 50 MB for most resources.
@@ -126,7 +126,7 @@ impl SalesforceHandle {
         let id = super::ids::normalize(id)?;
         let facts = org.schema.object(object)?;
         let record = org.store.get(&facts.name, &id)?;
-        Some(org.show(&admin_caller(&org), record, &all_fields(facts)))
+        Some(show_record(&admin_caller(&org), record, &all_fields(facts)))
     }
 
     /// The records that a SOQL query finds, all on one page.

@@ -141,25 +141,20 @@ fn convert_result(conversion: &Conversion, done: &Result<convert::Converted, Vec
         None => format!("<{name} xsi:nil=\"true\"/>"),
     };
     let converted = done.as_ref().ok();
-    let errors: String = done
-        .as_ref()
-        .err()
-        .into_iter()
-        .flatten()
-        .map(|error| {
-            format!(
-                "<errors><message>{}</message><statusCode>{}</statusCode></errors>",
-                escape(&error.message),
-                error.code
-            )
-        })
-        .collect();
+    let mut errors = String::new();
+    for error in done.as_ref().err().into_iter().flatten() {
+        errors.push_str("<errors><message>");
+        errors.push_str(&escape(&error.message));
+        errors.push_str("</message><statusCode>");
+        errors.push_str(&error.code);
+        errors.push_str("</statusCode></errors>");
+    }
     format!(
         "<result>{}{}{errors}{}{}{}<success>{}</success></result>",
-        id("accountId", converted.map(|converted| converted.account_id.as_str())),
-        id("contactId", converted.map(|converted| converted.contact_id.as_str())),
+        id("accountId", converted.map(|converted| converted.account.as_str())),
+        id("contactId", converted.map(|converted| converted.contact.as_str())),
         id("leadId", Some(&escape(&conversion.lead_id))),
-        id("opportunityId", converted.and_then(|converted| converted.opportunity_id.as_deref())),
+        id("opportunityId", converted.and_then(|converted| converted.opportunity.as_deref())),
         id("relatedPersonAccountId", None),
         converted.is_some(),
     )

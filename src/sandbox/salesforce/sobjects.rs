@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed, settle};
-use super::org::{Caller, Org, all_fields};
+use super::org::{Caller, Org, all_fields, show as show_record};
 use super::records::{self, UpsertError};
 use super::schema::{FieldFacts, ObjectFacts};
 use super::{clock, describe, query};
@@ -126,7 +126,7 @@ fn read(
     let id = records::find(org, object, id)?;
     let fields = selection(object, request.parameter("fields"))?;
     let record = org.store.live(&object.name, &id).ok_or_else(ApiError::no_resource)?;
-    Ok(Answer::json(200, org.show(caller, record, &fields)))
+    Ok(Answer::json(200, show_record(caller, record, &fields)))
 }
 
 fn by_key(

@@ -163,22 +163,13 @@ impl<'s> Checker<'s, '_> {
             let by = match &order.by {
                 // An aggregate's alias may be ordered by.
                 Expression::Path(name) if plan.aggregates() => {
-                    self.aliased(&plan, name).map_or_else(|| self.operand(&order.by), Ok)?
+                    aliased(&plan, name).map_or_else(|| self.operand(&order.by), Ok)?
                 }
                 by => self.operand(by)?,
             };
             plan.order.push(Sort { by, descending: order.descending, nulls_last: order.nulls_last });
         }
         Ok(plan)
-    }
-
-    fn aliased(&self, plan: &Plan<'s>, wanted: &Name) -> Option<Operand<'s>> {
-        plan.columns.iter().find_map(|column| match column {
-            Column::Value { operand, name } if name.eq_ignore_ascii_case(&wanted.text) => {
-                Some(operand.clone())
-            }
-            _ => None,
-        })
     }
 
     fn columns(&self, query: &Query, plan: &mut Plan<'s>) -> Result<(), ApiError> {
@@ -532,6 +523,13 @@ impl<'s> Checker<'s, '_> {
     fn error(&self, code: &'static str, at: usize, message: &str) -> ApiError {
         located(code, self.soql, at, message)
     }
+}
+
+fn aliased<'s>(plan: &Plan<'s>, wanted: &Name) -> Option<Operand<'s>> {
+    plan.columns.iter().find_map(|column| match column {
+        Column::Value { operand, name } if name.eq_ignore_ascii_case(&wanted.text) => Some(operand.clone()),
+        _ => None,
+    })
 }
 
 /// The name under which a parent's query finds these children; custom ones end in `__r`.

@@ -60,10 +60,10 @@ fn candidates<'o>(
     org: &'o Org,
     plan: &Plan<'_>,
     test: &Test<'_>,
-    deleted_too: bool,
+    with_deleted: bool,
 ) -> Option<Vec<&'o Record>> {
     let (path, values): (_, Vec<&Bound>) = match test {
-        Test::And(tests) => return tests.iter().find_map(|test| candidates(org, plan, test, deleted_too)),
+        Test::And(tests) => return tests.iter().find_map(|test| candidates(org, plan, test, with_deleted)),
         Test::Compare { left: Operand::Path(path), operator: Operator::Equal, right } => (path, vec![right]),
         Test::In { left: Operand::Path(path), negated: false, values } => (path, values.iter().collect()),
         _ => return None,
@@ -77,8 +77,8 @@ fn candidates<'o>(
     for value in values {
         let ids = match value {
             Bound::Id(id) if path.field.kind == FieldType::Id => vec![id.clone()],
-            Bound::Text(text) if path.field.is_key() && !path.field.case_sensitive && !deleted_too => {
-                org.store.find_by_key(object, &path.field.name, &text.as_str().into())
+            Bound::Text(wanted) if path.field.is_key() && !path.field.case_sensitive && !with_deleted => {
+                org.store.find_by_key(object, &path.field.name, &wanted.as_str().into())
             }
             _ => return None,
         };
@@ -130,7 +130,7 @@ fn compare(left: &Value, operator: Operator, right: &Bound) -> bool {
     if left.is_null() {
         // A box of a missing parent counts as unticked.
         return match right {
-            Bound::Boolean(value) => (operator == Operator::Equal) == !*value,
+            Bound::Boolean(value) => (operator == Operator::Equal) != *value,
             _ => operator == Operator::NotEqual,
         };
     }
@@ -439,9 +439,8 @@ fn aggregate_value(org: &Org, rows: &[&Record], aggregate: Aggregate, path: Opti
                 values.iter().map(|value| value.to_string().to_lowercase()).collect();
             distinct.len().into()
         }
-        Aggregate::Sum if values.is_empty() => Value::Null,
+        Aggregate::Sum | Aggregate::Average if values.is_empty() => Value::Null,
         Aggregate::Sum => float(numbers().sum()),
-        Aggregate::Average if values.is_empty() => Value::Null,
         #[expect(clippy::cast_precision_loss, reason = "a table in memory has no 2^52 rows")]
         Aggregate::Average => float(numbers().sum::<f64>() / values.len() as f64),
         Aggregate::Min => values.iter().min_by(by_rank).cloned().unwrap_or(Value::Null),
