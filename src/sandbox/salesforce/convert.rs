@@ -63,15 +63,23 @@ pub(super) struct Conversion {
     overwrite_lead_source: bool,
 }
 
-/// The records of a converted Lead.
-#[derive(Debug)]
-pub(super) struct Converted {
-    pub(super) account: String,
-    pub(super) contact: String,
-    pub(super) opportunity: Option<String>,
+/// The ids of what a Lead was converted into.
+#[derive(Debug, Clone)]
+pub struct ConvertedLead {
+    /// The Account.
+    pub account: String,
+    /// The Contact.
+    pub contact: String,
+    /// The Opportunity, unless it was declined.
+    pub opportunity: Option<String>,
 }
 
 impl Conversion {
+    /// The conversion of this Lead with nothing said about the rest.
+    pub(super) fn of(lead_id: &str) -> Self {
+        Self { lead_id: lead_id.to_owned(), status: CONVERTED_STATUS.to_owned(), ..Self::default() }
+    }
+
     pub(super) fn read(element: &Element) -> Self {
         let text = |name: &str| element.value(name).map(str::to_owned);
         let flag = |name: &str| element.value(name) == Some("true");
@@ -94,7 +102,7 @@ pub(super) fn convert(
     org: &mut Org,
     caller: &Caller,
     conversion: &Conversion,
-) -> Result<Converted, Vec<ApiError>> {
+) -> Result<ConvertedLead, Vec<ApiError>> {
     let schema = Arc::clone(&org.schema);
     let error = |code, message: &str| vec![ApiError::on_fields(code, message, &[])];
     // INVARIANT: `Lead` is built in, and the seed can only add objects.
@@ -130,7 +138,7 @@ pub(super) fn convert(
     }
     records::touch(facts, &mut converted, &caller.user_id);
     org.store.put(converted);
-    Ok(Converted { account: account_id, contact: contact_id, opportunity: opportunity_id })
+    Ok(ConvertedLead { account: account_id, contact: contact_id, opportunity: opportunity_id })
 }
 
 fn is_converted_status(org: &Org, status: &str) -> bool {

@@ -50,6 +50,7 @@ mod query;
 mod records;
 mod route;
 mod schema;
+mod search;
 mod server;
 mod soap;
 mod sobjects;
@@ -63,6 +64,7 @@ mod xml;
 mod tests;
 
 pub use config::{ConnectedApp, SalesforceConfig, SandboxUser};
+pub use convert::ConvertedLead;
 pub use duplicates::{DuplicateAction, DuplicateMatch, DuplicateRule, MatchFields};
 pub use faults::{Fault, RecordFault};
 pub use server::{Call, SalesforceHandle, SalesforceServer, SandboxError};

@@ -18,7 +18,7 @@ use super::query::Cursors;
 use super::schema::{FieldFacts, FieldType, ObjectFacts, Schema};
 use super::server::Call;
 use super::store::{Record, Store};
-use super::{clock, validate};
+use super::{clock, records, validate};
 
 /// The number in the organisation's id, the same for every sandbox.
 const ORGANIZATION_NUMBER: u64 = 1;
@@ -91,6 +91,31 @@ impl Org {
     /// Puts a record in place as an administrator's import would: system fields may be given, types must be right.
     pub(super) fn import(&mut self, object: &str, fields: &Map<String, Value>) -> Result<String, String> {
         self.import_linked(object, fields, &HashMap::new())
+    }
+
+    /// Sets fields of a record as an administrator would in the database: nothing but types is judged.
+    pub(super) fn change(
+        &mut self,
+        object: &str,
+        id: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<(), String> {
+        let schema = Arc::clone(&self.schema);
+        let facts = schema.object(object).ok_or_else(|| format!("there is no object `{object}`"))?;
+        let mut record = ids::normalize(id)
+            .and_then(|id| self.store.get(&facts.name, &id).cloned())
+            .ok_or_else(|| format!("there is no {} `{id}`", facts.name))?;
+        let user_id = self.default_user_id();
+        records::touch(facts, &mut record, &user_id);
+        for (name, value) in fields {
+            let field = facts.field(name).ok_or_else(|| format!("`{}` has no field `{name}`", facts.name))?;
+            let value = self.linked_value(field, value, &HashMap::new())?;
+            record.set(&field.name, validate::read(field, &value, "").map_err(|error| error.message)?);
+        }
+        derived::refresh(facts, &self.store, &mut record);
+        self.store.put(record);
+        self.store.commit();
+        Ok(())
     }
 
     fn import_linked(
@@ -167,6 +192,11 @@ impl Org {
                 "LastName": user.last_name, "Alias": alias,
             });
             self.import("User", &into_map(fields))?;
+        }
+        let profile = self.import("Profile", &into_map(json!({"Name": "System Administrator"})))?;
+        let users: Vec<String> = self.store.records("User").map(|user| user.id.clone()).collect();
+        for user in users {
+            self.change("User", &user, &into_map(json!({"ProfileId": profile})))?;
         }
         let organization = json!({
             "Id": self.organization_id, "Name": "Sandbox", "InstanceName": "SBX1", "IsSandbox": true,

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed};
 use super::org::{Caller, Org};
-use super::{auth, collections, composite, describe, query, soap, sobjects, tree};
+use super::{auth, collections, composite, describe, query, search, soap, sobjects, tree};
 
-/// The oldest version that answers; older ones were retired.
-const OLDEST_VERSION: u32 = 31;
+/// The oldest version that answers. The real API has retired those below 31, which popular clients still ask for
+/// when nothing else is set.
+const OLDEST_VERSION: u32 = 20;
 
 /// The newest version that answers.
 pub(super) const NEWEST_VERSION: u32 = 66;
@@ -38,6 +39,8 @@ pub(super) fn resource(org: &mut Org, caller: &Caller, request: &Request, path: 
         ["query"] => only_get(request, || query::start(org, caller, request, false)),
         ["queryAll"] => only_get(request, || query::start(org, caller, request, true)),
         ["query" | "queryAll", locator] => only_get(request, || query::next(org, caller, locator)),
+        ["search"] => search::sosl(org, caller, request),
+        ["parameterizedSearch"] => search::parameterized(org, caller, request),
         ["recent"] => only_get(request, || Answer::json(200, json!([]))),
         ["sobjects"] => only_get(request, || describe::global(org, caller)),
         ["sobjects", rest @ ..] => sobjects::route(org, caller, request, rest),
@@ -107,12 +110,12 @@ fn only_get(request: &Request, answer: impl FnOnce() -> Answer) -> Answer {
 }
 
 fn versions() -> Value {
-    // Version 31 was Summer '14, and three come a year.
+    // Version 20 was Winter '11, and three come a year.
     (OLDEST_VERSION..=NEWEST_VERSION)
         .map(|version| {
             let since = version - OLDEST_VERSION;
-            let season = ["Summer", "Winter", "Spring"][(since % 3) as usize];
-            let year = 14 + since.div_ceil(3);
+            let season = ["Winter", "Spring", "Summer"][(since % 3) as usize];
+            let year = 11 + since / 3;
             json!({
                 "label": format!("{season} '{year}"),
                 "url": format!("/services/data/v{version}.0"),
@@ -123,7 +126,8 @@ fn versions() -> Value {
 }
 
 fn resources(caller: &Caller) -> Value {
-    let names = ["composite", "limits", "query", "queryAll", "recent", "sobjects"];
+    let names =
+        ["composite", "limits", "parameterizedSearch", "query", "queryAll", "recent", "search", "sobjects"];
     let root = caller.root();
     Value::Object(names.iter().map(|name| ((*name).to_owned(), format!("{root}/{name}").into())).collect())
 }
@@ -175,7 +179,7 @@ mod tests {
     #[test]
     fn versions_carry_their_season() {
         let versions = versions();
-        let label = |number: usize| versions[number - 31]["label"].as_str().unwrap_or_default().to_owned();
+        let label = |number: usize| versions[number - 20]["label"].as_str().unwrap_or_default().to_owned();
         assert_eq!(label(31), "Summer '14");
         assert_eq!(label(58), "Summer '23");
         assert_eq!(label(60), "Spring '24");

@@ -19,13 +19,14 @@ use serde_json::{Map, Value, json};
 
 use super::ids;
 
-const BUILT_IN: [&str; 15] = [
+const BUILT_IN: [&str; 16] = [
     include_str!("schema/account.yaml"),
     include_str!("schema/contact.yaml"),
     include_str!("schema/lead.yaml"),
     include_str!("schema/opportunity.yaml"),
     include_str!("schema/opportunity_contact_role.yaml"),
     include_str!("schema/user.yaml"),
+    include_str!("schema/profile.yaml"),
     include_str!("schema/group.yaml"),
     include_str!("schema/organization.yaml"),
     include_str!("schema/record_type.yaml"),

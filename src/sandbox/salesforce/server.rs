@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::config::SalesforceConfig;
+use super::convert::{self, Conversion, ConvertedLead};
 use super::duplicates::DuplicateRule;
 use super::faults::Fault;
 use super::http::{Answer, Body, Request};
@@ -23,6 +24,9 @@ use super::{admin, query, route};
 
 /// The largest body that is read; the real API stops at 50 MB for most resources.
 const MAX_BODY: usize = 50 * 1024 * 1024;
+
+/// Answered requests that are remembered; the older half goes when there are more.
+const MAX_CALLS: usize = 100_000;
 
 /// One request that the server has answered.
 #[derive(Debug, Clone, Serialize)]
@@ -38,11 +42,11 @@ pub struct Call {
     pub client: Option<String>,
 }
 
-/// Why a sandbox did not start.
+/// Why a sandbox did not start, or refused what its handle was asked to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The seed does not describe an organisation.
-    #[error("the Salesforce seed: {0}")]
+    /// The seed does not describe an organisation, or a record does not fit it.
+    #[error("the Salesforce sandbox: {0}")]
     Seed(String),
     /// The port cannot be had.
     #[error("cannot listen on 127.0.0.1:{port}")]
@@ -118,6 +122,36 @@ impl SalesforceHandle {
         let empty = Map::new();
         let fields = fields.as_object().unwrap_or(&empty);
         self.lock().import(object, fields).map_err(SandboxError::Seed)
+    }
+
+    /// Changes a record as `create` makes one: past all validation but that of types.
+    pub fn change(&self, object: &str, id: &str, fields: &Value) -> Result<(), SandboxError> {
+        let empty = Map::new();
+        self.lock().change(object, id, fields.as_object().unwrap_or(&empty)).map_err(SandboxError::Seed)
+    }
+
+    /// Converts a Lead as a person would with one click, with an Opportunity.
+    pub fn convert_lead(&self, id: &str) -> Result<ConvertedLead, SandboxError> {
+        let mut org = self.lock();
+        let caller = admin_caller(&org);
+        let conversion = Conversion::of(id);
+        let mark = org.store.mark();
+        let done = convert::convert(&mut org, &caller, &conversion);
+        if done.is_err() {
+            org.store.rollback(mark);
+        }
+        org.store.commit();
+        done.map_err(|errors| {
+            SandboxError::Seed(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "))
+        })
+    }
+
+    /// All records of an object with all of their fields, in the order of their creation; deleted ones too.
+    pub fn records(&self, object: &str) -> Vec<Value> {
+        let org = self.lock();
+        let Some(facts) = org.schema.object(object) else { return Vec::new() };
+        let (caller, fields) = (admin_caller(&org), all_fields(facts));
+        org.store.records(&facts.name).map(|record| show_record(&caller, record, &fields)).collect()
     }
 
     /// A record with all of its fields, as a read through the API shows it; deleted ones too.
@@ -246,6 +280,9 @@ fn answer(org: &mut Org, request: &Request, target: &str) -> (Answer, u64) {
         None => route::route(org, request),
     };
     org.store.commit();
+    if org.calls.len() >= MAX_CALLS {
+        org.calls.drain(..MAX_CALLS / 2);
+    }
     org.calls.push(Call {
         method: request.method.clone(),
         path: target.to_owned(),

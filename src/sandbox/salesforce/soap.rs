@@ -135,7 +135,7 @@ fn convert_leads(org: &mut Org, caller: &Caller, operation: &Element) -> Result<
     Ok(body)
 }
 
-fn convert_result(conversion: &Conversion, done: &Result<convert::Converted, Vec<ApiError>>) -> String {
+fn convert_result(conversion: &Conversion, done: &Result<convert::ConvertedLead, Vec<ApiError>>) -> String {
     let id = |name: &str, id: Option<&str>| match id {
         Some(id) => format!("<{name}>{id}</{name}>"),
         None => format!("<{name} xsi:nil=\"true\"/>"),

@@ -235,6 +235,9 @@ fn row_value(org: &Org, record: &Record, operand: &Operand<'_>) -> Value {
 }
 
 fn path_value(org: &Org, record: &Record, path: &Path<'_>) -> Value {
+    if path.steps.is_empty() {
+        return field_value(record, path.field);
+    }
     let mut record = record;
     for step in &path.steps {
         match record.text(&step.name).and_then(|id| parent(org, id)) {

@@ -141,6 +141,10 @@ impl Parser<'_> {
         if self.take_word("WHERE") {
             query.filter = Some(self.condition()?);
         }
+        if self.take_word("WITH") {
+            // SECURITY_ENFORCED, USER_MODE, SYSTEM_MODE: the sandbox's user may read everything.
+            self.name()?;
+        }
         self.clauses(&mut query)?;
         self.depth -= 1;
         Ok(query)
@@ -484,6 +488,7 @@ mod tests {
             "SELECT FIELDS(ALL) FROM Lead LIMIT 200",
             "SELECT Id, (SELECT Id FROM Contacts WHERE Email != null LIMIT 5) FROM Account ORDER BY Name ASC NULLS LAST",
             "SELECT Id FROM Lead WHERE CreatedDate = LAST_N_DAYS:3 LIMIT 10 OFFSET 5 FOR UPDATE",
+            "SELECT Id FROM Lead WHERE Email != null WITH SECURITY_ENFORCED LIMIT 1",
             "SELECT Id FROM Contact WHERE AccountId NOT IN (SELECT Id FROM Account WHERE Name = 'x') ALL ROWS",
         ] {
             assert!(read(soql).is_ok(), "{soql}: {:?}", read(soql).err());

@@ -95,9 +95,9 @@ async fn the_seed_extends_the_schema() {
     let types = lab
         .column("SELECT Id FROM RecordType WHERE SobjectType = 'Lead' AND DeveloperName = 'Inbound'", "Id")
         .await;
-    let typed = |status: &str| lead(json!({"RecordTypeId": types[0], "Status": status}));
-    lab.create("Lead", typed("MQL - Pending Review")).await;
-    let reply = lab.post("sobjects/Lead", typed("Working - Contacted")).await;
+    let inbound = |status: &str| lead(json!({"RecordTypeId": types[0], "Status": status}));
+    lab.create("Lead", inbound("MQL - Pending Review")).await;
+    let reply = lab.post("sobjects/Lead", inbound("Working - Contacted")).await;
     assert_eq!(code(&reply), (400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"));
 }
 

@@ -211,3 +211,28 @@ async fn deleted_records_are_for_query_all() {
     let (_, body) = lab.send(lab.request("GET", "queryAll/").query(&soql)).await;
     assert_eq!((&body["totalSize"], &body["records"][0]["IsDeleted"]), (&json!(1), &json!(true)));
 }
+
+#[tokio::test]
+async fn searches_find_words() {
+    let lab = Lab::seeded(seed()).await;
+    let search = |term: &str| lab.request("GET", "search/").query(&[("q", term)]);
+    let (status, body) =
+        lab.send(search("FIND {jane doe} IN ALL FIELDS RETURNING Contact(Id, LastName), Lead")).await;
+    assert_eq!((status, body["searchRecords"].as_array().unwrap().len()), (200, 1));
+    assert_eq!(body["searchRecords"][0]["LastName"], "Doe");
+    let (_, body) = lab.send(search("FIND {acme}")).await;
+    let kinds: Vec<_> = body["searchRecords"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| &record["attributes"]["type"])
+        .collect();
+    assert_eq!(kinds, ["Account", "Contact"]);
+    let reply = lab.send(search("jane")).await;
+    assert_eq!(code(&reply), (400, "MALFORMED_SEARCH"));
+    let (_, body) = lab.get("parameterizedSearch?q=solo&sobject=Contact&Contact.fields=LastName").await;
+    assert_eq!(body["searchRecords"][0]["LastName"], "Solo");
+    let body = json!({"q": "solo", "sobjects": [{"name": "Contact", "fields": ["LastName"]}]});
+    let (_, body) = lab.post("parameterizedSearch", body).await;
+    assert_eq!(body["searchRecords"][0]["LastName"], "Solo");
+}

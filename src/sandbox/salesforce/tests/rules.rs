@@ -99,3 +99,18 @@ async fn the_sandbox_resources_show_and_reset() {
     assert_eq!(lab.query("SELECT COUNT() FROM Lead").await.1["totalSize"], 0);
     assert_eq!(lab.post("/_sandbox/records/Lead", json!({"Nope": 1})).await.0, 400);
 }
+
+#[tokio::test]
+async fn the_handle_plays_the_people_of_the_organisation() {
+    let lab = Lab::start().await;
+    let id = lab.server.create("Lead", &doe()).unwrap();
+    lab.server.change("Lead", &id, &json!({"Title": "CEO"})).unwrap();
+    assert!(lab.server.change("Lead", &id, &json!({"Nope": 1})).is_err());
+    let converted = lab.server.convert_lead(&id).unwrap();
+    assert_eq!(lab.server.get("Contact", &converted.contact).unwrap()["Title"], "CEO");
+    assert!(converted.opportunity.is_some());
+    assert!(lab.server.convert_lead(&id).is_err());
+    assert_eq!(lab.server.records("Account").len(), 1);
+    assert_eq!(lab.server.query("SELECT Profile.Name FROM User").unwrap().len(), 1);
+    lab.server.shutdown().await;
+}
