@@ -1,6 +1,11 @@
 //! The only place where this server reads the time.
 
-use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
+
+/// The years of Salesforce's dates ("Valid Date and DateTime Formats", Salesforce's SOAP guide).
+const YEARS: RangeInclusive<i32> = 1700..=4000;
 
 /// The present instant, to the second: Salesforce keeps no milliseconds in its own date-times.
 #[expect(clippy::disallowed_methods, reason = "a real server stamps its records with the real time")]
@@ -13,8 +18,12 @@ pub(super) fn stamp(instant: DateTime<Utc>) -> String {
     instant.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string()
 }
 
-/// Reads an instant in any of the forms that the API accepts.
+/// Reads an instant in any of the forms that the API accepts, in the years that Salesforce keeps.
 pub(super) fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    read_instant(text).filter(|instant| YEARS.contains(&instant.year()))
+}
+
+fn read_instant(text: &str) -> Option<DateTime<Utc>> {
     for format in ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z"] {
         if let Ok(instant) = DateTime::parse_from_str(text, format) {
             return Some(instant.to_utc());
@@ -30,14 +39,13 @@ pub(super) fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok().map(|local| local.and_utc())
 }
 
-/// Reads a calendar date written `YYYY-MM-DD`, in the years that Salesforce keeps (1700 to 4000).
+/// Reads a calendar date written `YYYY-MM-DD`, in the years that Salesforce keeps.
 pub(super) fn parse_date(text: &str) -> Option<NaiveDate> {
-    use chrono::Datelike;
     if text.len() != 10 {
         return None;
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (1700..=4000).contains(&date.year()).then_some(date)
+    YEARS.contains(&date.year()).then_some(date)
 }
 
 #[cfg(test)]
@@ -56,7 +64,9 @@ mod tests {
             let instant = parse_instant(text).map(stamp);
             assert_eq!(instant.as_deref(), Some("2011-07-07T00:37:00.000+0000"), "{text}");
         }
-        assert_eq!(parse_instant("2017-10-17 00:00:00"), None);
+        for text in ["2017-10-17 00:00:00", "9999-01-01T00:00:00Z", "2017-10-17", ""] {
+            assert_eq!(parse_instant(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn run_all(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, 
     let responses: Vec<Value> = answers
         .into_iter()
         .map(|(reference, answer)| {
-            let location = answer.headers.iter().find(|(name, _)| *name == "location");
+            let location = answer.headers.iter().find(|(name, _)| name == "location");
             let headers = location.map_or_else(|| json!({}), |(_, url)| json!({"Location": url}));
             json!({
                 "body": answer_body(answer.body),
@@ -148,7 +148,7 @@ fn run_one(org: &mut Org, caller: &Caller, outer: &Request, subrequest: &Map<Str
     let Some((version, path)) = route::data_path(&request) else {
         return Answer::from(ApiError::no_resource());
     };
-    let caller = Caller { version, ..caller.clone() };
+    let caller = Caller { version, ..caller.clone() }.with_headers(&request);
     let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {

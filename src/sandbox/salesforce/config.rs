@@ -1,5 +1,6 @@
 //! What a Salesforce sandbox is started with.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The settings of one sandbox organisation.
@@ -11,7 +12,7 @@ pub struct SalesforceConfig {
     pub connected_apps: Vec<ConnectedApp>,
     /// The people of the organisation; the first one is the integration user.
     pub users: Vec<SandboxUser>,
-    /// `objects`, `fields`, `record_types` and `duplicate_rules`, as the module's documentation describes.
+    /// `users`, `objects`, `fields`, `record_types` and `duplicate_rules`, as the module's documentation describes.
     pub seed: Value,
     /// API requests in 24 hours before `REQUEST_LIMIT_EXCEEDED`.
     pub daily_api_requests: u64,
@@ -56,14 +57,19 @@ pub struct ConnectedApp {
 }
 
 /// A user who can sign in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SandboxUser {
     /// The user name, in the form of an e-mail address; also the user's e-mail.
+    #[serde(alias = "Username", alias = "email")]
     pub username: String,
-    /// The password; a security token behind it is accepted and ignored.
+    /// The password; a security token behind it is accepted and ignored. Blank: the user cannot sign in by it.
+    #[serde(default)]
     pub password: String,
     /// First name.
+    #[serde(default, alias = "FirstName")]
     pub first_name: String,
     /// Last name.
+    #[serde(alias = "LastName")]
     pub last_name: String,
 }

@@ -1,5 +1,7 @@
 //! Prepared failures: answers given instead of the real one, and errors for single records.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,18 +26,35 @@ pub struct Fault {
     /// The body of the answer: JSON, or a text that is sent as it stands.
     #[serde(default)]
     pub body: Value,
+    /// Headers to add (`Retry-After`).
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// How often it strikes.
     #[serde(default = "once")]
     pub times: u32,
     /// Whether the request is carried out before the failure is answered, like a lost answer.
-    #[serde(default)]
+    #[serde(default, alias = "afterApplied")]
     pub after_applied: bool,
-    /// Milliseconds before the answer.
+    /// The same in a word; `after` is `after_applied`.
     #[serde(default)]
+    pub moment: FaultMoment,
+    /// Milliseconds before the answer.
+    #[serde(default, alias = "delayMs")]
     pub delay_ms: u64,
     /// The records that fail.
     #[serde(default)]
     pub record: Option<RecordFault>,
+}
+
+/// When a failure strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultMoment {
+    /// Nothing was done.
+    #[default]
+    Before,
+    /// The work was done and only the answer is lost.
+    After,
 }
 
 /// A failure of single records.
@@ -134,7 +153,13 @@ impl Fault {
             Value::String(text) => Body::Text("text/plain;charset=UTF-8", text.clone()),
             body => Body::Json(body.clone()),
         };
-        Answer { status: self.status, headers: Vec::new(), body }
+        let headers = self.headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
+        Answer { status: self.status, headers, body }
+    }
+
+    /// Whether the request is carried out all the same.
+    pub(super) fn strikes_after(&self) -> bool {
+        self.after_applied || self.moment == FaultMoment::After
     }
 }
 

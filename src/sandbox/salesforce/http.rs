@@ -1,5 +1,6 @@
 //! Requests and answers, free of the server's own types, so that subrequests of a composite pass the same way.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
@@ -90,7 +91,7 @@ impl Request {
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(Cow<'static, str>, String)>,
     pub(super) body: Body,
 }
 
@@ -122,7 +123,7 @@ impl Answer {
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
-        self.headers.push((name, value));
+        self.headers.push((name.into(), value));
         self
     }
 

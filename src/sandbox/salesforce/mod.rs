@@ -7,6 +7,8 @@
 //! A seed describes what differs from a new organisation:
 //!
 //! ```yaml
+//! users:                      # people besides those of the settings
+//!   - {username: rep@acme.test, password: secret, first_name: Rita, last_name: Rep}
 //! objects:                    # records by object, or the facts of a new object
 //!   Account:
 //!     - {_ref: acme, Name: Acme Corp}
@@ -66,5 +68,5 @@ mod tests;
 pub use config::{ConnectedApp, SalesforceConfig, SandboxUser};
 pub use convert::ConvertedLead;
 pub use duplicates::{DuplicateAction, DuplicateMatch, DuplicateRule, MatchFields};
-pub use faults::{Fault, RecordFault};
+pub use faults::{Fault, FaultMoment, RecordFault};
 pub use server::{Call, SalesforceHandle, SalesforceServer, SandboxError};

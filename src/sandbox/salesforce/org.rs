@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::auth::Sessions;
-use super::config::SalesforceConfig;
+use super::config::{SalesforceConfig, SandboxUser};
 use super::derived;
 use super::duplicates::DuplicateRule;
 use super::faults::Faults;
+use super::http::Request;
 use super::ids;
 use super::query::Cursors;
 use super::schema::{FieldFacts, FieldType, ObjectFacts, Schema};
@@ -31,6 +32,8 @@ pub(super) struct Org {
     pub(super) store: Store,
     pub(super) sessions: Sessions,
     pub(super) rules: Vec<DuplicateRule>,
+    /// Those of the settings, then those of the seed.
+    pub(super) users: Vec<SandboxUser>,
     pub(super) faults: Faults,
     pub(super) cursors: Cursors,
     pub(super) calls: Vec<Call>,
@@ -48,6 +51,23 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    pub(super) fn new(user_id: String, version: u32) -> Self {
+        Self { user_id, version, allow_save: false, include_record_details: false, batch_size: None }
+    }
+
+    /// The same caller with what a request's `Sforce-…` headers ask for.
+    pub(super) fn with_headers(self, request: &Request) -> Self {
+        let rule_header = "sforce-duplicate-rule-header";
+        Self {
+            allow_save: request.header_flag(rule_header, "allowSave"),
+            include_record_details: request.header_flag(rule_header, "includeRecordDetails"),
+            batch_size: request
+                .header_option("sforce-query-options", "batchSize")
+                .and_then(|size| size.parse().ok()),
+            ..self
+        }
+    }
+
     /// The path under which this version's resources stand.
     pub(super) fn root(&self) -> String {
         format!("/services/data/v{}.0", self.version)
@@ -64,6 +84,12 @@ impl Org {
             Some(rules) => serde_json::from_value(rules.clone())
                 .map_err(|error| format!("`duplicate_rules`: {error}"))?,
         };
+        let mut users = config.users.clone();
+        if let Some(more) = seed.get("users").filter(|users| !users.is_null()) {
+            let more: Vec<SandboxUser> =
+                serde_json::from_value(more.clone()).map_err(|error| format!("`users`: {error}"))?;
+            users.extend(more);
+        }
         let mut org = Self {
             organization_id: ids::mint("00D", ORGANIZATION_NUMBER),
             store: Store::new(&schema),
@@ -74,6 +100,7 @@ impl Org {
             calls: Vec::new(),
             api_requests: 0,
             rules,
+            users,
             base_url,
             config,
         };
@@ -185,7 +212,7 @@ impl Org {
     }
 
     fn fill_standard_records(&mut self) -> Result<(), String> {
-        for user in self.config.users.clone() {
+        for user in self.users.clone() {
             let alias: String = user.username.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
             let fields = json!({
                 "Username": user.username, "Email": user.username, "FirstName": user.first_name,

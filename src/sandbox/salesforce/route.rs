@@ -77,15 +77,7 @@ fn data(org: &mut Org, request: &Request, version: u32, path: &[&str]) -> Answer
         return Answer::from(error).with_header("sforce-limit-info", usage(org));
     }
     org.api_requests += 1;
-    let caller = Caller {
-        user_id,
-        version,
-        allow_save: request.header_flag("sforce-duplicate-rule-header", "allowSave"),
-        include_record_details: request.header_flag("sforce-duplicate-rule-header", "includeRecordDetails"),
-        batch_size: request
-            .header_option("sforce-query-options", "batchSize")
-            .and_then(|size| size.parse().ok()),
-    };
+    let caller = Caller::new(user_id, version).with_headers(request);
     let answer = resource(org, &caller, request, &trimmed(path));
     let usage = usage(org);
     answer.with_header("sforce-limit-info", usage)

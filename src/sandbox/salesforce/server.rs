@@ -227,13 +227,7 @@ impl Drop for SalesforceHandle {
 
 /// The caller that the handle and the admin resources read as.
 pub(super) fn admin_caller(org: &Org) -> Caller {
-    Caller {
-        user_id: org.default_user_id(),
-        version: route::NEWEST_VERSION,
-        allow_save: false,
-        include_record_details: false,
-        batch_size: None,
-    }
+    Caller::new(org.default_user_id(), route::NEWEST_VERSION)
 }
 
 fn lock(org: &Mutex<Org>) -> MutexGuard<'_, Org> {
@@ -272,7 +266,7 @@ fn answer(org: &mut Org, request: &Request, target: &str) -> (Answer, u64) {
     }
     let fault = org.faults.for_request(&request.method, target);
     let answer = match &fault {
-        Some(fault) if fault.after_applied => {
+        Some(fault) if fault.strikes_after() => {
             route::route(org, request);
             fault.answer()
         }
@@ -305,8 +299,8 @@ fn into_response(answer: Answer) -> Response {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
     for (name, value) in answer.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_ref()), HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name, value);
         }
     }
     response

@@ -60,7 +60,7 @@ fn call(org: &mut Org, request: &Request, version: u32) -> Result<String, Fault>
     let allow_save = header
         .and_then(|header| header.find("DuplicateRuleHeader"))
         .is_some_and(|header| header.value("allowSave") == Some("true"));
-    let caller = Caller { user_id, version, allow_save, include_record_details: false, batch_size: None };
+    let caller = Caller { allow_save, ..Caller::new(user_id, version) };
     match operation.name.as_str() {
         "convertLead" => convert_leads(org, &caller, operation),
         "getUserInfo" => Ok(format!(

@@ -48,6 +48,9 @@ const NUMBERED: [&str; 15] = [
     "N_YEARS_AGO",
 ];
 
+/// Far more units than the years 1700 to 4000 have days.
+const MAX_COUNT: i64 = 1_000_000;
+
 pub(super) fn is_literal(name: &str) -> bool {
     PLAIN.contains(&name) || NUMBERED.contains(&name)
 }
@@ -60,6 +63,9 @@ pub(super) fn needs_number(name: &str) -> bool {
 pub(super) fn range(name: &str, number: Option<i64>, now: DateTime<Utc>) -> Option<(NaiveDate, NaiveDate)> {
     let today = now.date_naive();
     let count = number.unwrap_or(0);
+    if !(0..=MAX_COUNT).contains(&count) {
+        return None;
+    }
     let name = name.replace("FISCAL_", "");
     // `LAST_90_DAYS` reaches through today; `LAST_N_DAYS:n` as well.
     match name.as_str() {
@@ -147,6 +153,9 @@ mod tests {
             let (start, end) = range(name, number, now).unwrap();
             assert_eq!((start.to_string().as_str(), end.to_string().as_str()), (from, to), "{name}");
             assert_eq!(needs_number(name), number.is_some());
+        }
+        for number in [-1, i64::MIN, i64::MAX] {
+            assert_eq!(range("LAST_N_YEARS", Some(number), now), None);
         }
     }
 }

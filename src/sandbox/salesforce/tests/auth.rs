@@ -119,6 +119,28 @@ async fn the_other_grants_work_and_refuse() {
 }
 
 #[tokio::test]
+async fn a_seeded_user_signs_in_and_a_blank_password_never_does() {
+    let users = json!([
+        {"username": "rep@acme.test", "password": "pw", "first_name": "Rita", "last_name": "Rep"},
+        {"username": "ghost@acme.test", "last_name": "Ghost"},
+    ]);
+    let lab = Lab::seeded(json!({"users": users})).await;
+    let sign_in = |username: &'static str, password: &'static str| {
+        [
+            ("grant_type", "password"),
+            ("client_id", "sandbox-client"),
+            ("client_secret", "sandbox-secret"),
+            ("username", username),
+            ("password", password),
+        ]
+    };
+    assert_eq!(token(&lab, &sign_in("rep@acme.test", "pw")).await.0, 200);
+    assert_eq!(token(&lab, &sign_in("rep@acme.test", "")).await.0, 400);
+    assert_eq!(token(&lab, &sign_in("ghost@acme.test", "")).await.0, 400);
+    assert_eq!(lab.column("SELECT Name FROM User WHERE LastName = 'Rep'", "Name").await, [json!("Rita Rep")]);
+}
+
+#[tokio::test]
 async fn an_expired_session_is_refused() {
     let lab = Lab::start().await;
     assert_eq!(lab.get("sobjects").await.0, 200);

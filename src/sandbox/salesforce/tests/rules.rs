@@ -73,7 +73,8 @@ async fn faults_answer_before_or_after_the_work() {
     let lab = Lab::start().await;
     let faults = json!([
         {"method": "POST", "path": "/sobjects/Lead", "status": 503, "body": [{"errorCode": "SERVER_UNAVAILABLE", "message": "down"}]},
-        {"method": "POST", "path": "/sobjects/Lead", "status": 500, "after_applied": true},
+        {"method": "POST", "path": "/sobjects/Lead", "status": 500, "moment": "after",
+         "headers": {"Retry-After": "1"}},
     ]);
     assert_eq!(lab.post("/_sandbox/faults", faults).await.0, 204);
     assert_eq!(code(&lab.post("sobjects/Lead", doe()).await), (503, "SERVER_UNAVAILABLE"));
