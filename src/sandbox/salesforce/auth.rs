@@ -1,0 +1,384 @@
+//! Sessions, and the OAuth endpoints that open them.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::config::ConnectedApp;
+use super::error::ApiError;
+use super::http::{Answer, Request, method_not_allowed};
+use super::org::Org;
+use super::{clock, ids, route as routes};
+
+/// How far ahead an assertion may expire (Salesforce's documentation of the JWT bearer flow: three minutes).
+const MAX_ASSERTION_SECONDS: i64 = 180;
+
+/// From here on an `exp` is milliseconds: the Salesforce CLI sends those, and the real endpoint takes them.
+const FIRST_MILLISECONDS: i64 = 100_000_000_000;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// Access and refresh tokens.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: HashMap<String, Session>,
+    refresh: HashMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Session {
+    user_id: String,
+    expired: bool,
+}
+
+impl Sessions {
+    /// Opens a session; its token has the real form, which is not that of a JWT.
+    pub(super) fn open(&mut self, organization_id: &str, user_id: &str) -> String {
+        let token = format!("{}!AQ{}", ids::short(organization_id), random_text(96));
+        self.open.insert(token.clone(), Session { user_id: user_id.to_owned(), expired: false });
+        token
+    }
+
+    pub(super) fn expire_all(&mut self) {
+        self.open.values_mut().for_each(|session| session.expired = true);
+    }
+
+    /// The user of a session that is still open.
+    pub(super) fn user_of(&self, token: &str) -> Option<&str> {
+        self.open.get(token).filter(|session| !session.expired).map(|session| session.user_id.as_str())
+    }
+
+    fn open_refresh(&mut self, user_id: &str) -> String {
+        let token = format!("5Aep861{}", random_text(80));
+        self.refresh.insert(token.clone(), user_id.to_owned());
+        token
+    }
+
+    fn revoke(&mut self, token: &str) -> bool {
+        self.open.remove(token).is_some() | self.refresh.remove(token).is_some()
+    }
+}
+
+/// A refusal of an OAuth endpoint: `{error, error_description}`.
+struct Refusal(&'static str, &'static str);
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Answer::json(400, json!({"error": refusal.0, "error_description": refusal.1}))
+    }
+}
+
+/// The user behind an `Authorization` header.
+pub(super) fn authenticate(org: &Org, header: Option<&str>) -> Result<String, ApiError> {
+    let expired = || ApiError::new("INVALID_SESSION_ID", "Session expired or invalid");
+    let (scheme, token) = header.and_then(|header| header.split_once(' ')).ok_or_else(expired)?;
+    if !scheme.eq_ignore_ascii_case("Bearer") && !scheme.eq_ignore_ascii_case("OAuth") {
+        return Err(ApiError::new("INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE"));
+    }
+    org.sessions.user_of(token.trim()).map(str::to_owned).ok_or_else(expired)
+}
+
+/// Answers `/services/oauth2/…`.
+pub(super) fn route(org: &mut Org, request: &Request, path: &[&str]) -> Answer {
+    let form = form(request);
+    match (request.method.as_str(), path) {
+        ("POST", ["token"]) => token(org, request, &form).unwrap_or_else(Answer::from),
+        ("GET" | "POST", ["userinfo"]) => userinfo(org, request),
+        ("GET" | "POST", ["revoke"]) => {
+            let revoked = form.get("token").is_some_and(|token| org.sessions.revoke(token));
+            if revoked {
+                Answer::empty(200)
+            } else {
+                Refusal("unsupported_token_type", "this token type is not supported").into()
+            }
+        }
+        ("POST", ["introspect"]) => introspect(org, &form),
+        (method, ["token" | "introspect"]) => method_not_allowed(method, "POST"),
+        _ => Answer::from(ApiError::no_resource()),
+    }
+}
+
+/// Answers the identity URL that comes with every token.
+pub(super) fn identity(org: &Org, request: &Request, organization: &str, user: &str) -> Answer {
+    let Some(caller) = session_user(org, request) else {
+        return Answer::text(403, "text/html; charset=UTF-8", "Bad_OAuth_Token".to_owned());
+    };
+    let known = ids::normalize(organization).as_deref() == Some(org.organization_id.as_str())
+        && ids::normalize(user).as_deref() == Some(caller.as_str());
+    if known {
+        Answer::json(200, identity_body(org, &caller))
+    } else {
+        Answer::text(404, "text/html; charset=UTF-8", "Bad_Id".to_owned())
+    }
+}
+
+/// The user that may sign in with this name and password; a security token may follow the password.
+pub(super) fn sign_in(org: &Org, username: &str, password: &str) -> Option<String> {
+    let user = org.users.iter().find(|user| user.username.eq_ignore_ascii_case(username))?;
+    let known = !user.password.is_empty() && password.starts_with(&user.password);
+    known.then(|| user_id(org, username)).flatten()
+}
+
+fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Result<Answer, Refusal> {
+    let get = |name: &str| form.get(name).map(String::as_str);
+    let Some(grant) = get("grant_type") else {
+        return Err(Refusal("unsupported_grant_type", "grant type not supported"));
+    };
+    let (user_id, app, with_refresh) = match grant {
+        JWT_BEARER => {
+            let (user_id, app) = jwt_bearer(org, get("assertion").unwrap_or_default())?;
+            (user_id, app, false)
+        }
+        "client_credentials" => {
+            let app = client(org, request, form)?;
+            let name = app.run_as.clone().or_else(|| org.users.first().map(|user| user.username.clone()));
+            let user_id = name
+                .and_then(|name| user_id(org, &name))
+                .ok_or(Refusal("invalid_grant", "no client credentials user enabled"))?;
+            (user_id, app, false)
+        }
+        "refresh_token" => {
+            let app = client(org, request, form)?;
+            let user_id = get("refresh_token")
+                .and_then(|token| org.sessions.refresh.get(token).cloned())
+                .ok_or(Refusal("invalid_grant", "expired access/refresh token"))?;
+            (user_id, app, false)
+        }
+        "password" => {
+            let app = client(org, request, form)?;
+            let user_id =
+                sign_in(org, get("username").unwrap_or_default(), get("password").unwrap_or_default())
+                    .ok_or(Refusal("invalid_grant", "authentication failure"))?;
+            (user_id, app, true)
+        }
+        _ => return Err(Refusal("unsupported_grant_type", "grant type not supported")),
+    };
+    let organization = org.organization_id.clone();
+    let access_token = org.sessions.open(&organization, &user_id);
+    let id = identity_url(org, &user_id);
+    let issued_at = clock::now().timestamp_millis().to_string();
+    let signature = sign(app.client_secret.as_deref().unwrap_or_default(), &format!("{id}{issued_at}"));
+    let mut body = json!({
+        "access_token": access_token,
+        "signature": signature,
+        "scope": "api refresh_token",
+        "instance_url": org.base_url,
+        "id": id,
+        "token_type": "Bearer",
+        "issued_at": issued_at,
+    });
+    if with_refresh {
+        body["refresh_token"] = org.sessions.open_refresh(&user_id).into();
+    }
+    Ok(Answer::json(200, body).with_header("cache-control", "no-cache, no-store".to_owned()))
+}
+
+/// The connected app that the form or a Basic header names, with its secret checked.
+fn client(org: &Org, request: &Request, form: &HashMap<String, String>) -> Result<ConnectedApp, Refusal> {
+    let basic = request
+        .header("authorization")
+        .and_then(|header| header.strip_prefix("Basic "))
+        .and_then(|encoded| STANDARD.decode(encoded.trim()).ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|pair| pair.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned())));
+    let (id, secret) = match basic {
+        Some(pair) => pair,
+        None => (
+            form.get("client_id").cloned().unwrap_or_default(),
+            form.get("client_secret").cloned().unwrap_or_default(),
+        ),
+    };
+    let app = org.config.connected_apps.iter().find(|app| app.client_id == id);
+    let app = app.ok_or(Refusal("invalid_client_id", "client identifier invalid"))?;
+    match &app.client_secret {
+        Some(known) if *known != secret => Err(Refusal("invalid_client", "invalid client credentials")),
+        _ => Ok(app.clone()),
+    }
+}
+
+/// Judges an assertion in the order of the real endpoint: form, client, signature, audience, time, user.
+fn jwt_bearer(org: &Org, assertion: &str) -> Result<(String, ConnectedApp), Refusal> {
+    let invalid = || Refusal("invalid_grant", "invalid assertion");
+    let mut parts = assertion.split('.');
+    let (Some(head), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(invalid());
+    };
+    let head = json_part(head).ok_or_else(invalid)?;
+    let claims = json_part(claims).ok_or_else(invalid)?;
+    if head.get("alg").and_then(Value::as_str) != Some("RS256") {
+        return Err(Refusal("invalid_grant", "algorithm not supported"));
+    }
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let app = org.config.connected_apps.iter().find(|app| app.client_id == issuer);
+    let app = app.ok_or(Refusal("invalid_client_id", "client identifier invalid"))?;
+    if let Some(pem) = &app.public_key_pem
+        && !signature_holds(assertion, pem)
+    {
+        return Err(invalid());
+    }
+    if !audience_fits(org, claims.get("aud")) {
+        return Err(Refusal("invalid_grant", "audience is invalid"));
+    }
+    let expires = claims.get("exp").and_then(number).ok_or_else(invalid)?;
+    let now = clock::now().timestamp();
+    let ahead =
+        if expires >= FIRST_MILLISECONDS { expires / 1000 - now } else { expires.saturating_sub(now) };
+    if ahead < 0 || (ahead > MAX_ASSERTION_SECONDS && expires < FIRST_MILLISECONDS) {
+        return Err(Refusal("invalid_grant", "expired authorization code"));
+    }
+    let subject = claims.get("sub").or_else(|| claims.get("prn")).and_then(Value::as_str).unwrap_or_default();
+    let user_id =
+        user_id(org, subject).ok_or(Refusal("invalid_grant", "user hasn't approved this consumer"))?;
+    Ok((user_id, app.clone()))
+}
+
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        #[expect(clippy::cast_possible_truncation, reason = "an expiry with a fraction of a second is cut")]
+        other => other.as_i64().or_else(|| other.as_f64().map(|seconds| seconds as i64)),
+    }
+}
+
+fn json_part(part: &str) -> Option<Value> {
+    let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn signature_holds(assertion: &str, pem: &str) -> bool {
+    let Ok(key) = jsonwebtoken::DecodingKey::from_rsa_pem(pem.as_bytes()) else { return false };
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    // Only the signature is asked here; the claims are judged one by one, each with its own refusal.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    jsonwebtoken::decode::<Value>(assertion, &key, &validation).is_ok()
+}
+
+fn audience_fits(org: &Org, audience: Option<&Value>) -> bool {
+    let fits = |audience: &str| {
+        let audience = audience.trim_end_matches('/');
+        let audience = audience.strip_suffix("/services/oauth2/token").unwrap_or(audience);
+        let local = org.base_url.replace("127.0.0.1", "localhost");
+        ["https://login.salesforce.com", "https://test.salesforce.com", &org.base_url, &local]
+            .contains(&audience)
+    };
+    match audience {
+        Some(Value::String(audience)) => fits(audience),
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(fits),
+        _ => false,
+    }
+}
+
+/// The id of an active user.
+fn user_id(org: &Org, username: &str) -> Option<String> {
+    let id = org.store.find_by_key("User", "Username", &username.into()).into_iter().next()?;
+    let active = org.store.live("User", &id).is_some_and(|user| user.get("IsActive") == &Value::Bool(true));
+    active.then_some(id)
+}
+
+fn identity_url(org: &Org, user_id: &str) -> String {
+    format!("{}/id/{}/{user_id}", org.base_url, org.organization_id)
+}
+
+fn session_user(org: &Org, request: &Request) -> Option<String> {
+    let given = request.parameter("access_token").or_else(|| request.parameter("oauth_token"));
+    match given {
+        Some(token) => org.sessions.user_of(token).map(str::to_owned),
+        None => authenticate(org, request.header("authorization")).ok(),
+    }
+}
+
+fn userinfo(org: &Org, request: &Request) -> Answer {
+    match session_user(org, request) {
+        Some(user_id) => {
+            let mut body = identity_body(org, &user_id);
+            body["sub"] = identity_url(org, &user_id).into();
+            body["preferred_username"] = body["username"].clone();
+            body["name"] = body["display_name"].clone();
+            Answer::json(200, body)
+        }
+        None => Answer::text(403, "text/html; charset=UTF-8", "Bad_OAuth_Token".to_owned()),
+    }
+}
+
+fn identity_body(org: &Org, user_id: &str) -> Value {
+    let field =
+        |name: &str| org.store.live("User", user_id).map_or(Value::Null, |user| user.get(name).clone());
+    let base = &org.base_url;
+    let organization = &org.organization_id;
+    json!({
+        "id": identity_url(org, user_id),
+        "asserted_user": true,
+        "user_id": user_id,
+        "organization_id": organization,
+        "username": field("Username"),
+        "nick_name": field("Alias"),
+        "display_name": field("Name"),
+        "email": field("Email"),
+        "email_verified": true,
+        "first_name": field("FirstName"),
+        "last_name": field("LastName"),
+        "timezone": field("TimeZoneSidKey"),
+        "active": true,
+        "user_type": "STANDARD",
+        "language": field("LanguageLocaleKey"),
+        "locale": field("LocaleSidKey"),
+        "utcOffset": -28_800_000,
+        "urls": {
+            "enterprise": format!("{base}/services/Soap/c/{{version}}/{organization}"),
+            "partner": format!("{base}/services/Soap/u/{{version}}/{organization}"),
+            "rest": format!("{base}/services/data/v{{version}}/"),
+            "sobjects": format!("{base}/services/data/v{{version}}/sobjects/"),
+            "query": format!("{base}/services/data/v{{version}}/query/"),
+            "recent": format!("{base}/services/data/v{{version}}/recent/"),
+            "profile": format!("{base}/{user_id}"),
+        },
+        "is_app_installed": true,
+        "api_version": format!("{}.0", routes::NEWEST_VERSION),
+    })
+}
+
+fn introspect(org: &Org, form: &HashMap<String, String>) -> Answer {
+    let token = form.get("token").map(String::as_str).unwrap_or_default();
+    match org.sessions.user_of(token) {
+        Some(user_id) => Answer::json(
+            200,
+            json!({
+                "active": true, "scope": "api refresh_token", "token_type": "access_token",
+                "sub": identity_url(org, user_id),
+            }),
+        ),
+        None => Answer::json(200, json!({"active": false})),
+    }
+}
+
+/// The parameters of the form, and those of the query, which the token endpoint takes as well.
+fn form(request: &Request) -> HashMap<String, String> {
+    url::form_urlencoded::parse(request.body.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .chain(request.query.iter().cloned())
+        .collect()
+}
+
+fn sign(secret: &str, text: &str) -> String {
+    // INVARIANT: HMAC takes keys of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length is taken");
+    mac.update(text.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+fn random_text(length: usize) -> String {
+    let mut text = String::new();
+    while text.len() < length {
+        text.push_str(&URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes()));
+    }
+    text.truncate(length);
+    // Real tokens have points and underscores, and no hyphens.
+    text.replace('-', ".")
+}
