@@ -1,14 +1,20 @@
 //! Types and values of the language, and the requests and answers that cross to a CRM, as pure data.
 
 mod event;
+mod compare;
+mod convert;
+mod fit;
 mod ops;
 mod ty;
 mod value;
 
 pub use event::{ChangeEvent, ChangeKind};
+pub use compare::{order, same};
+pub use convert::{Raw, display, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, to_json};
+pub use fit::{Assign, assignable, text_length, text_max};
 pub use ops::{
-    AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter, FilterOp, FindRequest,
-    MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter,
+    FilterOp, FindRequest, MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
 pub use value::{Failure, Value};

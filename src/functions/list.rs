@@ -1,0 +1,84 @@
+//! Text to lists and back.
+
+use crate::types::{Failure, Type, Typed, Value, display};
+
+use super::arguments::{any_blank, meaningless, text, wanted, wants_text};
+use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "split",
+        signature: "split(text, text) -> list of text",
+        arity: (2, Some(2)),
+        check: check_split,
+        call: |values, _| call_split(values),
+        doc: "Cuts text into a list at each occurrence of the second text. White space around the parts goes, and empty \
+              parts are left out; text without any part gives a blank.",
+        examples: &[
+            Example { expression: r#""a; b;;c" | split(";")"#, result: r#"["a", "b", "c"]"# },
+            Example { expression: r#"";" | split(";")"#, result: "nothing" },
+        ],
+        ..TEXT
+    },
+    Function {
+        name: "join",
+        signature: "join(list, text) -> text",
+        arity: (2, Some(2)),
+        check: check_join,
+        call: |values, _| call_join(values),
+        doc: "Makes one text of a list or a multi-select, with the second text between its values. A blank second text \
+              puts nothing between them.",
+        examples: &[Example { expression: r#""a;b" | split(";") | join(", ")"#, result: r#""a, b""# }],
+        ..TEXT
+    },
+];
+
+const TEXT: Function = Function { family: Family::Text, ..BASE };
+
+fn check_split(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let max = wants_text(arguments, 0)?;
+    wants_text(arguments, 1)?;
+    if arguments[1].literal.is_some_and(Value::is_blank) {
+        return Err(meaningless(1, "the separator is empty", None));
+    }
+    let items = Typed::always(Type::Text(max));
+    Ok(Signature::of(arguments, Type::List(Box::new(items)), false).or_blank())
+}
+
+fn call_split(values: &[Value]) -> Result<Value, Failure> {
+    if any_blank(values) {
+        return Ok(Value::Blank);
+    }
+    let parts = text(values, 0)?.split(text(values, 1)?).map(str::trim).filter(|part| !part.is_empty());
+    let parts: Vec<_> = parts.map(Value::text).collect();
+    Ok(if parts.is_empty() { Value::Blank } else { Value::List(parts) })
+}
+
+fn check_join(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    match &arguments[0].typed.ty {
+        Type::List(_) | Type::MultiPicklist(_) | Type::Nothing | Type::Error => {}
+        _ => {
+            return Err(wanted(
+                0,
+                "a list",
+                Some("write a template for several values: `\"{city}, {state}\"`"),
+            ));
+        }
+    }
+    wants_text(arguments, 1)?;
+    let mut signature = Signature::of(arguments, Type::Text(None), false);
+    signature.result.blank = arguments[0].typed.blank;
+    Ok(signature)
+}
+
+fn call_join(values: &[Value]) -> Result<Value, Failure> {
+    let Some(Value::List(items)) = values.first() else {
+        return Err(super::arguments::unexpected(values.first(), "a list"));
+    };
+    let between = match values.get(1) {
+        Some(Value::Blank) => "",
+        _ => text(values, 1)?,
+    };
+    let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(display).collect();
+    Ok(Value::text(items.join(between)))
+}

@@ -1,0 +1,283 @@
+//! Text.
+
+use crate::types::{Failure, Type, Value, quoted, text_length};
+
+use super::arguments::{any_blank, integer, meaningless, text, wants_literal_integer, wants_text};
+use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
+
+/// The longest text that a `.map` file may ask for: Salesforce's long text areas end at 131,072 characters.
+const LONGEST: u32 = 131_072;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function {
+        name: "trim",
+        signature: "trim(text) -> text",
+        check: check_trim,
+        call: |values, _| Ok(Value::text(text(values, 0)?.trim())),
+        idempotent: true,
+        doc: "Removes white space at both ends. Text that is only white space becomes blank.",
+        examples: &[
+            Example { expression: r#""  Jane " | trim"#, result: r#""Jane""# },
+            Example { expression: r#""   " | trim"#, result: "nothing" },
+        ],
+        ..TEXT
+    },
+    Function {
+        name: "lowercase",
+        signature: "lowercase(text) -> text",
+        check: check_same_length,
+        call: |values, _| Ok(Value::text(lowercase(text(values, 0)?))),
+        idempotent: true,
+        doc: "Makes all letters small. The text never gets longer: the Turkish `İ` becomes a plain `i`.",
+        examples: &[Example { expression: r#""Jane@Acme.test" | lowercase"#, result: r#""jane@acme.test""# }],
+        ..TEXT
+    },
+    Function {
+        name: "uppercase",
+        signature: "uppercase(text) -> text",
+        check: check_same_length,
+        call: |values, _| Ok(Value::text(text(values, 0)?.chars().map(capital).collect::<String>())),
+        idempotent: true,
+        doc: "Makes all letters capital. The text never gets longer: a letter whose capital is several letters, such as \
+              `ß`, stays as it is.",
+        examples: &[Example { expression: r#""acme ltd" | uppercase"#, result: r#""ACME LTD""# }],
+        ..TEXT
+    },
+    Function {
+        name: "title_case",
+        signature: "title_case(text) -> text",
+        check: check_same_length,
+        call: |values, _| Ok(Value::text(title_case(text(values, 0)?))),
+        idempotent: true,
+        doc: "Begins each word with a capital and makes its other letters small. A hyphen begins a new word, and so does \
+              an apostrophe after a single letter (`O'Neil`, but `Don't`).",
+        examples: &[Example {
+            expression: r#""ANNE-MARIE o'neil" | title_case"#,
+            result: r#""Anne-Marie O'Neil""#,
+        }],
+        ..TEXT
+    },
+    Function {
+        name: "truncate",
+        signature: "truncate(text, integer) -> text",
+        arity: (2, Some(2)),
+        check: check_truncate,
+        call: |values, _| call_truncate(values),
+        idempotent: true,
+        doc: "Cuts text to at most so many characters, counted as Apex and JavaScript count them (an emoji is two). It \
+              never cuts inside a character or between a letter and its accent, and removes nothing else. For values \
+              that mean nothing when cut, such as e-mail addresses, use `fits`.",
+        examples: &[
+            Example { expression: r#""VP Engineering" | truncate(6)"#, result: r#""VP Eng""# },
+            Example { expression: r#""VP" | truncate(6)"#, result: r#""VP""# },
+        ],
+        ..TEXT
+    },
+    Function {
+        name: "fits",
+        signature: "fits(text, integer) -> text",
+        arity: (2, Some(2)),
+        check: check_fits,
+        call: |values, _| call_fits(values),
+        failure: Some("the text is longer than so many characters"),
+        idempotent: true,
+        doc: "Lets text pass that is no longer than so many characters, and fails for longer text. For values that must \
+              not be cut, such as e-mail addresses.",
+        examples: &[
+            Example { expression: r#""jane@acme.test" | fits(80)"#, result: r#""jane@acme.test""# },
+            Example { expression: r#""jane@acme.test" | fits(8)"#, result: "failure" },
+        ],
+        ..TEXT
+    },
+    Function {
+        name: "replace",
+        signature: "replace(text, text, text) -> text",
+        arity: (3, Some(3)),
+        check: check_replace,
+        call: |values, _| call_replace(values),
+        doc: "Replaces each occurrence of the first text by the second, from left to right. Capital and small letters \
+              differ. A blank second text removes; where the first is blank, nothing is replaced.",
+        examples: &[
+            Example { expression: r#""a-b-c" | replace("-", "/")"#, result: r#""a/b/c""# },
+            Example { expression: r#""(415) 555" | replace("(", "")"#, result: r#""415) 555""# },
+        ],
+        ..TEXT
+    },
+    Function {
+        name: "digits",
+        signature: "digits(text) -> text",
+        check: |arguments| check_same_length(arguments).map(Signature::or_blank),
+        call: |values, _| {
+            Ok(Value::text(text(values, 0)?.chars().filter(char::is_ascii_digit).collect::<String>()))
+        },
+        idempotent: true,
+        doc: "Keeps only the digits 0 to 9. Text without digits becomes blank.",
+        examples: &[Example { expression: r#""(415) 555-0100" | digits"#, result: r#""4155550100""# }],
+        ..TEXT
+    },
+];
+
+const TEXT: Function = Function { family: Family::Text, ..BASE };
+
+fn check_same_length(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let max = wants_text(arguments, 0)?;
+    Ok(Signature::of(arguments, Type::Text(max), false))
+}
+
+fn check_trim(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let signature = check_same_length(arguments)?;
+    match arguments[0].literal {
+        Some(Value::Text(text)) if !text.trim().is_empty() => Ok(signature),
+        _ => Ok(signature.or_blank()),
+    }
+}
+
+fn lowercase(text: &str) -> String {
+    // The only letter whose small form is longer.
+    if text.contains('İ') { text.replace('İ', "i").to_lowercase() } else { text.to_lowercase() }
+}
+
+/// The capital of a letter, where that is one letter.
+fn capital(letter: char) -> char {
+    let mut capitals = letter.to_uppercase();
+    match (capitals.next(), capitals.next()) {
+        (Some(capital), None) => capital,
+        _ => letter,
+    }
+}
+
+fn title_case(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    for character in text.chars() {
+        let apostrophe = matches!(character, '\'' | '’');
+        if character.is_alphanumeric() || continues(character) || apostrophe && word.chars().count() > 1 {
+            word.push(character);
+        } else {
+            push_word(&mut out, &word);
+            word.clear();
+            out.push(character);
+        }
+    }
+    push_word(&mut out, &word);
+    out
+}
+
+fn push_word(out: &mut String, word: &str) {
+    let mut letters = word.chars();
+    if let Some(first) = letters.next() {
+        out.push(capital(first));
+        out.push_str(&lowercase(letters.as_str()));
+    }
+}
+
+fn check_truncate(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let max = wants_text(arguments, 0)?;
+    let to = wants_literal_integer(arguments, 1, (1, LONGEST))?;
+    let signature = Signature::of(arguments, Type::Text(Some(max.map_or(to, |max| max.min(to)))), false);
+    // One place cannot hold an emoji, which takes two.
+    Ok(if to == 1 && max != Some(1) { signature.or_blank() } else { signature })
+}
+
+fn call_truncate(values: &[Value]) -> Result<Value, Failure> {
+    if any_blank(values) {
+        return Ok(Value::Blank);
+    }
+    let max = usize::try_from(integer(values, 1)?).unwrap_or(0);
+    Ok(Value::text(truncate(text(values, 0)?, max)))
+}
+
+/// The longest beginning of at most so many UTF-16 code units that does not end inside what people see as a character.
+fn truncate(text: &str, max: usize) -> &str {
+    if text_length(text) <= max {
+        return text;
+    }
+    let (mut units, mut whole, mut hard) = (0, 0, 0);
+    let mut before = None;
+    for (at, character) in text.char_indices() {
+        if before.is_none_or(|before| !joins(before, character)) {
+            whole = at;
+        }
+        hard = at;
+        if units + character.len_utf16() > max {
+            break;
+        }
+        units += character.len_utf16();
+        before = Some(character);
+    }
+    // A single visible character that is longer than the limit is cut all the same.
+    &text[..if whole == 0 { hard } else { whole }]
+}
+
+/// Whether a cut between two characters would tear an accent, a joined emoji or a flag apart.
+fn joins(before: char, after: char) -> bool {
+    let flag = |c: char| ('\u{1F1E6}'..='\u{1F1FF}').contains(&c);
+    continues(after) || before == '\u{200D}' || flag(before) && flag(after)
+}
+
+/// Marks that belong to the character before them: combining accents, joiners, variation selectors, skin tones.
+fn continues(character: char) -> bool {
+    matches!(character,
+        '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{0591}'..='\u{05BD}' | '\u{064B}'..='\u{065F}'
+        | '\u{093C}' | '\u{093E}'..='\u{094D}' | '\u{0E31}' | '\u{0E34}'..='\u{0E3A}' | '\u{0E47}'..='\u{0E4E}'
+        | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{200D}' | '\u{20D0}'..='\u{20FF}'
+        | '\u{3099}' | '\u{309A}' | '\u{FE00}'..='\u{FE0F}' | '\u{FE20}'..='\u{FE2F}' | '\u{1F3FB}'..='\u{1F3FF}')
+}
+
+fn check_fits(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let max = wants_text(arguments, 0)?;
+    let to = wants_literal_integer(arguments, 1, (1, LONGEST))?;
+    let can_fail = max.is_none_or(|max| max > to);
+    let to = max.map_or(to, |max| max.min(to));
+    let ty = match arguments[0].typed.ty {
+        Type::Email(_) => Type::Email(Some(to)),
+        Type::Phone(_) => Type::Phone(Some(to)),
+        Type::Url(_) => Type::Url(Some(to)),
+        _ => Type::Text(Some(to)),
+    };
+    Ok(Signature::of(arguments, ty, can_fail))
+}
+
+fn call_fits(values: &[Value]) -> Result<Value, Failure> {
+    if any_blank(values) {
+        return Ok(Value::Blank);
+    }
+    let (text, max) = (text(values, 0)?, integer(values, 1)?);
+    let length = text_length(text);
+    if i64::try_from(length).is_ok_and(|length| length <= max) {
+        return Ok(Value::text(text));
+    }
+    Err(Failure::new(format!("{} has {length} characters, and at most {max} fit", quoted(text))))
+}
+
+fn check_replace(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let max = wants_text(arguments, 0)?;
+    wants_text(arguments, 1)?;
+    let with = wants_text(arguments, 2)?;
+    let find = match arguments[1].literal {
+        Some(Value::Text(find)) => text_length(find),
+        Some(_) => return Err(meaningless(1, "the text to be replaced is empty", None)),
+        None => 1,
+    };
+    let find = u32::try_from(find).unwrap_or(u32::MAX);
+    let grown = max.zip(with).map(|(max, with)| {
+        if with <= find { max } else { (max / find).saturating_mul(with).saturating_add(max % find) }
+    });
+    // Removing can leave nothing.
+    let blank = arguments[0].typed.blank || arguments[2].typed.blank || with == Some(0);
+    let mut signature = Signature::of(arguments, Type::Text(grown), false);
+    signature.result.blank = blank;
+    Ok(signature)
+}
+
+fn call_replace(values: &[Value]) -> Result<Value, Failure> {
+    let found = text(values, 0)?;
+    let with = match values.get(2) {
+        Some(Value::Blank) => "",
+        _ => text(values, 2)?,
+    };
+    match values.get(1) {
+        Some(Value::Blank) => Ok(Value::text(found)),
+        _ => Ok(Value::text(found.replace(text(values, 1)?, with))),
+    }
+}
