@@ -34,3 +34,4 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 pub mod types;
+mod yaml;
