@@ -6,7 +6,7 @@
 
 mod effect;
 
-pub use effect::{Answer, Effect, Finished, FieldChange, Park, PlannedWrite, Verdict};
+pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Verdict};
 
 use std::sync::Arc;
 

@@ -34,6 +34,8 @@ mod text;
 mod time;
 mod web;
 
+pub(crate) use general::{kind, unify};
+
 /// A function of the language.
 #[derive(Debug)]
 pub struct Function {

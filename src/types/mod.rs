@@ -1,16 +1,16 @@
 //! Types and values of the language, and the requests and answers that cross to a CRM, as pure data.
 
-mod event;
 mod compare;
 mod convert;
+mod event;
 mod fit;
 mod ops;
 mod ty;
 mod value;
 
-pub use event::{ChangeEvent, ChangeKind};
 pub use compare::{order, same};
 pub use convert::{Raw, display, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, to_json};
+pub use event::{ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};
 pub use ops::{
     AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter,
