@@ -1,1 +1,16 @@
-//! To be written.
+//! `mapwright.yaml`: the language edition, the pairs of portal and org, the store and the listener.
+//!
+//! Any text of the file may hold `${NAME}`, which stands for an environment variable, and a secret must. Reading has
+//! two steps, so that `check` and `eval` need no variable: [`parse`] proves the file's structure, and
+//! [`Config::resolve`] reads it again with an environment that the caller hands in. Both are pure.
+
+mod expand;
+mod load;
+mod model;
+#[cfg(test)]
+mod tests;
+
+pub use load::{Config, parse};
+pub use model::{
+    Hubspot, Limits, Pair, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
+};

@@ -13,5 +13,5 @@ mod suggest;
 
 pub use codes::{CODES, Code, CodePage, code_page};
 pub use finding::{Diagnostic, Fix, Label, Severity};
-pub use render::{human, json};
+pub use render::{github, human, json, sarif};
 pub use suggest::{did_you_mean, nearest};

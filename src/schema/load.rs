@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
 use crate::source::{FileId, Side, Sources, Span, Spanned};
 use crate::yaml::{Entry, Keys, Kind, Node, Problems, parse};
 
@@ -240,7 +240,7 @@ fn unknown<'c>(
     known: impl Iterator<Item = &'c str>,
 ) -> Diagnostic {
     let finding = Diagnostic::error(code, name.span, format!("{what} `{}`", name.value));
-    match crate::diagnostic::did_you_mean(&name.value, known) {
+    match did_you_mean(&name.value, known) {
         Some(help) => finding.help(help),
         None => finding,
     }
@@ -254,9 +254,10 @@ pub(super) fn read_type(keys: &mut Keys<'_>, side: Side, types: &[&str]) -> Opti
     }
     let message = format!("{} has no field type `{value}`", side.label());
     let finding = Diagnostic::error(Code::SCHEMA_TYPE, span, message).label("unknown type");
-    let help = crate::diagnostic::did_you_mean(&value, types.iter().copied())
-        .unwrap_or_else(|| format!("the types are {}", types.join(", ")));
-    keys.problems().report(finding.help(help));
+    keys.problems().report(match nearest(&value, types.iter().copied()) {
+        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(span, near),
+        None => finding.help(format!("the types are {}", types.join(", "))),
+    });
     None
 }
 

@@ -7,6 +7,8 @@
 
 mod parse;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use parse::{Entry, Kind, Node, parse};
 pub(crate) use read::{Keys, Problems};

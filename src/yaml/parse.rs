@@ -1,5 +1,6 @@
 //! From text to a tree of nodes with their places.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
@@ -47,7 +48,8 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// Reads a file that holds one YAML document; reports what cannot be read. `None` is a file without a usable tree.
+/// Reads a file that holds one YAML document; reports what cannot be read. `None` is a file without a usable
+/// tree; an empty file is an empty scalar.
 pub(crate) fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     let mut builder = Builder::new(file, text);
     for event in Parser::new_from_str(text) {
@@ -62,7 +64,8 @@ pub(crate) fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>)
             return (None, builder.findings);
         }
     }
-    (builder.root, builder.findings)
+    let empty = Node { span: Span::new(file, 0, 0), kind: Kind::Scalar { text: String::new(), plain: true } };
+    (Some(builder.root.unwrap_or(empty)), builder.findings)
 }
 
 /// A list or mapping that is still open.
@@ -237,6 +240,15 @@ struct Places<'t> {
     text: &'t str,
     /// The first byte of each line; YAML ends a line at LF, CRLF or CR.
     lines: Vec<usize>,
+    last: Cell<Last>,
+}
+
+/// The place that was asked for last.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    line: usize,
+    column: usize,
+    at: usize,
 }
 
 impl<'t> Places<'t> {
@@ -245,15 +257,33 @@ impl<'t> Places<'t> {
         let ends =
             |at: usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
         let starts = (0..bytes.len()).filter(|at| ends(*at)).map(|at| at + 1);
-        Self { file, text, lines: std::iter::once(0).chain(starts).collect() }
+        // The parser counts no column for a byte order mark.
+        let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let lines = std::iter::once(first).chain(starts).collect();
+        Self { file, text, lines, last: Cell::new(Last { at: first, ..Last::default() }) }
     }
 
+    /// The byte of a marker. Markers come nearly in order, so the walk starts from the last one where that is on the
+    /// same line: a file may be one line of many megabytes.
     fn offset(&self, marker: Marker) -> usize {
         let line = marker.line().saturating_sub(1);
         let Some(start) = self.lines.get(line).copied() else { return self.text.len() };
         let end = self.lines.get(line + 1).copied().unwrap_or(self.text.len());
-        let columns = &self.text[start..end];
-        columns.char_indices().nth(marker.col()).map_or(end, |(at, _)| start + at)
+        let (mut column, mut at) = match self.last.get() {
+            Last { line: last, column, at } if last == line => (column, at),
+            _ => (0, start),
+        };
+        let width = |c: Option<char>| c.map_or(0, char::len_utf8);
+        while column < marker.col() && at < end {
+            at += width(self.text[at..end].chars().next());
+            column += 1;
+        }
+        while column > marker.col() && at > start {
+            at -= width(self.text[start..at].chars().next_back());
+            column -= 1;
+        }
+        self.last.set(Last { line, column, at });
+        at
     }
 
     fn span(&self, span: saphyr_parser::Span) -> Span {

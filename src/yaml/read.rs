@@ -1,6 +1,7 @@
 //! Typed reading of nodes, which reports every mistake and goes on.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use serde::de::DeserializeOwned;
 
@@ -35,9 +36,9 @@ impl Problems {
     }
 
     /// Reports a value of the wrong kind.
-    fn wrong_kind(&self, node: &Node, what: &str, wanted: &str) {
+    fn wrong_kind(&self, node: &Node, subject: &str, wanted: &str) {
         let Some(found) = node.found() else { return };
-        let message = format!("`{what}` must be {wanted}, but this is {found}");
+        let message = format!("{subject} must be {wanted}, but this is {found}");
         let mut finding =
             Diagnostic::error(Code::YAML_BAD_VALUE, node.span, message).label(format!("{wanted} is needed"));
         if let Kind::Scalar { text, plain: true } = &node.kind
@@ -66,13 +67,13 @@ enum Scalar {
 
 impl Node {
     /// The text of a scalar that is text; reports anything else.
-    pub(crate) fn text(&self, what: &str, problems: &Problems) -> Option<Spanned<String>> {
+    pub(crate) fn text(&self, key: &str, problems: &Problems) -> Option<Spanned<String>> {
         match &self.kind {
             Kind::Scalar { text, plain } if scalar(text, *plain) == Scalar::Text => {
                 Some(Spanned::new(text.clone(), self.span))
             }
             _ => {
-                problems.wrong_kind(self, what, TEXT);
+                problems.wrong_kind(self, &format!("`{key}`"), TEXT);
                 None
             }
         }
@@ -81,7 +82,7 @@ impl Node {
     /// A scalar as a Rust number or truth value; reports anything else as not being `wanted`.
     pub(crate) fn plain<T: DeserializeOwned>(
         &self,
-        what: &str,
+        key: &str,
         wanted: &str,
         problems: &Problems,
     ) -> Option<T> {
@@ -90,25 +91,25 @@ impl Node {
         {
             return Some(value);
         }
-        problems.wrong_kind(self, what, wanted);
+        problems.wrong_kind(self, &format!("`{key}`"), wanted);
         None
     }
 
     /// The items of a list; reports anything else.
-    pub(crate) fn list(&self, what: &str, problems: &Problems) -> Option<&[Node]> {
+    pub(crate) fn list(&self, key: &str, problems: &Problems) -> Option<&[Node]> {
         if let Kind::List(items) = &self.kind {
             return Some(items);
         }
-        problems.wrong_kind(self, what, LIST);
+        problems.wrong_kind(self, &format!("`{key}`"), LIST);
         None
     }
 
     /// The entries of a mapping whose keys are the author's own; reports anything else.
-    pub(crate) fn entries(&self, what: &str, problems: &Problems) -> Option<&[Entry]> {
+    pub(crate) fn entries(&self, key: &str, problems: &Problems) -> Option<&[Entry]> {
         if let Kind::Map(entries) = &self.kind {
             return Some(entries);
         }
-        problems.wrong_kind(self, what, MAPPING);
+        problems.wrong_kind(self, &format!("`{key}`"), MAPPING);
         None
     }
 
@@ -161,7 +162,10 @@ pub(crate) struct Keys<'n> {
 impl<'n> Keys<'n> {
     /// Starts reading a node; reports one that is no mapping.
     pub(crate) fn of(node: &'n Node, what: &'static str, at: Span, problems: &'n Problems) -> Option<Self> {
-        let entries = node.entries(what, problems)?;
+        let Kind::Map(entries) = &node.kind else {
+            problems.wrong_kind(node, what, MAPPING);
+            return None;
+        };
         Some(Self { entries, what, at, known: Vec::new(), problems })
     }
 
@@ -237,7 +241,9 @@ impl<'n> Keys<'n> {
     }
 
     /// Reports every key that nobody asked for.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
+        let mut seen = HashSet::new();
+        self.known.retain(|key| seen.insert(*key));
         for Entry { key, .. } in self.entries {
             if self.known.contains(&key.value.as_str()) {
                 continue;

@@ -1,0 +1,485 @@
+//! Reads `mapwright.yaml`.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use url::{Host, Url};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{FileId, Sources, Span, Spanned};
+use crate::yaml::{Entry, Keys, Kind, Node, Problems, parse as parse_yaml};
+
+use super::expand::{Environment, expand, has_reference};
+use super::model::{
+    Hubspot, Limits, Pair, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
+};
+
+/// The largest configuration that is read; a pair takes about 500 bytes.
+const MAX_BYTES: usize = 1 << 20;
+/// The only edition of the language.
+const LANGUAGE: u32 = 1;
+
+const HUBSPOT_URL: &str = "https://api.hubapi.com";
+const HUBSPOT_PATH: &str = "v3";
+const SALESFORCE_URL: &str = "https://login.salesforce.com";
+const SALESFORCE_VERSION: &str = "58.0";
+const SQLITE: &str = ".mapwright/mapwright.db";
+const LISTEN: &str = "127.0.0.1:8080";
+/// HubSpot delivers up to 100 events of about 500 bytes each; this leaves room for twenty times as much.
+const BODY_BYTES: usize = 1 << 20;
+/// HubSpot's docs on validating requests: refuse a v3 signature that is older than five minutes.
+const CLOCK_SKEW_SECONDS: u64 = 300;
+const WORKERS: usize = 4;
+const MAX_ATTEMPTS: u32 = 10;
+const HTTP_TIMEOUT_SECONDS: u64 = 30;
+
+/// A read `mapwright.yaml` whose `${NAME}` references still stand.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The language edition.
+    pub language: u32,
+    /// The names of the pairs, each with its place, in file order.
+    pub pairs: Vec<Spanned<String>>,
+    root: Node,
+    file: FileId,
+    text: Arc<str>,
+}
+
+impl Config {
+    /// Replaces every `${NAME}` by what the environment holds; reports all that are not set, and every value that turns
+    /// out wrong.
+    pub fn resolve(
+        &self,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<ResolvedConfig, Vec<Diagnostic>> {
+        let reading = Reading::new(self.file, &self.text, Some(environment));
+        let config = reading.config(&self.root);
+        let findings = reading.findings();
+        config.filter(|_| findings.is_empty()).ok_or(findings)
+    }
+}
+
+/// Reads the structure of the file without any environment; reports every mistake that shows already. `None` is a file
+/// that cannot be read at all or names another edition.
+pub fn parse(sources: &mut Sources, name: &str, text: &str) -> (Option<Config>, Vec<Diagnostic>) {
+    let file = sources.add(name, text);
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes; at most {MAX_BYTES} are read", text.len());
+        return (None, vec![Diagnostic::error(Code::FILE_TOO_LARGE, Span::new(file, 0, 0), message)]);
+    }
+    let (root, mut findings) = parse_yaml(file, text);
+    let Some(root) = root else { return (None, findings) };
+    let reading = Reading::new(file, text, None);
+    reading.config(&root);
+    findings.extend(reading.findings());
+    findings.sort_by_key(|finding| finding.span().start);
+    if findings.iter().any(|finding| finding.code == Code::EDITION) {
+        return (None, findings);
+    }
+    let pairs = pair_names(&root);
+    let text = sources.file(file).shared_text();
+    (Some(Config { language: LANGUAGE, pairs, root, file, text }), findings)
+}
+
+fn pair_names(root: &Node) -> Vec<Spanned<String>> {
+    let find = |node: &'_ Node| match &node.kind {
+        Kind::Map(entries) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
+    };
+    let Kind::Map(entries) = &root.kind else { return Vec::new() };
+    entries.iter().find(|entry| entry.key.value == "pairs").map_or_else(Vec::new, |entry| find(&entry.value))
+}
+
+/// One reading of the file. Without an environment, a value that depends on one is left out and nothing is said; with
+/// one, every value that is left out was reported.
+struct Reading<'c> {
+    file: FileId,
+    text: &'c str,
+    environment: Option<Environment<'c>>,
+    problems: Problems,
+}
+
+impl<'c> Reading<'c> {
+    fn new(file: FileId, text: &'c str, environment: Option<Environment<'c>>) -> Self {
+        Self { file, text, environment, problems: Problems::default() }
+    }
+
+    fn findings(self) -> Vec<Diagnostic> {
+        let mut findings = self.problems.into_findings();
+        findings.sort_by_key(|finding| finding.span().start);
+        findings
+    }
+
+    fn keys<'n>(&'n self, entry: &'n Entry, what: &'static str) -> Option<Keys<'n>> {
+        Keys::of(&entry.value, what, entry.key.span, &self.problems)
+    }
+
+    fn bad(&self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.report(Diagnostic::error(Code::YAML_BAD_VALUE, span, message).help(help));
+    }
+
+    fn config(&self, root: &Node) -> Option<ResolvedConfig> {
+        let mut keys = Keys::of(root, "the configuration", Span::new(self.file, 0, 0), &self.problems)?;
+        let language = keys.need("language").and_then(|entry| self.language(entry));
+        let pairs = keys.entry("pairs").and_then(|entry| entry.value.entries("pairs", &self.problems));
+        let store = keys.entry("store").map(|entry| self.store(entry));
+        let serve = self.serve(keys.entry("serve"));
+        let limits = self.limits(keys.entry("limits"));
+        let allow_private_addresses = keys.flag("allow_private_addresses").unwrap_or(false);
+        keys.finish();
+        let pairs = pairs.unwrap_or_default().iter().filter_map(|entry| self.pair(entry));
+        let pairs = pairs.map(|pair| (pair.name.clone(), pair)).collect::<IndexMap<_, _>>();
+        let store = store.unwrap_or_else(|| Some(Store::Sqlite(SQLITE.to_owned())));
+        Some(ResolvedConfig {
+            language: language?,
+            pairs,
+            store: store?,
+            serve: serve?,
+            limits: limits?,
+            allow_private_addresses,
+        })
+    }
+
+    fn language(&self, entry: &Entry) -> Option<u32> {
+        let language = entry.value.plain("language", "a whole number", &self.problems)?;
+        if language == LANGUAGE {
+            return Some(language);
+        }
+        let message = format!("this version does not read edition {language} of the language");
+        let finding = Diagnostic::error(Code::EDITION, entry.value.span, message);
+        self.problems.report(finding.help(format!("the only edition is {LANGUAGE}")));
+        None
+    }
+
+    fn pair(&self, entry: &Entry) -> Option<Pair> {
+        let name = &entry.key;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if name.value.is_empty() || !name.value.chars().all(plain) {
+            let message = format!("`{}` cannot name a pair", name.value);
+            self.bad(name.span, message, "use letters, digits, `_` and `-`");
+        }
+        let mut keys = self.keys(entry, "a pair")?;
+        let hubspot = keys.need("hubspot").and_then(|entry| self.hubspot(entry));
+        let salesforce = keys.need("salesforce").and_then(|entry| self.salesforce(entry));
+        keys.finish();
+        Some(Pair { name: name.value.clone(), hubspot: hubspot?, salesforce: salesforce? })
+    }
+
+    fn hubspot(&self, entry: &Entry) -> Option<Hubspot> {
+        let mut keys = self.keys(entry, "`hubspot`")?;
+        let portal = keys.need("portal").and_then(|entry| self.number(entry));
+        let base_url = self.url(keys.entry("base_url"), HUBSPOT_URL);
+        let api_path = self.version(keys.entry("api_path"), HUBSPOT_PATH);
+        let local = base_url.as_ref().is_some_and(is_loopback);
+        let token = keys.need("token").and_then(|entry| self.secret(&entry.value, "token", local));
+        let app_id = keys.entry("app_id").map(|entry| self.number(entry));
+        let webhook = keys.entry("webhook").map(|entry| self.webhook(entry, local));
+        keys.finish();
+        let (app_id, webhook) = (optional(app_id)?, optional(webhook)?);
+        Some(Hubspot {
+            portal: portal?,
+            base_url: base_url?,
+            api_path: api_path?,
+            token: token?,
+            app_id,
+            webhook,
+        })
+    }
+
+    fn webhook(&self, entry: &Entry, local: bool) -> Option<Webhook> {
+        let mut keys = self.keys(entry, "`webhook`")?;
+        let secrets = keys.need("secrets");
+        let public_url = keys.need("public_url").and_then(|entry| self.url(Some(entry), ""));
+        keys.finish();
+        let secrets = secrets?;
+        let items = secrets.value.list("secrets", &self.problems)?;
+        if !(1..=2).contains(&items.len()) {
+            let message = format!("`secrets` holds {} secrets", items.len());
+            self.bad(secrets.value.span, message, "list one, or during a rotation two: the new and the old");
+        }
+        let secrets: Option<Vec<_>> = items.iter().map(|item| self.secret(item, "secrets", local)).collect();
+        Some(Webhook { secrets: secrets?, public_url: public_url? })
+    }
+
+    fn salesforce(&self, entry: &Entry) -> Option<Salesforce> {
+        let mut keys = self.keys(entry, "`salesforce`")?;
+        let login_url = self.url(keys.entry("login_url"), SALESFORCE_URL);
+        let api_version = self.version(keys.entry("api_version"), SALESFORCE_VERSION);
+        let local = login_url.as_ref().is_some_and(is_loopback);
+        let auth = keys.need("auth").and_then(|entry| self.auth(entry, local));
+        keys.finish();
+        Some(Salesforce { login_url: login_url?, api_version: api_version?, auth: auth? })
+    }
+
+    fn auth(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
+        let mut keys = self.keys(entry, "`auth`")?;
+        let flows = ["client_credentials", "jwt_bearer", "refresh_token"].map(|flow| keys.entry(flow));
+        keys.finish();
+        let [client_credentials, jwt_bearer, refresh_token] = flows;
+        match flows.iter().flatten().count() {
+            1 => {}
+            0 => {
+                let message = "`auth` names no way to log in";
+                let help = "write one of `client_credentials`, `jwt_bearer` and `refresh_token`";
+                self.problems
+                    .report(Diagnostic::error(Code::YAML_MISSING_KEY, entry.key.span, message).help(help));
+            }
+            _ => self.bad(entry.key.span, "`auth` names several ways to log in", "keep one of them"),
+        }
+        let credentials = client_credentials.map(|entry| self.client_credentials(entry, local));
+        let jwt = jwt_bearer.map(|entry| self.jwt_bearer(entry, local));
+        let refresh = refresh_token.map(|entry| self.refresh_token(entry, local));
+        credentials.or(jwt).or(refresh).flatten()
+    }
+
+    fn client_credentials(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
+        let mut keys = self.keys(entry, "`client_credentials`")?;
+        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
+        let client_secret = keys.need("client_secret").and_then(|entry| self.secret_of(entry, local));
+        keys.finish();
+        Some(SalesforceAuth::ClientCredentials { client_id: client_id?, client_secret: client_secret? })
+    }
+
+    fn jwt_bearer(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
+        let mut keys = self.keys(entry, "`jwt_bearer`")?;
+        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
+        let username = keys.need("username").and_then(|entry| self.text(entry));
+        let pem = keys.entry("private_key");
+        let file = keys.entry("private_key_file");
+        let audience = keys.entry("audience").map(|entry| self.text(entry));
+        keys.finish();
+        let private_key = match (pem, file) {
+            (Some(pem), None) => self.secret_of(pem, local).map(PrivateKey::Pem),
+            (None, Some(file)) => self.text(file).map(PrivateKey::File),
+            (Some(_), Some(file)) => {
+                self.bad(
+                    file.key.span,
+                    "`private_key` and `private_key_file` exclude each other",
+                    "keep one of them",
+                );
+                None
+            }
+            (None, None) => {
+                let message = "`jwt_bearer` needs the key `private_key_file` or `private_key`";
+                self.problems.report(Diagnostic::error(Code::YAML_MISSING_KEY, entry.key.span, message));
+                None
+            }
+        };
+        let audience = optional(audience)?;
+        Some(SalesforceAuth::JwtBearer {
+            client_id: client_id?,
+            username: username?,
+            private_key: private_key?,
+            audience,
+        })
+    }
+
+    fn refresh_token(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
+        let mut keys = self.keys(entry, "`refresh_token`")?;
+        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
+        let client_secret = keys.entry("client_secret").map(|entry| self.secret_of(entry, local));
+        let refresh_token = keys.need("refresh_token").and_then(|entry| self.secret_of(entry, local));
+        keys.finish();
+        let client_secret = optional(client_secret)?;
+        Some(SalesforceAuth::RefreshToken {
+            client_id: client_id?,
+            client_secret,
+            refresh_token: refresh_token?,
+        })
+    }
+
+    fn store(&self, entry: &Entry) -> Option<Store> {
+        let mut keys = self.keys(entry, "`store`")?;
+        let sqlite = keys.need("sqlite").and_then(|entry| self.text(entry));
+        keys.finish();
+        sqlite.map(Store::Sqlite)
+    }
+
+    fn serve(&self, entry: Option<&Entry>) -> Option<Serve> {
+        // INVARIANT: the default is an address; a test reads it.
+        let default = || LISTEN.parse().ok();
+        let Some(entry) = entry else {
+            let (max_body_bytes, clock_skew_seconds) = (BODY_BYTES, CLOCK_SKEW_SECONDS);
+            return Some(Serve {
+                listen: default()?,
+                max_body_bytes,
+                clock_skew_seconds,
+                allow_remote: false,
+            });
+        };
+        let mut keys = self.keys(entry, "`serve`")?;
+        let listen_entry = keys.entry("listen");
+        let listen = listen_entry.map_or_else(default, |entry| self.address(entry));
+        let max_body_bytes =
+            keys.entry("max_body_bytes").map_or(Some(BODY_BYTES), |entry| self.number(entry));
+        let skew =
+            keys.entry("clock_skew_seconds").map_or(Some(CLOCK_SKEW_SECONDS), |entry| self.number(entry));
+        let allow_remote = keys.flag("allow_remote").unwrap_or(false);
+        keys.finish();
+        if let (Some(listen), Some(entry)) = (listen, listen_entry)
+            && !listen.ip().is_loopback()
+            && !allow_remote
+        {
+            let message = format!("`{listen}` can be reached from other machines");
+            let help = "listen on 127.0.0.1 behind a proxy, or add `allow_remote: true`";
+            self.bad(entry.value.span, message, help);
+        }
+        let (max_body_bytes, clock_skew_seconds) = (max_body_bytes?, skew?);
+        Some(Serve { listen: listen?, max_body_bytes, clock_skew_seconds, allow_remote })
+    }
+
+    fn limits(&self, entry: Option<&Entry>) -> Option<Limits> {
+        let (workers, max_attempts, http_timeout_seconds) = (WORKERS, MAX_ATTEMPTS, HTTP_TIMEOUT_SECONDS);
+        let Some(entry) = entry else { return Some(Limits { workers, max_attempts, http_timeout_seconds }) };
+        let mut keys = self.keys(entry, "`limits`")?;
+        let workers = keys.entry("workers").map_or(Some(workers), |entry| self.positive(entry));
+        let max_attempts =
+            keys.entry("max_attempts").map_or(Some(max_attempts), |entry| self.positive(entry));
+        let timeout = keys.entry("http_timeout_seconds");
+        let timeout = timeout.map_or(Some(http_timeout_seconds), |entry| self.positive(entry));
+        keys.finish();
+        Some(Limits { workers: workers?, max_attempts: max_attempts?, http_timeout_seconds: timeout? })
+    }
+
+    /// A text with its references replaced.
+    fn text(&self, entry: &Entry) -> Option<String> {
+        self.expanded(&entry.value, &entry.key.value)
+    }
+
+    fn expanded(&self, node: &Node, key: &str) -> Option<String> {
+        let text = node.text(key, &self.problems)?;
+        if text.value.is_empty() {
+            self.bad(node.span, format!("`{key}` is empty"), "write a value, or remove the key");
+            return None;
+        }
+        expand(&text.value, node, self.text, self.environment, &self.problems)
+    }
+
+    fn secret_of(&self, entry: &Entry, local: bool) -> Option<SecretString> {
+        self.secret(&entry.value, &entry.key.value, local)
+    }
+
+    /// A secret, which must come from the environment unless it is for a server on this machine (the sandbox).
+    fn secret(&self, node: &Node, key: &str, local: bool) -> Option<SecretString> {
+        let value = self.expanded(node, key);
+        if let Kind::Scalar { text, .. } = &node.kind
+            && !local
+            && value.is_some()
+            && !has_reference(text)
+        {
+            let message = format!("`{key}` is a secret and stands here in the clear");
+            let name = key.to_uppercase();
+            self.problems.report(
+                Diagnostic::error(Code::SECRET_IN_CLEAR, node.span, message)
+                    .label("everyone who can read the file has it")
+                    .help(format!("write `${{{name}}}`, set that variable, and replace the secret")),
+            );
+        }
+        value.map(SecretString::from)
+    }
+
+    /// A number, in the clear or from the environment.
+    fn number<T: DeserializeOwned + FromStr>(&self, entry: &Entry) -> Option<T> {
+        let key = &entry.key.value;
+        match &entry.value.kind {
+            Kind::Scalar { text, .. } if text.contains("${") => {
+                let text = self.text(entry)?;
+                let number = text.trim().parse().ok();
+                if number.is_none() {
+                    let message =
+                        format!("`{key}` must be a whole number, but the environment gives other text");
+                    self.bad(entry.value.span, message, "look at the variable's value");
+                }
+                number
+            }
+            _ => entry.value.plain(key, "a whole number", &self.problems),
+        }
+    }
+
+    fn positive<T: DeserializeOwned + FromStr + PartialEq + Default>(&self, entry: &Entry) -> Option<T> {
+        let number: T = self.number(entry)?;
+        if number == T::default() {
+            self.bad(
+                entry.value.span,
+                format!("`{}` must be at least 1", entry.key.value),
+                "write a larger number",
+            );
+            return None;
+        }
+        Some(number)
+    }
+
+    /// A version in a URL path: one segment of plain characters.
+    fn version(&self, entry: Option<&Entry>, default: &str) -> Option<String> {
+        let Some(entry) = entry else { return Some(default.to_owned()) };
+        let version = self.text(entry)?;
+        if !version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+            || version.contains("..")
+        {
+            let message = format!("`{version}` is no version");
+            self.bad(entry.value.span, message, format!("a version looks like `{default}`"));
+            return None;
+        }
+        Some(version)
+    }
+
+    fn address(&self, entry: &Entry) -> Option<SocketAddr> {
+        let text = self.text(entry)?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            let message = format!("`{text}` is no address to listen on");
+            self.bad(entry.value.span, message, format!("write an IP address and a port: `{LISTEN}`"));
+        }
+        address
+    }
+
+    /// The address of a server: `https`, or `http` on this machine.
+    fn url(&self, entry: Option<&Entry>, default: &str) -> Option<Url> {
+        let Some(entry) = entry else { return Url::parse(default).ok() };
+        let text = self.text(entry)?;
+        // The value itself may hold a password: the messages name the key, and the report shows the line as written.
+        let (span, refuse) = (entry.value.span, |why: &str| format!("`{}` {why}", entry.key.value));
+        let Some(url) =
+            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        else {
+            self.bad(span, refuse("is no web address"), "write it in full: `https://host`");
+            return None;
+        };
+        if url.scheme() == "http" && !is_loopback(&url) {
+            self.bad(span, refuse("would carry secrets unencrypted"), "write `https://`");
+            return None;
+        }
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            self.bad(span, refuse("holds more than an address"), "remove the user, password, `?…` and `#…`");
+            return None;
+        }
+        Some(url)
+    }
+}
+
+/// Turns "absent" into a value, and "there, but left out" into `None`.
+#[expect(clippy::option_option, reason = "the outer is the key's presence, the inner its value's")]
+fn optional<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(value) => value.map(Some),
+    }
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}

@@ -1,0 +1,144 @@
+//! The resolved configuration.
+
+use std::net::SocketAddr;
+
+use indexmap::IndexMap;
+use secrecy::SecretString;
+use url::Url;
+
+/// `mapwright.yaml` with every `${NAME}` replaced. Secrets show as `[REDACTED]` in `Debug`.
+#[derive(Debug, Clone)]
+pub struct ResolvedConfig {
+    /// The language edition.
+    pub language: u32,
+    /// The pairs by name, in file order.
+    pub pairs: IndexMap<String, Pair>,
+    /// Where events and links are kept.
+    pub store: Store,
+    /// The listener.
+    pub serve: Serve,
+    /// Bounds on what the runtime does.
+    pub limits: Limits,
+    /// Whether the HTTP clients may connect to private addresses.
+    pub allow_private_addresses: bool,
+}
+
+/// One HubSpot portal and the Salesforce org that it is paired with.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The pair's name.
+    pub name: String,
+    /// The portal.
+    pub hubspot: Hubspot,
+    /// The org.
+    pub salesforce: Salesforce,
+}
+
+/// A HubSpot portal.
+#[derive(Debug, Clone)]
+pub struct Hubspot {
+    /// The portal's id, as `portalId` in its events.
+    pub portal: u64,
+    /// Where its API is.
+    pub base_url: Url,
+    /// The part of the paths that names the version (`v3`).
+    pub api_path: String,
+    /// The private app's token.
+    pub token: SecretString,
+    /// The app's id: its own writes come back as events with this `sourceId`.
+    pub app_id: Option<u64>,
+    /// Its webhooks; without them, `serve` accepts none.
+    pub webhook: Option<Webhook>,
+}
+
+/// How HubSpot's deliveries are verified.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The app's client secret, and for a rotation the one before it.
+    pub secrets: Vec<SecretString>,
+    /// The address that HubSpot signs, also behind a proxy.
+    pub public_url: Url,
+}
+
+/// A Salesforce org.
+#[derive(Debug, Clone)]
+pub struct Salesforce {
+    /// Where tokens are asked for.
+    pub login_url: Url,
+    /// The API version, as in its URLs (`58.0`).
+    pub api_version: String,
+    /// How tokens are asked for.
+    pub auth: SalesforceAuth,
+}
+
+/// An OAuth 2.0 flow of a connected app.
+#[derive(Debug, Clone)]
+pub enum SalesforceAuth {
+    /// Client credentials.
+    ClientCredentials {
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret.
+        client_secret: SecretString,
+    },
+    /// A JWT signed with the app's private key.
+    JwtBearer {
+        /// The consumer key.
+        client_id: String,
+        /// The user that the app acts for.
+        username: String,
+        /// The key that signs.
+        private_key: PrivateKey,
+        /// The `aud` claim; the login URL where absent.
+        audience: Option<String>,
+    },
+    /// A stored refresh token.
+    RefreshToken {
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret, where the app demands one.
+        client_secret: Option<SecretString>,
+        /// The token.
+        refresh_token: SecretString,
+    },
+}
+
+/// A private key in PEM.
+#[derive(Debug, Clone)]
+pub enum PrivateKey {
+    /// The key itself.
+    Pem(SecretString),
+    /// A file with the key, relative to the project; the caller reads it.
+    File(String),
+}
+
+/// Where events and links are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// A SQLite file, relative to the project.
+    Sqlite(String),
+}
+
+/// The webhook listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// The address and port.
+    pub listen: SocketAddr,
+    /// The longest body accepted.
+    pub max_body_bytes: usize,
+    /// How far a delivery's time stamp may be from now, in either direction.
+    pub clock_skew_seconds: u64,
+    /// Whether it may listen on more than loopback.
+    pub allow_remote: bool,
+}
+
+/// Bounds on what the runtime does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Jobs at a time.
+    pub workers: usize,
+    /// How often a job is tried before it is parked.
+    pub max_attempts: u32,
+    /// How long one HTTP call may take.
+    pub http_timeout_seconds: u64,
+}
