@@ -27,6 +27,9 @@ use mapwright::syntax;
 /// Begins a section.
 const SECTION: &str = "#=== ";
 
+/// Separates the part of a section that stands in its frame from items beside the frame.
+const BESIDE: &str = "#--- ";
+
 /// Begins a line of an expectation.
 const EXPECT: &str = "#~";
 
@@ -51,8 +54,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Codes whose whole report is kept as a golden, because people meet them most.
 const RENDERED: &[&str] = &[
-    "E0101", "E0202", "E0203", "E0301", "E0304", "E0305", "E0308", "E0401", "E0501", "E0601", "E0602", "E0701", "E0702",
-    "E0801", "E1002", "W0003",
+    "E0101", "E0202", "E0203", "E0301", "E0304", "E0305", "E0308", "E0401", "E0501", "E0601", "E0602",
+    "E0701", "E0702", "E0801", "E1002", "W0003",
 ];
 
 #[test]
@@ -86,9 +89,11 @@ fn every_code_has_a_case() {
     }
     let codes: BTreeSet<_> = CODES.iter().map(|page| page.code.0).collect();
     let elsewhere: BTreeSet<_> = ELSEWHERE.iter().map(|(code, _)| *code).collect();
-    let missing: Vec<_> = codes.iter().filter(|code| !seen.contains(**code) && !elsewhere.contains(**code)).collect();
+    let missing: Vec<_> =
+        codes.iter().filter(|code| !seen.contains(**code) && !elsewhere.contains(**code)).collect();
     assert!(missing.is_empty(), "codes without a case: {missing:?}");
-    let needless: Vec<_> = elsewhere.iter().filter(|code| seen.contains(**code) || !codes.contains(*code)).collect();
+    let needless: Vec<_> =
+        elsewhere.iter().filter(|code| seen.contains(**code) || !codes.contains(*code)).collect();
     assert!(needless.is_empty(), "exceptions that are none: {needless:?}");
 }
 
@@ -133,7 +138,11 @@ const MAPPING: Frame = Frame {
     after: "  fields { Title <- nickname }\n}\n",
 };
 
-fn run_file(text: &str, seen: &mut BTreeSet<&'static str>, rendered: &mut BTreeMap<&'static str, String>) -> String {
+fn run_file(
+    text: &str,
+    seen: &mut BTreeSet<&'static str>,
+    rendered: &mut BTreeMap<&'static str, String>,
+) -> String {
     let (head, sections) = split(text);
     let mut out = head;
     for (name, body) in sections {
@@ -172,11 +181,12 @@ fn run_section(
         name if name.ends_with("(mapping)") => MAPPING,
         _ => WHOLE,
     };
-    let source: String =
-        body.lines().filter(|line| !line.starts_with(EXPECT)).map(|line| format!("{line}\n")).collect();
+    let lines: Vec<_> = body.lines().filter(|line| !line.starts_with(EXPECT)).collect();
+    let (text, numbers) = framed(&frame, &lines);
     let mut sources = Sources::new();
-    let schemas = Schemas { hubspot: schema(&mut sources, "hubspot"), salesforce: schema(&mut sources, "salesforce") };
-    let file = sources.add("case.map", format!("{}{source}{}", frame.before, frame.after));
+    let schemas =
+        Schemas { hubspot: schema(&mut sources, "hubspot"), salesforce: schema(&mut sources, "salesforce") };
+    let file = sources.add("case.map", text);
     let (tree, mut findings) = syntax::parse(&sources, file);
     findings.extend(check(&[tree], &schemas, &sources).1);
     findings.sort_by(|a, b| a.order(&sources).cmp(&b.order(&sources)));
@@ -188,25 +198,35 @@ fn run_section(
                 .or_insert_with(|| human(&sources, std::slice::from_ref(finding), false, 100));
         }
     }
-    annotate(&sources, &source, frame.before.lines().count(), &findings)
+    annotate(&sources, &lines, &numbers, &findings)
+}
+
+/// A section in its frame, and for each line of the whole the line of the section that it is.
+fn framed(frame: &Frame, lines: &[&str]) -> (String, Vec<Option<usize>>) {
+    let beside = lines.iter().position(|line| line.starts_with(BESIDE)).unwrap_or(lines.len());
+    let before = frame.before.lines().map(|line| (line, None));
+    let after = frame.after.lines().map(|line| (line, None));
+    let inside = lines.iter().enumerate().take(beside).map(|(index, line)| (*line, Some(index)));
+    let outside = lines.iter().enumerate().skip(beside + 1).map(|(index, line)| (*line, Some(index)));
+    let all: Vec<_> = before.chain(inside).chain(after).chain(outside).collect();
+    let text = all.iter().map(|(line, _)| format!("{line}\n")).collect();
+    (text, all.into_iter().map(|(_, number)| number).collect())
 }
 
 /// The source with each finding under its line.
-fn annotate(sources: &Sources, source: &str, skipped: usize, findings: &[Diagnostic]) -> String {
-    let lines: Vec<_> = source.lines().collect();
+fn annotate(sources: &Sources, lines: &[&str], numbers: &[Option<usize>], findings: &[Diagnostic]) -> String {
     let mut notes: BTreeMap<usize, String> = BTreeMap::new();
     for finding in findings {
         let span = finding.span();
         let (line, column) = sources.file(span.file).position(span.start);
         let (end_line, end_column) = sources.file(span.file).position(span.end);
-        let inside = line > skipped && line <= skipped + lines.len();
-        let at = if inside { line - skipped } else { lines.len() };
-        let note = notes.entry(at).or_default();
-        if inside {
+        let number = numbers.get(line - 1).copied().flatten();
+        let note = notes.entry(number.unwrap_or(lines.len())).or_default();
+        if let Some(number) = number {
             let width = if end_line == line {
                 end_column.saturating_sub(column).max(1)
             } else {
-                lines[at - 1].chars().count() + 1 - column
+                lines[number].chars().count() + 1 - column
             };
             // Carets need two columns for their own mark; a span that begins before them is told by its number.
             if column > EXPECT.len() {
@@ -223,12 +243,13 @@ fn annotate(sources: &Sources, source: &str, skipped: usize, findings: &[Diagnos
             note.push_str(&format!("{EXPECT}   help: {help}\n"));
         }
     }
-    let mut out = notes.remove(&0).unwrap_or_default();
+    let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
         out.push_str(line);
         out.push('\n');
-        out.push_str(notes.get(&(index + 1)).map_or("", String::as_str));
+        out.push_str(notes.get(&index).map_or("", String::as_str));
     }
+    out.push_str(notes.get(&lines.len()).map_or("", String::as_str));
     out
 }
 

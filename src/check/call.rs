@@ -156,7 +156,7 @@ impl Scope<'_> {
             self.report(finding.and(facts.typed.span, "the picklist is here"));
             return false;
         }
-        if foreign.is_empty() || matches!(facts.typed.otherwise, Some(_)) && !self.is_other_field(facts, ty) {
+        if foreign.is_empty() || facts.typed.otherwise.is_some() && !is_other_field(facts, ty) {
             return true;
         }
         let message =
@@ -167,10 +167,6 @@ impl Scope<'_> {
         let finding = finding.and(facts.typed.span, "the picklist is here");
         self.report(finding.help("write a picklist for this field"));
         false
-    }
-
-    fn is_other_field(&self, facts: &PicklistFacts<'_>, ty: &Type) -> bool {
-        matches!(ty, Type::Picklist(Options::Field(object, field)) if (object, field) != (&facts.typed.from.0, &facts.typed.from.1))
     }
 
     /// Whether every value that can come has a translation.
@@ -184,6 +180,11 @@ impl Scope<'_> {
             _ => false,
         }
     }
+}
+
+fn is_other_field(facts: &PicklistFacts<'_>, ty: &Type) -> bool {
+    let (from, name) = &facts.typed.from;
+    matches!(ty, Type::Picklist(Options::Field(object, field)) if object != from || field != name)
 }
 
 /// The value of a literal argument.

@@ -272,7 +272,6 @@ impl<'a> Scope<'a> {
                 parts.iter().flat_map(|part| self.proves(part, false)).collect()
             }
             ConditionKind::Or(parts) => self.proved_by_all(parts),
-            ConditionKind::And(_) => Vec::new(),
             ConditionKind::Not(inner) => self.proves(inner, !holds),
             // A comparison with a blank is false, and `!=` is its opposite.
             ConditionKind::Compare(left, op, right) if (*op == CompareOp::Ne) != holds => {

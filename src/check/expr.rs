@@ -17,7 +17,7 @@ use super::world::Obj;
 /// The most digits of an exact decimal number.
 const MAX_DIGITS: u32 = 28;
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Types a value.
     pub(super) fn value(&mut self, value: &ast::Value) -> Expr {
         let span = value.span;

@@ -247,15 +247,11 @@ fn check_blank(
     let why = scope.why_blank(value);
     let finding = Diagnostic::error(Code::REQUIRED_BLANK, value.span, format!("{required}, and {why}"));
     let finding = finding.label("can be blank").and(field.span, "required here");
-    let help = match into.typed.ty {
-        Type::Boolean => "give a value for a blank: `first_present(VALUE, false)`".to_owned(),
-        _ => {
-            let text = scope.world.sources.slice(value.span);
-            format!(
-                "give a value for a blank: `first_present({text}, \"Unknown\")`, or ask for it: `only if … is present`"
-            )
-        }
-    };
+    let text = scope.world.sources.slice(value.span);
+    let default = if into.typed.ty == Type::Boolean { "false" } else { "\"Unknown\"" };
+    let help = format!(
+        "give a value for a blank: `first_present({text}, {default})`, or ask for it: `only if … is present`"
+    );
     scope.report(finding.help(help));
 }
 

@@ -63,32 +63,25 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping) -> Option<Mapping>
 fn end<'a>(
     world: &World<'a>,
     mapping: &ast::Mapping,
-    word: &str,
+    end: &str,
     written: &[ast::ObjectRef],
 ) -> Option<Obj<'a>> {
     if let [first, second, ..] = written {
-        let finding = Diagnostic::error(Code::REPEATED, second.span, format!("`{word}` is written twice"));
+        let finding = Diagnostic::error(Code::REPEATED, second.span, format!("`{end}` is written twice"));
         world.report(finding.and(first.span, "first here").help("a mapping has one source and one target"));
     }
-    match written.first() {
-        Some(reference) => world.object(reference),
-        None => {
-            let example = if word == "from" { "hubspot.contact" } else { "salesforce.Lead" };
-            if !world.is_written(mapping.span, &[word]) {
-                report_incomplete(
-                    world,
-                    mapping,
-                    word,
-                    &format!("write `{word} OBJECT`, such as `{word} {example}`"),
-                );
-            }
-            None
-        }
+    if let Some(reference) = written.first() {
+        return world.object(reference);
     }
+    let example = if end == "from" { "hubspot.contact" } else { "salesforce.Lead" };
+    if !world.is_written(mapping.span, &[end]) {
+        report_incomplete(world, mapping, end, &format!("write `{end} OBJECT`, such as `{end} {example}`"));
+    }
+    None
 }
 
-fn report_incomplete(world: &World<'_>, mapping: &ast::Mapping, word: &str, help: &str) {
-    let message = format!("the mapping `{}` has no `{word}`", mapping.name.value);
+fn report_incomplete(world: &World<'_>, mapping: &ast::Mapping, missing: &str, help: &str) {
+    let message = format!("the mapping `{}` has no `{missing}`", mapping.name.value);
     world.report(Diagnostic::error(Code::INCOMPLETE, mapping.name.span, message).help(help));
 }
 
@@ -106,7 +99,7 @@ fn check_sides(
     }
 }
 
-fn add_withs<'a>(scope: &mut Scope<'a>, withs: &[ast::With]) {
+fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
     for with in withs {
         let (object, kind) = match &with.source {
             ast::WithSource::Primary(object) => (object, AssociationKind::Primary),

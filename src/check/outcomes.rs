@@ -14,14 +14,6 @@ use super::world::Obj;
 /// Where a converted Lead goes on.
 const CONTACT: &str = "Contact";
 
-/// What can happen in a mapping.
-struct Possible {
-    many: bool,
-    taken: bool,
-    converted: bool,
-    duplicate: bool,
-}
-
 /// Checks the outcomes of a mapping.
 pub(super) fn check(
     scope: &Scope<'_>,
@@ -59,33 +51,38 @@ pub(super) fn creates(mapping: &ast::Mapping) -> bool {
     })
 }
 
-fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool) -> Possible {
+/// The outcomes that can happen and must be written.
+fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool) -> Vec<Situation> {
     let adopts = ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
-    Possible {
-        many: ladder.has_rungs,
-        taken: ladder.has_key && adopts,
-        converted: target.object.convertible,
-        duplicate: creates && target.name.side == Side::Salesforce,
-    }
+    let can = [
+        (Situation::None(None), true),
+        (Situation::Many, ladder.has_rungs),
+        (Situation::Taken, ladder.has_key && adopts),
+        (Situation::Converted, target.object.convertible),
+        (Situation::Duplicate, creates && target.name.side == Side::Salesforce),
+        (Situation::Rejected, true),
+    ];
+    can.into_iter().filter(|(_, can)| *can).map(|(situation, _)| situation).collect()
 }
 
 fn check_possible(
     scope: &Scope<'_>,
     target: Option<&Obj<'_>>,
     outcome: &ast::Outcome,
-    possible: &Possible,
+    possible: &[Situation],
     ladder: &Ladder,
 ) {
     let name = target.map_or_else(String::new, |target| target.name.to_string());
+    let cannot = |situation: Situation| !possible.contains(&situation);
     let why = match outcome.situation.value {
         Situation::None(Some(_)) => "an outcome names its side only in a `sync`".to_owned(),
-        Situation::Many if !possible.many => "a unique key never finds several records".to_owned(),
+        Situation::Many if cannot(Situation::Many) => "a unique key never finds several records".to_owned(),
         Situation::Taken if !ladder.has_key => "without a key no record can hold another's".to_owned(),
-        Situation::Taken if !possible.taken => format!("no rung but the key looks for a `{name}`"),
-        Situation::Converted if !possible.converted => {
+        Situation::Taken if cannot(Situation::Taken) => format!("no rung but the key looks for a `{name}`"),
+        Situation::Converted if cannot(Situation::Converted) => {
             format!("a `{name}` is never converted; only a Lead is")
         }
-        Situation::Duplicate if !possible.duplicate => match target.map(|target| target.name.side) {
+        Situation::Duplicate if cannot(Situation::Duplicate) => match target.map(|target| target.name.side) {
             Some(Side::Hubspot) => "HubSpot has no duplicate rules".to_owned(),
             _ => "the mapping makes no record, so no duplicate rule blocks one".to_owned(),
         },
@@ -191,24 +188,16 @@ fn check_missing(
     scope: &Scope<'_>,
     mapping: &ast::Mapping,
     written: &IndexMap<Situation, Outcome>,
-    possible: &Possible,
+    possible: &[Situation],
 ) {
-    let needed = [
-        (Situation::None(None), true),
-        (Situation::Many, possible.many),
-        (Situation::Taken, possible.taken),
-        (Situation::Converted, possible.converted),
-        (Situation::Duplicate, possible.duplicate),
-        (Situation::Rejected, true),
-    ];
     let has = |situation: Situation| match situation {
         Situation::None(_) => written.keys().any(|key| matches!(key, Situation::None(_))),
         _ => written.contains_key(&situation),
     };
-    let missing: Vec<_> = needed
-        .into_iter()
-        .filter(|(situation, needed)| *needed && !has(*situation))
-        .map(|(situation, _)| situation)
+    let missing: Vec<_> = possible
+        .iter()
+        .copied()
+        .filter(|situation| !has(*situation))
         // A line that is written and broken has its own finding.
         .filter(|situation| !scope.world.is_written(mapping.span, &["on", words(*situation)]))
         .collect();
@@ -218,13 +207,13 @@ fn check_missing(
     let list: Vec<_> = missing.iter().map(|situation| format!("`on {}`", words(*situation))).collect();
     let message = format!("`{}` does not say what happens: {} missing", mapping.name.value, join(&list));
     let lines: Vec<_> = missing.iter().map(|situation| example(*situation)).collect();
-    let mut help = "write, or with another action".to_owned();
-    for (line, situation) in lines.iter().zip(&missing) {
-        help.push_str(&format!("\n  {line:<22} # when {}", meaning(*situation)));
-    }
+    let explained = lines.iter().zip(&missing);
+    let explained =
+        explained.map(|(line, situation)| format!("\n  {line:<19} # when {}", meaning(*situation)));
+    let help = format!("write, with the action that you want:{}", explained.collect::<Vec<_>>().concat());
     let finding = Diagnostic::error(Code::OUTCOME_MISSING, mapping.name.span, message).help(help);
     scope.report(match insertion(mapping) {
-        Some(at) => finding.fix(at, lines.iter().map(|line| format!("\n  {line}")).collect::<String>()),
+        Some(at) => finding.fix(at, format!("\n  {}", lines.join("\n  "))),
         None => finding,
     });
 }

@@ -124,27 +124,23 @@ fn check<'a>(world: &World<'a>, picklist: &'a ast::Picklist) -> PicklistFacts<'a
 fn end<'a>(
     world: &World<'a>,
     picklist: &ast::Picklist,
-    word: &str,
+    end: &str,
     written: &[ast::FieldRef],
 ) -> Option<(Obj<'a>, &'a Field)> {
     if let [first, second, ..] = written {
-        report_repeated(world, second.span, first.span, &format!("`{word}`"));
+        report_repeated(world, second.span, first.span, &format!("`{end}`"));
     }
-    let Some(reference) = written.first() else {
-        if !world.is_written(picklist.span, &[word]) {
-            let message = format!("the picklist `{}` has no `{word}`", picklist.name.value);
-            let finding = Diagnostic::error(Code::INCOMPLETE, picklist.name.span, message);
-            self_help(world, finding, word);
-        }
-        return None;
-    };
-    picklist_field(world, reference)
-}
-
-fn self_help(world: &World<'_>, finding: Diagnostic, word: &str) {
-    let example =
-        if word == "from" { "hubspot.contact.hs_analytics_source" } else { "salesforce.Lead.LeadSource" };
-    world.report(finding.help(format!("write `{word} OBJECT.FIELD`, such as `{word} {example}`")));
+    if let Some(reference) = written.first() {
+        return picklist_field(world, reference);
+    }
+    if !world.is_written(picklist.span, &[end]) {
+        let example =
+            if end == "from" { "hubspot.contact.hs_analytics_source" } else { "salesforce.Lead.LeadSource" };
+        let message = format!("the picklist `{}` has no `{end}`", picklist.name.value);
+        let finding = Diagnostic::error(Code::INCOMPLETE, picklist.name.span, message);
+        world.report(finding.help(format!("write `{end} OBJECT.FIELD`, such as `{end} {example}`")));
+    }
+    None
 }
 
 /// A picklist field by reference; another field is reported.

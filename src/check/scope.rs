@@ -95,7 +95,7 @@ impl<'a> Scope<'a> {
             }
         }
         let Some(source) = self.source.clone() else { return error(path.span) };
-        if !rest.is_empty() && self.is_owner(&source, &first.value) {
+        if !rest.is_empty() && Self::is_owner(&source, &first.value) {
             let index = self.owner_with(first.span);
             return self.with_use(index, path, rest);
         }
@@ -131,7 +131,7 @@ impl<'a> Scope<'a> {
         self.field_path(&object, RecordUse::With(index), path, rest, true)
     }
 
-    fn is_owner(&self, source: &Obj<'_>, name: &str) -> bool {
+    fn is_owner(source: &Obj<'_>, name: &str) -> bool {
         name == OWNER_NAME
             && source.name.side == Side::Hubspot
             && source.field(OWNER_PROPERTY).is_some()

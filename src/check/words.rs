@@ -1,6 +1,6 @@
 //! What findings say of types, of blanks and of failures, in the author's words.
 
-use crate::types::{Options, Type, Value};
+use crate::types::{Options, Type};
 
 use super::scope::Scope;
 use super::typed::{Condition, ConditionKind, Expr, ExprKind, RecordUse, TemplatePart, TestOp, WithKind};
@@ -86,7 +86,7 @@ pub(super) fn count(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -98,9 +98,10 @@ pub(super) fn count(number: u32) -> String {
 pub(super) fn some(names: &[String]) -> String {
     /// More do not help to find the place.
     const SHOWN: usize = 5;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+        let more = names.len() - SHOWN;
+        return format!("{text} and {more} more");
     }
     text
 }
@@ -250,7 +251,7 @@ fn failing_part(value: &Expr) -> Option<&Expr> {
             TestOp::In(values) => values.iter().find(fails),
             TestOp::Presence(_) => None,
         }),
-        ExprKind::Literal(Value::Blank) | _ => None,
+        _ => None,
     }
 }
 
