@@ -186,17 +186,23 @@ impl Pattern {
     }
 }
 
-/// Text in single quotes at the beginning of a pattern, and how long it is there. Two quotes are one.
+/// Text in single quotes at the beginning of a pattern, and how long it is there. Two quotes are one, inside and outside.
 fn quoted_piece(rest: &str) -> Result<(Piece, usize), Wrong> {
     if rest.starts_with("''") {
         return Ok((Piece::Text("'".to_owned()), 2));
     }
-    match rest[1..].find('\'') {
-        Some(end) => Ok((Piece::Text(rest[1..=end].to_owned()), end + 2)),
-        None => {
-            Err(Wrong { message: "a single quote is not closed".to_owned(), help: Some(LETTERS.to_owned()) })
+    let mut text = String::new();
+    let mut characters = rest.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        if character != '\'' {
+            text.push(character);
+        } else if characters.next_if(|(_, next)| *next == '\'').is_some() {
+            text.push('\'');
+        } else {
+            return Ok((Piece::Text(text), at + 1));
         }
     }
+    Err(Wrong { message: "a single quote is not closed".to_owned(), help: Some(LETTERS.to_owned()) })
 }
 
 fn part(run: &str) -> Result<Part, Wrong> {
@@ -243,5 +249,85 @@ fn write_part(part: Part, time: NaiveDateTime) -> String {
         Part::HalfDay => if time.hour12().0 { "PM" } else { "AM" }.to_owned(),
         Part::Minute => format!("{:02}", time.minute()),
         Part::Second => format!("{:02}", time.second()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::{Pattern, instant_at, local, parse_local, parse_time, with_offset};
+    use crate::types::{Value, display, parse_instant};
+
+    fn at(time: &str, zone: &str) -> String {
+        let zone: Tz = zone.parse().unwrap();
+        display(&Value::DateTime(instant_at(parse_local(time).unwrap(), zone)))
+    }
+
+    #[test]
+    fn skipped_and_repeated_times_are_settled() {
+        for (time, zone, instant) in [
+            ("2024-03-10T01:59:59", "America/New_York", "2024-03-10T06:59:59Z"),
+            // 02:30 does not exist; the clock jumped by an hour, to 03:30.
+            ("2024-03-10T02:30:00", "America/New_York", "2024-03-10T07:30:00Z"),
+            // 01:30 happens twice; the earlier one is in summer time.
+            ("2024-11-03T01:30:00", "America/New_York", "2024-11-03T05:30:00Z"),
+            // Lord Howe Island jumps by half an hour.
+            ("2024-10-06T02:15:00", "Australia/Lord_Howe", "2024-10-05T15:45:00Z"),
+            // Samoa left out a whole day.
+            ("2011-12-30T12:00:00", "Pacific/Apia", "2011-12-30T22:00:00Z"),
+            // Clocks jump at midnight here, so the day begins at 01:00.
+            ("2018-11-04T00:00:00", "America/Sao_Paulo", "2018-11-04T03:00:00Z"),
+        ] {
+            assert_eq!(at(time, zone), instant, "{time} {zone}");
+        }
+    }
+
+    #[test]
+    fn the_edges_of_the_calendar_hold() {
+        for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"] {
+            for time in ["0001-01-01T00:00:00", "9999-12-31T23:59:59"] {
+                assert_eq!(at(time, zone).len(), 20);
+            }
+            let zone: Tz = zone.parse().unwrap();
+            for instant in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"] {
+                let instant = parse_instant(instant).unwrap();
+                assert_eq!(local(instant, zone).format("%Y").to_string().len(), 4);
+                assert!(with_offset(instant, zone).len() <= 29);
+            }
+        }
+    }
+
+    #[test]
+    fn times_of_day_have_two_forms() {
+        assert!(parse_time("09:00").is_some() && parse_time("23:59:59").is_some());
+        for bad in ["9:00", "24:00", "09:60", "09:00:0", "0900", "09:00:00:00", "09:00 ", "", "09:0٠"] {
+            assert!(parse_time(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patterns_write_every_part() {
+        let time = parse_local("2024-03-05T15:07:09").unwrap();
+        for (pattern, written) in [
+            ("yyyy-MM-dd", "2024-03-05"),
+            ("d.M.yy", "5.3.24"),
+            ("EEEE, d MMMM yyyy", "Tuesday, 5 March 2024"),
+            ("EEE d MMM", "Tue 5 Mar"),
+            ("HH:mm:ss", "15:07:09"),
+            ("h:mm a", "3:07 PM"),
+            ("hh 'o''clock'", "03 o'clock"),
+            ("yyyy'Q'", "2024Q"),
+            ("''yy", "'24"),
+            ("dd日", "05日"),
+        ] {
+            let parsed = Pattern::parse(pattern).unwrap();
+            assert_eq!(parsed.write(time), written);
+            assert!(parsed.max() as usize >= written.encode_utf16().count(), "{pattern}");
+        }
+        for bad in ["YYYY-MM-DD", "yyy", "Q", "'open", "MMMMM", "T", "ddd", "'a''"] {
+            assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Pattern::parse("YYYY").unwrap_err().help.unwrap(), "write `yyyy`");
     }
 }

@@ -149,3 +149,79 @@ fn check_text(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
         ty => Ok(Signature::of(arguments, Type::Text(text_max(ty)), false)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::tests::{call, date, instant, number, text};
+    use crate::functions::{Argument, Problem, Signature, find};
+    use crate::source::{ObjectName, Side};
+    use crate::types::{Options, Type, Typed, Value};
+
+    fn check(types: &[Typed]) -> Result<Signature, Problem> {
+        let arguments: Vec<_> = types.iter().map(|typed| Argument { typed, literal: None }).collect();
+        (find("first_present").unwrap().check)(&arguments)
+    }
+
+    #[test]
+    fn the_first_present_value_counts() {
+        assert_eq!(call("first_present", &[Value::Blank, text(" "), text("b")]), Ok(text(" ")));
+        assert_eq!(call("first_present", &[Value::Blank]), Ok(Value::Blank));
+        assert_eq!(call("default", &[Value::Blank, Value::Boolean(false)]), Ok(Value::Boolean(false)));
+        assert_eq!(call("default", &[number("0"), number("1")]), Ok(number("0")));
+    }
+
+    #[test]
+    fn types_are_united() {
+        let text = |max| Typed::maybe(Type::Text(max));
+        let result = |types: &[Typed]| check(types).unwrap().result;
+        assert_eq!(result(&[text(Some(20)), text(Some(80))]), text(Some(80)));
+        assert_eq!(result(&[text(Some(20)), text(None)]), text(None));
+        assert_eq!(
+            result(&[text(Some(20)), Typed::always(Type::Text(Some(7)))]),
+            Typed::always(Type::Text(Some(20)))
+        );
+        assert_eq!(result(&[Typed::maybe(Type::Email(Some(80))), text(Some(20))]), text(Some(80)));
+        assert_eq!(
+            result(&[Typed::maybe(Type::Nothing), Typed::maybe(Type::Date)]),
+            Typed::maybe(Type::Date)
+        );
+        assert_eq!(
+            result(&[Typed::maybe(Type::Integer(Some(5))), Typed::maybe(Type::Decimal(Some((6, 2))))]),
+            Typed::maybe(Type::Decimal(Some((7, 2))))
+        );
+        let object = |name: &str| ObjectName::new(Side::Salesforce, name);
+        assert_eq!(
+            result(&[
+                Typed::maybe(Type::Reference(vec![object("User")])),
+                Typed::always(Type::Reference(vec![object("Group")]))
+            ]),
+            Typed::always(Type::Reference(vec![object("User"), object("Group")]))
+        );
+        let picklist = |options: &[&str]| {
+            Typed::maybe(Type::Picklist(Options::These(options.iter().map(ToString::to_string).collect())))
+        };
+        assert_eq!(result(&[picklist(&["a", "b"]), picklist(&["b", "c"])]), picklist(&["a", "b", "c"]));
+    }
+
+    #[test]
+    fn kinds_do_not_mix() {
+        let problem = check(&[Typed::maybe(Type::Text(None)), Typed::always(Type::Date)]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 1, .. }), "{problem:?}");
+        let problem = check(&[Typed::always(Type::Date), Typed::always(Type::DateTime)]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 1, .. }), "{problem:?}");
+    }
+
+    #[test]
+    fn every_single_value_has_a_text() {
+        for (value, written) in [
+            (number("-0.50"), "-0.5"),
+            (number("100"), "100"),
+            (Value::Boolean(true), "true"),
+            (date("2024-09-30"), "2024-09-30"),
+            (instant("2024-09-30T12:00:00.5+02:00"), "2024-09-30T10:00:00.500Z"),
+        ] {
+            assert_eq!(call("text", &[value]), Ok(text(written)));
+        }
+        assert_eq!(call("text", &[Value::Blank]), Ok(Value::Blank));
+    }
+}

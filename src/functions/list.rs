@@ -82,3 +82,33 @@ fn call_join(values: &[Value]) -> Result<Value, Failure> {
     let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(display).collect();
     Ok(Value::text(items.join(between)))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::Problem;
+    use crate::functions::tests::{call, check_typed, text};
+    use crate::types::{Options, Type, Typed, Value};
+
+    #[test]
+    fn lists_are_split_and_joined() {
+        let list = Value::List(vec![text("a"), text("b c")]);
+        assert_eq!(call("split", &[text(" a ,b c,, "), text(",")]), Ok(list.clone()));
+        assert_eq!(call("split", &[text("abc"), text(",")]), Ok(Value::List(vec![text("abc")])));
+        assert_eq!(call("split", &[Value::Blank, text(",")]), Ok(Value::Blank));
+        assert_eq!(call("join", &[list.clone(), text("; ")]), Ok(text("a; b c")));
+        assert_eq!(call("join", &[list, Value::Blank]), Ok(text("ab c")));
+        assert_eq!(call("join", &[Value::Blank, text(",")]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn types_of_lists_are_checked() {
+        let set = Typed::maybe(Type::MultiPicklist(Options::Open(None)));
+        assert_eq!(check_typed("join", &set, &[text(",")]).unwrap().result, Typed::maybe(Type::Text(None)));
+        let problem = check_typed("join", &Typed::maybe(Type::Text(None)), &[text(",")]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 0, .. }), "{problem:?}");
+        let problem = check_typed("split", &Typed::maybe(Type::Text(None)), &[Value::Blank]).unwrap_err();
+        assert!(matches!(problem, Problem::Meaning { argument: 1, .. }), "{problem:?}");
+        let split = check_typed("split", &Typed::always(Type::Text(Some(9))), &[text(",")]).unwrap().result;
+        assert_eq!(split, Typed::maybe(Type::List(Box::new(Typed::always(Type::Text(Some(9)))))));
+    }
+}

@@ -44,7 +44,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "round",
-        signature: "round(number, integer) -> number",
+        signature: "round(number, digits?) -> number",
         arity: (1, Some(2)),
         check: check_round,
         call: |values, _| call_round(values),
@@ -188,4 +188,93 @@ fn pick(values: &[Value], better: fn(Decimal, Decimal) -> Decimal) -> Result<Val
         best = better(best, number(values, at)?);
     }
     Ok(Value::Number(best))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::Problem;
+    use crate::functions::tests::{call, check_literals, check_typed, number, text};
+    use crate::types::{Type, Typed, Value};
+
+    #[test]
+    fn numbers_are_read_exactly() {
+        for (written, read) in
+            [("87", "87"), ("-12.50", "-12.50"), ("1.5E3", "1500"), ("0.1", "0.1"), ("1e-3", "0.001")]
+        {
+            assert_eq!(call("number", &[text(written)]), Ok(number(read)), "{written}");
+        }
+        for bad in [
+            "",
+            " 1",
+            "1,000",
+            "$5",
+            "1_000",
+            "NaN",
+            "inf",
+            "0x10",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "1e400",
+            "--1",
+            &"9".repeat(40),
+        ] {
+            let result = call("number", &[text(bad)]);
+            assert!(result.is_err() || bad.is_empty(), "{bad}: {result:?}");
+        }
+        assert_eq!(
+            call("number", &[text("n/a")]).unwrap_err().message,
+            "`n/a` is not a number such as `1234.5`"
+        );
+        assert_eq!(call("number", &[Value::Blank]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn integers_are_whole() {
+        assert_eq!(call("integer", &[text("87.0")]), Ok(number("87")));
+        assert_eq!(call("integer", &[text("87.5")]).unwrap_err().message, "`87.5` is not a whole number");
+        assert!(!check_typed("integer", &Typed::maybe(Type::Integer(Some(5))), &[]).unwrap().can_fail);
+        let signature = check_typed("integer", &Typed::maybe(Type::Decimal(Some((18, 2)))), &[]).unwrap();
+        assert_eq!((signature.result, signature.can_fail), (Typed::maybe(Type::Integer(Some(16))), true));
+    }
+
+    #[test]
+    fn halves_go_away_from_zero() {
+        for (from, digits, to) in [
+            ("1.5", "0", "2"),
+            ("-1.5", "0", "-2"),
+            ("2.5", "0", "3"),
+            ("1.2345", "0", "1"),
+            ("225.49823", "2", "225.50"),
+            ("0.125", "2", "0.13"),
+            ("-0.125", "2", "-0.13"),
+            ("7", "2", "7"),
+        ] {
+            assert_eq!(call("round", &[number(from), number(digits)]), Ok(number(to)), "{from}");
+        }
+        assert_eq!(call("round", &[number("1.5")]), Ok(number("2")));
+    }
+
+    #[test]
+    fn rounding_changes_the_type() {
+        let round = |ty, rest: &[Value]| check_typed("round", &Typed::maybe(ty), rest).unwrap().result.ty;
+        assert_eq!(round(Type::Decimal(Some((18, 4))), &[]), Type::Integer(Some(15)));
+        assert_eq!(round(Type::Decimal(Some((18, 4))), &[number("2")]), Type::Decimal(Some((17, 2))));
+        assert_eq!(round(Type::Decimal(Some((18, 2))), &[number("2")]), Type::Decimal(Some((18, 2))));
+        assert_eq!(round(Type::Decimal(None), &[]), Type::Integer(None));
+        assert_eq!(round(Type::Integer(Some(5)), &[]), Type::Integer(Some(5)));
+        let problem = check_typed("round", &Typed::maybe(Type::Text(None)), &[]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 0, help: Some(_), .. }), "{problem:?}");
+    }
+
+    #[test]
+    fn the_smallest_and_largest_are_found() {
+        let values = [number("3"), number("-1"), number("2.5")];
+        assert_eq!(call("min", &values), Ok(number("-1")));
+        assert_eq!(call("max", &values), Ok(number("3")));
+        assert_eq!(call("max", &[number("3"), Value::Blank]), Ok(Value::Blank));
+        assert_eq!(call("abs", &[number("-2.5")]), Ok(number("2.5")));
+        assert!(check_literals("max", &[number("1"), text("2")]).is_err());
+    }
 }

@@ -72,7 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "capture",
-        signature: "capture(text, pattern, integer) -> text",
+        signature: "capture(text, pattern, group?) -> text",
         arity: (2, Some(3)),
         check: check_capture,
         prepare: Some(prepare),
@@ -209,4 +209,84 @@ fn call_capture(values: &[Value], prepared: &Prepared) -> Result<Value, Failure>
         .as_ref()
         .and_then(|found| found.get(group))
         .map_or(Value::Blank, |part| Value::text(part.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::functions::tests::{call, check_typed, number, text};
+    use crate::functions::{Argument, Prepared, Problem, find};
+    use crate::types::{Options, Type, Typed, Value};
+
+    fn field() -> Typed {
+        Typed::maybe(Type::Text(Some(40)))
+    }
+
+    #[test]
+    fn parts_are_found() {
+        let yes = Ok(Value::Boolean(true));
+        assert_eq!(call("contains", &[text("a.b"), text(".")]), yes);
+        assert_eq!(call("contains", &[Value::List(vec![text("a"), text("b")]), text("b")]), yes);
+        assert_eq!(call("contains", &[Value::List(vec![text("ab")]), text("b")]), Ok(Value::Boolean(false)));
+        assert_eq!(call("starts_with", &[text("+49 30"), text("+49")]), yes);
+        assert_eq!(call("ends_with", &[text("+49 30"), text("30")]), yes);
+        assert_eq!(call("contains", &[text("a"), Value::Blank]), Ok(Value::Blank));
+        assert_eq!(call("matches", &[Value::Blank, text("a")]), Ok(Value::Blank));
+        let set = Typed::maybe(Type::MultiPicklist(Options::Open(None)));
+        assert_eq!(check_typed("contains", &set, &[text("b")]).unwrap().result, Typed::maybe(Type::Boolean));
+        assert!(check_typed("starts_with", &set, &[text("b")]).is_err());
+    }
+
+    #[test]
+    fn groups_are_captured() {
+        for (pattern, group, result) in [
+            ("([0-9]+)-([0-9]+)", None, text("2024")),
+            ("([0-9]+)-([0-9]+)", Some("0"), text("2024-09")),
+            ("([0-9]+)-([0-9]+)", Some("2"), text("09")),
+            ("(x)?2024", None, Value::Blank),
+            ("[a-z]+", None, Value::Blank),
+            ("x*", None, Value::Blank),
+        ] {
+            let mut values = vec![text("2024-09"), text(pattern)];
+            values.extend(group.map(number));
+            assert_eq!(call("capture", &values), Ok(result), "{pattern} {group:?}");
+        }
+        let signature = check_typed("capture", &Typed::always(Type::Text(Some(40))), &[text("a")]).unwrap();
+        assert_eq!((signature.result, signature.can_fail), (field(), false));
+    }
+
+    #[test]
+    fn a_bad_pattern_is_found_by_the_check() {
+        for pattern in ["(", "[a", "a{5000}{5000}", "(?=a)", "(a)\\1", &"(".repeat(500), &"a".repeat(2_000)] {
+            let problem = check_typed("matches", &field(), &[text(pattern)]).unwrap_err();
+            let Problem::Meaning { argument: 1, message, help: Some(_) } = problem else {
+                panic!("{problem:?}")
+            };
+            assert!(!message.contains('\n') && message.len() < 250, "{message}");
+            assert!(call("matches", &[text("a"), text(pattern)]).is_err());
+        }
+        let problem = check_typed("capture", &field(), &[text("(a)"), number("2")]).unwrap_err();
+        assert!(matches!(problem, Problem::Meaning { argument: 2, .. }), "{problem:?}");
+        let pattern = field();
+        let arguments = [Argument { typed: &pattern, literal: None }; 2];
+        assert_eq!((find("matches").unwrap().check)(&arguments), Err(Problem::Literal { argument: 1 }));
+    }
+
+    #[test]
+    fn a_literal_pattern_is_compiled_once() {
+        let prepare = find("matches").unwrap().prepare.unwrap();
+        assert!(matches!(prepare(&[None, Some(&text("[a-z]+"))]), Prepared::Regex(_)));
+        assert!(matches!(prepare(&[None, Some(&text("("))]), Prepared::Nothing));
+        assert!(matches!(prepare(&[None, None]), Prepared::Nothing));
+    }
+
+    proptest! {
+        #[test]
+        fn no_pattern_panics(pattern in ".{0,60}", value in ".{1,60}", group in 0..5_i64) {
+            let group = Value::Number(group.into());
+            let _ = call("capture", &[text(&value), text(&pattern), group]);
+            let _ = check_typed("matches", &field(), &[text(&pattern)]);
+        }
+    }
 }

@@ -18,7 +18,7 @@ const DIGITS: std::ops::RangeInclusive<usize> = 4..=20;
 pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "e164",
     family: Family::Phone,
-    signature: "e164(text, text) -> phone",
+    signature: "e164(text, country?) -> phone",
     arity: (1, Some(2)),
     check,
     call: |values, _| call(values),
@@ -136,4 +136,100 @@ fn without_extension(written: &str) -> &str {
     let lower = before.to_ascii_lowercase();
     let mark = ["extension", "extn", "ext", "x", "#"].into_iter().find(|mark| lower.ends_with(mark));
     mark.map_or(written, |mark| before[..before.len() - mark.len()].trim_end_matches([' ', ',', ';']))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rust_iso3166::ALL;
+
+    use super::{plain, region};
+    use crate::functions::Problem;
+    use crate::functions::tests::{call, check_typed, text};
+    use crate::types::{Failure, Type, Typed, Value};
+
+    fn e164(number: &str, country: &str) -> Result<Value, Failure> {
+        call("e164", &[text(number), text(country)])
+    }
+
+    #[test]
+    fn numbers_are_written_one_way() {
+        for (number, country, written) in [
+            ("(415) 555-0100", "US", "+14155550100"),
+            ("415.555.0100 x12", "USA", "+14155550100"),
+            ("1-415-555-0100 ext. 12", "United States", "+14155550100"),
+            ("+14155550100", "", "+14155550100"),
+            ("tel:+1-415-555-0100;ext=12", "", "+14155550100"),
+            ("+1 415 555 0100", "Germany", "+14155550100"),
+            ("\u{202A}+1 (415) 555\u{2011}0100\u{202C}", "", "+14155550100"),
+            ("020 7946 0958", "UK", "+442079460958"),
+            ("+44 (0)20 7946 0958", "", "+442079460958"),
+            ("0044 20 7946 0958", "DE", "+442079460958"),
+            ("06 6982 0000", "Italy", "+390669820000"),
+            ("030 901820", "Germany", "+4930901820"),
+        ] {
+            assert_eq!(e164(number, country), Ok(text(written)), "{number} {country}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_fails() {
+        for (number, country) in [
+            ("555-0100", "US"),
+            ("123", "US"),
+            ("n/a", "US"),
+            ("+999 1234567", ""),
+            ("+", ""),
+            ("++++", "US"),
+            ("0000000000", "US"),
+            ("+1 415 555 01", ""),
+            ("415 555 0100 or 415 555 0101", "US"),
+            ("1-800-FLOWERS", "US"),
+            ("٤١٥", "US"),
+        ] {
+            let failure = e164(number, country).unwrap_err();
+            assert!(failure.message.contains(number), "{failure}");
+        }
+        assert!(e164(&"1".repeat(10_000), "US").is_err());
+    }
+
+    #[test]
+    fn a_country_is_needed_only_without_a_plus() {
+        assert_eq!(
+            e164("415 555 0100", "").unwrap_err().message,
+            "`415 555 0100` begins without `+`, and its country is not known"
+        );
+        assert_eq!(
+            e164("415 555 0100", "Atlantis").unwrap_err().message,
+            "`Atlantis` is not a country's English name or ISO code"
+        );
+        assert_eq!(e164("+14155550100", "Atlantis"), Ok(text("+14155550100")));
+        assert!(e164("123456", "Antarctica").is_err());
+        assert_eq!(call("e164", &[Value::Blank, text("US")]), Ok(Value::Blank));
+        let problem =
+            check_typed("e164", &Typed::maybe(Type::Phone(Some(40))), &[text("Atlantis")]).unwrap_err();
+        assert!(matches!(problem, Problem::Meaning { argument: 1, .. }), "{problem:?}");
+        let signature = check_typed("e164", &Typed::always(Type::Phone(Some(40))), &[Value::Blank]).unwrap();
+        assert_eq!((signature.result, signature.can_fail), (Typed::always(Type::Phone(Some(16))), true));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn no_number_panics(number in r"(tel:)?[+＋]{0,2}[0-9 ()./x#;=-]{0,30}", country in 0..ALL.len(), some in any::<bool>()) {
+            let country = if some { ALL[country].alpha2 } else { "" };
+            if let Ok(Value::Text(written)) = e164(&number, country) {
+                prop_assert!(written.len() <= 16 && written.starts_with('+'), "{written}");
+                prop_assert!(written[1..].bytes().all(|byte| byte.is_ascii_digit()), "{written}");
+            }
+        }
+
+        /// What reaches the library, without the mapping around it.
+        #[test]
+        fn the_library_takes_all_digits(number in r"\+?[0-9]{4,20}", country in 0..ALL.len()) {
+            let number = plain(&number).unwrap();
+            let _ = phonenumber::parse(region(ALL[country].alpha2).ok(), &number).map(|number| number.is_valid());
+        }
+    }
 }

@@ -184,3 +184,83 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("VE", "Venezuela, Bolivarian Republic of"),
     ("AX", "Aland Islands"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use rust_iso3166::{ALL, from_alpha2};
+
+    use super::{EVERYDAY, NAME_MAX, OTHER_NAMES, alike, name_of};
+    use crate::functions::tests::{call, check_literals, check_typed, text};
+    use crate::types::{Type, Typed, Value, text_length};
+
+    #[test]
+    fn countries_are_known_by_many_names() {
+        for (name, code) in [
+            ("USA", "US"),
+            ("U.S.A.", "US"),
+            ("us", "US"),
+            ("United States", "US"),
+            ("united states of america", "US"),
+            ("UK", "GB"),
+            ("United Kingdom", "GB"),
+            ("England", "GB"),
+            ("GBR", "GB"),
+            ("Germany", "DE"),
+            (" deu ", "DE"),
+            ("South Korea", "KR"),
+            ("Korea, Republic of", "KR"),
+            ("Viet Nam", "VN"),
+            ("Vietnam", "VN"),
+            ("Côte d'Ivoire", "CI"),
+            ("Cote d’Ivoire", "CI"),
+            ("Russian Federation", "RU"),
+            ("Czech Republic", "CZ"),
+            ("The Netherlands", "NL"),
+            ("Türkiye", "TR"),
+            ("Turkey", "TR"),
+            ("Congo", "CG"),
+            ("Hong Kong", "HK"),
+            ("Guinea", "GN"),
+            ("Niger", "NE"),
+        ] {
+            assert_eq!(call("country_code", &[text(name)]), Ok(text(code)), "{name}");
+        }
+        for unknown in ["Atlantis", "XX", "ZZZ", "EU", "Europe", "-", "Unit", &"a".repeat(1_000)] {
+            assert!(call("country_code", &[text(unknown)]).is_err(), "{unknown}");
+        }
+        assert_eq!(call("country_code", &[Value::Blank]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn every_country_comes_back_from_its_names() {
+        for country in ALL {
+            let name = name_of(*country);
+            assert!(text_length(name) <= NAME_MAX as usize, "{name}");
+            for spelling in [name, country.name, country.alpha2, country.alpha3] {
+                assert_eq!(call("country_code", &[text(spelling)]), Ok(text(country.alpha2)), "{spelling}");
+                assert_eq!(call("country_name", &[text(spelling)]), Ok(text(name)), "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_means_two_countries() {
+        let names = EVERYDAY.iter().chain(OTHER_NAMES);
+        for (code, name) in names.clone() {
+            assert!(from_alpha2(code).is_some(), "{code}");
+            assert!(names.clone().all(|(other, same)| code == other || !alike(name, same)), "{name}");
+            // The ISO name `Congo` is one republic's; the other's is longer.
+            assert!(
+                ALL.iter().all(|country| country.alpha2 == *code || !alike(country.name, name)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_known_literal_cannot_fail() {
+        assert!(!check_literals("country_code", &[text("Germany")]).unwrap().can_fail);
+        let signature = check_typed("country_code", &Typed::maybe(Type::Text(None)), &[]).unwrap();
+        assert_eq!((signature.result, signature.can_fail), (Typed::maybe(Type::Text(Some(2))), true));
+    }
+}

@@ -78,7 +78,11 @@ fn length(text: &str) -> u32 {
 /// Whether a value is one of a type: the promise that a signature makes.
 fn conforms(value: &Value, typed: &Typed) -> bool {
     match (value, &typed.ty) {
-        (_, Type::Error) => true,
+        (_, Type::Error)
+        | (Value::Boolean(_), Type::Boolean)
+        | (Value::Date(_), Type::Date)
+        | (Value::DateTime(_), Type::DateTime)
+        | (Value::List(_), Type::MultiPicklist(_)) => true,
         (Value::Blank, _) => typed.blank,
         (Value::Text(text), ty) => {
             let textual = !matches!(
@@ -93,11 +97,7 @@ fn conforms(value: &Value, typed: &Typed) -> bool {
         (Value::Number(number), Type::Decimal(size)) => size.is_none_or(|(precision, scale)| {
             number.normalize().scale() <= scale && whole_digits(*number) <= precision - scale
         }),
-        (Value::Boolean(_), Type::Boolean)
-        | (Value::Date(_), Type::Date)
-        | (Value::DateTime(_), Type::DateTime) => true,
         (Value::List(items), Type::List(ty)) => items.iter().all(|item| conforms(item, ty)),
-        (Value::List(_), Type::MultiPicklist(_)) => true,
         _ => false,
     }
 }
@@ -325,7 +325,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 /// A wider type that the value is also of, as a field's would be.
 fn field_type(value: &Value, blank: bool) -> Typed {
     let ty = match value {
-        Value::Text(text) if text_length(text) % 3 == 0 => Type::Text(None),
+        Value::Text(text) if text_length(text).is_multiple_of(3) => Type::Text(None),
         Value::Text(text) if text_length(text) % 3 == 1 => {
             Type::Picklist(Options::Open(Some(length(text) + 3)))
         }

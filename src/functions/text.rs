@@ -281,3 +281,124 @@ fn call_replace(values: &[Value]) -> Result<Value, Failure> {
         _ => Ok(Value::text(found.replace(text(values, 1)?, with))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{capital, lowercase, truncate};
+    use crate::functions::Problem;
+    use crate::functions::tests::{call, check_literals, check_typed, number, text};
+    use crate::types::{Options, Type, Typed, Value, text_length};
+
+    fn of(name: &str, value: &str) -> Value {
+        call(name, &[text(value)]).unwrap()
+    }
+
+    #[test]
+    fn blanks_stay_blank() {
+        for name in ["trim", "lowercase", "uppercase", "title_case", "digits"] {
+            assert_eq!(call(name, &[Value::Blank]), Ok(Value::Blank), "{name}");
+        }
+        assert_eq!(call("truncate", &[Value::Blank, number("3")]), Ok(Value::Blank));
+        assert_eq!(call("fits", &[Value::Blank, number("3")]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn no_letter_gets_longer() {
+        for letter in '\0'..=char::MAX {
+            let one = letter.to_string();
+            for changed in [lowercase(&one), capital(letter).to_string()] {
+                assert_eq!(text_length(&changed), text_length(&one), "{letter:?} becomes {changed:?}");
+            }
+        }
+        assert_eq!(of("lowercase", "İSTANBUL ΟΔΟΣ"), text("istanbul οδος"));
+        assert_eq!(of("uppercase", "straße"), text("STRAßE"));
+    }
+
+    #[test]
+    fn names_get_capitals() {
+        for (name, titled) in [
+            ("JANE DOE", "Jane Doe"),
+            ("jean-luc o'neil", "Jean-Luc O'Neil"),
+            ("don't stop", "Don't Stop"),
+            ("l’oréal", "L’Oréal"),
+            ("3com  ltd.", "3com  Ltd."),
+            ("e\u{301}mile", "E\u{301}mile"),
+        ] {
+            assert_eq!(of("title_case", name), text(titled));
+        }
+    }
+
+    #[test]
+    fn truncation_counts_utf16_and_cuts_between_characters() {
+        for (long, max, short) in [
+            ("VP Engineering", 2, "VP"),
+            ("VP", 2, "VP"),
+            ("VP x", 3, "VP "),
+            ("añb", 2, "añ"),
+            ("ab😀", 3, "ab"),
+            ("ab😀", 4, "ab😀"),
+            ("abe\u{301}", 3, "ab"),
+            ("e\u{301}", 1, "e"),
+            ("a👩\u{200D}👧b", 5, "a"),
+            ("🇩🇪🇫🇷", 4, "🇩🇪"),
+            ("😀", 1, ""),
+            ("ab", 0, ""),
+        ] {
+            assert_eq!(truncate(long, max), short, "{long:?} to {max}");
+        }
+        assert_eq!(call("truncate", &[text("😀"), number("1")]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn the_length_of_a_truncation_is_known() {
+        let to = |ty, n: &str| check_typed("truncate", &Typed::maybe(ty), &[number(n)]).unwrap().result;
+        assert_eq!(to(Type::Text(None), "128"), Typed::maybe(Type::Text(Some(128))));
+        assert_eq!(to(Type::Text(Some(80)), "128"), Typed::maybe(Type::Text(Some(80))));
+        let options = Type::Picklist(Options::These(vec!["New".to_owned(), "Working".to_owned()]));
+        assert_eq!(to(options, "128"), Typed::maybe(Type::Text(Some(7))));
+    }
+
+    #[test]
+    fn a_length_is_a_sensible_literal() {
+        let typed = Typed::always(Type::Text(None));
+        for wrong in [number("0"), number("-1"), number("1.5"), number("1000000")] {
+            let problem = check_typed("truncate", &typed, &[wrong]).unwrap_err();
+            assert!(matches!(problem, Problem::Meaning { argument: 1, .. }), "{problem:?}");
+        }
+        let field = Typed::maybe(Type::Integer(Some(3)));
+        let arguments = [
+            crate::functions::Argument { typed: &typed, literal: None },
+            crate::functions::Argument { typed: &field, literal: None },
+        ];
+        let check = crate::functions::find("truncate").unwrap().check;
+        assert_eq!(check(&arguments), Err(Problem::Literal { argument: 1 }));
+        let problem = check_typed("truncate", &Typed::always(Type::Date), &[number("3")]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 0, .. }), "{problem:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_fails() {
+        assert_eq!(call("fits", &[text("abc"), number("3")]), Ok(text("abc")));
+        let failure = call("fits", &[text("a😀b"), number("3")]).unwrap_err();
+        assert_eq!(failure.message, "`a😀b` has 4 characters, and at most 3 fit");
+        let signature = check_typed("fits", &Typed::maybe(Type::Email(Some(80))), &[number("80")]).unwrap();
+        assert_eq!((signature.result, signature.can_fail), (Typed::maybe(Type::Email(Some(80))), false));
+        assert!(check_typed("fits", &Typed::maybe(Type::Email(Some(80))), &[number("79")]).unwrap().can_fail);
+    }
+
+    #[test]
+    fn replacing_counts_its_growth() {
+        let length = |max, find, with| {
+            check_typed("replace", &Typed::always(Type::Text(max)), &[text(find), text(with)]).unwrap().result
+        };
+        assert_eq!(length(Some(10), "&", " and "), Typed::always(Type::Text(Some(50))));
+        assert_eq!(length(Some(10), "abc", "wxyz"), Typed::always(Type::Text(Some(13))));
+        assert_eq!(length(Some(10), "abc", "x"), Typed::always(Type::Text(Some(10))));
+        assert_eq!(length(None, "a", "bb"), Typed::always(Type::Text(None)));
+        assert_eq!(length(Some(10), "-", ""), Typed::maybe(Type::Text(Some(10))));
+        assert_eq!(call("replace", &[text("--"), text("-"), Value::Blank]), Ok(Value::Blank));
+        assert_eq!(call("replace", &[text("a-b"), Value::Blank, text("x")]), Ok(text("a-b")));
+        let problem = check_literals("replace", &[text("a"), Value::Blank, text("b")]).unwrap_err();
+        assert!(matches!(problem, Problem::Meaning { argument: 1, .. }), "{problem:?}");
+    }
+}

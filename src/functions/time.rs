@@ -20,7 +20,7 @@ use super::{Argument, BASE, Example, Family, Function, Prepared, Problem, Signat
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "date",
-        signature: "date(text or datetime, zone) -> date",
+        signature: "date(text or datetime, zone?) -> date",
         arity: (1, Some(2)),
         check: check_date,
         call: call_date,
@@ -40,7 +40,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "datetime",
-        signature: "datetime(text or date, time, zone) -> datetime",
+        signature: "datetime(text or date, time?, zone?) -> datetime",
         arity: (1, Some(3)),
         check: check_datetime,
         call: call_datetime,
@@ -116,7 +116,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "add_days",
-        signature: "add_days(date or datetime, integer, zone) -> date or datetime",
+        signature: "add_days(date or datetime, integer, zone?) -> date or datetime",
         arity: (2, Some(3)),
         check: check_add_days,
         call: call_add_days,
@@ -134,7 +134,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "format_date",
-        signature: "format_date(date or datetime, text, zone) -> text",
+        signature: "format_date(date or datetime, pattern, zone?) -> text",
         arity: (2, Some(3)),
         check: check_format,
         call: call_format,
@@ -465,4 +465,132 @@ fn call_format(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> 
         other => return Err(unexpected(Some(other), DATE_OR_INSTANT)),
     };
     Ok(Value::text(pattern.write(time)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::tests::{call, check_literals, check_typed, date, instant, number, text};
+    use crate::functions::{Prepared, Problem, find};
+    use crate::types::{Type, Typed, Value};
+
+    fn check(name: &str, ty: Type, rest: &[Value]) -> Result<(Typed, bool), Problem> {
+        check_typed(name, &Typed::maybe(ty), rest).map(|signature| (signature.result, signature.can_fail))
+    }
+
+    #[test]
+    fn dates_come_from_text_and_instants() {
+        assert_eq!(call("date", &[text("2024-09-30")]), Ok(date("2024-09-30")));
+        let late = text("2024-09-30T23:30:00-07:00");
+        assert_eq!(call("date", &[late.clone(), text("America/Phoenix")]), Ok(date("2024-09-30")));
+        assert_eq!(call("date", &[late.clone(), text("Europe/Berlin")]), Ok(date("2024-10-01")));
+        assert!(call("date", &[late]).unwrap_err().message.contains("depends on the time zone"));
+        let close = instant("2024-10-01T05:00:00Z");
+        assert_eq!(call("date", &[close, text("America/Phoenix")]), Ok(date("2024-09-30")));
+        let failure = call("date", &[text("1727654400000")]).unwrap_err();
+        assert_eq!(failure.message, "`1727654400000` is not a date such as `2024-09-30`");
+        assert_eq!(call("date", &[Value::Blank]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn an_instant_has_no_day_without_a_zone() {
+        for (name, rest) in [
+            ("date", vec![]),
+            ("in_zone", vec![]),
+            ("start_of_day", vec![]),
+            ("add_days", vec![number("1")]),
+            ("format_date", vec![text("yyyy")]),
+        ] {
+            let problem = check(name, Type::DateTime, &rest).unwrap_err();
+            let Problem::Zone { argument, help } = problem else { panic!("{name}: {problem:?}") };
+            assert_eq!(argument, rest.len() + 1);
+            assert!(help.contains(name), "{help}");
+        }
+        assert!(matches!(
+            check("datetime", Type::Date, &[text("09:00")]),
+            Err(Problem::Zone { argument: 2, .. })
+        ));
+        assert_eq!(check("date", Type::DateTime, &[text("UTC")]), Ok((Typed::maybe(Type::Date), false)));
+        assert_eq!(check("date", Type::Date, &[]), Ok((Typed::maybe(Type::Date), false)));
+        assert_eq!(check("date", Type::Text(None), &[]), Ok((Typed::maybe(Type::Date), true)));
+        assert!(!check_literals("date", &[text("2024-09-30")]).unwrap().can_fail);
+    }
+
+    #[test]
+    fn zones_are_checked_by_name() {
+        let problem = check("date", Type::DateTime, &[text("America/Phoenx")]).unwrap_err();
+        let Problem::Meaning { argument: 1, message, help: Some(help) } = problem else {
+            panic!("{problem:?}")
+        };
+        assert_eq!(message, "there is no time zone `America/Phoenx`");
+        assert_eq!(help, "did you mean `America/Phoenix`?");
+        assert!(matches!(
+            check("date", Type::Date, &[text("UTC")]),
+            Err(Problem::Meaning { argument: 1, .. })
+        ));
+        let prepare = find("date").unwrap().prepare.unwrap();
+        assert!(matches!(prepare(&[None, Some(&text("UTC"))]), Prepared::Zone(_)));
+    }
+
+    #[test]
+    fn instants_come_from_text_and_dates() {
+        let nine = [date("2024-09-30"), text("09:00"), text("America/Phoenix")];
+        assert_eq!(call("datetime", &nine), Ok(instant("2024-09-30T16:00:00Z")));
+        let local = [text("2024-09-30 09:00:00"), text("Europe/Berlin")];
+        assert_eq!(call("datetime", &local), Ok(instant("2024-09-30T07:00:00Z")));
+        let local = [text("2024-09-30T09:00:00.25"), text("UTC")];
+        assert_eq!(call("datetime", &local), Ok(instant("2024-09-30T09:00:00.250Z")));
+        let failure = call("datetime", &[text("2024-09-30T09:00:00")]).unwrap_err();
+        assert!(failure.message.contains("no time zone"));
+        assert!(call("datetime", &[text("tomorrow")]).is_err());
+        let problem = check("datetime", Type::Date, &[text("9am"), text("UTC")]).unwrap_err();
+        assert!(matches!(problem, Problem::Meaning { argument: 1, .. }));
+        let problem = check("datetime", Type::Integer(None), &[]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 0, help: Some(_), .. }));
+    }
+
+    #[test]
+    fn epochs_go_both_ways() {
+        let midnight = instant("2024-09-30T00:00:00Z");
+        assert_eq!(call("from_epoch_ms", &[number("1727654400000")]), Ok(midnight.clone()));
+        assert_eq!(call("from_epoch_ms", &[number("-1")]), Ok(instant("1969-12-31T23:59:59.999Z")));
+        for bad in ["1.5", "253402300800000", "-62135596800001", "79228162514264337593543950335"] {
+            assert!(call("from_epoch_ms", &[number(bad)]).is_err(), "{bad}");
+        }
+        assert_eq!(call("to_epoch_ms", &[midnight]), Ok(number("1727654400000")));
+        assert!(matches!(check("to_epoch_ms", Type::Date, &[]), Err(Problem::Type { help: Some(_), .. })));
+    }
+
+    #[test]
+    fn days_are_counted_on_the_calendar() {
+        assert_eq!(call("add_days", &[date("2024-02-28"), number("2")]), Ok(date("2024-03-01")));
+        assert_eq!(call("add_days", &[date("2024-03-01"), number("-1")]), Ok(date("2024-02-29")));
+        for days in ["9223372036854775807", "-9223372036854775808", "4000000", "1.5"] {
+            assert!(call("add_days", &[date("2024-01-01"), number(days)]).is_err(), "{days}");
+        }
+        // Over the change to summer time the same time of day is 23 hours later.
+        let noon = [instant("2024-03-30T11:00:00Z"), number("1"), text("Europe/Berlin")];
+        assert_eq!(call("add_days", &noon), Ok(instant("2024-03-31T10:00:00Z")));
+    }
+
+    #[test]
+    fn a_day_begins_in_its_zone() {
+        let begins = |value, zone| call("start_of_day", &[value, text(zone)]);
+        assert_eq!(begins(date("2024-09-30"), "America/Phoenix"), Ok(instant("2024-09-30T07:00:00Z")));
+        let evening = instant("2024-09-30T02:00:00Z");
+        assert_eq!(begins(evening, "America/Phoenix"), Ok(instant("2024-09-29T07:00:00Z")));
+        assert_eq!(begins(date("2018-11-04"), "America/Sao_Paulo"), Ok(instant("2018-11-04T03:00:00Z")));
+    }
+
+    #[test]
+    fn formats_are_checked_and_have_a_length() {
+        let pattern = [text("d MMMM yyyy")];
+        let typed = Typed::maybe(Type::Text(Some(17)));
+        assert_eq!(check("format_date", Type::Date, &pattern), Ok((typed, false)));
+        for wrong in ["HH:mm", "DD"] {
+            let problem = check("format_date", Type::Date, &[text(wrong)]).unwrap_err();
+            assert!(matches!(problem, Problem::Meaning { argument: 1, .. }), "{problem:?}");
+        }
+        let shown = call("in_zone", &[instant("2024-06-30T12:00:00.5Z"), text("Asia/Kolkata")]);
+        assert_eq!(shown, Ok(text("2024-06-30T17:30:00.500+05:30")));
+    }
 }

@@ -101,7 +101,9 @@ fn domain_of(address: &str) -> Option<String> {
     }
     let address = address.strip_prefix("mailto:").unwrap_or(address);
     let host = match address.rsplit_once('@') {
-        Some((_, host)) if !address.contains("//") => host.split(['?', '>', ' ']).next().unwrap_or_default(),
+        Some((name, host)) if !name.contains(['/', '?', '#']) => {
+            host.split(['?', '>', ' ']).next().unwrap_or_default()
+        }
         _ => address,
     };
     host_of(&web_address(host)?)
@@ -121,7 +123,7 @@ fn web_address(text: &str) -> Option<Url> {
 /// The host's name, where it is one with a dot and not a number.
 fn host_of(url: &Url) -> Option<String> {
     let Some(Host::Domain(name)) = url.host() else { return None };
-    let name = name.trim_end_matches('.');
+    let name = name.strip_suffix('.').unwrap_or(name);
     let labels = name.split('.').all(|label| (1..=63).contains(&label.len()));
     let fits = u32::try_from(name.len()).is_ok_and(|length| length <= DOMAIN_MAX);
     (labels && fits && name.contains('.')).then(|| name.to_owned())
@@ -181,4 +183,109 @@ fn domain(host: &str) -> bool {
     // A top-level domain is never a number, so that `1.2.3.4` is none.
     let top = host.rsplit('.').next().is_some_and(|top| !top.bytes().all(|byte| byte.is_ascii_digit()));
     host.contains('.') && top && host.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::tests::{call, check_typed, text};
+    use crate::types::{Type, Typed, Value};
+
+    fn of(name: &str, value: &str) -> Value {
+        call(name, &[text(value)]).unwrap()
+    }
+
+    #[test]
+    fn domains_come_from_addresses_of_every_kind() {
+        for (address, domain) in [
+            ("Jane@ACME.test", "acme.test"),
+            ("mailto:jane@acme.test?subject=hi", "acme.test"),
+            ("Jane Doe <jane@acme.test>", "acme.test"),
+            ("\"a@b\"@acme.test", "acme.test"),
+            ("www.acme.test/a?b=@c", "www.acme.test"),
+            ("https://jane:x@shop.acme.test:8443/", "shop.acme.test"),
+            (" acme.test. ", "acme.test"),
+            ("jane@münchen.test", "xn--mnchen-3ya.test"),
+        ] {
+            assert_eq!(of("domain_of", address), text(domain), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_domain_is_blank() {
+        for address in [
+            "Acme Inc",
+            "localhost",
+            "jane@localhost",
+            "10.0.0.1",
+            "http://[::1]/",
+            "jane@",
+            "@",
+            "ftp://a.test",
+            "a..test",
+        ] {
+            assert_eq!(of("domain_of", address), Value::Blank, "{address}");
+            assert_eq!(of("registrable_domain", address), Value::Blank, "{address}");
+        }
+        assert_eq!(of("domain_of", &"a.".repeat(10_000)), Value::Blank);
+        assert_eq!(call("domain_of", &[Value::Blank]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn the_registrable_domain_follows_the_public_suffix_list() {
+        for (address, domain) in [
+            ("https://www.acme.test", text("acme.test")),
+            ("jane@sales.acme.com.au", text("acme.com.au")),
+            ("www.acme.de", text("acme.de")),
+            ("co.uk", Value::Blank),
+        ] {
+            assert_eq!(of("registrable_domain", address), domain, "{address}");
+        }
+    }
+
+    #[test]
+    fn urls_are_written_in_one_form() {
+        for (address, url) in [
+            ("acme.test", "https://acme.test"),
+            ("HTTPS://ACME.test:443/Path/?q=1#top", "https://acme.test/Path/?q=1"),
+            ("http://acme.test?x", "http://acme.test/?x"),
+            ("acme.test/a b", "https://acme.test/a%20b"),
+        ] {
+            assert_eq!(of("normalize_url", address), text(url), "{address}");
+        }
+        for address in
+            ["Acme", "mailto:jane@acme.test", "javascript:alert(1)", "https://", "https://jane:pw@acme.test"]
+        {
+            let failure = call("normalize_url", &[text(address)]).unwrap_err();
+            assert!(failure.message.contains(&format!("`{address}`")), "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_an_email_is_checked() {
+        for good in ["jane@acme.test", "j.o'neil+x@mail.acme.co.uk", "a@1.de"] {
+            assert_eq!(of("email", good), text(good));
+        }
+        for bad in [
+            "jane",
+            "jane@acme",
+            "@acme.test",
+            "jane@",
+            "jane doe@acme.test",
+            "jane@-acme.test",
+            "jane..doe@acme.test",
+            "jane@1.2.3.4",
+            ".jane@acme.test",
+            "\"jane\\\"\"@acme.test",
+            "jane@acme.test ",
+            "jané@acme.test",
+            "a@b@c.test",
+        ] {
+            assert!(call("email", &[text(bad)]).is_err(), "{bad}");
+        }
+        let long = format!("{}@acme.test", "a".repeat(65));
+        assert!(call("email", &[text(&long)]).is_err());
+        let signature = check_typed("email", &Typed::maybe(Type::Text(Some(80))), &[]).unwrap();
+        assert_eq!(signature.result, Typed::maybe(Type::Email(Some(80))));
+        assert!(signature.can_fail);
+    }
 }

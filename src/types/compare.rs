@@ -35,3 +35,52 @@ pub fn order(a: &Value, b: &Value) -> Option<Ordering> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use super::{order, same};
+    use crate::types::{Value, parse_date, parse_instant};
+
+    fn number(text: &str) -> Value {
+        Value::Number(text.parse().unwrap())
+    }
+
+    fn list(items: &[&str]) -> Value {
+        Value::List(items.iter().map(|item| Value::text(*item)).collect())
+    }
+
+    #[test]
+    fn equality_is_of_values() {
+        assert!(same(&number("87.0"), &number("87")));
+        assert!(!same(&Value::text("a"), &Value::text("A")));
+        assert!(!same(&Value::text("87"), &number("87")));
+        assert!(same(&Value::Boolean(false), &Value::Boolean(false)));
+        assert!(same(&list(&["a", "b"]), &list(&["b", "a"])));
+        assert!(!same(&list(&["a", "b"]), &list(&["a"])));
+        assert!(same(&list(&["a"]), &Value::text("a")));
+        assert!(!same(&list(&["a", "b"]), &Value::text("a")));
+    }
+
+    #[test]
+    fn a_blank_is_equal_to_nothing() {
+        for other in [Value::Blank, Value::text("a"), number("0"), Value::Boolean(false), list(&[])] {
+            assert!(!same(&Value::Blank, &other) && !same(&other, &Value::Blank), "{other:?}");
+            assert_eq!(order(&Value::Blank, &other), None);
+        }
+    }
+
+    #[test]
+    fn order_is_within_a_kind() {
+        assert_eq!(order(&number("9"), &number("10")), Some(Ordering::Less));
+        assert_eq!(order(&number("1.0"), &number("1")), Some(Ordering::Equal));
+        assert_eq!(order(&Value::text("9"), &Value::text("10")), Some(Ordering::Greater));
+        let date = Value::Date(parse_date("2024-09-30").unwrap());
+        let instant = Value::DateTime(parse_instant("2024-09-30T00:00:00Z").unwrap());
+        assert_eq!(order(&date, &date), Some(Ordering::Equal));
+        assert_eq!(order(&date, &instant), None);
+        assert!(!same(&date, &instant));
+        assert_eq!(order(&Value::Boolean(false), &Value::Boolean(true)), None);
+    }
+}

@@ -283,3 +283,271 @@ pub fn to_json(value: &Value) -> serde_json::Value {
         Value::List(values) => values.iter().map(to_json).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{Raw, display, parse_date, parse_instant, parse_number, read, to_json};
+    use crate::schema::{Field, FieldType, PicklistOption};
+    use crate::source::{FileId, ObjectName, Side, Span};
+    use crate::types::{Failure, Options, Type, Typed, Value};
+
+    fn of(json: &serde_json::Value, ty: &Type) -> Result<Value, Failure> {
+        read(&Raw::from(json), ty)
+    }
+
+    fn number(text: &str) -> Value {
+        Value::Number(text.parse().unwrap())
+    }
+
+    fn date(text: &str) -> Value {
+        Value::Date(parse_date(text).unwrap())
+    }
+
+    fn instant(text: &str) -> Value {
+        Value::DateTime(parse_instant(text).unwrap())
+    }
+
+    fn types() -> Vec<Type> {
+        vec![
+            Type::Text(Some(40)),
+            Type::Email(None),
+            Type::Phone(None),
+            Type::Url(None),
+            Type::Integer(Some(18)),
+            Type::Decimal(Some((18, 2))),
+            Type::Boolean,
+            Type::Date,
+            Type::DateTime,
+            Type::Picklist(Options::Open(None)),
+            Type::MultiPicklist(Options::Open(None)),
+            Type::Reference(Vec::new()),
+            Type::Nothing,
+            Type::Error,
+        ]
+    }
+
+    fn field(kind: FieldType, options: &[&str]) -> Field {
+        let span = Span::new(FileId(0), 0, 0);
+        let option = |value: &&str| PicklistOption {
+            value: (*value).to_owned(),
+            label: (*value).to_owned(),
+            active: true,
+            span,
+        };
+        Field {
+            name: "F".to_owned(),
+            label: "F".to_owned(),
+            kind,
+            nillable: true,
+            createable: true,
+            updateable: true,
+            defaulted_on_create: false,
+            external_id: false,
+            unique: false,
+            calculated: false,
+            consent: false,
+            options: options.iter().map(option).collect(),
+            external_options: false,
+            relationship: None,
+            span,
+        }
+    }
+
+    #[test]
+    fn fields_have_types() {
+        let lead = ObjectName::new(Side::Salesforce, "Lead");
+        let of = |field: &Field| Type::of(field, &lead);
+        let user = ObjectName::new(Side::Salesforce, "User");
+        let reference = field(FieldType::Reference { to: vec!["User".to_owned()] }, &[]);
+        assert_eq!(of(&reference), Some(Typed::maybe(Type::Reference(vec![user]))));
+        assert_eq!(of(&field(FieldType::Id, &[])), Some(Typed::always(Type::Reference(vec![lead.clone()]))));
+        assert_eq!(of(&field(FieldType::Other("address".to_owned()), &[])), None);
+        assert_eq!(of(&field(FieldType::Time, &[])), None);
+        let required = Field { nillable: false, ..field(FieldType::Text { max: 80 }, &[]) };
+        assert_eq!(of(&required), Some(Typed::always(Type::Text(Some(80)))));
+
+        let picklist = |restricted| field(FieldType::Picklist { restricted, max: 255 }, &["New"]);
+        let own = Type::Picklist(Options::Field(lead.clone(), "F".to_owned()));
+        assert_eq!(of(&picklist(true)), Some(Typed::maybe(own.clone())));
+        assert_eq!(of(&picklist(false)), Some(Typed::maybe(own)));
+        let elsewhere = Field { external_options: true, ..picklist(true) };
+        assert_eq!(of(&elsewhere), Some(Typed::maybe(Type::Picklist(Options::Open(Some(255))))));
+    }
+
+    #[test]
+    fn nothing_and_the_empty_text_are_blank() {
+        for ty in types() {
+            assert_eq!(read(&Raw::from(None), &ty), Ok(Value::Blank));
+            assert_eq!(of(&json!(null), &ty), Ok(Value::Blank));
+            assert_eq!(of(&json!(""), &ty), Ok(Value::Blank));
+            assert!(of(&json!({"a": 1}), &ty).is_err());
+        }
+        assert_eq!(of(&json!(" "), &Type::Text(None)), Ok(Value::text(" ")));
+        assert!(of(&json!(" "), &Type::Integer(None)).is_err());
+    }
+
+    #[test]
+    fn hubspots_text_is_read_by_type() {
+        assert_eq!(of(&json!("87"), &Type::Integer(None)), Ok(number("87")));
+        assert_eq!(of(&json!("1.0E7"), &Type::Integer(None)), Ok(number("10000000")));
+        assert_eq!(of(&json!("12.50"), &Type::Decimal(None)), Ok(number("12.50")));
+        assert_eq!(of(&json!("true"), &Type::Boolean), Ok(Value::Boolean(true)));
+        assert_eq!(of(&json!("false"), &Type::Boolean), Ok(Value::Boolean(false)));
+        assert_eq!(of(&json!("5501"), &Type::Reference(Vec::new())), Ok(Value::text("5501")));
+        assert_eq!(of(&json!("2024-09-30T12:00:00Z"), &Type::DateTime), Ok(instant("2024-09-30T12:00:00Z")));
+        assert_eq!(of(&json!("1700123456789"), &Type::DateTime), Ok(instant("2023-11-16T08:30:56.789Z")));
+    }
+
+    #[test]
+    fn a_midnight_in_utc_is_that_date_everywhere() {
+        for raw in [
+            json!("2024-09-30"),
+            json!("1727654400000"),
+            json!(1_727_654_400_000_i64),
+            json!("2024-09-30T00:00:00Z"),
+        ] {
+            assert_eq!(of(&raw, &Type::Date), Ok(date("2024-09-30")), "{raw}");
+        }
+        assert_eq!(of(&json!("-86400000"), &Type::Date), Ok(date("1969-12-31")));
+        let failure = of(&json!("1727654400001"), &Type::Date).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "`1727654400001` is not a date: it is not midnight UTC but a time of day"
+        );
+    }
+
+    #[test]
+    fn salesforces_json_is_read_by_type() {
+        assert_eq!(of(&json!(87), &Type::Integer(None)), Ok(number("87")));
+        assert_eq!(of(&json!(87.0), &Type::Integer(None)), Ok(number("87")));
+        assert_eq!(of(&json!(12.5), &Type::Decimal(None)), Ok(number("12.5")));
+        let exact: serde_json::Value = "12345678901234567890.12345678".parse().unwrap();
+        assert_eq!(of(&exact, &Type::Decimal(None)), Ok(number("12345678901234567890.12345678")));
+        assert_eq!(of(&json!(true), &Type::Boolean), Ok(Value::Boolean(true)));
+        assert_eq!(
+            of(&json!("2011-07-07T00:37:00.000+0000"), &Type::DateTime),
+            Ok(instant("2011-07-07T00:37:00Z"))
+        );
+        assert_eq!(of(&json!("2010-01-01"), &Type::Date), Ok(date("2010-01-01")));
+        let set = Type::MultiPicklist(Options::Open(None));
+        let four_six = Value::List(vec![Value::text("four"), Value::text("six")]);
+        for raw in ["four;six", ";four;six", "four;;six;four"] {
+            assert_eq!(of(&json!(raw), &set), Ok(four_six.clone()));
+        }
+        assert_eq!(of(&json!(";"), &set), Ok(Value::Blank));
+        assert_eq!(of(&json!(5501), &Type::Text(None)), Ok(Value::text("5501")));
+    }
+
+    #[test]
+    fn what_does_not_parse_is_a_failure_with_the_value() {
+        for (raw, ty, message) in [
+            ("n/a", Type::Integer(None), "`n/a` is not a number such as `1234.5`"),
+            ("87.5", Type::Integer(None), "`87.5` is not a whole number"),
+            ("yes", Type::Boolean, "`yes` is not `true` or `false`"),
+            (
+                "30.09.2024",
+                Type::Date,
+                "`30.09.2024` is not a date: `2024-09-30`, or milliseconds at midnight UTC",
+            ),
+            (
+                "2024-02-30",
+                Type::Date,
+                "`2024-02-30` is not a date: `2024-09-30`, or milliseconds at midnight UTC",
+            ),
+            (
+                "2024-09-30",
+                Type::DateTime,
+                "`2024-09-30` is not a date and time: `2024-09-30T12:00:00Z`, or milliseconds since 1970",
+            ),
+        ] {
+            assert_eq!(of(&json!(raw), &ty).unwrap_err().message, message);
+        }
+        assert_eq!(of(&json!(true), &Type::Date).unwrap_err().message, "`true` is not a date");
+        let long = of(&json!("x".repeat(10_000)), &Type::Date).unwrap_err().message;
+        assert!(long.len() < 250, "{long}");
+    }
+
+    #[test]
+    fn instants_are_read_in_every_iso_form() {
+        let expected = parse_instant("2024-09-30T12:00:00Z");
+        assert!(expected.is_some());
+        for form in [
+            "2024-09-30T12:00Z",
+            "2024-09-30T12:00:00.000+0000",
+            "2024-09-30T14:00:00+02:00",
+            "2024-09-30T05:00:00-0700",
+        ] {
+            assert_eq!(parse_instant(form), expected, "{form}");
+        }
+        assert_eq!(parse_instant("2024-09-30T12:00:00.123456Z"), parse_instant("2024-09-30T12:00:00.123Z"));
+        for bad in [
+            "2024-09-30T12:00:00",
+            "2024-09-30 12:00:00Z",
+            "+2024-09-30T12:00:00Z",
+            "0000-12-31T23:00:00-0200",
+            "24-9-30T1:00Z",
+        ] {
+            assert_eq!(parse_instant(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_every_digit_or_fail() {
+        for (text, read) in [
+            ("0e999", "0"),
+            ("1e28", "10000000000000000000000000000"),
+            ("120e-1", "12"),
+            ("1.5e-27", "0.0000000000000000000000000015"),
+        ] {
+            assert_eq!(parse_number(text), Ok(read.parse().unwrap()), "{text}");
+        }
+        for bad in [
+            "1e29",
+            "1e-29",
+            "0.00000000000000000000000000001",
+            "79228162514264337593543950336",
+            "1e99999999999",
+        ] {
+            assert!(parse_number(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_json() {
+        assert_eq!(to_json(&number("87.50")).to_string(), "87.5");
+        assert_eq!(to_json(&number("-0.00")).to_string(), "0");
+        assert_eq!(
+            to_json(&number("12345678901234567890.12345678")).to_string(),
+            "12345678901234567890.12345678"
+        );
+        assert_eq!(to_json(&Value::Blank), json!(null));
+        assert_eq!(to_json(&date("2024-09-30")), json!("2024-09-30"));
+        assert_eq!(to_json(&instant("2024-09-30T12:00:00Z")), json!("2024-09-30T12:00:00Z"));
+        assert_eq!(to_json(&Value::List(vec![Value::text("a"), number("1")])), json!(["a", 1]));
+        assert_eq!(display(&Value::List(vec![Value::text("a"), Value::text("b")])), "a;b");
+    }
+
+    proptest! {
+        #[test]
+        fn no_raw_value_panics(text in prop_oneof![".{0,40}", r"-?[0-9.eE+-]{1,40}", r"[0-9TZ:+. -]{1,36}"]) {
+            for ty in types() {
+                if let Ok(value) = read(&Raw::Text(text.as_str().into()), &ty) {
+                    let _ = to_json(&value);
+                    prop_assert!(!text.is_empty() || value.is_blank());
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(digits in any::<i64>(), scale in 0..28_u32, ms in -62_135_596_800_000..253_402_300_800_000_i64) {
+            let number = Value::Number(rust_decimal::Decimal::new(digits, scale));
+            let instant = Value::DateTime(super::epoch_ms(ms).unwrap());
+            prop_assert_eq!(of(&to_json(&number), &Type::Decimal(None)).unwrap(), number.clone());
+            prop_assert_eq!(of(&json!(display(&number)), &Type::Decimal(None)).unwrap(), number);
+            prop_assert_eq!(of(&to_json(&instant), &Type::DateTime).unwrap(), instant);
+        }
+    }
+}

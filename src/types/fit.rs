@@ -39,11 +39,12 @@ pub fn text_max(ty: &Type) -> Option<u32> {
     }
 }
 
-/// Salesforce ids have 18 characters; HubSpot's are whole numbers of 64 bits, so at most 19 digits.
+/// Salesforce ids have 18 characters. HubSpot's are numbers that its webhooks send as JSON, so at most the 16 digits that
+/// JSON's usual readers hold exactly.
 fn reference_max(objects: &[crate::source::ObjectName]) -> Option<u32> {
     let max = |object: &crate::source::ObjectName| match object.side {
         crate::source::Side::Salesforce => 18,
-        crate::source::Side::Hubspot => 19,
+        crate::source::Side::Hubspot => 16,
     };
     objects.iter().map(max).max()
 }
@@ -95,19 +96,22 @@ pub fn assignable(from: &Typed, to: &Typed) -> Assign {
 
 fn fits(from: &Type, to: &Type) -> Assign {
     match (from, to) {
-        (Type::Error | Type::Nothing, _) | (_, Type::Error) => Assign::Ok,
-        (Type::Boolean, Type::Boolean) | (Type::Date, Type::Date) | (Type::DateTime, Type::DateTime) => {
-            Assign::Ok
-        }
-        (Type::Picklist(_), Type::Picklist(_)) | (Type::MultiPicklist(_), Type::MultiPicklist(_)) => {
-            Assign::Options
-        }
-        (Type::Picklist(_), Type::MultiPicklist(_)) => Assign::Options,
+        // Text may hold the id of a record.
+        (Type::Error | Type::Nothing, _)
+        | (_, Type::Error)
+        | (Type::Boolean, Type::Boolean)
+        | (Type::Date, Type::Date)
+        | (Type::DateTime, Type::DateTime)
+        | (Type::Text(_), Type::Reference(_)) => Assign::Ok,
+        (Type::Picklist(_), Type::Picklist(_) | Type::MultiPicklist(_))
+        | (Type::MultiPicklist(_), Type::MultiPicklist(_)) => Assign::Options,
         (from, Type::Picklist(_) | Type::MultiPicklist(_)) if is_plain_text(from) => Assign::Options,
         (Type::List(items), Type::MultiPicklist(_)) if is_texty(&items.ty) => Assign::Options,
         (Type::List(from), Type::List(to)) => fits(&from.ty, &to.ty),
         (Type::Reference(from), Type::Reference(to)) => references(from, to),
-        (from, Type::Reference(_)) if is_plain_text(from) => Assign::Ok,
+        (from, Type::Reference(_)) if is_texty(from) => {
+            mismatch("write `lookup OBJECT.Id where FIELD = VALUE` to find the record's id")
+        }
         (from, Type::Text(max) | Type::Email(max) | Type::Phone(max) | Type::Url(max)) => {
             into_text(from, *max)
         }
@@ -210,4 +214,123 @@ fn is_plain_text(ty: &Type) -> bool {
 
 fn is_texty(ty: &Type) -> bool {
     is_plain_text(ty) || matches!(ty, Type::Picklist(_) | Type::Reference(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Assign, assignable, text_length, text_max};
+    use crate::source::{ObjectName, Side};
+    use crate::types::{Options, Type, Typed};
+
+    fn assign(from: Type, to: Type) -> Assign {
+        assignable(&Typed::maybe(from), &Typed::maybe(to))
+    }
+
+    fn reference(side: Side, name: &str) -> Type {
+        Type::Reference(vec![ObjectName::new(side, name)])
+    }
+
+    #[test]
+    fn lengths_count_utf16() {
+        assert_eq!([text_length("abc"), text_length("añ"), text_length("😀"), text_length("")], [3, 2, 2, 0]);
+    }
+
+    #[test]
+    fn the_longest_text_of_a_type() {
+        let options = Options::These(vec!["New".to_owned(), "Working".to_owned()]);
+        assert_eq!(text_max(&Type::Picklist(options)), Some(7));
+        assert_eq!(text_max(&Type::Decimal(Some((3, 3)))), Some(6));
+        assert_eq!(text_max(&Type::DateTime), Some(24));
+        assert_eq!(text_max(&reference(Side::Salesforce, "Lead")), Some(18));
+        assert_eq!(text_max(&Type::Text(None)), None);
+    }
+
+    #[test]
+    fn text_has_to_fit() {
+        assert_eq!(assign(Type::Text(Some(40)), Type::Text(Some(40))), Assign::Ok);
+        assert_eq!(
+            assign(Type::Text(Some(41)), Type::Text(Some(40))),
+            Assign::TooLong { from: Some(41), to: 40 }
+        );
+        assert_eq!(assign(Type::Text(None), Type::Email(Some(80))), Assign::TooLong { from: None, to: 80 });
+        assert_eq!(assign(Type::Text(None), Type::Text(None)), Assign::Ok);
+        // The guide's external ID of 18 characters holds a HubSpot id.
+        assert_eq!(assign(reference(Side::Hubspot, "contact"), Type::Text(Some(18))), Assign::Ok);
+        for from in [
+            Type::Integer(Some(3)),
+            Type::Boolean,
+            Type::Date,
+            Type::DateTime,
+            Type::MultiPicklist(Options::Open(None)),
+        ] {
+            assert!(
+                matches!(assign(from.clone(), Type::Text(None)), Assign::Mismatch { help: Some(_) }),
+                "{from:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_have_to_fit() {
+        let decimal = |p, s| Type::Decimal(Some((p, s)));
+        assert_eq!(assign(Type::Integer(Some(8)), decimal(18, 2)), Assign::Ok);
+        assert_eq!(
+            assign(Type::Integer(Some(18)), decimal(18, 2)),
+            Assign::NumberTooWide { from: Some(18), to: 16 }
+        );
+        assert_eq!(assign(decimal(18, 2), decimal(18, 0)), Assign::Fraction { from: Some(2), to: 0 });
+        assert_eq!(
+            assign(decimal(18, 2), Type::Integer(Some(18))),
+            Assign::Fraction { from: Some(2), to: 0 }
+        );
+        assert_eq!(assign(Type::Decimal(None), decimal(18, 2)), Assign::Fraction { from: None, to: 2 });
+        assert_eq!(assign(decimal(18, 2), Type::Decimal(None)), Assign::Ok);
+        assert!(matches!(assign(Type::Text(None), decimal(3, 0)), Assign::Mismatch { help: Some(_) }));
+    }
+
+    #[test]
+    fn days_and_instants_need_a_zone() {
+        assert!(matches!(assign(Type::DateTime, Type::Date), Assign::NeedsZone { .. }));
+        assert!(matches!(assign(Type::Date, Type::DateTime), Assign::NeedsZone { .. }));
+        assert_eq!(assign(Type::Date, Type::Date), Assign::Ok);
+        assert!(matches!(assign(Type::Text(None), Type::Date), Assign::Mismatch { help: Some(_) }));
+        assert!(matches!(assign(Type::Integer(None), Type::DateTime), Assign::Mismatch { help: Some(_) }));
+    }
+
+    #[test]
+    fn options_are_left_to_the_checker() {
+        let list = || Type::Picklist(Options::Open(None));
+        assert_eq!(assign(list(), list()), Assign::Options);
+        assert_eq!(assign(Type::Text(Some(3)), list()), Assign::Options);
+        assert_eq!(assign(list(), Type::MultiPicklist(Options::Open(None))), Assign::Options);
+        assert!(matches!(assign(Type::MultiPicklist(Options::Open(None)), list()), Assign::Mismatch { .. }));
+        assert!(matches!(assign(Type::Boolean, list()), Assign::Mismatch { help: Some(_) }));
+    }
+
+    #[test]
+    fn ids_go_where_their_object_is_taken() {
+        let user = || reference(Side::Salesforce, "User");
+        let either = Type::Reference(vec![
+            ObjectName::new(Side::Salesforce, "Group"),
+            ObjectName::new(Side::Salesforce, "User"),
+        ]);
+        assert_eq!(assign(user(), either), Assign::Ok);
+        let Assign::Mismatch { help: Some(help) } =
+            assign(reference(Side::Hubspot, "company"), reference(Side::Salesforce, "Account"))
+        else {
+            panic!("a HubSpot id is no Salesforce id")
+        };
+        assert!(help.contains("linked salesforce.Account of"), "{help}");
+        assert!(matches!(
+            assign(user(), reference(Side::Salesforce, "Account")),
+            Assign::Mismatch { help: Some(_) }
+        ));
+    }
+
+    #[test]
+    fn what_is_already_wrong_goes_everywhere() {
+        assert_eq!(assign(Type::Error, Type::Date), Assign::Ok);
+        assert_eq!(assign(Type::Date, Type::Error), Assign::Ok);
+        assert_eq!(assign(Type::Nothing, Type::Boolean), Assign::Ok);
+    }
 }
