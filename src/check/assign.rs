@@ -11,6 +11,9 @@ use super::typed::{Expr, ExprKind};
 use super::words;
 use super::world::Obj;
 
+/// More digits than an exact decimal number has are as good as any number of them.
+const MAX_DIGITS: u32 = 28;
+
 /// A field that is written.
 pub(super) struct Into<'w, 'a> {
     pub(super) object: &'w Obj<'a>,
@@ -106,21 +109,24 @@ impl<'a> Scope<'a> {
 
     fn report_too_wide(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
         let can = match from {
-            Some(from) => format!("can have {from} digits before the point"),
-            None => "can have any number of digits".to_owned(),
+            Some(from) if from <= MAX_DIGITS => format!("can have {from} digits before the point"),
+            _ => "can have any number of digits before the point".to_owned(),
         };
-        let keeps = format!("keeps {to} digits before the point");
         let message =
             format!("the number {can}, and `{}` of `{}` keeps {to}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
-        let finding = finding.and(into.field.span, keeps);
-        let help = "bound it, for example `| min(999999)`, or say in the schema snapshot how many digits the property has \
-                    (`precision`)";
+        let finding = finding.and(into.field.span, format!("keeps {to} digits before the point"));
+        let most = "9".repeat(to as usize);
+        let help = format!(
+            "bound it, `| max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
+             (`precision`)"
+        );
         self.report(finding.help(help));
     }
 
     fn report_fraction(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
         let can = match from {
+            Some(1) => "can have a digit after the point".to_owned(),
             Some(from) => format!("can have {from} digits after the point"),
             None => "can have any number of digits after the point".to_owned(),
         };

@@ -6,6 +6,7 @@ use crate::source::Span;
 use crate::syntax::ast;
 use crate::types::{Options, Type, Typed, Value};
 
+use super::bounds;
 use super::picklist::PicklistFacts;
 use super::scope::{Scope, error};
 use super::typed::{Expr, ExprKind, PicklistElse};
@@ -57,7 +58,10 @@ impl Scope<'_> {
         match (function.check)(&arguments) {
             Ok(signature) => {
                 let can_fail = signature.can_fail || args.iter().any(|arg| arg.can_fail);
-                Expr { kind: ExprKind::Call { function, args }, typed: signature.result, can_fail, span }
+                let kind = ExprKind::Call { function, args };
+                let mut call = Expr { kind, typed: signature.result, can_fail, span };
+                call.typed.ty = bounds::narrowed(&call);
+                call
             }
             Err(problem) => {
                 self.report_problem(function, &problem, &args, name);

@@ -183,7 +183,7 @@ fn report_read_only(scope: &Scope<'_>, object: &Obj<'_>, field: &Field, rule: &a
         (_, true) => "is computed",
         (crate::schema::FieldType::Id, _) => "is the record's id",
         (crate::schema::FieldType::Other(_) | crate::schema::FieldType::Time, _) => {
-            "is of a kind that a mapping cannot write"
+            "is of a kind that no mapping writes,"
         }
         _ => "is read-only",
     };
@@ -247,11 +247,13 @@ fn check_blank(
     let why = scope.why_blank(value);
     let finding = Diagnostic::error(Code::REQUIRED_BLANK, value.span, format!("{required}, and {why}"));
     let finding = finding.label("can be blank").and(field.span, "required here");
-    let text = scope.world.sources.slice(value.span);
     let default = if into.typed.ty == Type::Boolean { "false" } else { "\"Unknown\"" };
-    let help = format!(
-        "give a value for a blank: `first_present({text}, {default})`, or ask for it: `only if … is present`"
-    );
+    let text = scope.world.sources.slice(value.span);
+    let with_default = match text.strip_suffix(')').filter(|text| text.starts_with("first_present(")) {
+        Some(open) => format!("{open}, {default})"),
+        None => format!("first_present({text}, {default})"),
+    };
+    let help = format!("give a value for a blank: `{with_default}`, or ask for it: `only if … is present`");
     scope.report(finding.help(help));
 }
 
@@ -284,9 +286,10 @@ fn check_failure(
 ) {
     match &policies.otherwise {
         None if value.can_fail => {
-            let (span, why) = scope.why_fails(value);
-            let message = format!("{why}, and the rule does not say what happens then");
-            let finding = Diagnostic::error(Code::OTHERWISE_MISSING, span, message).label("can fail");
+            let failing = scope.why_fails(value);
+            let message = format!("{} can fail, and the rule does not say what happens then", failing.step);
+            let finding =
+                Diagnostic::error(Code::OTHERWISE_MISSING, failing.span, message).label(failing.why);
             let help = "add `otherwise keep`, `otherwise nothing`, `otherwise \"…\"` or `otherwise park`";
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
         }

@@ -117,8 +117,9 @@ fn check_key_value(scope: &Scope<'_>, value: &Expr, typed: &Typed, field: Span) 
         );
     }
     if value.can_fail {
-        let (_, why) = scope.why_fails(value);
-        report(format!("a key never fails, and {why}"), "use a value without that step");
+        let failing = scope.why_fails(value);
+        let message = format!("a key never fails, and {} {}", failing.step, failing.why);
+        report(message, "use a value without that step");
     }
     let from = match scope.resolved(&value.typed.ty) {
         ty @ Type::Picklist(_) => Type::Text(text_max(&ty)),
@@ -223,9 +224,9 @@ fn check_fallible(scope: &Scope<'_>, rung: &Rung) {
 
 /// Reports a value that can fail where nothing says what happens then.
 pub(super) fn report_fallible(scope: &Scope<'_>, value: &Expr, place: &str) {
-    let (span, why) = scope.why_fails(value);
-    let message = format!("{why}, and {place} cannot say what happens then");
-    let finding = Diagnostic::error(Code::FALLIBLE_PLACE, span, message).label("can fail");
+    let failing = scope.why_fails(value);
+    let message = format!("{} can fail, and {place} cannot say what happens then", failing.step);
+    let finding = Diagnostic::error(Code::FALLIBLE_PLACE, failing.span, message).label(failing.why);
     scope.report(
         finding.help("use a value that cannot fail, such as the field itself with `trim` or `lowercase`"),
     );

@@ -127,7 +127,8 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
             kind: WithKind::Association(kind),
             span: with.span,
         };
-        scope.withs.push(WithEntry { typed, object: found, used: Cell::new(false) });
+        // What is not executed yet is not also unused.
+        scope.withs.push(WithEntry { typed, object: found, used: Cell::new(is_each) });
     }
 }
 

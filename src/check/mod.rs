@@ -18,6 +18,7 @@
 
 mod assign;
 mod authority;
+mod bounds;
 mod builtin;
 mod call;
 mod condition;

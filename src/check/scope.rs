@@ -253,7 +253,8 @@ impl<'a> Scope<'a> {
     }
 
     fn report_unknown(&self, object: &Obj<'a>, name: &ast::Name) {
-        if let Some(line) = self.let_lines.get(&name.value) {
+        let is_source = self.source.as_ref().is_some_and(|source| source.name == object.name);
+        if let Some(line) = self.let_lines.get(&name.value).filter(|_| is_source && !self.shared) {
             let message = format!("`{}` is read above the line that defines it", name.value);
             let finding =
                 Diagnostic::error(Code::UNKNOWN_FIELD, name.span, message).and(*line, "defined here");
@@ -261,7 +262,7 @@ impl<'a> Scope<'a> {
             return;
         }
         let mut more: Vec<&str> = Vec::new();
-        if !self.shared && self.source.as_ref().is_some_and(|source| source.name == object.name) {
+        if !self.shared && is_source {
             more.extend(self.lets.iter().map(|entry| entry.typed.name.as_str()));
             more.extend(self.withs.iter().map(|with| with.typed.name.as_str()));
         }

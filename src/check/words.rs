@@ -204,34 +204,48 @@ impl Scope<'_> {
     }
 
     /// The step of a value that can fail, and why.
-    pub(super) fn why_fails(&self, value: &Expr) -> (crate::source::Span, String) {
+    pub(super) fn why_fails(&self, value: &Expr) -> FailingStep {
         if let Some(inner) = failing_part(value) {
             return self.why_fails(inner);
         }
-        let why = match &value.kind {
+        let (step, why) = match &value.kind {
             ExprKind::Let(index) => {
                 let entry = &self.lets[*index].typed;
-                let (_, why) = self.why_fails(&entry.value);
-                format!("`{}` can fail: {why}", entry.name)
+                (format!("`{}`", entry.name), self.why_fails(&entry.value).why)
             }
             ExprKind::Call { function, .. } => {
                 let why = function.failure.unwrap_or("a value does not convert");
-                format!("`{}` fails when {why}", function.name)
+                (format!("`{}`", function.name), format!("fails when {why}"))
             }
             ExprKind::Translate { picklist, .. } => match self.world.picklists.get_index(*picklist) {
-                Some((name, facts)) => format!("the picklist `{name}` fails for {}", facts.untranslated()),
-                None => "an option has no translation".to_owned(),
+                Some((name, facts)) => {
+                    (format!("the picklist `{name}`"), format!("fails for {}", facts.untranslated()))
+                }
+                None => ("the picklist".to_owned(), "fails for an option without a line".to_owned()),
             },
-            ExprKind::Lookup { object, .. } => format!("the look-up fails when several `{object}` match"),
-            ExprKind::Arithmetic(..) => "the division fails when the divisor is zero".to_owned(),
+            ExprKind::Lookup { object, .. } => {
+                ("the look-up".to_owned(), format!("fails when several `{object}` match"))
+            }
+            ExprKind::Arithmetic(..) => {
+                ("the division".to_owned(), "fails when the divisor is zero".to_owned())
+            }
             ExprKind::If(condition, ..) | ExprKind::Condition(condition) => match failing_value(condition) {
                 Some(value) => return self.why_fails(value),
-                None => "the condition can fail".to_owned(),
+                None => ("the condition".to_owned(), "fails when a value does not convert".to_owned()),
             },
-            _ => "a value does not convert".to_owned(),
+            _ => ("this".to_owned(), "fails when a value does not convert".to_owned()),
         };
-        (value.span, why)
+        FailingStep { span: value.span, step, why }
     }
+}
+
+/// A step that can fail.
+pub(super) struct FailingStep {
+    pub(super) span: crate::source::Span,
+    /// Its name: "`e164`".
+    pub(super) step: String,
+    /// When: "fails when …".
+    pub(super) why: String,
 }
 
 /// The part of a value that fails before the value itself can.
