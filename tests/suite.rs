@@ -209,48 +209,44 @@ fn framed(frame: &Frame, lines: &[&str]) -> (String, Vec<Option<usize>>) {
     let inside = lines.iter().enumerate().take(beside).map(|(index, line)| (*line, Some(index)));
     let outside = lines.iter().enumerate().skip(beside + 1).map(|(index, line)| (*line, Some(index)));
     let all: Vec<_> = before.chain(inside).chain(after).chain(outside).collect();
-    let text = all.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let text = all.iter().flat_map(|(line, _)| [*line, "\n"]).collect();
     (text, all.into_iter().map(|(_, number)| number).collect())
 }
 
 /// The source with each finding under its line.
 fn annotate(sources: &Sources, lines: &[&str], numbers: &[Option<usize>], findings: &[Diagnostic]) -> String {
-    let mut notes: BTreeMap<usize, String> = BTreeMap::new();
+    let mut notes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for finding in findings {
         let span = finding.span();
         let (line, column) = sources.file(span.file).position(span.start);
         let (end_line, end_column) = sources.file(span.file).position(span.end);
         let number = numbers.get(line - 1).copied().flatten();
         let note = notes.entry(number.unwrap_or(lines.len())).or_default();
-        if let Some(number) = number {
-            let width = if end_line == line {
-                end_column.saturating_sub(column).max(1)
-            } else {
-                lines[number].chars().count() + 1 - column
-            };
-            // Carets need two columns for their own mark; a span that begins before them is told by its number.
-            if column > EXPECT.len() {
-                let indent = " ".repeat(column - 1 - EXPECT.len());
-                note.push_str(&format!("{EXPECT}{indent}{}", "^".repeat(width)));
-            } else {
-                note.push_str(&format!("{EXPECT} at {column}-{}", column + width - 1));
-            }
-        } else {
-            note.push_str(&format!("{EXPECT} frame"));
-        }
-        note.push_str(&format!(" {} {}\n", finding.code, finding.message));
-        for help in finding.help.iter().flat_map(|help| help.lines()) {
-            note.push_str(&format!("{EXPECT}   help: {help}\n"));
-        }
+        let place = number.map_or_else(
+            || " frame".to_owned(),
+            |number| {
+                let width = if end_line == line {
+                    end_column.saturating_sub(column).max(1)
+                } else {
+                    lines[number].chars().count() + 1 - column
+                };
+                // Carets need room behind their own mark; a span that begins before is told by its columns.
+                match column.checked_sub(1 + EXPECT.len()) {
+                    Some(indent) => format!("{}{}", " ".repeat(indent), "^".repeat(width)),
+                    None => format!(" at {column}-{}", column + width - 1),
+                }
+            },
+        );
+        note.push(format!("{EXPECT}{place} {} {}", finding.code, finding.message));
+        let help = finding.help.iter().flat_map(|help| help.lines());
+        note.extend(help.map(|help| format!("{EXPECT}   help: {help}")));
     }
-    let mut out = String::new();
-    for (index, line) in lines.iter().enumerate() {
-        out.push_str(line);
-        out.push('\n');
-        out.push_str(notes.get(&index).map_or("", String::as_str));
-    }
-    out.push_str(notes.get(&lines.len()).map_or("", String::as_str));
-    out
+    let with_notes = lines.iter().enumerate().flat_map(|(index, line)| {
+        let own = notes.get(&index).into_iter().flatten().map(String::as_str);
+        std::iter::once(*line).chain(own)
+    });
+    let beside = notes.get(&lines.len()).into_iter().flatten().map(String::as_str);
+    with_notes.chain(beside).flat_map(|line| [line, "\n"]).collect()
 }
 
 fn schema(sources: &mut Sources, name: &str) -> Schema {
