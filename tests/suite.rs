@@ -187,7 +187,7 @@ fn run_section(
     let schemas =
         Schemas { hubspot: schema(&mut sources, "hubspot"), salesforce: schema(&mut sources, "salesforce") };
     let file = sources.add("case.map", text);
-    let (tree, mut findings) = syntax::parse(&sources, file);
+    let (tree, mut findings) = syntax::parse(file, sources.file(file).text());
     findings.extend(check(&[tree], &schemas, &sources).1);
     findings.sort_by(|a, b| a.order(&sources).cmp(&b.order(&sources)));
     for finding in &findings {

@@ -34,7 +34,7 @@ mod outcomes;
 mod picklist;
 mod policies;
 mod scope;
-mod tests_item;
+mod test_items;
 mod trigger;
 pub mod typed;
 mod unused;
@@ -67,7 +67,7 @@ pub fn check(
     world.orders = order::check_all(&world, &index.orders);
     fields::check_shared(&world);
     let mappings = mapping::check_all(&world);
-    tests_item::check_all(&world, &index.tests);
+    test_items::check_all(&world, &index.tests);
     handover::check_loops(&world, &mappings);
     authority::check(&world, &mappings);
     unused::check(&world, &index);
@@ -93,3 +93,6 @@ fn in_order(mut findings: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic>
     findings.sort_by(|a, b| a.order(sources).cmp(&b.order(sources)));
     findings
 }
+
+#[cfg(test)]
+mod tests;
