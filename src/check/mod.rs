@@ -2,7 +2,97 @@
 //!
 //! [`check`] takes the trees and the schemas and gives all findings of all files at once, in source order, and, when
 //! none of them is an error, the [`Checked`] project from which alone a plan can be built. Pure.
+//!
+//! What it holds to:
+//!
+//! - An error is reported where it is made and once: a value that was already reported has [`Type::Error`], which goes
+//!   with everything.
+//! - Whatever can be blank is known to be: a guard `NAME is present` makes `NAME` present in the whole mapping, a
+//!   condition of an `if` in its branch.
+//! - What can fail is known to fail: functions that say so, a translation without a line for every option, a look-up
+//!   that several records can match, a division unless by a literal. Sums, differences and products fail only beyond
+//!   28 digits, and reading a HubSpot property only when HubSpot holds what its own type forbids; both park the record
+//!   at run time and ask for no `otherwise`.
+//!
+//! [`Type::Error`]: crate::types::Type::Error
 
+mod assign;
+mod authority;
+mod bounds;
+mod builtin;
+mod call;
+mod condition;
+mod expr;
+mod fields;
+mod handover;
+mod ladder;
+mod mapping;
+mod names;
+mod options;
+mod order;
+mod outcomes;
+mod picklist;
+mod policies;
+mod scope;
+mod test_items;
+mod trigger;
 pub mod typed;
+mod unused;
+mod words;
+mod world;
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Diagnostic;
+use crate::schema::Schemas;
+use crate::source::Sources;
+use crate::syntax::ast;
 
 pub use typed::{Checked, Project};
+
+use world::World;
+
+/// Checks all files of a project together.
+///
+/// The findings are in source order; the project is there only when none of them is an error.
+pub fn check(
+    files: &[ast::File],
+    schemas: &Schemas,
+    sources: &Sources,
+) -> (Option<Checked<Project>>, Vec<Diagnostic>) {
+    let owner = builtin::owner(schemas);
+    let mut world = World::new(schemas, sources, &owner);
+    let index = names::index(&mut world, files);
+    world.picklists = picklist::check_all(&world, &index.picklists);
+    world.orders = order::check_all(&world, &index.orders);
+    fields::check_shared(&world);
+    let mappings = mapping::check_all(&world);
+    test_items::check_all(&world, &index.tests);
+    handover::check_loops(&world, &mappings);
+    authority::check(&world, &mappings);
+    unused::check(&world, &index);
+
+    let project = Project {
+        picklists: world
+            .picklists
+            .iter()
+            .map(|(name, facts)| ((*name).to_owned(), facts.typed.clone()))
+            .collect(),
+        orders: world.orders.iter().map(|(name, facts)| ((*name).to_owned(), facts.typed.clone())).collect(),
+        mappings: mappings.into_iter().map(|mapping| (mapping.name.clone(), mapping)).collect(),
+    };
+    let findings = in_order(world.into_findings(), sources);
+    let proved = !findings.iter().any(Diagnostic::is_error);
+    (proved.then_some(Checked(project)), findings)
+}
+
+/// Puts findings into source order, each once: a shared rule is checked for every mapping that uses it.
+fn in_order(mut findings: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    findings.retain(|finding| seen.insert((finding.code, finding.span(), finding.message.clone())));
+    findings.sort_by(|a, b| a.order(sources).cmp(&b.order(sources)));
+    findings
+}
+
+#[cfg(test)]
+mod tests;

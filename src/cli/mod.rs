@@ -48,7 +48,6 @@ impl From<Exit> for ExitCode {
 }
 
 /// Runs the command line and gives its exit code.
-<<<<<<< HEAD
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let output = output::Output::new(args.quiet);
@@ -71,8 +70,4 @@ fn dispatch(args: &Args, output: &output::Output) -> Exit {
         Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
         Command::Demo { json } => parts::block_on(demo::run(*json, output)),
     }
-=======
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
->>>>>>> h/sf
 }

@@ -202,7 +202,7 @@ codes! {
     UNREACHABLE = "W0002", "never reached";
     /// An `otherwise` stands on a rule that cannot fail.
     OTHERWISE_UNNEEDED = "W0003", "failure cannot happen";
-    /// `!=` is false for a blank field.
+    /// `!=` holds for a blank field, because it is exactly `not =`. Say `FIELD is present and FIELD != …`, or `is blank or`.
     NOT_EQUAL_BLANK = "W0004", "`!=` and a blank";
     /// A mapping creates records without a key, so that a retried create can make a duplicate.
     NO_KEY = "W0005", "no key";

@@ -85,7 +85,7 @@ fn check_first_present(arguments: &[Argument<'_>]) -> Result<Signature, Problem>
 }
 
 /// The type of a value that is one or the other.
-fn unify(a: &Type, b: &Type) -> Option<Type> {
+pub(crate) fn unify(a: &Type, b: &Type) -> Option<Type> {
     Some(match (a, b) {
         (Type::Error, _) | (_, Type::Error) => Type::Error,
         (Type::Nothing, ty) | (ty, Type::Nothing) => ty.clone(),
@@ -131,7 +131,7 @@ pub(super) fn wider(a: &Type, b: &Type) -> Option<(u32, u32)> {
 }
 
 /// A type in a few words.
-pub(super) fn kind(ty: &Type) -> &'static str {
+pub(crate) fn kind(ty: &Type) -> &'static str {
     match ty {
         Type::Integer(_) | Type::Decimal(_) => "a number",
         Type::Boolean => "true or false",

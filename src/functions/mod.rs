@@ -34,6 +34,8 @@ mod text;
 mod time;
 mod web;
 
+pub(crate) use general::{kind, unify};
+
 /// A function of the language.
 #[derive(Debug)]
 pub struct Function {
@@ -41,7 +43,7 @@ pub struct Function {
     pub name: &'static str,
     /// Where the documentation lists it.
     pub family: Family,
-    /// Its types as authors read them: `truncate(text, integer) -> text`.
+    /// Its arguments as authors read them, optional ones with a question mark: `round(number, digits?) -> number`.
     pub signature: &'static str,
     /// Fewest and most arguments, the piped value included; `None` is any number.
     pub arity: (usize, Option<usize>),

@@ -44,7 +44,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "round",
-        signature: "round(number, integer) -> number",
+        signature: "round(number, digits?) -> number",
         arity: (1, Some(2)),
         check: check_round,
         call: |values, _| call_round(values),

@@ -72,7 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "capture",
-        signature: "capture(text, pattern, integer) -> text",
+        signature: "capture(text, pattern, group?) -> text",
         arity: (2, Some(3)),
         check: check_capture,
         prepare: Some(prepare),

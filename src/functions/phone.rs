@@ -18,7 +18,7 @@ const DIGITS: std::ops::RangeInclusive<usize> = 4..=20;
 pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "e164",
     family: Family::Phone,
-    signature: "e164(text, text) -> phone",
+    signature: "e164(text, country?) -> phone",
     arity: (1, Some(2)),
     check,
     call: |values, _| call(values),

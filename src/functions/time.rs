@@ -20,7 +20,7 @@ use super::{Argument, BASE, Example, Family, Function, Prepared, Problem, Signat
 pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "date",
-        signature: "date(text or datetime, zone) -> date",
+        signature: "date(text or datetime, zone?) -> date",
         arity: (1, Some(2)),
         check: check_date,
         call: call_date,
@@ -40,7 +40,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "datetime",
-        signature: "datetime(text or date, time, zone) -> datetime",
+        signature: "datetime(text or date, time?, zone?) -> datetime",
         arity: (1, Some(3)),
         check: check_datetime,
         call: call_datetime,
@@ -116,7 +116,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "add_days",
-        signature: "add_days(date or datetime, integer, zone) -> date or datetime",
+        signature: "add_days(date or datetime, integer, zone?) -> date or datetime",
         arity: (2, Some(3)),
         check: check_add_days,
         call: call_add_days,
@@ -134,7 +134,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "format_date",
-        signature: "format_date(date or datetime, text, zone) -> text",
+        signature: "format_date(date or datetime, pattern, zone?) -> text",
         arity: (2, Some(3)),
         check: check_format,
         call: call_format,

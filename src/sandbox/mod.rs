@@ -6,8 +6,10 @@
 //!
 //! - [`core`]: what both servers share: the clock, the log of calls, injected faults, listening and stopping.
 //! - [`hubspot`]: the HubSpot server.
+//! - [`salesforce`]: the Salesforce server.
 //! - [`seed`]: the YAML file that fills both.
 
 pub mod core;
 pub mod hubspot;
+pub mod salesforce;
 pub mod seed;

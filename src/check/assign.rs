@@ -1,0 +1,152 @@
+//! Whether a value goes into a field: its type, its length, its digits, its options.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::Field;
+use crate::source::Span;
+use crate::syntax::ast;
+use crate::types::{Assign, Type, Typed, Value, assignable, text_length, text_max};
+
+use super::scope::Scope;
+use super::typed::{Expr, ExprKind};
+use super::words;
+use super::world::Obj;
+
+/// More digits than an exact decimal number has are as good as any number of them.
+const MAX_DIGITS: u32 = 28;
+
+/// A field that is written.
+pub(super) struct Into<'w, 'a> {
+    pub(super) object: &'w Obj<'a>,
+    pub(super) field: &'a Field,
+    pub(super) typed: &'w Typed,
+}
+
+impl<'a> Scope<'a> {
+    /// Reports where a value does not go into a field. The question of blank is for the rule.
+    pub(super) fn check_assign(&self, value: &Expr, into: &Into<'_, 'a>) {
+        let is_text_field = !matches!(into.typed.ty, Type::Picklist(_) | Type::MultiPicklist(_));
+        let from = match self.resolved(&value.typed.ty) {
+            // An option is text wherever no options are asked for.
+            ty @ Type::Picklist(_) if is_text_field => Type::Text(text_max(&ty)),
+            ty => ty,
+        };
+        let typed = Typed { ty: from, blank: value.typed.blank };
+        match assignable(&typed, into.typed) {
+            Assign::Ok => {}
+            Assign::Options => self.check_into_options(value, into.object, into.field),
+            Assign::TooLong { from, to } => self.report_too_long(value, from, to, into.object, into.field),
+            Assign::NumberTooWide { from, to } => self.report_too_wide(value, from, to, into),
+            Assign::Fraction { from, to } => self.report_fraction(value, from, to, into),
+            Assign::NeedsZone { help } => {
+                let message = format!(
+                    "{} goes into `{}`, which is {}, without a time zone",
+                    words::kind_of(&typed.ty),
+                    into.field.name,
+                    words::kind_of(&into.typed.ty)
+                );
+                let finding = Diagnostic::error(Code::ZONE_MISSING, value.span, message);
+                self.report(finding.and(into.field.span, "declared here").help(help));
+            }
+            Assign::Mismatch { help } => {
+                let (is, wanted) = (words::kind_of(&value.typed.ty), words::kind_of(&into.typed.ty));
+                let message = format!(
+                    "`{}` of `{}` holds {wanted}, and this is {is}",
+                    into.field.name, into.object.name
+                );
+                let finding = Diagnostic::error(Code::TYPE_MISMATCH, value.span, message).label(is);
+                let finding = finding.and(into.field.span, format!("holds {wanted}"));
+                self.report(match help {
+                    Some(help) => finding.help(help),
+                    None => finding,
+                });
+            }
+        }
+    }
+
+    /// Reports text that can be too long, with the step that cures it.
+    pub(super) fn report_too_long(
+        &self,
+        value: &Expr,
+        from: Option<u32>,
+        to: u32,
+        object: &Obj<'_>,
+        field: &Field,
+    ) {
+        let holds = format!("holds {} characters", words::count(to));
+        let name = format!("`{}` of `{}`", field.name, object.name);
+        if let ExprKind::Literal(Value::Text(text)) = &value.kind {
+            let length = text_length(text);
+            let message = format!("the text has {length} characters, and {name} {holds}");
+            let finding = Diagnostic::error(Code::LITERAL_TOO_LONG, value.span, message);
+            self.report(finding.and(field.span, holds).help("shorten it"));
+            return;
+        }
+        let can = match from {
+            Some(from) => format!("can have {} characters", words::count(from)),
+            None => "can be of any length".to_owned(),
+        };
+        let message = format!("the value {can}, and {name} {holds}");
+        let finding =
+            Diagnostic::error(Code::TOO_LONG, value.span, message).label(can).and(field.span, holds);
+        let whole = !matches!(value.kind, ExprKind::If(..));
+        if matches!(value.typed.ty, Type::Email(_) | Type::Url(_))
+            || matches!(field.kind, crate::schema::FieldType::Email { .. })
+        {
+            let help = format!("an address must not be cut: write `| fits({to})` and `otherwise park`");
+            self.report(finding.help(help));
+        } else if whole {
+            let step = format!(" | truncate({to})");
+            let at = Span { start: value.span.end, ..value.span };
+            self.report(finding.help(format!("write `| truncate({to})`")).fix(at, step));
+        } else {
+            self.report(
+                finding.help(format!(
+                    "write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`"
+                )),
+            );
+        }
+    }
+
+    fn report_too_wide(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
+        let can = match from {
+            Some(from) if from <= MAX_DIGITS => format!("can have {from} digits before the point"),
+            _ => "can have any number of digits before the point".to_owned(),
+        };
+        let message =
+            format!("the number {can}, and `{}` of `{}` keeps {to}", into.field.name, into.object.name);
+        let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
+        let finding = finding.and(into.field.span, format!("keeps {to} digits before the point"));
+        let most = "9".repeat(to as usize);
+        let help = format!(
+            "bound it, `| max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
+             (`precision`)"
+        );
+        self.report(finding.help(help));
+    }
+
+    fn report_fraction(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
+        let can = match from {
+            Some(1) => "can have a digit after the point".to_owned(),
+            Some(from) => format!("can have {from} digits after the point"),
+            None => "can have any number of digits after the point".to_owned(),
+        };
+        let keeps = if to == 0 { "no fraction".to_owned() } else { format!("{to}") };
+        let message =
+            format!("the number {can}, and `{}` of `{}` keeps {keeps}", into.field.name, into.object.name);
+        let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
+        let finding = finding.and(into.field.span, format!("keeps {keeps}"));
+        self.report(finding.help(format!("write `| round({to})`")));
+    }
+
+    /// Whether a literal goes into a field; its value.
+    pub(super) fn check_literal(&self, literal: &ast::Literal, span: Span, into: &Into<'_, 'a>) -> Value {
+        let value = super::expr::literal_expr(literal, span);
+        if value.typed.ty != Type::Nothing {
+            self.check_assign(&value, into);
+        }
+        match value.kind {
+            ExprKind::Literal(value) => value,
+            _ => Value::Blank,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Function calls, and picklists as steps.
+
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::functions::{self, Argument, Function, Problem};
+use crate::source::Span;
+use crate::syntax::ast;
+use crate::types::{Options, Type, Typed, Value};
+
+use super::bounds;
+use super::picklist::PicklistFacts;
+use super::scope::{Scope, error};
+use super::typed::{Expr, ExprKind, PicklistElse};
+use super::words;
+use super::world::ItemKind;
+
+impl Scope<'_> {
+    /// `INPUT | STEP`
+    pub(super) fn step(&mut self, input: Expr, step: &ast::Step, span: Span) -> Expr {
+        let args: Vec<_> = step.args.iter().flatten().map(|arg| self.value(arg)).collect();
+        if self.world.picklists.contains_key(step.name.value.as_str()) {
+            if step.args.is_some() {
+                let name = &step.name.value;
+                let message = format!("the picklist `{name}` takes no arguments");
+                let finding = Diagnostic::error(Code::ARGUMENT_COUNT, step.span, message);
+                self.report(finding.help(format!("write `| {name}`")).fix(step.span, name));
+            }
+            return self.translate(input, &step.name, span);
+        }
+        let args = std::iter::once(input).chain(args).collect();
+        self.call(&step.name, args, span)
+    }
+
+    /// `NAME(ARGS)`
+    pub(super) fn call(&self, name: &ast::Name, args: Vec<Expr>, span: Span) -> Expr {
+        let Some(function) = functions::find(&name.value) else {
+            if self.world.picklists.contains_key(name.value.as_str()) {
+                self.world.mark_used(ItemKind::Picklist, &name.value);
+                let message = format!("the picklist `{}` is a step, not a function", name.value);
+                let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message);
+                self.report(finding.help(format!("write `VALUE | {}`", name.value)));
+            } else {
+                self.world.report_unknown_step(name);
+            }
+            return error(span);
+        };
+        if !self.counts(function, args.len(), name) {
+            return error(span);
+        }
+        let types: Vec<Typed> = args
+            .iter()
+            .map(|arg| Typed { ty: self.resolved(&arg.typed.ty), blank: arg.typed.blank })
+            .collect();
+        let arguments: Vec<_> = types
+            .iter()
+            .zip(&args)
+            .map(|(typed, arg)| Argument { typed, literal: literal_of(arg) })
+            .collect();
+        match (function.check)(&arguments) {
+            Ok(signature) => {
+                let can_fail = signature.can_fail || args.iter().any(|arg| arg.can_fail);
+                let kind = ExprKind::Call { function, args };
+                let mut call = Expr { kind, typed: signature.result, can_fail, span };
+                call.typed.ty = bounds::narrowed(&call);
+                call
+            }
+            Err(problem) => {
+                self.report_problem(function, &problem, &args, name);
+                error(span)
+            }
+        }
+    }
+
+    fn counts(&self, function: &Function, count: usize, name: &ast::Name) -> bool {
+        let (least, most) = function.arity;
+        if count >= least && most.is_none_or(|most| count <= most) {
+            return true;
+        }
+        let wanted = match most {
+            Some(most) if most == least => least.to_string(),
+            Some(most) => format!("{least} to {most}"),
+            None => format!("{least} or more"),
+        };
+        let noun = if wanted == "1" { "argument" } else { "arguments" };
+        let message =
+            format!("`{}` takes {wanted} {noun}, the piped value included, and gets {count}", function.name);
+        let finding = Diagnostic::error(Code::ARGUMENT_COUNT, name.span, message);
+        self.report(finding.help(format!("write it as `{}`", function.signature)));
+        false
+    }
+
+    fn report_problem(&self, function: &Function, problem: &Problem, args: &[Expr], name: &ast::Name) {
+        let at = |argument: usize| args.get(argument).map_or(name.span, |arg| arg.span);
+        let signature = || format!("it is written `{}`", function.signature);
+        let (finding, help) = match problem {
+            Problem::Type { argument, wanted, help } => {
+                let is = args.get(*argument).map_or_else(String::new, |arg| {
+                    format!(", and this is {}", words::kind_of(&arg.typed.ty))
+                });
+                let message = format!("`{}` takes {wanted} here{is}", function.name);
+                let finding = Diagnostic::error(Code::TYPE_MISMATCH, at(*argument), message);
+                (finding, help.clone().unwrap_or_else(signature))
+            }
+            Problem::Literal { argument } => {
+                let message = format!("`{}` takes a literal here, so that it can be checked", function.name);
+                (Diagnostic::error(Code::ARGUMENT_LITERAL, at(*argument), message), signature())
+            }
+            Problem::Meaning { argument, message, help } => {
+                let finding = Diagnostic::error(Code::ARGUMENT_VALUE, at(*argument), message.clone());
+                (finding, help.clone().unwrap_or_else(signature))
+            }
+            Problem::Zone { help, .. } => {
+                let message = format!("`{}` needs a time zone to know the day", function.name);
+                (Diagnostic::error(Code::ZONE_MISSING, name.span, message), help.clone())
+            }
+        };
+        self.report(finding.help(help));
+    }
+
+    /// `INPUT | PICKLIST`
+    fn translate(&self, input: Expr, name: &ast::Name, span: Span) -> Expr {
+        self.world.mark_used(ItemKind::Picklist, &name.value);
+        let Some((index, _, facts)) = self.world.picklists.get_full(name.value.as_str()) else {
+            return error(span);
+        };
+        if facts.is_broken() || input.typed.ty == Type::Error || !self.takes(facts, &input) {
+            return error(span);
+        }
+        let covered = self.is_covered(facts, &input);
+        let blank = input.typed.blank || facts.gives_blank();
+        let can_fail = input.can_fail || !covered;
+        let typed = Typed { ty: Type::Picklist(Options::These(facts.targets())), blank };
+        let kind = ExprKind::Translate { picklist: index, back: false, value: Box::new(input) };
+        Expr { kind, typed, can_fail, span }
+    }
+
+    /// Whether a picklist can translate a value: a single text, and not the option of a field with other options.
+    fn takes(&self, facts: &PicklistFacts<'_>, input: &Expr) -> bool {
+        let name = &facts.typed.name;
+        let ty = &input.typed.ty;
+        if !words::is_text(ty) && *ty != Type::Nothing {
+            let message =
+                format!("the picklist `{name}` translates one option, and this is {}", words::kind_of(ty));
+            let finding = Diagnostic::error(Code::TYPE_MISMATCH, input.span, message);
+            self.report(finding.and(facts.typed.span, "the picklist is here"));
+            return false;
+        }
+        let foreign: Vec<String> = match self.resolved(ty) {
+            Type::Picklist(Options::These(options)) => {
+                options.into_iter().filter(|option| !facts.has_source_option(option)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let (object, field) = &facts.typed.from;
+        if let (ExprKind::Literal(Value::Text(text)), false) = (&input.kind, foreign.is_empty()) {
+            let message = format!("`{field}` of `{object}` has no option `{text}`");
+            let mut finding = Diagnostic::error(Code::OPTION_UNKNOWN, input.span, message);
+            if let Some(help) = did_you_mean(text, facts.source_options()) {
+                finding = finding.help(help);
+            }
+            self.report(finding.and(facts.typed.span, "the picklist is here"));
+            return false;
+        }
+        if foreign.is_empty() || facts.typed.otherwise.is_some() && !is_other_field(facts, ty) {
+            return true;
+        }
+        let message =
+            format!("the picklist `{name}` translates `{field}` of `{object}`, whose options are others");
+        let missing = words::some(&foreign);
+        let finding =
+            Diagnostic::error(Code::PICKLIST_FIELD, input.span, message).label(format!("can be {missing}"));
+        let finding = finding.and(facts.typed.span, "the picklist is here");
+        self.report(finding.help("write a picklist for this field"));
+        false
+    }
+
+    /// Whether every value that can come has a translation.
+    fn is_covered(&self, facts: &PicklistFacts<'_>, input: &Expr) -> bool {
+        if facts.typed.otherwise.is_some() {
+            return true;
+        }
+        match self.resolved(&input.typed.ty) {
+            Type::Picklist(Options::These(options)) => options.iter().all(|option| facts.translates(option)),
+            Type::Nothing => true,
+            _ => false,
+        }
+    }
+}
+
+fn is_other_field(facts: &PicklistFacts<'_>, ty: &Type) -> bool {
+    let (from, name) = &facts.typed.from;
+    matches!(ty, Type::Picklist(Options::Field(object, field)) if object != from || field != name)
+}
+
+/// The value of a literal argument.
+fn literal_of(arg: &Expr) -> Option<&Value> {
+    match &arg.kind {
+        ExprKind::Literal(value) if arg.typed.ty != Type::Error => Some(value),
+        _ => None,
+    }
+}
+
+/// What another option becomes, as an option.
+pub(super) fn else_option(otherwise: Option<&PicklistElse>) -> Option<&str> {
+    match otherwise {
+        Some(PicklistElse::Option(option)) => Some(option),
+        _ => None,
+    }
+}

@@ -1,0 +1,363 @@
+//! Field rules: what is written, whether it may be, and whether every required field gets a value.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::schema::Field;
+use crate::source::Span;
+use crate::syntax::ast::{self, FieldsEntry};
+use crate::types::Type;
+
+use super::assign::Into;
+use super::policies::Policies;
+use super::scope::Scope;
+use super::typed::{Expr, Key, Rule, RuleElse, WhenWritten};
+use super::world::{ItemKind, Obj, World, field_word};
+
+/// Where rules write.
+pub(super) struct Target<'a> {
+    /// The object; `None` when it is unknown, which was reported.
+    pub(super) object: Option<Obj<'a>>,
+    /// Whether the mapping can make a record.
+    pub(super) creates: bool,
+}
+
+/// Checks the values of shared rules by themselves, so that a mistake in one is reported once and also when nothing uses
+/// it. What a target makes of them is checked at each use.
+pub(super) fn check_shared(world: &World<'_>) {
+    for shared in world.fields.values() {
+        let source = world.object(&shared.from);
+        let mut scope = Scope::new(world, source);
+        scope.shared = true;
+        for rule in &shared.rules {
+            scope.value(&rule.value);
+        }
+    }
+}
+
+/// Checks the rules of a mapping, shared ones where they are used.
+pub(super) fn check<'a>(
+    scope: &mut Scope<'a>,
+    target: &Target<'a>,
+    mapping: &ast::Mapping,
+    key: Option<&Key>,
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let mut written = IndexMap::new();
+    if let Some(key) = key {
+        written.insert(key.field.clone(), key.span);
+    }
+    for entry in &mapping.fields {
+        match entry {
+            FieldsEntry::Rule(rule) => {
+                is_first(scope, &mut written, rule, None);
+                rules.extend(check_rule(scope, target, rule, false));
+            }
+            FieldsEntry::Use(name, span) => use_shared(scope, target, &mut written, &mut rules, name, *span),
+        }
+    }
+    if let (Some(object), true) = (&target.object, target.creates) {
+        check_required(scope, object, mapping, key, &rules, &written);
+    }
+    rules
+}
+
+fn use_shared<'a>(
+    scope: &mut Scope<'a>,
+    target: &Target<'a>,
+    written: &mut IndexMap<String, Span>,
+    rules: &mut Vec<Rule>,
+    name: &ast::Name,
+    span: Span,
+) {
+    let world = scope.world;
+    let Some(shared) = world.fields.get(name.value.as_str()).copied() else {
+        let message = format!("there are no shared fields `{}`", name.value);
+        let help = did_you_mean(&name.value, world.fields.keys().copied()).unwrap_or_else(|| {
+            format!("write `fields {} from OBJECT {{ … }}` in any `.map` file", name.value)
+        });
+        let finding =
+            Diagnostic::error(Code::UNKNOWN_FIELDS, name.span, message).label("unknown shared fields");
+        world.report(finding.help(help));
+        return;
+    };
+    world.mark_used(ItemKind::Fields, &name.value);
+    if let Some(source) = &scope.source
+        && (source.name.side, &source.name.name) != (shared.from.side, &shared.from.name.value)
+    {
+        let from = format!("{}.{}", shared.from.side, shared.from.name.value);
+        let message = format!(
+            "the shared fields `{}` read `{from}`, and this mapping reads `{}`",
+            name.value, source.name
+        );
+        let finding = Diagnostic::error(Code::TYPE_MISMATCH, name.span, message);
+        world.report(
+            finding.and(shared.from.span, "they read this").help("use shared fields of the same source"),
+        );
+        return;
+    }
+    scope.shared = true;
+    for rule in &shared.rules {
+        let mark = world.mark();
+        is_first(scope, written, rule, Some(span));
+        rules.extend(check_rule(scope, target, rule, true));
+        let here = target
+            .object
+            .as_ref()
+            .map_or("used here".to_owned(), |object| format!("used here for `{}`", object.name));
+        for finding in world.since(mark) {
+            world.report(finding.and(span, here.clone()));
+        }
+    }
+    scope.shared = false;
+}
+
+fn is_first(scope: &Scope<'_>, written: &mut IndexMap<String, Span>, rule: &ast::Rule, used: Option<Span>) {
+    let at = used.unwrap_or(rule.target.span);
+    if let Some(first) = written.get(&rule.target.value) {
+        let message = format!("`{}` is written twice", rule.target.value);
+        let finding = Diagnostic::error(Code::TWO_RULES, rule.target.span, message).label("again here");
+        scope.report(
+            finding
+                .and(*first, "first here")
+                .help("keep one of the rules, or join them: `first_present(A, B)`"),
+        );
+        return;
+    }
+    written.insert(rule.target.value.clone(), at);
+}
+
+fn check_rule<'a>(
+    scope: &mut Scope<'a>,
+    target: &Target<'a>,
+    rule: &ast::Rule,
+    shared: bool,
+) -> Option<Rule> {
+    let field = target
+        .object
+        .as_ref()
+        .and_then(|object| target_field(scope, object, rule).map(|field| (object, field)));
+    let value = scope.value(&rule.value);
+    let (object, field) = field?;
+    let typed = Type::of(field, &object.name);
+    if field.read_only() || field.calculated || typed.is_none() {
+        report_read_only(scope, object, field, rule);
+        return None;
+    }
+    let typed = typed?;
+    let into = Into { object, field, typed: &typed };
+    let policies = scope.policies(rule, &into);
+    check_writable(scope, &into, target, rule, &policies);
+    scope.check_assign(&value, &into);
+    check_blank(scope, &into, target, &value, &policies);
+    check_consent(scope, &into, rule, &policies);
+    check_failure(scope, &into, target, rule, &value, &policies);
+    if policies.when == WhenWritten::OnCreate && !target.creates && !shared {
+        let message = "the mapping makes no record, so this rule never writes";
+        let finding = Diagnostic::warning(Code::UNREACHABLE, rule.span, message);
+        scope.report(finding.help("remove the rule or its `on create`, or write `on none create`"));
+    }
+    Some(Rule {
+        target: rule.target.value.clone(),
+        target_type: typed.clone(),
+        value,
+        when: policies.when,
+        blank_clears: policies.blank_clears.is_some(),
+        otherwise: policies.otherwise.map(|otherwise| otherwise.value),
+        doc: rule.doc.clone(),
+        span: rule.span,
+    })
+}
+
+fn target_field<'a>(scope: &Scope<'a>, object: &Obj<'a>, rule: &ast::Rule) -> Option<&'a Field> {
+    if object.is_record_id(&rule.target.value) {
+        let message = format!("the id of a `{}` is given by HubSpot and cannot be written", object.name);
+        scope.report(Diagnostic::error(Code::READ_ONLY, rule.target.span, message));
+        return None;
+    }
+    scope.world.field(object, &rule.target)
+}
+
+fn report_read_only(scope: &Scope<'_>, object: &Obj<'_>, field: &Field, rule: &ast::Rule) {
+    let why = match (&field.kind, field.calculated) {
+        (_, true) => "is computed",
+        (crate::schema::FieldType::Id, _) => "is the record's id",
+        (crate::schema::FieldType::Other(_) | crate::schema::FieldType::Time, _) => {
+            "is of a kind that no mapping writes,"
+        }
+        _ => "is read-only",
+    };
+    let message = format!("`{}` of `{}` {why} and cannot be written", field.name, object.name);
+    let finding = Diagnostic::error(Code::READ_ONLY, rule.target.span, message).and(field.span, why);
+    scope.report(finding.help(format!("remove the rule, or write another {}", field_word(object.name.side))));
+}
+
+fn check_writable(
+    scope: &Scope<'_>,
+    into: &Into<'_, '_>,
+    target: &Target<'_>,
+    rule: &ast::Rule,
+    policies: &Policies,
+) {
+    let (object, field) = (into.object, into.field);
+    let at_end = Span { start: rule.span.end, ..rule.span };
+    let can_add = policies.when == WhenWritten::Always;
+    if !field.updateable && policies.when != WhenWritten::OnCreate {
+        let message = format!(
+            "`{}` of `{}` can be set when a record is created and not changed later",
+            field.name, object.name
+        );
+        let finding = Diagnostic::error(Code::NOT_UPDATEABLE, rule.target.span, message);
+        let finding = finding.and(field.span, "not updateable").help("add `on create`");
+        scope.report(if can_add { finding.fix(at_end, "  on create") } else { finding });
+    }
+    if !field.createable && target.creates && policies.when != WhenWritten::OnUpdate {
+        let message = format!(
+            "`{}` of `{}` can be changed and not set when a record is created",
+            field.name, object.name
+        );
+        let finding = Diagnostic::error(Code::NOT_CREATEABLE, rule.target.span, message);
+        let finding = finding.and(field.span, "not createable").help("add `on update`");
+        scope.report(if can_add { finding.fix(at_end, "  on update") } else { finding });
+    }
+}
+
+fn check_blank(
+    scope: &Scope<'_>,
+    into: &Into<'_, '_>,
+    target: &Target<'_>,
+    value: &Expr,
+    policies: &Policies,
+) {
+    let (object, field) = (into.object, into.field);
+    if field.nillable || value.typed.ty == Type::Error {
+        return;
+    }
+    let required = format!("`{}` of `{}` is required", field.name, object.name);
+    if let Some(clear) = policies.blank_clears.filter(|_| value.typed.blank) {
+        let finding =
+            Diagnostic::error(Code::REQUIRED_BLANK, clear, format!("{required} and cannot be cleared"));
+        scope.report(finding.and(field.span, "required here").help("remove `on blank clear`"));
+        return;
+    }
+    let on_create = target.creates && field.required_on_create() && policies.when != WhenWritten::OnUpdate;
+    if !on_create || !value.typed.blank {
+        return;
+    }
+    let why = scope.why_blank(value);
+    let finding = Diagnostic::error(Code::REQUIRED_BLANK, value.span, format!("{required}, and {why}"));
+    let finding = finding.label("can be blank").and(field.span, "required here");
+    let default = if into.typed.ty == Type::Boolean { "false" } else { "\"Unknown\"" };
+    let text = scope.world.sources.slice(value.span);
+    let with_default = match text.strip_suffix(')').filter(|text| text.starts_with("first_present(")) {
+        Some(open) => format!("{open}, {default})"),
+        None => format!("first_present({text}, {default})"),
+    };
+    let help = format!("give a value for a blank: `{with_default}`, or ask for it: `only if … is present`");
+    scope.report(finding.help(help));
+}
+
+fn check_consent(scope: &Scope<'_>, into: &Into<'_, '_>, rule: &ast::Rule, policies: &Policies) {
+    let goes_forward = matches!(
+        policies.when,
+        WhenWritten::Sticky(true) | WhenWritten::OnCreate | WhenWritten::IfTargetIsBlank
+    );
+    if !into.field.consent || goes_forward {
+        return;
+    }
+    let message =
+        format!("`{}` records that a person opted out, and this rule could take that back", into.field.name);
+    let finding = Diagnostic::error(Code::CONSENT_BACK, rule.target.span, message);
+    let finding = finding.and(into.field.span, "a consent field").help("add `once true stays true`");
+    let at_end = Span { start: rule.span.end, ..rule.span };
+    scope.report(match policies.when {
+        WhenWritten::Always => finding.fix(at_end, "  once true stays true"),
+        _ => finding,
+    });
+}
+
+fn check_failure(
+    scope: &Scope<'_>,
+    into: &Into<'_, '_>,
+    target: &Target<'_>,
+    rule: &ast::Rule,
+    value: &Expr,
+    policies: &Policies,
+) {
+    match &policies.otherwise {
+        None if value.can_fail => {
+            let failing = scope.why_fails(value);
+            let message = format!("{} can fail, and the rule does not say what happens then", failing.step);
+            let finding =
+                Diagnostic::error(Code::OTHERWISE_MISSING, failing.span, message).label(failing.why);
+            let help = "add `otherwise keep`, `otherwise nothing`, `otherwise \"…\"` or `otherwise park`";
+            scope.report(finding.and(rule.target.span, "in this rule").help(help));
+        }
+        Some(otherwise) if !value.can_fail && value.typed.ty != Type::Error => {
+            let message = "nothing in this rule can fail, so `otherwise` is never reached";
+            let finding = Diagnostic::warning(Code::OTHERWISE_UNNEEDED, otherwise.span, message);
+            scope.report(
+                finding
+                    .help("remove it; for a blank write `first_present(VALUE, …)`")
+                    .fix(otherwise.span, ""),
+            );
+        }
+        Some(otherwise) => {
+            let gives_nothing = match &otherwise.value {
+                RuleElse::Keep => true,
+                RuleElse::Literal(value) => value.is_blank(),
+                RuleElse::Park(_) | RuleElse::Wait => false,
+            };
+            let needs =
+                target.creates && into.field.required_on_create() && policies.when != WhenWritten::OnUpdate;
+            if gives_nothing && needs {
+                let message = format!(
+                    "`{}` of `{}` is required, and a failure leaves a new record without it",
+                    into.field.name, into.object.name
+                );
+                let finding = Diagnostic::error(Code::REQUIRED_BLANK, otherwise.span, message);
+                scope.report(
+                    finding
+                        .and(into.field.span, "required here")
+                        .help("write `otherwise park` or `otherwise \"…\"`"),
+                );
+            }
+        }
+        None => {}
+    }
+}
+
+fn check_required(
+    scope: &Scope<'_>,
+    object: &Obj<'_>,
+    mapping: &ast::Mapping,
+    key: Option<&Key>,
+    rules: &[Rule],
+    written: &IndexMap<String, Span>,
+) {
+    let at = mapping.fields_span.unwrap_or(mapping.name.span);
+    for field in object.object.fields.values().filter(|field| field.required_on_create()) {
+        if key.is_some_and(|key| key.field == field.name) {
+            continue;
+        }
+        let only_updates =
+            rules.iter().find(|rule| rule.target == field.name && rule.when == WhenWritten::OnUpdate);
+        // A rule that is written and broken has its own finding.
+        if only_updates.is_none()
+            && (written.contains_key(&field.name)
+                || scope.world.is_written(mapping.span, &[&field.name, "<-"]))
+        {
+            continue;
+        }
+        let message = format!(
+            "`{}` requires `{}`, and no rule writes it when a record is created",
+            object.name, field.name
+        );
+        let mut finding =
+            Diagnostic::error(Code::REQUIRED_MISSING, at, message).and(field.span, "required here");
+        if let Some(rule) = only_updates {
+            finding = finding.and(rule.span, "this rule writes on update only");
+        }
+        scope.report(finding.help(format!("write `{} <- …` in `fields`", field.name)));
+    }
+}

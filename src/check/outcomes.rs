@@ -1,0 +1,238 @@
+//! Outcomes: every one that can happen is written, with an action that fits.
+
+use indexmap::IndexMap;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{ObjectName, Side, Span};
+use crate::syntax::ast;
+
+use super::ladder::Ladder;
+use super::scope::Scope;
+use super::typed::{Action, Outcome, Situation};
+use super::world::Obj;
+
+/// Where a converted Lead goes on.
+const CONTACT: &str = "Contact";
+
+/// Checks the outcomes of a mapping.
+pub(super) fn check(
+    scope: &Scope<'_>,
+    target: Option<&Obj<'_>>,
+    mapping: &ast::Mapping,
+    ladder: &Ladder,
+) -> IndexMap<Situation, Outcome> {
+    let mut outcomes: IndexMap<Situation, Outcome> = IndexMap::new();
+    let creates = creates(mapping);
+    let possible = target.map(|target| possible(target, ladder, creates));
+    for outcome in &mapping.body.outcomes {
+        let situation = outcome.situation.value;
+        if let Some(first) = outcomes.get(&situation) {
+            let message = format!("`on {}` is written twice", words(situation));
+            let finding = Diagnostic::error(Code::REPEATED, outcome.span, message);
+            scope.report(finding.and(first.span, "first here").help("keep one of them"));
+            continue;
+        }
+        if let Some(possible) = &possible {
+            check_possible(scope, target, outcome, possible, ladder);
+        }
+        let action = check_action(scope, target, outcome);
+        outcomes.insert(situation, Outcome { action, span: outcome.span });
+    }
+    if let Some(possible) = &possible {
+        check_missing(scope, mapping, &outcomes, possible);
+    }
+    outcomes
+}
+
+/// Whether a mapping can make a record.
+pub(super) fn creates(mapping: &ast::Mapping) -> bool {
+    mapping.body.outcomes.iter().any(|outcome| {
+        matches!((outcome.situation.value, &outcome.action.value), (Situation::None(_), ast::Action::Create))
+    })
+}
+
+/// The outcomes that can happen and must be written.
+fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool) -> Vec<Situation> {
+    let adopts = ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
+    let can = [
+        (Situation::None(None), true),
+        (Situation::Many, ladder.has_rungs),
+        (Situation::Taken, ladder.has_key && adopts),
+        (Situation::Converted, target.object.convertible),
+        (Situation::Duplicate, creates && target.name.side == Side::Salesforce),
+        (Situation::Rejected, true),
+    ];
+    can.into_iter().filter(|(_, can)| *can).map(|(situation, _)| situation).collect()
+}
+
+fn check_possible(
+    scope: &Scope<'_>,
+    target: Option<&Obj<'_>>,
+    outcome: &ast::Outcome,
+    possible: &[Situation],
+    ladder: &Ladder,
+) {
+    let name = target.map_or_else(String::new, |target| target.name.to_string());
+    let cannot = |situation: Situation| !possible.contains(&situation);
+    let why = match outcome.situation.value {
+        Situation::None(Some(_)) => "an outcome names its side only in a `sync`".to_owned(),
+        Situation::Many if cannot(Situation::Many) => "a unique key never finds several records".to_owned(),
+        Situation::Taken if !ladder.has_key => "without a key no record can hold another's".to_owned(),
+        Situation::Taken if cannot(Situation::Taken) => format!("no rung but the key looks for a `{name}`"),
+        Situation::Converted if cannot(Situation::Converted) => {
+            format!("a `{name}` is never converted; only a Lead is")
+        }
+        Situation::Duplicate if cannot(Situation::Duplicate) => match target.map(|target| target.name.side) {
+            Some(Side::Hubspot) => "HubSpot has no duplicate rules".to_owned(),
+            _ => "the mapping makes no record, so no duplicate rule blocks one".to_owned(),
+        },
+        _ => return,
+    };
+    let message = format!("`on {}` cannot happen: {why}", words(outcome.situation.value));
+    let finding = Diagnostic::error(Code::OUTCOME_IMPOSSIBLE, outcome.situation.span, message);
+    scope.report(match outcome.situation.value {
+        Situation::None(Some(_)) => finding.help("write `on none`"),
+        _ => finding.help("remove it").fix(outcome.span, ""),
+    });
+}
+
+fn check_action(scope: &Scope<'_>, target: Option<&Obj<'_>>, outcome: &ast::Outcome) -> Action {
+    let situation = outcome.situation.value;
+    let action = match &outcome.action.value {
+        ast::Action::Create => Action::Create,
+        ast::Action::Skip => Action::Skip,
+        ast::Action::Park(reason) => Action::Park(reason.clone()),
+        ast::Action::Newest => Action::Newest,
+        ast::Action::Oldest => Action::Oldest,
+        ast::Action::Adopt => Action::Adopt,
+        ast::Action::Allow => Action::Allow,
+        ast::Action::Follow => Action::Follow,
+        ast::Action::Unlink => Action::Unlink,
+        ast::Action::DropField => Action::DropField,
+        ast::Action::Then(name) => Action::Then(name.value.clone()),
+    };
+    let fitting = fitting(situation);
+    if !fitting.contains(&action_word(&action)) {
+        let list = fitting.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("`{}` does not fit `on {}`", action_word(&action), words(situation));
+        let finding = Diagnostic::error(Code::ACTION_INVALID, outcome.action.span, message);
+        scope.report(finding.help(format!("write one of {list}")));
+    } else if let (ast::Action::Then(name), Some(target)) = (&outcome.action.value, target) {
+        let contact = ObjectName::new(target.name.side, CONTACT);
+        super::handover::check_to(scope, name, Some((&contact, outcome.situation.span)));
+    }
+    action
+}
+
+/// The actions that a situation allows, as they are written.
+fn fitting(situation: Situation) -> &'static [&'static str] {
+    match situation {
+        Situation::None(_) => &["create", "skip", "park"],
+        Situation::Many => &["park", "newest", "oldest"],
+        Situation::Taken => &["park", "skip", "adopt"],
+        Situation::Converted => &["then", "skip", "park"],
+        Situation::Duplicate => &["adopt", "allow", "park"],
+        Situation::Rejected => &["park", "drop field"],
+        Situation::SourceMerged | Situation::TargetMerged => &["follow", "park"],
+        Situation::SourceDeleted | Situation::TargetDeleted => &["skip", "park", "unlink"],
+    }
+}
+
+fn action_word(action: &Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Skip => "skip",
+        Action::Park(_) => "park",
+        Action::Newest => "newest",
+        Action::Oldest => "oldest",
+        Action::Adopt => "adopt",
+        Action::Allow => "allow",
+        Action::Follow => "follow",
+        Action::Unlink => "unlink",
+        Action::DropField => "drop field",
+        Action::Then(_) => "then",
+    }
+}
+
+/// A situation as it is written after `on`.
+fn words(situation: Situation) -> &'static str {
+    match situation {
+        Situation::None(None) => "none",
+        Situation::None(Some(Side::Hubspot)) => "none in hubspot",
+        Situation::None(Some(Side::Salesforce)) => "none in salesforce",
+        Situation::Many => "many",
+        Situation::Taken => "taken",
+        Situation::Converted => "converted",
+        Situation::Duplicate => "duplicate",
+        Situation::Rejected => "rejected",
+        Situation::SourceDeleted => "source deleted",
+        Situation::SourceMerged => "source merged",
+        Situation::TargetDeleted => "target deleted",
+        Situation::TargetMerged => "target merged",
+    }
+}
+
+/// When each outcome that must be written applies.
+fn meaning(situation: Situation) -> &'static str {
+    match situation {
+        Situation::None(_) => "no record is found",
+        Situation::Many => "several records are found",
+        Situation::Taken => "the record found holds another record's key",
+        Situation::Converted => "the Lead found is converted",
+        Situation::Duplicate => "a duplicate rule blocks the write",
+        _ => "the write is refused",
+    }
+}
+
+fn check_missing(
+    scope: &Scope<'_>,
+    mapping: &ast::Mapping,
+    written: &IndexMap<Situation, Outcome>,
+    possible: &[Situation],
+) {
+    let has = |situation: Situation| match situation {
+        Situation::None(_) => written.keys().any(|key| matches!(key, Situation::None(_))),
+        _ => written.contains_key(&situation),
+    };
+    let missing: Vec<_> = possible
+        .iter()
+        .copied()
+        .filter(|situation| !has(*situation))
+        // A line that is written and broken has its own finding.
+        .filter(|situation| !scope.world.is_written(mapping.span, &["on", words(*situation)]))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let list: Vec<_> = missing.iter().map(|situation| format!("`on {}`", words(*situation))).collect();
+    let message = format!("`{}` does not say what happens: {} missing", mapping.name.value, join(&list));
+    let lines: Vec<_> = missing.iter().map(|situation| example(*situation)).collect();
+    let explained = lines.iter().zip(&missing);
+    let explained =
+        explained.map(|(line, situation)| format!("\n  {line:<19} # when {}", meaning(*situation)));
+    let help = format!("write, with the action that you want:{}", explained.collect::<Vec<_>>().concat());
+    let finding = Diagnostic::error(Code::OUTCOME_MISSING, mapping.name.span, message).help(help);
+    scope.report(match insertion(mapping) {
+        Some(at) => finding.fix(at, format!("\n  {}", lines.join("\n  "))),
+        None => finding,
+    });
+}
+
+fn join(list: &[String]) -> String {
+    match list {
+        [one] => format!("{one} is"),
+        many => format!("{} are", many.join(", ")),
+    }
+}
+
+/// What to write for a situation: the choice that loses nothing.
+fn example(situation: Situation) -> String {
+    format!("on {:<10} park", words(situation))
+}
+
+/// Behind the last outcome, or behind the ladder.
+fn insertion(mapping: &ast::Mapping) -> Option<Span> {
+    let outcome = mapping.body.outcomes.iter().map(|outcome| outcome.span).max_by_key(|span| span.end);
+    let ladder = mapping.body.matches.last().map(|block| block.span);
+    outcome.or(ladder).map(|span| Span { start: span.end, ..span })
+}

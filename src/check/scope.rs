@@ -1,0 +1,295 @@
+//! What the names of a mapping's expressions mean: its source's fields, its `with` and `let` names, and what is known to
+//! be present.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::schema::{Field, FieldType};
+use crate::source::{ObjectName, Side, Span};
+use crate::syntax::ast;
+use crate::types::{Type, Typed};
+
+use super::builtin::{OWNER_NAME, OWNER_PROPERTY};
+use super::typed::{Expr, ExprKind, FieldUse, Let, RecordUse, With, WithKind};
+use super::world::{Obj, World, field_word};
+
+/// The longest id of a HubSpot record: a whole number of 64 bits and its sign.
+const HUBSPOT_ID: u32 = 20;
+
+/// Something that can be known to be present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Field(FieldUse),
+    Let(usize),
+}
+
+/// A `with` and its object.
+pub(super) struct WithEntry<'a> {
+    pub(super) typed: With,
+    pub(super) object: Option<Obj<'a>>,
+    pub(super) used: Cell<bool>,
+}
+
+/// A `let` and whether something reads it.
+pub(super) struct LetEntry {
+    pub(super) typed: Let,
+    pub(super) span: Span,
+    pub(super) used: Cell<bool>,
+}
+
+/// The names that expressions of one mapping see.
+pub(super) struct Scope<'a> {
+    pub(super) world: &'a World<'a>,
+    /// The source; `None` when it is unknown, which was reported.
+    pub(super) source: Option<Obj<'a>>,
+    pub(super) withs: Vec<WithEntry<'a>>,
+    pub(super) lets: Vec<LetEntry>,
+    /// The names of all `let`s, for those that are read above their line.
+    pub(super) let_lines: HashMap<String, Span>,
+    /// Shared rules see the source's fields and its owner only.
+    pub(super) shared: bool,
+    present: RefCell<Vec<Place>>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(world: &'a World<'a>, source: Option<Obj<'a>>) -> Self {
+        let (withs, lets) = (Vec::new(), Vec::new());
+        let present = RefCell::default();
+        Self { world, source, withs, lets, let_lines: HashMap::new(), shared: false, present }
+    }
+
+    /// Adds a finding.
+    pub(super) fn report(&self, finding: Diagnostic) {
+        self.world.report(finding);
+    }
+
+    /// What is known to be present, as a mark for [`Self::forget`].
+    pub(super) fn known(&self) -> usize {
+        self.present.borrow().len()
+    }
+
+    /// Learns that places are present.
+    pub(super) fn learn(&self, places: impl IntoIterator<Item = Place>) {
+        self.present.borrow_mut().extend(places);
+    }
+
+    /// Forgets what was learned since a mark.
+    pub(super) fn forget(&self, mark: usize) {
+        self.present.borrow_mut().truncate(mark);
+    }
+
+    fn is_present(&self, place: &Place) -> bool {
+        self.present.borrow().contains(place)
+    }
+
+    /// A name or path in an expression.
+    pub(super) fn path(&mut self, path: &ast::Path) -> Expr {
+        let [first, rest @ ..] = path.parts.as_slice() else { return error(path.span) };
+        if !self.shared {
+            if let Some(index) = self.lets.iter().position(|entry| entry.typed.name == first.value) {
+                return self.let_use(index, path, rest);
+            }
+            if let Some(index) = self.withs.iter().position(|with| with.typed.name == first.value) {
+                return self.with_use(index, path, rest);
+            }
+        }
+        let Some(source) = self.source.clone() else { return error(path.span) };
+        if !rest.is_empty() && Self::is_owner(&source, &first.value) {
+            let index = self.owner_with(first.span);
+            return self.with_use(index, path, rest);
+        }
+        self.field_path(&source, RecordUse::Source, path, &path.parts, false)
+    }
+
+    fn let_use(&self, index: usize, path: &ast::Path, rest: &[ast::Name]) -> Expr {
+        let entry = &self.lets[index];
+        entry.used.set(true);
+        if !rest.is_empty() {
+            let message = format!("`{}` is a value and has no fields", entry.typed.name);
+            let finding = Diagnostic::error(Code::BAD_PATH, path.span, message);
+            self.report(finding.and(entry.span, "defined here").help("a `with` names a record with fields"));
+            return error(path.span);
+        }
+        let value = &entry.typed.value;
+        let mut typed = value.typed.clone();
+        typed.blank &= !self.is_present(&Place::Let(index));
+        Expr { kind: ExprKind::Let(index), typed, can_fail: value.can_fail, span: path.span }
+    }
+
+    fn with_use(&mut self, index: usize, path: &ast::Path, rest: &[ast::Name]) -> Expr {
+        let entry = &self.withs[index];
+        entry.used.set(true);
+        let Some(object) = entry.object.clone() else { return error(path.span) };
+        if rest.is_empty() {
+            let name = &entry.typed.name;
+            let message = format!("`{name}` is a record of `{}`, not a value", object.name);
+            let finding = Diagnostic::error(Code::BAD_PATH, path.span, message).label("a record");
+            self.report(finding.help(format!("name one of its fields: `{name}.FIELD`")));
+            return error(path.span);
+        }
+        self.field_path(&object, RecordUse::With(index), path, rest, true)
+    }
+
+    fn is_owner(source: &Obj<'_>, name: &str) -> bool {
+        name == OWNER_NAME
+            && source.name.side == Side::Hubspot
+            && source.field(OWNER_PROPERTY).is_some()
+            && source.field(OWNER_NAME).is_none()
+    }
+
+    /// The implicit `with` of a HubSpot record's owner.
+    fn owner_with(&mut self, span: Span) -> usize {
+        let existing = self.withs.iter().position(|with| with.typed.name == OWNER_NAME);
+        existing.unwrap_or_else(|| {
+            let object = self.world.object_named(Side::Hubspot, OWNER_NAME);
+            let typed = With {
+                name: OWNER_NAME.to_owned(),
+                object: ObjectName::new(Side::Hubspot, OWNER_NAME),
+                kind: WithKind::Reference { field: OWNER_PROPERTY.to_owned() },
+                span,
+            };
+            self.withs.push(WithEntry { typed, object, used: Cell::new(true) });
+            self.withs.len() - 1
+        })
+    }
+
+    fn field_path(
+        &self,
+        object: &Obj<'a>,
+        of: RecordUse,
+        path: &ast::Path,
+        parts: &[ast::Name],
+        may_be_absent: bool,
+    ) -> Expr {
+        let Some((typed, field)) = self.resolve(object, parts) else { return error(path.span) };
+        let field = FieldUse { of, field };
+        let mut typed = typed;
+        typed.blank |= may_be_absent;
+        typed.blank &= !self.is_present(&Place::Field(field.clone()));
+        Expr { kind: ExprKind::Field(field), typed, can_fail: false, span: path.span }
+    }
+
+    /// The type of a field, or of a path over relationships, and its name as one text.
+    pub(super) fn resolve(&self, object: &Obj<'a>, parts: &[ast::Name]) -> Option<(Typed, String)> {
+        let (last, through) = parts.split_last()?;
+        let mut object = object.clone();
+        let mut blank = false;
+        for part in through {
+            let (next, can_be_blank) = self.follow(&object, part, &last.value)?;
+            object = next;
+            blank |= can_be_blank;
+        }
+        let name = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
+        if object.is_record_id(&last.value) {
+            return Some((Typed { ty: Type::Text(Some(HUBSPOT_ID)), blank }, name));
+        }
+        let Some(field) = object.field(&last.value) else {
+            self.report_unknown(&object, last);
+            return None;
+        };
+        let mut typed = self.readable(&object, field, last.span)?;
+        typed.blank |= blank;
+        Some((typed, name))
+    }
+
+    /// The object that a relationship leads to, and whether there may be no record.
+    fn follow(&self, object: &Obj<'a>, part: &ast::Name, next: &str) -> Option<(Obj<'a>, bool)> {
+        let related = |field: &&Field| field.relationship.as_deref() == Some(part.value.as_str());
+        let Some(field) = object.object.fields.values().find(related) else {
+            self.report_no_relationship(object, part);
+            return None;
+        };
+        let FieldType::Reference { to } = &field.kind else { return None };
+        let candidates: Vec<_> =
+            to.iter().filter_map(|name| self.world.object_named(object.name.side, name)).collect();
+        let found =
+            candidates.iter().find(|candidate| candidate.field(next).is_some()).or(candidates.first());
+        if found.is_none() {
+            let message =
+                format!("`{}` leads to `{}`, which the snapshot does not have", part.value, to.join("`, `"));
+            let finding = Diagnostic::error(Code::BAD_PATH, part.span, message);
+            self.report(
+                finding
+                    .and(field.span, "the relationship is here")
+                    .help("pull the snapshot with that object"),
+            );
+        }
+        found.map(|found| (found.clone(), field.nillable))
+    }
+
+    fn report_no_relationship(&self, object: &Obj<'_>, part: &ast::Name) {
+        let name = &part.value;
+        let relationships: Vec<_> =
+            object.object.fields.values().filter_map(|field| field.relationship.as_deref()).collect();
+        let mut finding = if let Some(field) = object.field(name) {
+            let message = format!("`{name}` of `{}` is a value and has no fields", object.name);
+            let finding = Diagnostic::error(Code::BAD_PATH, part.span, message);
+            let finding = finding.and(field.span, "the field is here");
+            match &field.relationship {
+                Some(relationship) => {
+                    finding.help(format!("write `{relationship}` for the record that it names"))
+                }
+                None => finding,
+            }
+        } else {
+            let message = format!("`{name}` is no `with` name and no relationship of `{}`", object.name);
+            Diagnostic::error(Code::BAD_PATH, part.span, message).label("leads nowhere")
+        };
+        if finding.help.is_none() {
+            let withs = self.withs.iter().map(|with| with.typed.name.as_str());
+            let help =
+                did_you_mean(name, withs.chain(relationships)).unwrap_or_else(|| match object.name.side {
+                    Side::Hubspot => {
+                        format!("name the associated record: `with {name} = primary hubspot.company`")
+                    }
+                    Side::Salesforce => {
+                        "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
+                    }
+                });
+            finding = finding.help(help);
+        }
+        self.report(finding);
+    }
+
+    fn report_unknown(&self, object: &Obj<'a>, name: &ast::Name) {
+        let is_source = self.source.as_ref().is_some_and(|source| source.name == object.name);
+        if let Some(line) = self.let_lines.get(&name.value).filter(|_| is_source && !self.shared) {
+            let message = format!("`{}` is read above the line that defines it", name.value);
+            let finding =
+                Diagnostic::error(Code::UNKNOWN_FIELD, name.span, message).and(*line, "defined here");
+            self.report(finding.help("move its `let` up"));
+            return;
+        }
+        let mut more: Vec<&str> = Vec::new();
+        if !self.shared && is_source {
+            more.extend(self.lets.iter().map(|entry| entry.typed.name.as_str()));
+            more.extend(self.withs.iter().map(|with| with.typed.name.as_str()));
+        }
+        self.world.report_unknown_field(object, &name.value, name.span, &more);
+    }
+
+    /// The type of a field that a mapping can read; another kind is reported.
+    pub(super) fn readable(&self, object: &Obj<'a>, field: &Field, span: Span) -> Option<Typed> {
+        let typed = Type::of(field, &object.name);
+        if typed.is_none() {
+            let kind = match &field.kind {
+                FieldType::Time => "a time of day".to_owned(),
+                FieldType::Other(kind) => format!("of type `{kind}`"),
+                _ => "of another kind".to_owned(),
+            };
+            let word = field_word(object.name.side);
+            let message = format!("the {word} `{}` is {kind}, which a mapping cannot use", field.name);
+            let finding =
+                Diagnostic::error(Code::TYPE_MISMATCH, span, message).and(field.span, "declared here");
+            self.report(finding.help("use the single fields that it is made of"));
+        }
+        typed
+    }
+}
+
+/// The value of what was already reported.
+pub(super) fn error(span: Span) -> Expr {
+    let nothing = crate::types::Value::Blank;
+    Expr { kind: ExprKind::Literal(nothing), typed: Typed::error(), can_fail: false, span }
+}

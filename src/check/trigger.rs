@@ -1,0 +1,129 @@
+//! Triggers: what makes a mapping run.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Side, Span, Spanned};
+use crate::syntax::ast::{self, TriggerKind};
+use crate::types::{AssociationKind, Type, Value, display};
+
+use super::expr::literal_value;
+use super::scope::Scope;
+use super::typed::Trigger;
+use super::words::{self, Kind};
+use super::world::Obj;
+
+impl<'a> Scope<'a> {
+    /// Checks the triggers of a mapping.
+    pub(super) fn triggers(&self, whens: &[ast::Trigger]) -> Vec<Trigger> {
+        let mut triggers = Vec::new();
+        for when in whens {
+            let trigger = match &when.kind {
+                TriggerKind::Created => Some(Trigger::Created),
+                TriggerKind::Changes(paths) => {
+                    let fields: Vec<_> = paths.iter().filter_map(|path| self.trigger_field(path)).collect();
+                    Some(Trigger::Changes(fields.into_iter().map(|(field, _)| field).collect()))
+                }
+                TriggerKind::Becomes(path, values) => self.becomes(path, values),
+                TriggerKind::PrimaryChanges(object) => self.associated(object, AssociationKind::Primary),
+                TriggerKind::LabelledChanges(label, object) => {
+                    self.associated(object, AssociationKind::Labelled(label.value.clone()))
+                }
+            };
+            triggers.extend(trigger);
+        }
+        triggers
+    }
+
+    fn trigger_field(&self, path: &ast::Path) -> Option<(String, Type)> {
+        let source = self.source.as_ref()?;
+        let [name] = path.parts.as_slice() else {
+            let message = "a trigger watches a field of the source itself";
+            let finding = Diagnostic::error(Code::BAD_PATH, path.span, message);
+            self.report(
+                finding.help("write `when primary hubspot.company changes` for an associated record"),
+            );
+            return None;
+        };
+        if let Some(entry) = self.lets.iter().find(|entry| entry.typed.name == name.value) {
+            let message = format!("`{}` is a `let`, and a trigger watches a field", name.value);
+            let finding =
+                Diagnostic::error(Code::BAD_PATH, name.span, message).and(entry.span, "defined here");
+            self.report(finding.help("name the field that it is made of"));
+            return None;
+        }
+        let (typed, field) = self.resolve(source, std::slice::from_ref(name))?;
+        Some((field, typed.ty))
+    }
+
+    fn becomes(&self, path: &ast::Path, values: &[Spanned<ast::Literal>]) -> Option<Trigger> {
+        let (field, ty) = self.trigger_field(path)?;
+        let source = self.source.as_ref()?;
+        let values =
+            values.iter().filter_map(|value| self.becomes_value(source, &field, &ty, value, path.span));
+        let values: Vec<_> = values.collect();
+        Some(Trigger::Becomes(field, values))
+    }
+
+    fn becomes_value(
+        &self,
+        source: &Obj<'a>,
+        field: &str,
+        ty: &Type,
+        literal: &Spanned<ast::Literal>,
+        at: Span,
+    ) -> Option<String> {
+        let (value, typed) = literal_value(&literal.value);
+        if value == Value::Blank {
+            let message = "nothing becomes a blank: a blank is not equal to anything";
+            let finding = Diagnostic::error(Code::COMPARISON, literal.span, message);
+            self.report(finding.help(format!("write `when {field} changes` and `only if {field} is blank`")));
+            return None;
+        }
+        let (wanted, is) = (Kind::of(ty)?, Kind::of(&typed.ty)?);
+        let is_option = wanted == Kind::List && is == Kind::Text;
+        if wanted != is && !is_option {
+            let message = format!(
+                "`{field}` is {}, and can never become {}",
+                words::kind_of(ty),
+                words::kind_of(&typed.ty)
+            );
+            let finding =
+                Diagnostic::error(Code::COMPARISON, literal.span, message).and(at, words::kind_of(ty));
+            let text = self.world.sources.slice(literal.span);
+            self.report(match words::compare_help(wanted, is, text) {
+                Some(help) if matches!(wanted, Kind::Text | Kind::Boolean | Kind::Number) => {
+                    finding.help(help)
+                }
+                _ => finding.help(format!("write `when {field} changes` and compare in `only if`")),
+            });
+            return None;
+        }
+        if let Value::Text(text) = &value {
+            self.option_exists(source, field, text, literal.span);
+        }
+        Some(display(&value))
+    }
+
+    fn associated(&self, reference: &ast::ObjectRef, kind: AssociationKind) -> Option<Trigger> {
+        let object = self.associated_object(reference)?;
+        Some(Trigger::AssociatedChanges(kind, object.name))
+    }
+
+    /// The object of an association of the source.
+    pub(super) fn associated_object(&self, reference: &ast::ObjectRef) -> Option<Obj<'a>> {
+        let object = self.world.object(reference)?;
+        let source = self.source.as_ref()?;
+        if source.name.side == Side::Salesforce {
+            let message = "associations are HubSpot's; this version reads none of a Salesforce record";
+            let finding = Diagnostic::error(Code::NOT_YET, reference.span, message);
+            self.report(finding.help("follow a relationship instead, such as `Account.Name`"));
+            return None;
+        }
+        if object.name.side != source.name.side {
+            let message = format!("a `{}` is associated with records of HubSpot only", source.name);
+            let finding = Diagnostic::error(Code::BAD_PATH, reference.span, message);
+            self.report(finding.help("look the record up: `lookup salesforce.Account.Name where …`"));
+            return None;
+        }
+        Some(object)
+    }
+}

@@ -1,0 +1,35 @@
+//! Items that nothing uses.
+
+use crate::diagnostic::{Code, Diagnostic};
+
+use super::names::Index;
+use super::world::{ItemKind, World};
+
+/// Warns about items that nothing uses.
+pub(super) fn check(world: &World<'_>, index: &Index<'_>) {
+    let fields = world.fields.values().map(|item| (ItemKind::Fields, "the shared fields", &item.name));
+    let picklists = index.picklists.iter().map(|item| (ItemKind::Picklist, "the picklist", &item.name));
+    let orders = index.orders.iter().map(|item| (ItemKind::Order, "the order", &item.name));
+    // What a `sync` uses is not followed yet; its own finding comes first.
+    if world.syncs.is_empty() {
+        for (kind, what, name) in fields.chain(picklists).chain(orders) {
+            if !world.is_used(kind, &name.value) {
+                let message = format!("nothing uses {what} `{}`", name.value);
+                world.report(
+                    Diagnostic::warning(Code::UNUSED, name.span, message).help("use it, or remove it"),
+                );
+            }
+        }
+    }
+    for (name, mapping) in &world.mappings {
+        let has_trigger = !mapping.body.whens.is_empty() || world.is_written(mapping.span, &["when"]);
+        if !has_trigger && !world.is_used(ItemKind::Mapping, name) {
+            let message =
+                format!("`{name}` has no `when` and no mapping hands over to it, so only a backfill runs it");
+            let finding = Diagnostic::warning(Code::UNUSED, mapping.name.span, message);
+            world.report(finding.help(
+                "write when it runs: `when created`, `when FIELD changes`, `when FIELD becomes VALUE`",
+            ));
+        }
+    }
+}

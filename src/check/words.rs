@@ -1,0 +1,284 @@
+//! What findings say of types, of blanks and of failures, in the author's words.
+
+use crate::types::{Options, Type};
+
+use super::scope::Scope;
+use super::typed::{Condition, ConditionKind, Expr, ExprKind, RecordUse, TemplatePart, TestOp, WithKind};
+use crate::types::AssociationKind;
+
+/// The kinds of value that can be compared with one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Boolean,
+    Date,
+    DateTime,
+    List,
+}
+
+impl Kind {
+    /// The kind of a type; `None` for nothing and for errors.
+    pub(super) fn of(ty: &Type) -> Option<Self> {
+        Some(match ty {
+            Type::Integer(_) | Type::Decimal(_) => Kind::Number,
+            Type::Boolean => Kind::Boolean,
+            Type::Date => Kind::Date,
+            Type::DateTime => Kind::DateTime,
+            Type::MultiPicklist(_) | Type::List(_) => Kind::List,
+            Type::Nothing | Type::Error => return None,
+            _ => Kind::Text,
+        })
+    }
+}
+
+/// Whether a type is text, whatever the text means.
+pub(super) fn is_text(ty: &Type) -> bool {
+    Kind::of(ty) == Some(Kind::Text)
+}
+
+/// A type in a few words.
+pub(super) fn kind_of(ty: &Type) -> String {
+    match ty {
+        Type::Email(_) => "an e-mail address".to_owned(),
+        Type::Phone(_) => "a phone number".to_owned(),
+        Type::Url(_) => "a web address".to_owned(),
+        Type::Integer(_) => "a whole number".to_owned(),
+        Type::Picklist(Options::Field(..)) => "an option".to_owned(),
+        Type::MultiPicklist(_) => "a set of options".to_owned(),
+        Type::Reference(objects) => match objects.as_slice() {
+            [object] => format!("the id of a `{object}`"),
+            _ => "the id of a record".to_owned(),
+        },
+        Type::Text(_) | Type::Picklist(_) => "text".to_owned(),
+        ty => crate::functions::kind(ty).to_owned(),
+    }
+}
+
+/// What to write where two kinds are compared.
+pub(super) fn compare_help(left: Kind, right: Kind, right_text: &str) -> Option<String> {
+    Some(match (left, right) {
+        (Kind::Text, Kind::Number | Kind::Boolean) if is_word(right_text) => {
+            format!("write `\"{right_text}\"`")
+        }
+        (Kind::Boolean, Kind::Text) if matches!(right_text, "\"true\"" | "\"false\"") => {
+            format!("write `{}`", right_text.trim_matches('"'))
+        }
+        (Kind::Number, Kind::Text) => {
+            "write the number without quotes, or `| number` to read text as a number".to_owned()
+        }
+        (Kind::Date, Kind::Text) => format!("write `{right_text} | date`"),
+        (Kind::DateTime, Kind::Text) => format!("write `{right_text} | datetime`"),
+        (Kind::DateTime, Kind::Date) | (Kind::Date, Kind::DateTime) => {
+            "make the instant a day with your time zone: `| date(\"America/Phoenix\")`".to_owned()
+        }
+        (Kind::List, Kind::Text) => format!("write `{right_text} in …`"),
+        _ => return None,
+    })
+}
+
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+}
+
+/// A number with its thousands apart: `65,536`.
+pub(super) fn count(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The first few of some names, each in back-quotes.
+pub(super) fn some(names: &[String]) -> String {
+    /// More do not help to find the place.
+    const SHOWN: usize = 5;
+    let text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        let more = names.len() - SHOWN;
+        return format!("{text} and {more} more");
+    }
+    text
+}
+
+/// Whether the values of a test can fail.
+pub(super) fn test_can_fail(op: &TestOp) -> bool {
+    match op {
+        TestOp::Compare(_, value) => value.can_fail,
+        TestOp::In(values) => values.iter().any(|value| value.can_fail),
+        TestOp::Presence(_) => false,
+    }
+}
+
+/// Whether judging a condition can fail.
+pub(super) fn condition_can_fail(kind: &ConditionKind) -> bool {
+    match kind {
+        ConditionKind::Or(parts) | ConditionKind::And(parts) => parts.iter().any(|part| part.can_fail),
+        ConditionKind::Not(inner) => inner.can_fail,
+        ConditionKind::Compare(left, _, right) | ConditionKind::In(left, right) => {
+            left.can_fail || right.can_fail
+        }
+        ConditionKind::Presence(value, _) | ConditionKind::Value(value) => value.can_fail,
+    }
+}
+
+impl Scope<'_> {
+    /// Which expression makes a value blank, said as a path: "`mail` can be blank, because `email` can".
+    pub(super) fn why_blank(&self, value: &Expr) -> String {
+        let text = |value: &Expr| self.world.sources.slice(value.span).to_owned();
+        match &value.kind {
+            ExprKind::Literal(_) => "it is always blank".to_owned(),
+            ExprKind::Field(field) => match field.of {
+                RecordUse::Source => format!("`{}` can be blank", field.field),
+                RecordUse::With(index) => self.why_absent(index, &field.field),
+            },
+            ExprKind::Let(index) => {
+                let entry = &self.lets[*index].typed;
+                match self.why_blank(&entry.value) {
+                    why if entry.value.typed.blank => format!("`{}` can be blank: {why}", entry.name),
+                    _ => format!("`{}` can be blank", entry.name),
+                }
+            }
+            ExprKind::Call { function, args } if function.takes_blank => {
+                let causes: Vec<_> = args.iter().map(text).map(|arg| format!("`{arg}`")).collect();
+                format!("{} can all be blank", causes.join(" and "))
+            }
+            ExprKind::Call { function, args } => match args.iter().find(|arg| arg.typed.blank) {
+                Some(arg) => self.why_blank(arg),
+                None => format!("`{}` can give a blank", function.name),
+            },
+            ExprKind::Translate { picklist, value, .. } => {
+                if value.typed.blank {
+                    return self.why_blank(value);
+                }
+                let name = self.world.picklists.get_index(*picklist).map_or("", |(name, _)| *name);
+                format!("the picklist `{name}` translates an option to `nothing`")
+            }
+            ExprKind::Template(parts) => {
+                let holes = parts.iter().filter_map(|part| match part {
+                    TemplatePart::Hole(hole) if hole.typed.blank => Some(hole),
+                    _ => None,
+                });
+                holes
+                    .map(|hole| self.why_blank(hole))
+                    .next()
+                    .unwrap_or_else(|| "a hole can be blank".to_owned())
+            }
+            ExprKind::Arithmetic(left, _, right) => {
+                self.why_blank(if left.typed.blank { left } else { right })
+            }
+            ExprKind::If(_, then, otherwise) => {
+                let (branch, word) = if then.typed.blank { (then, "then") } else { (otherwise, "else") };
+                format!("after `{word}`, {}", self.why_blank(branch))
+            }
+            ExprKind::Lookup { object, .. } => format!("perhaps no `{object}` matches"),
+            ExprKind::List(_) | ExprKind::Condition(_) => format!("`{}` can be blank", text(value)),
+        }
+    }
+
+    fn why_absent(&self, with: usize, field: &str) -> String {
+        let with = &self.withs[with].typed;
+        let name = &with.name;
+        match &with.kind {
+            WithKind::Reference { field: property } => {
+                format!("`{name}.{field}` is blank when `{property}` names nobody")
+            }
+            WithKind::Association(AssociationKind::Primary) => {
+                format!("`{name}.{field}` is blank when there is no primary `{}`", with.object)
+            }
+            WithKind::Association(AssociationKind::Labelled(label)) => {
+                format!(
+                    "`{name}.{field}` is blank when there is no `{}` with the label \"{label}\"",
+                    with.object
+                )
+            }
+            WithKind::Association(AssociationKind::Plain) => {
+                format!("`{name}.{field}` is blank when there is no `{}`", with.object)
+            }
+        }
+    }
+
+    /// The step of a value that can fail, and why.
+    pub(super) fn why_fails(&self, value: &Expr) -> FailingStep {
+        if let Some(inner) = failing_part(value) {
+            return self.why_fails(inner);
+        }
+        let (step, why) = match &value.kind {
+            ExprKind::Let(index) => {
+                let entry = &self.lets[*index].typed;
+                (format!("`{}`", entry.name), self.why_fails(&entry.value).why)
+            }
+            ExprKind::Call { function, .. } => {
+                let why = function.failure.unwrap_or("a value does not convert");
+                (format!("`{}`", function.name), format!("fails when {why}"))
+            }
+            ExprKind::Translate { picklist, .. } => match self.world.picklists.get_index(*picklist) {
+                Some((name, facts)) => {
+                    (format!("the picklist `{name}`"), format!("fails for {}", facts.untranslated()))
+                }
+                None => ("the picklist".to_owned(), "fails for an option without a line".to_owned()),
+            },
+            ExprKind::Lookup { object, .. } => {
+                ("the look-up".to_owned(), format!("fails when several `{object}` match"))
+            }
+            ExprKind::Arithmetic(..) => {
+                ("the division".to_owned(), "fails when the divisor is zero".to_owned())
+            }
+            ExprKind::If(condition, ..) | ExprKind::Condition(condition) => match failing_value(condition) {
+                Some(value) => return self.why_fails(value),
+                None => ("the condition".to_owned(), "fails when a value does not convert".to_owned()),
+            },
+            _ => ("this".to_owned(), "fails when a value does not convert".to_owned()),
+        };
+        FailingStep { span: value.span, step, why }
+    }
+}
+
+/// A step that can fail.
+pub(super) struct FailingStep {
+    pub(super) span: crate::source::Span,
+    /// Its name: "`e164`".
+    pub(super) step: String,
+    /// When: "fails when …".
+    pub(super) why: String,
+}
+
+/// The part of a value that fails before the value itself can.
+fn failing_part(value: &Expr) -> Option<&Expr> {
+    let fails = |value: &&Expr| value.can_fail;
+    match &value.kind {
+        ExprKind::Call { args, .. } | ExprKind::List(args) => args.iter().find(fails),
+        ExprKind::Translate { value, .. } => Some(&**value).filter(fails),
+        ExprKind::Template(parts) => parts.iter().find_map(|part| match part {
+            TemplatePart::Hole(hole) => Some(hole).filter(fails),
+            TemplatePart::Text(_) => None,
+        }),
+        ExprKind::Arithmetic(left, _, right) => [&**left, &**right].into_iter().find(fails),
+        ExprKind::If(_, then, otherwise) => [&**then, &**otherwise].into_iter().find(fails),
+        ExprKind::Lookup { tests, .. } => tests.iter().find_map(|test| match &test.op {
+            TestOp::Compare(_, value) => Some(value).filter(fails),
+            TestOp::In(values) => values.iter().find(fails),
+            TestOp::Presence(_) => None,
+        }),
+        _ => None,
+    }
+}
+
+/// The value of a condition that can fail.
+pub(super) fn failing_value(condition: &Condition) -> Option<&Expr> {
+    match &condition.kind {
+        ConditionKind::Or(parts) | ConditionKind::And(parts) => parts.iter().find_map(failing_value),
+        ConditionKind::Not(inner) => failing_value(inner),
+        ConditionKind::Compare(left, _, right) | ConditionKind::In(left, right) => {
+            [left, right].into_iter().find(|value| value.can_fail)
+        }
+        ConditionKind::Presence(value, _) | ConditionKind::Value(value) => {
+            Some(value).filter(|value| value.can_fail)
+        }
+    }
+}
