@@ -4,12 +4,12 @@ use clap::CommandFactory;
 
 use super::Exit;
 use super::output::Output;
-use crate::diagnostic::{Code, code_page, did_you_mean};
+use crate::diagnostic::{CODES, code_page, did_you_mean};
 use crate::functions::{self, Function};
 
 pub(super) fn explain(code: &str, output: &Output) -> Exit {
     let Some(page) = code_page(code) else {
-        let near = did_you_mean(code, Code::CODES.iter().map(|page| page.code.0));
+        let near = did_you_mean(code, CODES.iter().map(|page| page.code.0));
         output.error(&format!("there is no code `{code}`{}", near.map_or_else(String::new, |near| format!("; {near}"))));
         return Exit::Usage;
     };

@@ -109,8 +109,9 @@ pub(super) fn ingress_settings(config: &ResolvedConfig, pair: &Pair) -> Result<I
         app_id: pair.hubspot.app_id,
         secrets: webhook.secrets.clone(),
         require_v3: false,
+        public_url: webhook.public_url.clone(),
     };
-    let mut settings = IngressSettings::new(webhook.public_url.clone(), vec![portal]);
+    let mut settings = IngressSettings::new(vec![portal]);
     settings.bind = config.serve.listen;
     settings.max_body = config.serve.max_body_bytes;
     settings.skew = Duration::from_secs(config.serve.clock_skew_seconds);
