@@ -19,6 +19,8 @@ mod signature;
 mod webhook;
 
 #[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

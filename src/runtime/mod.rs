@@ -30,7 +30,7 @@ mod signal;
 mod worker;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

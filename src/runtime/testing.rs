@@ -21,22 +21,22 @@ use super::engine::{Engine, Job, Task};
 
 /// A CRM whose records are a map from upsert key to fields, and which fails as it is told.
 #[derive(Debug)]
-pub(super) struct FakeCrm {
+pub(crate) struct FakeCrm {
     side: Side,
-    pub(super) records: Mutex<HashMap<String, Vec<(String, Value)>>>,
+    pub(crate) records: Mutex<HashMap<String, Vec<(String, Value)>>>,
     /// Failures of the next calls, in order.
-    pub(super) failures: Mutex<VecDeque<CrmError>>,
+    pub(crate) failures: Mutex<VecDeque<CrmError>>,
     /// Upsert keys whose writes fail, each time.
-    pub(super) bad: Mutex<HashMap<String, CrmError>>,
+    pub(crate) bad: Mutex<HashMap<String, CrmError>>,
     /// Every call: what it was, and how many rows it had.
-    pub(super) calls: Mutex<Vec<(&'static str, usize)>>,
+    pub(crate) calls: Mutex<Vec<(&'static str, usize)>>,
     /// Calls wait here while it is held.
-    pub(super) gate: tokio::sync::Semaphore,
+    pub(crate) gate: tokio::sync::Semaphore,
     count: AtomicU64,
 }
 
 impl FakeCrm {
-    pub(super) fn new(side: Side) -> Arc<Self> {
+    pub(crate) fn new(side: Side) -> Arc<Self> {
         Arc::new(Self {
             side,
             records: Mutex::default(),
@@ -48,7 +48,7 @@ impl FakeCrm {
         })
     }
 
-    pub(super) fn error(&self, kind: CrmErrorKind) -> CrmError {
+    pub(crate) fn error(&self, kind: CrmErrorKind) -> CrmError {
         CrmError {
             side: self.side,
             kind,
@@ -60,11 +60,11 @@ impl FakeCrm {
         }
     }
 
-    pub(super) fn fail_next(&self, kind: CrmErrorKind) {
+    pub(crate) fn fail_next(&self, kind: CrmErrorKind) {
         self.failures.lock().unwrap().push_back(self.error(kind));
     }
 
-    pub(super) fn rows(&self, call: &str) -> Vec<usize> {
+    pub(crate) fn rows(&self, call: &str) -> Vec<usize> {
         self.calls.lock().unwrap().iter().filter(|(name, _)| *name == call).map(|(_, rows)| *rows).collect()
     }
 
@@ -87,7 +87,7 @@ impl Crm for FakeCrm {
         let record = |id: &String| Record {
             object: request.object.clone(),
             id: id.clone(),
-            values: serde_json::Map::default(),
+            values: serde_json::Map::from_iter([("city".to_owned(), "Tempe".into())]),
         };
         Ok(request.ids.iter().filter(|id| *id != "gone").map(record).collect())
     }
@@ -143,7 +143,7 @@ impl Crm for FakeCrm {
 }
 
 /// Both CRMs, to look into and to hand over.
-pub(super) fn crms() -> (Arc<FakeCrm>, Arc<FakeCrm>, Crms) {
+pub(crate) fn crms() -> (Arc<FakeCrm>, Arc<FakeCrm>, Crms) {
     let (hubspot, salesforce) = (FakeCrm::new(Side::Hubspot), FakeCrm::new(Side::Salesforce));
     let both = Crms { hubspot: hubspot.clone(), salesforce: salesforce.clone() };
     (hubspot, salesforce, both)
@@ -153,7 +153,7 @@ pub(super) fn crms() -> (Arc<FakeCrm>, Arc<FakeCrm>, Crms) {
 /// `copy` writes under the contact's id, `shared` writes all contacts under one key, `panics` breaks on record `13`,
 /// `waits` waits for `email`.
 #[derive(Debug)]
-pub(super) struct ScriptedEngine(pub(super) Vec<&'static str>);
+pub(crate) struct ScriptedEngine(pub(super) Vec<&'static str>);
 
 impl Engine for ScriptedEngine {
     fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task> {
@@ -265,12 +265,12 @@ impl ScriptedJob {
 }
 
 /// A change of a contact's lifecycle stage; `n` tells events of one record apart.
-pub(super) fn event(record: &str, n: u32, now: DateTime<Utc>) -> NewEvent {
+pub(crate) fn event(record: &str, n: u32, now: DateTime<Utc>) -> NewEvent {
     change(record, n, now, ChangeKind::FieldChanged { field: "lifecyclestage".to_owned(), value: None })
 }
 
 /// Any change of a contact.
-pub(super) fn change(record: &str, n: u32, now: DateTime<Utc>, kind: ChangeKind) -> NewEvent {
+pub(crate) fn change(record: &str, n: u32, now: DateTime<Utc>, kind: ChangeKind) -> NewEvent {
     let object = ObjectName::new(Side::Hubspot, "contact");
     NewEvent {
         pair: "main".to_owned(),
