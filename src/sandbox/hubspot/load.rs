@@ -11,6 +11,9 @@ use super::store::{Portal, Record, Values};
 use super::validate::{check_kind, parse_instant};
 use crate::sandbox::seed::{HubspotSeed, OwnerSeed, PipelineSeed, RecordSeed, SeedError};
 
+/// The largest id that a JSON number carries exactly.
+const LARGEST_ID: u64 = (1 << 53) - 1;
+
 impl Portal {
     /// Loads a seed; nobody is told by webhook.
     pub(super) fn load(&mut self, seed: &HubspotSeed) -> Result<(), SeedError> {
@@ -89,8 +92,10 @@ impl Portal {
         properties: &IndexMap<String, Value>,
         actor: &Actor,
     ) -> Result<u64, String> {
-        let id =
-            id.map(|id| id.parse::<u64>().map_err(|_| format!("`{id}` is no id: HubSpot's ids are numbers")));
+        let id = id.map(|text| {
+            let number = text.parse::<u64>().ok().filter(|id| (1..=LARGEST_ID).contains(id));
+            number.ok_or_else(|| format!("`{text}` is no id: HubSpot's ids are numbers up to {LARGEST_ID}"))
+        });
         let id = id.transpose()?;
         let stored = |id| self.tables.get(&object.id).is_some_and(|table| table.records.contains_key(&id));
         if let Some(taken) = id.filter(|id| stored(*id)) {

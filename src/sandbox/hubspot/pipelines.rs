@@ -263,5 +263,5 @@ fn fresh_id(portal: &Portal) -> u64 {
     let ids =
         pipelines.flat_map(|pipeline| pipeline.stages.iter().map(|stage| &stage.id).chain([&pipeline.id]));
     let highest = ids.filter_map(|id| id.parse::<u64>().ok()).max().unwrap_or(0);
-    FIRST_ID.max(highest + 1)
+    FIRST_ID.max(highest.saturating_add(1))
 }

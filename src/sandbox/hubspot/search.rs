@@ -103,7 +103,7 @@ pub(super) fn search(portal: &Portal, call: &Call, object: &ObjectType) -> Outco
         Some(after) => after.0.parse().map_err(|_| ApiError::invalid("after must be a number"))?,
         None => 0,
     };
-    if after + limit > REACH {
+    if after.saturating_add(limit) > REACH {
         return Err(ApiError::invalid(format!("Paging beyond {REACH} results is not supported by search")));
     }
     let records = portal.tables.get(&object.id).map(|table| &table.records);

@@ -62,6 +62,7 @@ async fn a_seed_that_hubspot_would_refuse_does_not_start() {
         ("hubspot: {objects: {contract: []}}", "hubspot.objects.contract"),
         ("hubspot: {objects: {contact: [{properties: {nope: 1}}]}}", "hubspot.objects.contact[0]"),
         ("hubspot: {objects: {contact: [{id: a}]}}", "hubspot.objects.contact[0]"),
+        ("hubspot: {objects: {contact: [{id: 18446744073709551615}]}}", "hubspot.objects.contact[0]"),
         ("hubspot: {objects: {contact: [{id: 1}, {id: 1}]}}", "hubspot.objects.contact[1]"),
         (
             "hubspot: {objects: {contact: [{associations: {company: [1]}}]}}",

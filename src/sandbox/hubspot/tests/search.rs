@@ -92,6 +92,8 @@ async fn what_a_search_cannot_do_is_a_400() {
     let cases = [
         json!({"limit": 201}),
         json!({"limit": 200, "after": "9900"}),
+        json!({"limit": 200, "after": "18446744073709551615"}),
+        json!({"after": "-1"}),
         filter(json!({"propertyName": "nope", "operator": "EQ", "value": "x"})),
         filter(json!({"propertyName": "city", "operator": "LIKE", "value": "x"})),
         filter(json!({"propertyName": "city", "operator": "EQ"})),

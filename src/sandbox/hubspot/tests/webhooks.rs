@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -156,6 +157,27 @@ async fn many_events_travel_in_batches_of_a_hundred() {
     let ids: std::collections::HashSet<String> =
         listener.events().iter().map(|event| event["eventId"].to_string()).collect();
     assert_eq!(ids.len(), 160);
+}
+
+#[tokio::test]
+async fn at_most_ten_deliveries_are_in_flight() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, peak) = (Arc::clone(&now), Arc::clone(&most));
+    let slow = move || async move {
+        peak.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        count.fetch_sub(1, Ordering::SeqCst);
+    };
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/hook", socket.local_addr().expect("an address"));
+    let router = Router::new().route("/hook", post(slow));
+    tokio::spawn(async move { axum::serve(socket, router).await });
+    let client = subscribed(&url, Vec::new()).await;
+    let payload = json!([]);
+    let all = (0..25).map(|_| client.server.deliver(&payload));
+    let answers = futures_util::future::join_all(all).await;
+    assert!(answers.iter().all(|answer| *answer == Ok(200)));
+    assert!((2..=10).contains(&most.load(Ordering::SeqCst)));
 }
 
 #[tokio::test]
