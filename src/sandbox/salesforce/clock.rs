@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
 
-/// The years of Salesforce's dates ("Valid Date and DateTime Formats", Salesforce's SOAP guide).
+/// The years that Salesforce keeps (its SOAP guide, on the formats of dates).
 const YEARS: RangeInclusive<i32> = 1700..=4000;
 
 /// The present instant, to the second: Salesforce keeps no milliseconds in its own date-times.

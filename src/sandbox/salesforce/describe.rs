@@ -7,13 +7,13 @@ use super::org::{Caller, Org};
 use super::schema::{Access, FieldFacts, FieldType, ObjectFacts, Schema};
 
 /// The id of the master record type, which every object has.
-const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
+pub(super) const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
 
 /// Objects that describe as read-only.
 const READ_ONLY: [&str; 3] = ["LeadStatus", "OpportunityStage", "Organization"];
 
 /// Flags of a field that nothing in the sandbox sets.
-const FALSE_FLAGS: [&str; 13] = [
+const FALSE_FLAGS: [&str; 12] = [
     "aiPredictionField",
     "autoNumber",
     "dependentPicklist",
@@ -23,7 +23,6 @@ const FALSE_FLAGS: [&str; 13] = [
     "formulaTreatNullNumberAsZero",
     "highScaleNumber",
     "htmlFormatted",
-    "queryByDistance",
     "restrictedDelete",
     "searchPrefilterable",
     "writeRequiresMasterRead",
@@ -40,6 +39,20 @@ const NULL_FACTS: [&str; 9] = [
     "maskType",
     "referenceTargetField",
     "relationshipOrder",
+];
+
+/// Facts of an object that nothing in the sandbox has.
+const NULL_OBJECT_FACTS: [&str; 10] = [
+    "associateEntityType",
+    "associateParentEntity",
+    "defaultImplementation",
+    "extendedBy",
+    "extendsInterfaces",
+    "implementedBy",
+    "implementsInterfaces",
+    "listviewable",
+    "lookupLayoutable",
+    "networkScopeFieldName",
 ];
 
 /// `GET sobjects`.
@@ -70,9 +83,10 @@ pub(super) fn full(org: &Org, caller: &Caller, object: &ObjectFacts) -> Answer {
             {"label": format!("My {}", object.label_plural.to_lowercase()), "name": "mine"},
         ]),
     );
-    for absent in ["listviewable", "lookupLayoutable", "networkScopeFieldName"] {
+    for absent in NULL_OBJECT_FACTS {
         answer.insert(absent.into(), Value::Null);
     }
+    answer.insert("sobjectDescribeOption".into(), "FULL".into());
     answer.insert("compactLayoutable".into(), true.into());
     answer.insert("searchLayoutable".into(), true.into());
     Answer::json(200, answer)
@@ -129,7 +143,7 @@ fn describe_field(object: &ObjectFacts, field: &FieldFacts) -> Value {
         );
     let length = if is_text { field.length } else { 0 };
     let byte_length = if field.kind.is_id() { length } else { length * 3 };
-    let long_text = field.kind == FieldType::Textarea;
+    let long_text = field.kind == FieldType::Textarea && field.compound.is_none();
     let groupable =
         is_text && !long_text || matches!(field.kind, FieldType::Boolean | FieldType::Date | FieldType::Int);
     let polymorphic = field.reference_to.len() > 1;
@@ -140,14 +154,14 @@ fn describe_field(object: &ObjectFacts, field: &FieldFacts) -> Value {
     for name in NULL_FACTS {
         described.insert(name.into(), Value::Null);
     }
-    let facts: [(&str, Value); 33] = [
+    let facts: [(&str, Value); 34] = [
         (
             "aggregatable",
             (field.filterable() && !matches!(field.kind, FieldType::Boolean | FieldType::Address)).into(),
         ),
         ("byteLength", byte_length.into()),
         ("calculated", field.calculated.into()),
-        ("cascadeDelete", field.cascade.into()),
+        ("cascadeDelete", false.into()),
         ("caseSensitive", field.case_sensitive.into()),
         ("compoundFieldName", json!(field.compound)),
         ("createable", field.createable().into()),
@@ -166,13 +180,14 @@ fn describe_field(object: &ObjectFacts, field: &FieldFacts) -> Value {
         ("nameField", field.name_field.into()),
         ("namePointing", polymorphic.into()),
         ("nillable", field.nillable.into()),
-        ("permissionable", (field.nillable && field.access != Access::Read).into()),
+        ("permissionable", is_permissionable(field).into()),
         ("picklistValues", picklist_values(field)),
         ("polymorphicForeignKey", polymorphic.into()),
         ("precision", if field.kind == FieldType::Int { 0.into() } else { field.precision.into() }),
         ("referenceTo", json!(field.reference_to)),
         ("relationshipName", json!(field.relationship_name)),
         ("restrictedPicklist", field.restricted.into()),
+        ("queryByDistance", (field.kind == FieldType::Address).into()),
         ("scale", field.scale.into()),
         ("soapType", soap_type(field.kind).into()),
         ("sortable", (field.filterable() && field.kind != FieldType::Address).into()),
@@ -185,13 +200,26 @@ fn describe_field(object: &ObjectFacts, field: &FieldFacts) -> Value {
 }
 
 fn extra_type(object: &ObjectFacts, field: &FieldFacts) -> Value {
-    if field.kind == FieldType::Textarea && field.length <= 255 {
-        return "plaintextarea".into();
+    let is_person = object.field("LastName").is_some();
+    if field.kind == FieldType::Textarea {
+        "plaintextarea".into()
+    } else if field.name == "PhotoUrl" {
+        "imageurl".into()
+    } else if is_person && (field.name == "Name" || is_name_part(field)) {
+        "personname".into()
+    } else {
+        Value::Null
     }
-    if field.name == "Name" && object.field("LastName").is_some() {
-        return "personname".into();
-    }
-    Value::Null
+}
+
+fn is_name_part(field: &FieldFacts) -> bool {
+    field.compound.as_deref() == Some("Name")
+}
+
+/// Whether a profile can take the field away: what is required or filled by Salesforce itself cannot be.
+fn is_permissionable(field: &FieldFacts) -> bool {
+    field.kind == FieldType::Address
+        || (field.nillable && field.access == Access::Write && !is_name_part(field))
 }
 
 fn picklist_values(field: &FieldFacts) -> Value {

@@ -59,6 +59,7 @@ mod sobjects;
 mod soql;
 mod store;
 mod tree;
+mod ui_api;
 mod validate;
 mod xml;
 

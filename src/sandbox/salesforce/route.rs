@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::http::{Answer, Request, method_not_allowed};
+use super::http::{Answer, Request, method_not_allowed, settle};
 use super::org::{Caller, Org};
-use super::{auth, collections, composite, describe, query, search, soap, sobjects, tree};
+use super::{auth, collections, composite, describe, query, search, soap, sobjects, tree, ui_api};
 
 /// The oldest version that answers. The real API has retired those below 31, which popular clients still ask for
 /// when nothing else is set.
@@ -41,6 +41,12 @@ pub(super) fn resource(org: &mut Org, caller: &Caller, request: &Request, path: 
         ["query" | "queryAll", locator] => only_get(request, || query::next(org, caller, locator)),
         ["search"] => search::sosl(org, caller, request),
         ["parameterizedSearch"] => search::parameterized(org, caller, request),
+        ["ui-api", "object-info", object, "picklist-values", record_type] => {
+            only_get(request, || settle(ui_api::picklist_values(org, caller, object, record_type, None)))
+        }
+        ["ui-api", "object-info", object, "picklist-values", record_type, field] => only_get(request, || {
+            settle(ui_api::picklist_values(org, caller, object, record_type, Some(field)))
+        }),
         ["recent"] => only_get(request, || Answer::json(200, json!([]))),
         ["sobjects"] => only_get(request, || describe::global(org, caller)),
         ["sobjects", rest @ ..] => sobjects::route(org, caller, request, rest),

@@ -69,6 +69,8 @@ async fn each_flaw_of_an_assertion_has_its_refusal() {
         claims[key] = value;
         assertion(&claims)
     };
+    let milliseconds = json!((clock::now().timestamp() + 300) * 1000);
+    assert_eq!(bearer(&lab, &changed("exp", milliseconds)).await.0, 200);
     let forged = {
         let good = assertion(&claims(60));
         let (body, _) = good.rsplit_once('.').unwrap();

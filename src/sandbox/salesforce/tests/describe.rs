@@ -96,6 +96,19 @@ async fn the_seed_extends_the_schema() {
         .column("SELECT Id FROM RecordType WHERE SobjectType = 'Lead' AND DeveloperName = 'Inbound'", "Id")
         .await;
     let inbound = |status: &str| lead(json!({"RecordTypeId": types[0], "Status": status}));
+    let path = format!("ui-api/object-info/Lead/picklist-values/{}", types[0].as_str().unwrap());
+    let (status, body) = lab.get(&path).await;
+    let values = &body["picklistFieldValues"]["Status"]["values"];
+    assert_eq!(
+        (status, values.as_array().unwrap().len(), &values[0]["value"]),
+        (200, 1, &json!("MQL - Pending Review"))
+    );
+    let (_, body) = lab.get("ui-api/object-info/Lead/picklist-values/012000000000000AAA/Status").await;
+    assert_eq!(
+        (body["values"].as_array().unwrap().len(), &body["defaultValue"]["value"]),
+        (5, &json!("Open - Not Contacted"))
+    );
+    assert_eq!(lab.get("ui-api/object-info/Lead/picklist-values/012000000000009AAA").await.0, 404);
     lab.create("Lead", inbound("MQL - Pending Review")).await;
     let reply = lab.post("sobjects/Lead", inbound("Working - Contacted")).await;
     assert_eq!(code(&reply), (400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"));
