@@ -6,7 +6,7 @@ use super::grammar::Rule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Words {
     rank: u8,
-    /// The name; several are parted by commas.
+    /// The name.
     pub(crate) text: &'static str,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::path | Rule::root => (0, "a field"),
         Rule::part => (0, "a name after the dot"),
         Rule::step_name | Rule::step => (0, "a function or picklist"),
-        Rule::side => (0, "`hubspot`, `salesforce`"),
+        Rule::side => (0, "`hubspot` or `salesforce`"),
         Rule::object => (0, "an object such as `hubspot.contact`"),
         Rule::object_field => (0, "a field of an object such as `salesforce.Lead.Status`"),
         Rule::association | Rule::association_changes => {
@@ -51,7 +51,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::literal => (0, "a literal such as `\"text\"`, `12`, `true` or `nothing`"),
         Rule::text | Rule::chars | Rule::escape => (0, "a text in double quotes"),
         Rule::number => (0, "a number"),
-        Rule::boolean => (0, "`true`, `false`"),
+        Rule::boolean => (0, "`true` or `false`"),
 
         Rule::field_rule | Rule::shared_line | Rule::rule_line => (0, "a rule such as `Email <- email`"),
         Rule::both_ways | Rule::to_hubspot | Rule::to_salesforce | Rule::sync_rule_line => {
@@ -62,16 +62,15 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::policy => (3, "a policy such as `on create`"),
         Rule::sync_policy | Rule::conflict | Rule::fills => (3, "a policy such as `on conflict salesforce`"),
         Rule::field_tests | Rule::field_test => (0, "a test such as `Email = email`"),
-        Rule::presence => (2, "`is present`, `is blank`"),
+        Rule::presence => (2, "`is present` or `is blank`"),
         Rule::not_in => (2, "`not in`"),
         Rule::compare_op => (2, "a comparison such as `=`"),
         Rule::add_op | Rule::multiply_op => (3, "an operator"),
         Rule::bar => (2, "`|`"),
 
-        Rule::situation => (0, "a situation such as `none`"),
-        Rule::action => (0, "an action such as `create`"),
+        Rule::situation => (0, "a situation such as `none` or `many`"),
+        Rule::action => (0, "what to do, such as `create`, `skip` or `park`"),
         Rule::park => (1, "`park`"),
-        Rule::expect_write => (1, "`create`, `update`"),
         Rule::hand_over => (1, "`then` and a mapping"),
         Rule::guard_otherwise | Rule::picklist_otherwise => (2, "`otherwise`"),
         Rule::changes | Rule::becomes | Rule::any_changes | Rule::created | Rule::when => {
@@ -80,8 +79,6 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::key_rung | Rule::object_rung | Rule::field_rung | Rule::rung_line => {
             (0, "a rung such as `key External_Id__c = id` or `or Email = email`")
         }
-        Rule::picklist_from => (1, "`from`"),
-        Rule::picklist_to => (1, "`to`"),
         Rule::translation => (0, "a translation such as `\"A\" -> \"B\"`"),
         Rule::record => (0, "a record such as `{ email: \"a@b.test\" }`"),
         Rule::entry => (0, "a field and its value such as `email: \"a@b.test\"`"),
@@ -98,9 +95,12 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         | Rule::assignment_rule
         | Rule::record_type
         | Rule::associate
+        | Rule::picklist_from
+        | Rule::picklist_to
         | Rule::subject
         | Rule::given
         | Rule::expect
+        | Rule::expect_write
         | Rule::mapping_line
         | Rule::sync_line
         | Rule::picklist_line
