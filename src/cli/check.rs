@@ -32,7 +32,11 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: &Output) ->
     }
     let mappings = project.checked.as_ref().map(|checked| checked.mappings.len());
     match mappings {
-        Some(count) => output.note(&format!("{count} mapping{} checked: {}", if count == 1 { "" } else { "s" }, Output::summary(&findings))),
+        Some(count) => output.note(&format!(
+            "{count} mapping{} checked: {}",
+            if count == 1 { "" } else { "s" },
+            Output::summary(&findings)
+        )),
         None => output.note(&Output::summary(&findings)),
     }
     let fails = |finding: &Diagnostic| finding.is_error() || options.deny_warnings;
@@ -48,13 +52,18 @@ fn only(project: &project::Project, root: &Path, files: &[PathBuf]) -> Result<Ve
     let mut names = Vec::new();
     for file in files {
         let path = file.canonicalize().map_err(|error| format!("`{}`: {error}", file.display()))?;
-        let name = path.strip_prefix(&root).map_err(|_| format!("`{}` is not a file of the project", file.display()))?;
-        let name = name.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
+        let name = path
+            .strip_prefix(&root)
+            .map_err(|_| format!("`{}` is not a file of the project", file.display()))?;
+        let name =
+            name.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
         if !project.sources.iter().any(|(_, known)| known.name() == name) {
             return Err(format!("`{}` is not a file of the project", file.display()));
         }
         names.push(name);
     }
-    let wanted = |finding: &&Diagnostic| names.iter().any(|name| name == project.sources.file(finding.span().file).name());
+    let wanted = |finding: &&Diagnostic| {
+        names.iter().any(|name| name == project.sources.file(finding.span().file).name())
+    };
     Ok(project.findings.iter().filter(wanted).cloned().collect())
 }

@@ -42,7 +42,8 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: &Output) -> 
         output.note("eval reaches no CRM: look-ups and related records are blank");
     }
     let stdout = BufWriter::new(std::io::stdout().lock());
-    Evaluation { plan: &plan, mapping, fail_fast: options.fail_fast, output }.all(BufReader::new(input), stdout)
+    Evaluation { plan: &plan, mapping, fail_fast: options.fail_fast, output }
+        .all(BufReader::new(input), stdout)
 }
 
 /// Says that there is no such mapping, with the nearest one.
@@ -101,7 +102,10 @@ impl Evaluation<'_> {
 
     fn one(&self, line: &[u8]) -> Result<Line, String> {
         let json: Json = serde_json::from_slice(line).map_err(|error| {
-            format!("not a JSON object on one line: {}", error.to_string().replace(" at line 1 column ", " at column "))
+            format!(
+                "not a JSON object on one line: {}",
+                error.to_string().replace(" at line 1 column ", " at column ")
+            )
         })?;
         let Json::Object(object) = &json else { return Err("not a JSON object".to_owned()) };
         let values = self.values(object)?;
@@ -120,10 +124,12 @@ impl Evaluation<'_> {
             })
             .collect();
         match fields(self.plan, self.mapping, &slots) {
-            Offline::Fields(fields) => {
-                Ok(Line::Fields(fields.iter().map(|(name, value)| ((*name).to_owned(), to_json(value))).collect()))
+            Offline::Fields(fields) => Ok(Line::Fields(
+                fields.iter().map(|(name, value)| ((*name).to_owned(), to_json(value))).collect(),
+            )),
+            Offline::Refused { guard, at } => {
+                Ok(Line::Refused(format!("`only if {guard}` does not hold ({at})")))
             }
-            Offline::Refused { guard, at } => Ok(Line::Refused(format!("`only if {guard}` does not hold ({at})"))),
             Offline::Failed { field, failure, at } => {
                 let field = field.map_or_else(String::new, |field| format!("`{field}`: "));
                 let help = failure.help.map_or_else(String::new, |help| format!("; {help}"));

@@ -10,7 +10,10 @@ use crate::functions::{self, Function};
 pub(super) fn explain(code: &str, output: &Output) -> Exit {
     let Some(page) = code_page(code) else {
         let near = did_you_mean(code, CODES.iter().map(|page| page.code.0));
-        output.error(&format!("there is no code `{code}`{}", near.map_or_else(String::new, |near| format!("; {near}"))));
+        output.error(&format!(
+            "there is no code `{code}`{}",
+            near.map_or_else(String::new, |near| format!("; {near}"))
+        ));
         return Exit::Usage;
     };
     output.result(&format!("{}: {}\n\n{}", page.code, page.title, page.text.trim()));
@@ -31,7 +34,10 @@ pub(super) fn functions(name: Option<&str>, output: &Output) -> Exit {
     };
     let Some(function) = functions::find(name) else {
         let near = did_you_mean(name, functions::all().map(|function| function.name));
-        output.error(&format!("there is no function `{name}`{}", near.map_or_else(String::new, |near| format!("; {near}"))));
+        output.error(&format!(
+            "there is no function `{name}`{}",
+            near.map_or_else(String::new, |near| format!("; {near}"))
+        ));
         return Exit::Usage;
     };
     output.result(&page(function));

@@ -63,7 +63,9 @@ fn dispatch(args: &Args, output: &output::Output) -> Exit {
         Command::Explain { code } => explain::explain(code, output),
         Command::Functions { name } => explain::functions(name.as_deref(), output),
         Command::Completions { shell } => explain::completions(*shell),
-        Command::Plan(options) => parts::block_on(record::run(project, options, record::Mode::Preview, output)),
+        Command::Plan(options) => {
+            parts::block_on(record::run(project, options, record::Mode::Preview, output))
+        }
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),

@@ -47,7 +47,8 @@ impl Output {
     pub(super) fn summary(findings: &[Diagnostic]) -> String {
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         let warnings = findings.len() - errors;
-        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        let count =
+            |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
         match (errors, warnings) {
             (0, 0) => "no findings".to_owned(),
             (errors, 0) => count(errors, "error"),
@@ -61,5 +62,8 @@ impl Output {
 fn width() -> usize {
     /// Wide enough for a rule with its policies, narrow enough for a code review.
     const DEFAULT: usize = 110;
-    super::parts::env("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(DEFAULT)
+    super::parts::env("COLUMNS")
+        .and_then(|columns| columns.parse().ok())
+        .filter(|width| *width >= 40)
+        .unwrap_or(DEFAULT)
 }

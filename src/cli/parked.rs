@@ -29,7 +29,9 @@ pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: &Out
 
 async fn act(store: &dyn Store, action: &ParkedAction, output: &Output) -> Result<Exit, StoreError> {
     let none = |id: i64| {
-        output.error(&format!("no record is parked under number {id}; `mapwright parked list` shows those that are"));
+        output.error(&format!(
+            "no record is parked under number {id}; `mapwright parked list` shows those that are"
+        ));
         Exit::Usage
     };
     Ok(match action {

@@ -18,7 +18,10 @@ use crate::schema::Schemas;
 use crate::store::SqliteStore;
 
 /// An environment variable; unset and not UTF-8 are the same to us.
-#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read, and handed down")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where the environment is read, and handed down"
+)]
 pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -93,10 +96,16 @@ pub(super) fn resolve(project: &project::Project, output: &Output) -> Result<Res
 }
 
 /// The pair asked for; where there is one, it need not be named.
-pub(super) fn pair<'c>(config: &'c ResolvedConfig, name: Option<&str>, output: &Output) -> Result<&'c Pair, Exit> {
+pub(super) fn pair<'c>(
+    config: &'c ResolvedConfig,
+    name: Option<&str>,
+    output: &Output,
+) -> Result<&'c Pair, Exit> {
     let names = || config.pairs.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let found = match name {
-        Some(name) => config.pairs.get(name).ok_or_else(|| format!("there is no pair `{name}`; there is {}", names())),
+        Some(name) => {
+            config.pairs.get(name).ok_or_else(|| format!("there is no pair `{name}`; there is {}", names()))
+        }
         None if config.pairs.len() == 1 => config.pairs.values().next().ok_or_else(names),
         None => Err(format!("which pair? `--pair` names one of {}", names())),
     };
@@ -137,20 +146,23 @@ fn auth(auth: &config::SalesforceAuth, root: &Path) -> Result<SalesforceAuth, St
         config::SalesforceAuth::RefreshToken { client_id, client_secret, refresh_token } => {
             SalesforceAuth::RefreshToken { client_id, client_secret, refresh_token }
         }
-        config::SalesforceAuth::JwtBearer { client_id, username, private_key, audience } => SalesforceAuth::JwtBearer {
-            client_id,
-            username,
-            private_key_pem: match private_key {
-                PrivateKey::Pem(pem) => pem,
-                PrivateKey::File(file) => key_file(&root.join(file))?,
-            },
-            audience: audience.map(|url| url.to_string()),
-        },
+        config::SalesforceAuth::JwtBearer { client_id, username, private_key, audience } => {
+            SalesforceAuth::JwtBearer {
+                client_id,
+                username,
+                private_key_pem: match private_key {
+                    PrivateKey::Pem(pem) => pem,
+                    PrivateKey::File(file) => key_file(&root.join(file))?,
+                },
+                audience: audience.map(|url| url.to_string()),
+            }
+        }
     })
 }
 
 fn key_file(path: &Path) -> Result<SecretString, String> {
-    let pem = std::fs::read_to_string(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+    let pem = std::fs::read_to_string(path)
+        .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
     Ok(SecretString::from(pem))
 }
 

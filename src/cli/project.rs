@@ -53,10 +53,15 @@ pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, String> {
         return if dir.join(CONFIG).is_file() {
             Ok(dir.to_owned())
         } else {
-            Err(format!("`{}` holds no `{CONFIG}`; `mapwright init {}` writes a project there", dir.display(), dir.display()))
+            Err(format!(
+                "`{}` holds no `{CONFIG}`; `mapwright init {}` writes a project there",
+                dir.display(),
+                dir.display()
+            ))
         };
     }
-    let here = std::env::current_dir().map_err(|error| format!("the current folder cannot be read: {error}"))?;
+    let here =
+        std::env::current_dir().map_err(|error| format!("the current folder cannot be read: {error}"))?;
     here.ancestors().find(|dir| dir.join(CONFIG).is_file()).map(Path::to_owned).ok_or_else(|| {
         format!("no `{CONFIG}` here or in a folder above; `mapwright init` writes a project, `--project DIR` names one")
     })
@@ -96,7 +101,9 @@ fn shipped_files(dir: &'static Dir<'static>, files: &mut Vec<(String, Result<Vec
 }
 
 fn is_project_file(name: &str) -> bool {
-    name == CONFIG || name.strip_suffix(".map").is_some() || ["schema/hubspot.yaml", "schema/salesforce.yaml"].contains(&name)
+    name == CONFIG
+        || name.strip_suffix(".map").is_some()
+        || ["schema/hubspot.yaml", "schema/salesforce.yaml"].contains(&name)
 }
 
 fn limit(name: &str) -> usize {
@@ -168,7 +175,8 @@ impl Reader {
                 self.missing(name);
             }
         }
-        let schemas = self.hubspot.zip(self.salesforce).map(|(hubspot, salesforce)| Schemas { hubspot, salesforce });
+        let schemas =
+            self.hubspot.zip(self.salesforce).map(|(hubspot, salesforce)| Schemas { hubspot, salesforce });
         let mut checked = None;
         if let Some(schemas) = &schemas {
             let (project, findings) = crate::check::check(&self.trees, schemas, &self.sources);
@@ -209,7 +217,15 @@ impl Reader {
         }
     }
 
-    fn finding(&mut self, code: Code, name: &str, shown: String, at: (usize, usize), message: String, help: &str) {
+    fn finding(
+        &mut self,
+        code: Code,
+        name: &str,
+        shown: String,
+        at: (usize, usize),
+        message: String,
+        help: &str,
+    ) {
         let file: FileId = self.sources.add(name, shown);
         let span = Span::new(file, at.0, at.1);
         self.findings.push(Diagnostic::error(code, span, message).help(help));
@@ -230,19 +246,36 @@ impl Reader {
 
     fn unreadable(&mut self, name: &str, error: &std::io::Error) {
         let message = format!("`{name}` cannot be read: {error}");
-        self.finding(Code::FILE_UNREADABLE, name, String::new(), (0, 0), message, "check that it is a file and that you may read it");
+        self.finding(
+            Code::FILE_UNREADABLE,
+            name,
+            String::new(),
+            (0, 0),
+            message,
+            "check that it is a file and that you may read it",
+        );
     }
 
     fn too_large(&mut self, name: &str, size: u64, limit: usize) {
         let message = format!("`{name}` has {size} bytes, and at most {limit} are read");
-        self.finding(Code::FILE_TOO_LARGE, name, String::new(), (0, 0), message, "split it: all `.map` files of a project form one namespace");
+        self.finding(
+            Code::FILE_TOO_LARGE,
+            name,
+            String::new(),
+            (0, 0),
+            message,
+            "split it: all `.map` files of a project form one namespace",
+        );
     }
 
     fn missing(&mut self, name: &str) {
         let (code, help) = if name == CONFIG {
             (Code::FILE_UNREADABLE, "`mapwright init DIR` writes one")
         } else {
-            (Code::SCHEMA_MISSING, "copy a snapshot there, or start from the one that `mapwright init DIR` writes")
+            (
+                Code::SCHEMA_MISSING,
+                "copy a snapshot there, or start from the one that `mapwright init DIR` writes",
+            )
         };
         self.finding(code, name, String::new(), (0, 0), format!("`{name}` is missing"), help);
     }

@@ -27,7 +27,12 @@ pub(super) async fn run(given: Option<&Path>, options: &RecordArgs, mode: Mode, 
     }
 }
 
-async fn try_run(given: Option<&Path>, options: &RecordArgs, mode: Mode, output: &Output) -> Result<Exit, Exit> {
+async fn try_run(
+    given: Option<&Path>,
+    options: &RecordArgs,
+    mode: Mode,
+    output: &Output,
+) -> Result<Exit, Exit> {
     let ready = parts::ready(given, output)?;
     if ready.plan.mapping(&options.mapping).is_none() {
         eval::unknown_mapping(&ready.plan, &options.mapping, output);
@@ -44,19 +49,22 @@ async fn try_run(given: Option<&Path>, options: &RecordArgs, mode: Mode, output:
         Exit::Remote
     };
     match mode {
-        Mode::Preview => match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
-            Preview::WouldWrite(planned) => {
-                if options.json {
-                    output.result(&json!({"would": "write", "write": planned}).to_string());
-                } else {
-                    show_planned(&planned, output);
+        Mode::Preview => {
+            match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
+                Preview::WouldWrite(planned) => {
+                    if options.json {
+                        output.result(&json!({"would": "write", "write": planned}).to_string());
+                    } else {
+                        show_planned(&planned, output);
+                    }
+                    Ok(Exit::Fine)
                 }
-                Ok(Exit::Fine)
+                Preview::WouldFinish(finished) => Ok(show(&finished, options.json, output)),
             }
-            Preview::WouldFinish(finished) => Ok(show(&finished, options.json, output)),
-        },
+        }
         Mode::Write => {
-            let finished = runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
+            let finished =
+                runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
             Ok(show(&finished, options.json, output))
         }
     }
@@ -96,7 +104,8 @@ pub(super) fn table(changes: &[FieldChange]) -> Vec<String> {
         })
         .collect();
     // Long values do not push the places of all the others out of sight.
-    let column = rows.iter().map(|(_, what, _)| what.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
+    let column =
+        rows.iter().map(|(_, what, _)| what.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
     rows.into_iter().map(|(field, what, at)| format!("  {field}  {what:column$}  {at}")).collect()
 }
 
@@ -120,17 +129,29 @@ fn show(finished: &Finished, as_json: bool, output: &Output) -> Exit {
     for step in &finished.path {
         output.result(step);
     }
-    let at = |at: &Option<crate::source::Location>| at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
+    let at =
+        |at: &Option<crate::source::Location>| at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
     let mapping = &finished.mapping;
     match &finished.verdict {
         Verdict::Written { object, id, created, changes } => {
-            output.result(&format!("`{mapping}` {} {object} {id}:", if *created { "created" } else { "updated" }));
+            output.result(&format!(
+                "`{mapping}` {} {object} {id}:",
+                if *created { "created" } else { "updated" }
+            ));
             show_changes(changes, output);
         }
-        Verdict::Unchanged { object, id } => output.result(&format!("`{mapping}`: {object} {id} is already as it should be")),
-        Verdict::Skipped { reason, at: place } => output.result(&format!("`{mapping}` skips it: {reason}{}", at(place))),
+        Verdict::Unchanged { object, id } => {
+            output.result(&format!("`{mapping}`: {object} {id} is already as it should be"))
+        }
+        Verdict::Skipped { reason, at: place } => {
+            output.result(&format!("`{mapping}` skips it: {reason}{}", at(place)))
+        }
         Verdict::Waiting { reason, fields, at: place } => {
-            output.result(&format!("`{mapping}` waits for a change of {}: {reason}{}", fields.join(", "), at(place)));
+            output.result(&format!(
+                "`{mapping}` waits for a change of {}: {reason}{}",
+                fields.join(", "),
+                at(place)
+            ));
         }
         Verdict::Parked(park) => show_park(mapping, park, output),
         Verdict::SourceGone => output.result(&format!("`{mapping}`: there is no such source record")),

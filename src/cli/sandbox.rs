@@ -14,7 +14,8 @@ pub(super) async fn run(options: &SandboxArgs, output: &Output) -> Exit {
         None => Seed::default(),
         Some(path) => {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| format!("`{name}` cannot be read: {error}"));
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("`{name}` cannot be read: {error}"));
             match text.and_then(|text| Seed::parse(&text, &name).map_err(|error| error.to_string())) {
                 Ok(seed) => seed,
                 Err(message) => {
@@ -63,9 +64,14 @@ pub(super) async fn start(
     adjust: impl FnOnce(HubspotConfig) -> HubspotConfig,
 ) -> Result<Servers, String> {
     let hubspot = HubspotConfig { port: hubspot_port, ..HubspotConfig::default() };
-    let hubspot = HubspotServer::start(adjust(hubspot.seeded(seed.hubspot))).await.map_err(|error| error.to_string())?;
-    let config =
-        SalesforceConfig { port: salesforce_port, seed: seed.salesforce.to_value(), ..SalesforceConfig::default() };
+    let hubspot = HubspotServer::start(adjust(hubspot.seeded(seed.hubspot)))
+        .await
+        .map_err(|error| error.to_string())?;
+    let config = SalesforceConfig {
+        port: salesforce_port,
+        seed: seed.salesforce.to_value(),
+        ..SalesforceConfig::default()
+    };
     let app = config.connected_apps.first().ok_or("the org has no connected app")?;
     let app = (app.client_id.clone(), app.client_secret.clone().unwrap_or_default());
     let salesforce = SalesforceServer::start(config).await.map_err(|error| error.to_string())?;

@@ -30,7 +30,9 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: &Output) -> 
     let mut settings = ingress_settings(&ready.config, pair).map_err(usage)?;
     if let Some(listen) = options.listen {
         if !listen.ip().is_loopback() && !ready.config.serve.allow_remote {
-            return Err(usage(format!("`{listen}` can be reached from outside; `serve: allow_remote: true` permits that")));
+            return Err(usage(format!(
+                "`{listen}` can be reached from outside; `serve: allow_remote: true` permits that"
+            )));
         }
         settings.bind = listen;
     }

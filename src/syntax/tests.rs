@@ -12,7 +12,15 @@ fn by_hand() {
         s.add("x", text.as_str());
         for f in findings {
             let (l, c) = s.file(FileId(0)).position(f.span().start);
-            eprintln!("{l}:{c} {} {} [{}] {:?} | help: {} fix: {:?}", f.code, f.message, s.slice(f.span()), "", f.help.unwrap_or_default(), f.fix.map(|x| x.replacement));
+            eprintln!(
+                "{l}:{c} {} {} [{}] {:?} | help: {} fix: {:?}",
+                f.code,
+                f.message,
+                s.slice(f.span()),
+                "",
+                f.help.unwrap_or_default(),
+                f.fix.map(|x| x.replacement)
+            );
         }
     }
 }

@@ -40,8 +40,10 @@ impl Scenario {
 
     /// For programs.
     pub(super) fn as_json(&self) -> Json {
-        let steps: Vec<Json> = self.steps.iter().map(|(step, text)| json!({"step": step, "text": text})).collect();
-        let checks: Vec<Json> = self.checks.iter().map(|check| json!({"what": check.what, "ok": check.ok})).collect();
+        let steps: Vec<Json> =
+            self.steps.iter().map(|(step, text)| json!({"step": step, "text": text})).collect();
+        let checks: Vec<Json> =
+            self.checks.iter().map(|check| json!({"what": check.what, "ok": check.ok})).collect();
         json!({"name": self.name, "ok": self.ok(), "steps": steps, "checks": checks, "record": self.record})
     }
 
@@ -116,8 +118,12 @@ async fn carry(stage: &Stage, scenario: &mut Scenario, body: &Json) -> Result<()
     );
     let status = stage.deliver(body).await?;
     scenario.check(format!("the listener answers 200, and it answered {status}"), status == 200);
+    if status != 200 {
+        return Ok(());
+    }
+    // The listener answers 200 only after both.
     scenario.step("verified", "the v3 signature is HubSpot's, and fresh");
-    scenario.step("journaled", format!("committed to SQLite, then answered {status}"));
+    scenario.step("journaled", "committed to SQLite, then answered 200");
     let done = stage.idle().await?;
     scenario.check("the work is done in time", done);
     let pending = stage.pending().await?;
@@ -207,7 +213,10 @@ async fn converted(stage: &Stage) -> Result<Scenario, String> {
     scenario.equal("the number of Leads", &json!(leads.len()), &json!(1));
     let contacts = stage.query("SELECT Id FROM Contact WHERE Email = 'tomas@initech.example'")?;
     scenario.equal("the number of Contacts", &json!(contacts.len()), &json!(1));
-    let contact = contacts.first().and_then(|contact| contact["Id"].as_str().map(ToOwned::to_owned)).unwrap_or_default();
+    let contact = contacts
+        .first()
+        .and_then(|contact| contact["Id"].as_str().map(ToOwned::to_owned))
+        .unwrap_or_default();
     let contact = stage.servers.salesforce.get("Contact", &contact).unwrap_or_default();
     scenario.equal("the Contact's Title", &contact["Title"], &json!("Chief Financial Officer"));
     scenario.equal("the Contact's HubSpot_Contact_ID__c", &contact["HubSpot_Contact_ID__c"], &json!("5503"));
@@ -217,7 +226,8 @@ async fn converted(stage: &Stage) -> Result<Scenario, String> {
 }
 
 async fn duplicate_rule(stage: &Stage) -> Result<Scenario, String> {
-    let mut scenario = Scenario::new("a duplicate rule blocks the new Lead, and the Lead that it names is adopted");
+    let mut scenario =
+        Scenario::new("a duplicate rule blocks the new Lead, and the Lead that it names is adopted");
     let typed = json!({
         "LastName": "Quist", "Company": "Umbrella", "Email": "a.quist@private.example", "Phone": "+14155550104"
     });
@@ -245,7 +255,10 @@ async fn untranslated_option(stage: &Stage) -> Result<Scenario, String> {
     scenario.equal("the number of parked records", &json!(parked.len()), &json!(1));
     let Some(parked) = parked.first() else { return Ok(scenario) };
     let at = parked.reason.at.as_ref().map(ToString::to_string).unwrap_or_default();
-    scenario.check(format!("the reason names the option (`{}`)", parked.reason.reason), parked.reason.reason.contains("AI_REFERRALS"));
+    scenario.check(
+        format!("the reason names the option (`{}`)", parked.reason.reason),
+        parked.reason.reason.contains("AI_REFERRALS"),
+    );
     scenario.check(format!("the line is in picklists.map ({at})"), at.starts_with("picklists.map:"));
     scenario.step("parked", format!("{} ({at})", parked.reason.reason));
     if let Some(help) = &parked.reason.help {
@@ -264,6 +277,9 @@ async fn two_at_once(stage: &Stage) -> Result<Scenario, String> {
     let found = stage.query("SELECT Id FROM Lead WHERE Email = 'nora@soylent.example'")?;
     scenario.equal("the number of Leads", &json!(found.len()), &json!(1));
     scenario.step("received", "two events of contact 5506 in two requests at the same time");
-    scenario.step("written", "one Lead: a record's events wait in one line, and the write is an upsert by the key");
+    scenario.step(
+        "written",
+        "one Lead: a record's events wait in one line, and the write is an upsert by the key",
+    );
     Ok(scenario)
 }

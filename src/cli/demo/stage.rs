@@ -17,7 +17,7 @@ use crate::store::{SqliteStore, Store};
 /// What the two CRMs hold at first.
 const WORLD: &str = include_str!("world.yaml");
 /// The address that HubSpot calls and signs, as it would be before a proxy.
-const PUBLIC_URL: &str = "https://hooks.example.com";
+const PUBLIC_URL: &str = "https://hooks.example.com/webhooks/hubspot";
 /// A scenario takes well under a second; this much means that something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,7 +43,7 @@ impl Stage {
     pub(super) async fn set(output: &Output) -> Result<Self, String> {
         let seed = Seed::parse(WORLD, "world.yaml").map_err(|error| error.to_string())?;
         let servers = sandbox::start(seed, 0, 0, |mut config| {
-            config.webhooks.signed_uri = Some(format!("{PUBLIC_URL}/webhooks/hubspot"));
+            config.webhooks.signed_uri = Some(PUBLIC_URL.to_owned());
             config
         })
         .await?;
@@ -125,7 +125,9 @@ impl Stage {
         );
         let found = self.query(&soql).ok().and_then(|found| found.into_iter().next());
         let Some(Json::Object(found)) = found else { return Json::Null };
-        Json::Object(fields.keys().map(|name| (name.clone(), found.get(name).cloned().unwrap_or_default())).collect())
+        Json::Object(
+            fields.keys().map(|name| (name.clone(), found.get(name).cloned().unwrap_or_default())).collect(),
+        )
     }
 }
 
@@ -190,7 +192,8 @@ fn ready(servers: &Servers, output: &Output) -> Result<Ready, String> {
     };
     let mut sources = Sources::new();
     let (config, mut findings) = crate::config::parse(&mut sources, "mapwright.yaml", &text);
-    let config = config.and_then(|config| config.resolve(&environment).map_err(|more| findings.extend(more)).ok());
+    let config =
+        config.and_then(|config| config.resolve(&environment).map_err(|more| findings.extend(more)).ok());
     let (Some(config), Some(schemas)) = (config, project.schemas) else {
         output.findings(&sources, &findings);
         return Err("the demo's configuration has errors".to_owned());

@@ -149,7 +149,11 @@ impl Crm for HubspotClient {
     }
 
     async fn read(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError> {
-        if request.object.name == OWNER { self.read_owners(request).await } else { self.read_records(request).await }
+        if request.object.name == OWNER {
+            self.read_owners(request).await
+        } else {
+            self.read_records(request).await
+        }
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {

@@ -62,8 +62,15 @@ impl HubspotClient {
             for owner in self.all_owners(archived).await? {
                 let Some(id) = owner.get("id").and_then(Json::as_str) else { continue };
                 if wanted.remove(id) {
-                    let values = request.fields.iter().filter_map(|field| Some((field.clone(), owner.get(field)?.clone())));
-                    found.push(Record { object: request.object.clone(), id: id.to_owned(), values: values.collect() });
+                    let values = request
+                        .fields
+                        .iter()
+                        .filter_map(|field| Some((field.clone(), owner.get(field)?.clone())));
+                    found.push(Record {
+                        object: request.object.clone(),
+                        id: id.to_owned(),
+                        values: values.collect(),
+                    });
                 }
             }
         }
