@@ -44,7 +44,7 @@ pub enum DuplicateAction {
     #[default]
     Block,
     /// The write is refused unless `Sforce-Duplicate-Rule-Header: allowSave=true` is sent.
-    #[serde(alias = "allow")]
+    #[serde(alias = "allow", alias = "allow-with-alert")]
     Alert,
 }
 

@@ -250,14 +250,15 @@ async fn serve(State(org): State<Arc<Mutex<Org>>>, request: axum::extract::Reque
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
-    let (mut answer, delay) = answer(&mut lock(&org), &request, &target);
+    let (answer, delay) = answer(&mut lock(&org), &request, &target);
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
+    let mut response = into_response(answer);
     if head {
-        answer.body = Body::Empty;
+        *response.body_mut() = axum::body::Body::empty();
     }
-    into_response(answer)
+    response
 }
 
 fn answer(org: &mut Org, request: &Request, target: &str) -> (Answer, u64) {
