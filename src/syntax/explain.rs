@@ -168,6 +168,11 @@ impl Here<'_, '_> {
         }
         let condition = self.statement.text["when".len()..].trim();
         let finding = self.error("`when` names an event, and this is a condition");
+        if let ("=", [field, _, value]) = (self.found, condition.split(' ').collect::<Vec<_>>().as_slice()) {
+            let help =
+                format!("write `when {field} becomes {value}` for the event, or `only if {condition}`");
+            return Some(finding.help(help));
+        }
         let help = if condition.contains('\n') || condition.len() > 60 {
             "write the condition after `only if`, and an event such as `email changes` after `when`"
                 .to_owned()
@@ -183,11 +188,16 @@ impl Here<'_, '_> {
         if plain.is_empty() || plain.len() != self.found.len() || RESERVED.contains(&plain) {
             return None;
         }
-        let option = self.expects(&[Rule::literal, Rule::text])
-            && !self.rules.iter().any(|rule| words(*rule).is_some_and(|name| is_keyword(name, plain)))
-            && (self.before().ends_with("becomes")
-                || matches!(self.statement.kind, BlockKind::Picklist | BlockKind::Order)
-                || self.statement.kind == BlockKind::Test && self.before().ends_with(':'));
+        let translated = self.statement.kind == BlockKind::Picklist
+            && self.at == 0
+            && self.statement.text[plain.len()..].trim_start().starts_with(['-', '<']);
+        let option = translated
+            || self.expects(&[Rule::literal, Rule::text])
+                && !self.rules.iter().any(|rule| words(*rule).is_some_and(|name| is_keyword(name, plain)))
+                && (self.before().ends_with("becomes")
+                    || self.statement.kind == BlockKind::Picklist && self.at > 0
+                    || self.statement.kind == BlockKind::Order
+                    || self.statement.kind == BlockKind::Test && self.before().ends_with(':'));
         option.then(|| {
             let text = format!("\"{plain}\"");
             self.error(format!("`{plain}` is not in quotes"))
@@ -208,6 +218,7 @@ impl Here<'_, '_> {
     /// A word that is nearly one of those expected.
     fn misspelled(&self) -> Option<Diagnostic> {
         let word = shape::first_word(self.found);
+        let span = self.statement.span(self.at, self.at + word.len());
         if word.is_empty() || RESERVED.contains(&word) {
             return None;
         }
@@ -219,7 +230,7 @@ impl Here<'_, '_> {
         if self.expects(&name) {
             return None;
         }
-        Some(self.error(self.message()).help(help).fix(self.span, near))
+        Some(self.error(self.message()).help(help).fix(span, near))
     }
 
     /// The words that could stand here, also those inside the rules that are expected.
@@ -278,7 +289,7 @@ impl Here<'_, '_> {
             let quoted = format!("`{}`", self.found);
             let message = format!("{quoted} is a reserved word, and {} was expected", self.expected_list());
             Diagnostic::error(Code::SYNTAX_RESERVED, self.span, message)
-                .help(format!("if it is a name, put it in back-quotes, as in {quoted}"))
+                .help("if it is a name, put it in back-quotes")
                 .fix(self.span, quoted)
         })
     }
@@ -292,6 +303,12 @@ impl Here<'_, '_> {
         }
         if self.statement.kind == BlockKind::File && self.found == "-" {
             return finding.help("a name holds letters, digits and `_`; anything else goes in back-quotes");
+        }
+        if self.expects(&[Rule::kw_else]) {
+            return finding.help("every `if` has an `else`; write `else nothing` for no value");
+        }
+        if self.expects(&[Rule::object_field]) && self.found.matches('.').count() == 1 {
+            return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
         }
         match (self.statement.kind, self.at) {
             (BlockKind::Rules | BlockKind::Shared, 0) => finding.help("a rule is written `Email <- email`"),
@@ -317,8 +334,14 @@ impl Here<'_, '_> {
         let names: BTreeSet<Words> = self.rules.iter().filter_map(|rule| words(*rule)).collect();
         let mut texts: Vec<String> = Vec::with_capacity(names.len());
         for name in names {
-            if !texts.iter().any(|text| text == name.text) {
-                texts.push(name.text.to_owned());
+            let head_end = self.statement.kind == BlockKind::File && name.text == "the end of the line";
+            let name = if head_end { "`{`" } else { name.text };
+            // An example may hold a comma; a list of words begins with a back-quote.
+            let single = if name.starts_with('`') { name.split(", ").collect() } else { vec![name] };
+            for text in single {
+                if !texts.iter().any(|known| known == text) {
+                    texts.push(text.to_owned());
+                }
             }
         }
         if texts.is_empty() { "something else".to_owned() } else { list(texts, "or") }
@@ -368,9 +391,15 @@ fn is_keyword(name: Words, word: &str) -> bool {
 
 /// The token at the start of a text: a word, a short symbol, or the beginning of a text literal.
 fn first_token(text: &str) -> &str {
-    let word = shape::first_name(text);
-    if !word.is_empty() {
-        return word;
+    let mut length = shape::first_name(text).len();
+    while length > 0 && text[length..].starts_with('.') {
+        match shape::first_name(&text[length + 1..]).len() {
+            0 => break,
+            part => length += 1 + part,
+        }
+    }
+    if length > 0 {
+        return &text[..length];
     }
     if text.starts_with('"') {
         // As much as a person needs to recognise it.
