@@ -8,7 +8,7 @@ use super::args::{CheckArgs, Format};
 use super::output::Output;
 use super::{Exit, project};
 
-pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: &Output) -> Exit {
+pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> Exit {
     let root = match project::find(given) {
         Ok(root) => root,
         Err(message) => {

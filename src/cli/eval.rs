@@ -17,7 +17,7 @@ use crate::types::{Raw, to_json};
 /// A record of either CRM is far smaller; a longer line is no NDJSON.
 const MAX_LINE: usize = 4 * 1024 * 1024;
 
-pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: &Output) -> Exit {
+pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> Exit {
     let project = match parts::checked(given, output) {
         Ok(project) => project,
         Err(exit) => return exit,
@@ -47,7 +47,7 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: &Output) -> 
 }
 
 /// Says that there is no such mapping, with the nearest one.
-pub(super) fn unknown_mapping(plan: &Plan, name: &str, output: &Output) {
+pub(super) fn unknown_mapping(plan: &Plan, name: &str, output: Output) {
     let names = || plan.mappings.iter().map(|mapping| mapping.name.as_str());
     let near = did_you_mean(name, names()).unwrap_or_else(|| {
         let all: Vec<String> = names().map(|name| format!("`{name}`")).collect();
@@ -60,7 +60,7 @@ struct Evaluation<'e> {
     plan: &'e Plan,
     mapping: &'e Mapping,
     fail_fast: bool,
-    output: &'e Output,
+    output: Output,
 }
 
 impl Evaluation<'_> {

@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::diagnostic::{CODES, code_page, did_you_mean};
 use crate::functions::{self, Function};
 
-pub(super) fn explain(code: &str, output: &Output) -> Exit {
+pub(super) fn explain(code: &str, output: Output) -> Exit {
     let Some(page) = code_page(code) else {
         let near = did_you_mean(code, CODES.iter().map(|page| page.code.0));
         output.error(&format!(
@@ -20,7 +20,7 @@ pub(super) fn explain(code: &str, output: &Output) -> Exit {
     Exit::Fine
 }
 
-pub(super) fn functions(name: Option<&str>, output: &Output) -> Exit {
+pub(super) fn functions(name: Option<&str>, output: Output) -> Exit {
     let Some(name) = name else {
         let mut family = None;
         for function in functions::all() {

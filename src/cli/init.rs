@@ -7,7 +7,7 @@ use include_dir::Dir;
 use super::output::Output;
 use super::{Exit, project};
 
-pub(super) fn run(dir: Option<&Path>, output: &Output) -> Exit {
+pub(super) fn run(dir: Option<&Path>, output: Output) -> Exit {
     let dir = dir.unwrap_or(Path::new("."));
     let files = shipped(&project::SHIPPED);
     // Nothing that is there is ever overwritten, and nothing is written where something is in the way.

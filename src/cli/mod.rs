@@ -51,10 +51,10 @@ impl From<Exit> for ExitCode {
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let output = output::Output::new(args.quiet);
-    dispatch(&args, &output).into()
+    dispatch(&args, output).into()
 }
 
-fn dispatch(args: &Args, output: &output::Output) -> Exit {
+fn dispatch(args: &Args, output: output::Output) -> Exit {
     let project = args.project.as_deref();
     match &args.command {
         Command::Init { dir } => init::run(dir.as_deref(), output),

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::{Exit, parts};
 use crate::store::{ParkState, ParkedId, ParkedRecord, Store, StoreError};
 
-pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: &Output) -> Exit {
+pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: Output) -> Exit {
     let ready = match parts::ready(given, output) {
         Ok(ready) => ready,
         Err(exit) => return exit,
@@ -27,7 +27,7 @@ pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: &Out
     }
 }
 
-async fn act(store: &dyn Store, action: &ParkedAction, output: &Output) -> Result<Exit, StoreError> {
+async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result<Exit, StoreError> {
     let none = |id: i64| {
         output.error(&format!(
             "no record is parked under number {id}; `mapwright parked list` shows those that are"
@@ -77,7 +77,7 @@ fn line(record: &ParkedRecord) -> String {
     format!("{}  {}  {}  {}{at}", record.id, record.key, record.mapping, record.reason.reason)
 }
 
-fn show(record: &ParkedRecord, output: &Output) {
+fn show(record: &ParkedRecord, output: Output) {
     let reason = &record.reason;
     let state = match record.state {
         ParkState::Open => "waits for a person",

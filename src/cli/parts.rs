@@ -61,7 +61,7 @@ pub(super) struct Ready {
 }
 
 /// Loads, checks and resolves the project, and says what is wrong with it.
-pub(super) fn ready(given: Option<&Path>, output: &Output) -> Result<Ready, Exit> {
+pub(super) fn ready(given: Option<&Path>, output: Output) -> Result<Ready, Exit> {
     let project = checked(given, output)?;
     let plan = Arc::new(project.plan().ok_or(Exit::Findings)?);
     let config = resolve(&project, output)?;
@@ -71,7 +71,7 @@ pub(super) fn ready(given: Option<&Path>, output: &Output) -> Result<Ready, Exit
 }
 
 /// Loads and checks the project; an error in it is reported and ends the command.
-pub(super) fn checked(given: Option<&Path>, output: &Output) -> Result<project::Project, Exit> {
+pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::Project, Exit> {
     let root = project::find(given).map_err(|message| {
         output.error(&message);
         Exit::Usage
@@ -87,7 +87,7 @@ pub(super) fn checked(given: Option<&Path>, output: &Output) -> Result<project::
 }
 
 /// The configuration with its environment variables.
-pub(super) fn resolve(project: &project::Project, output: &Output) -> Result<ResolvedConfig, Exit> {
+pub(super) fn resolve(project: &project::Project, output: Output) -> Result<ResolvedConfig, Exit> {
     let config = project.config.as_ref().ok_or(Exit::Usage)?;
     config.resolve(&env).map_err(|findings| {
         output.findings(&project.sources, &findings);
@@ -99,7 +99,7 @@ pub(super) fn resolve(project: &project::Project, output: &Output) -> Result<Res
 pub(super) fn pair<'c>(
     config: &'c ResolvedConfig,
     name: Option<&str>,
-    output: &Output,
+    output: Output,
 ) -> Result<&'c Pair, Exit> {
     let names = || config.pairs.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let found = match name {
@@ -167,7 +167,7 @@ fn key_file(path: &Path) -> Result<SecretString, String> {
 }
 
 /// Opens the project's store and makes its folder.
-pub(super) async fn store(ready: &Ready, output: &Output) -> Result<SqliteStore, Exit> {
+pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, Exit> {
     let config::Store::Sqlite(path) = &ready.config.store;
     let path = ready.root.join(path);
     if let Some(parent) = path.parent()

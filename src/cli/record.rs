@@ -21,7 +21,7 @@ pub(super) enum Mode {
     Write,
 }
 
-pub(super) async fn run(given: Option<&Path>, options: &RecordArgs, mode: Mode, output: &Output) -> Exit {
+pub(super) async fn run(given: Option<&Path>, options: &RecordArgs, mode: Mode, output: Output) -> Exit {
     match try_run(given, options, mode, output).await {
         Ok(exit) | Err(exit) => exit,
     }
@@ -31,7 +31,7 @@ async fn try_run(
     given: Option<&Path>,
     options: &RecordArgs,
     mode: Mode,
-    output: &Output,
+    output: Output,
 ) -> Result<Exit, Exit> {
     let ready = parts::ready(given, output)?;
     if ready.plan.mapping(&options.mapping).is_none() {
@@ -70,7 +70,7 @@ async fn try_run(
     }
 }
 
-fn show_planned(planned: &PlannedWrite, output: &Output) {
+fn show_planned(planned: &PlannedWrite, output: Output) {
     let object = &planned.request.object;
     let target = match &planned.request.target {
         WriteTarget::Create => format!("would create a {object}"),
@@ -82,7 +82,7 @@ fn show_planned(planned: &PlannedWrite, output: &Output) {
 }
 
 /// The fields as a table: field, old → new or why it is kept, the rule's line.
-pub(super) fn show_changes(changes: &[FieldChange], output: &Output) {
+pub(super) fn show_changes(changes: &[FieldChange], output: Output) {
     for line in table(changes) {
         output.result(&line);
     }
@@ -117,7 +117,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn show(finished: &Finished, as_json: bool, output: &Output) -> Exit {
+fn show(finished: &Finished, as_json: bool, output: Output) -> Exit {
     let exit = match &finished.verdict {
         Verdict::Parked(_) | Verdict::SourceGone => Exit::Findings,
         _ => Exit::Fine,
@@ -160,7 +160,7 @@ fn show(finished: &Finished, as_json: bool, output: &Output) -> Exit {
 }
 
 /// Why a record is parked, a fact a line.
-pub(super) fn show_park(mapping: &str, park: &Park, output: &Output) {
+pub(super) fn show_park(mapping: &str, park: &Park, output: Output) {
     output.result(&format!("`{mapping}` parks it: {}", park.reason));
     let facts = [
         ("field", park.field.clone()),

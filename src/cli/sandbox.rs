@@ -9,7 +9,7 @@ use crate::sandbox::hubspot::{HubspotConfig, HubspotHandle, HubspotServer};
 use crate::sandbox::salesforce::{SalesforceConfig, SalesforceHandle, SalesforceServer};
 use crate::sandbox::seed::Seed;
 
-pub(super) async fn run(options: &SandboxArgs, output: &Output) -> Exit {
+pub(super) async fn run(options: &SandboxArgs, output: Output) -> Exit {
     let seed = match &options.seed {
         None => Seed::default(),
         Some(path) => {
@@ -78,7 +78,7 @@ pub(super) async fn start(
     Ok(Servers { hubspot, salesforce, app })
 }
 
-fn announce(servers: &Servers, as_json: bool, output: &Output) {
+fn announce(servers: &Servers, as_json: bool, output: Output) {
     let hubspot = servers.hubspot.config();
     let token = hubspot.tokens.first().map_or("", String::as_str);
     let (client_id, client_secret) = &servers.app;

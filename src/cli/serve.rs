@@ -12,14 +12,14 @@ use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
 use crate::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
 use crate::store::{SqliteStore, Store};
 
-pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: &Output) -> Exit {
+pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Exit {
     match try_run(given, options, output).await {
         Ok(()) => Exit::Fine,
         Err(exit) => exit,
     }
 }
 
-async fn try_run(given: Option<&Path>, options: &ServeArgs, output: &Output) -> Result<(), Exit> {
+async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Result<(), Exit> {
     log_to_stderr(options.json);
     let ready = parts::ready(given, output)?;
     let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;

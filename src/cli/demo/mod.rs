@@ -14,7 +14,7 @@ use super::output::Output;
 use scenarios::Scenario;
 use stage::Stage;
 
-pub(super) async fn run(as_json: bool, output: &Output) -> Exit {
+pub(super) async fn run(as_json: bool, output: Output) -> Exit {
     match play(as_json, output).await {
         Ok(true) => Exit::Fine,
         Ok(false) => Exit::Findings,
@@ -25,7 +25,7 @@ pub(super) async fn run(as_json: bool, output: &Output) -> Exit {
     }
 }
 
-async fn play(as_json: bool, output: &Output) -> Result<bool, String> {
+async fn play(as_json: bool, output: Output) -> Result<bool, String> {
     let stage = Stage::set(output).await?;
     if !as_json {
         tell_beginning(&stage, output);
@@ -60,7 +60,7 @@ async fn play(as_json: bool, output: &Output) -> Result<bool, String> {
     Ok(ok)
 }
 
-fn tell_beginning(stage: &Stage, output: &Output) {
+fn tell_beginning(stage: &Stage, output: Output) {
     output.result("Mapwright carries a qualified contact from HubSpot to Salesforce. No account is needed: both CRMs run on this");
     output.result("machine, and the mapping is the one that `mapwright init` writes out (mql_to_lead.map).");
     output.result("");
@@ -70,7 +70,7 @@ fn tell_beginning(stage: &Stage, output: &Output) {
     output.result("");
 }
 
-fn tell(scenario: &Scenario, output: &Output) {
+fn tell(scenario: &Scenario, output: Output) {
     output.result(&format!("{} {}", if scenario.ok() { "✓" } else { "✗" }, scenario.name));
     for (step, text) in &scenario.steps {
         for (index, line) in text.lines().enumerate() {

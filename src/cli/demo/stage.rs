@@ -40,7 +40,7 @@ pub(super) struct Call {
 
 impl Stage {
     /// Starts everything.
-    pub(super) async fn set(output: &Output) -> Result<Self, String> {
+    pub(super) async fn set(output: Output) -> Result<Self, String> {
         let seed = Seed::parse(WORLD, "world.yaml").map_err(|error| error.to_string())?;
         let servers = sandbox::start(seed, 0, 0, |mut config| {
             config.webhooks.signed_uri = Some(PUBLIC_URL.to_owned());
@@ -105,7 +105,7 @@ impl Stage {
         let calls = self.servers.salesforce.calls();
         let new = calls.iter().skip(after);
         new.map(|call| Call {
-            line: format!("{} {} → {}", call.method, call.path, call.status),
+            line: format!("{} → {}", readable(&call.method, &call.path), call.status),
             writes: call.method == "PATCH" || (call.method == "POST" && call.path.contains("/sobjects")),
         })
         .collect()
@@ -125,9 +125,28 @@ impl Stage {
         );
         let found = self.query(&soql).ok().and_then(|found| found.into_iter().next());
         let Some(Json::Object(found)) = found else { return Json::Null };
-        Json::Object(
-            fields.keys().map(|name| (name.clone(), found.get(name).cloned().unwrap_or_default())).collect(),
-        )
+        let value = |name: &String| whole(found.get(name).cloned().unwrap_or_default());
+        Json::Object(fields.keys().map(|name| (name.clone(), value(name))).collect())
+    }
+}
+
+/// Salesforce writes a number without decimals as `87.0`; the guide, and everybody else, as `87`.
+fn whole(value: Json) -> Json {
+    match value.as_number().and_then(|number| number.as_str().strip_suffix(".0")) {
+        Some(whole) => whole.parse().map_or(value.clone(), Json::Number),
+        None => value,
+    }
+}
+
+/// A call as a person reads it: a query as its SOQL, with the list of fields left out.
+fn readable(method: &str, path: &str) -> String {
+    let Some((path, query)) = path.split_once("?q=") else { return format!("{method} {path}") };
+    let query = query.replace('+', " ");
+    let soql = percent_encoding::percent_decode_str(&query).decode_utf8_lossy();
+    let soql = soql.split(" ORDER BY ").next().unwrap_or_default();
+    match soql.split_once(" FROM ") {
+        Some((_, rest)) => format!("{method} {path}: SELECT … FROM {rest}"),
+        None => format!("{method} {path}: {soql}"),
     }
 }
 
@@ -153,7 +172,7 @@ pub(super) fn guide_lead() -> Map<String, Json> {
 }
 
 /// The shipped project with a configuration for these servers.
-fn ready(servers: &Servers, output: &Output) -> Result<Ready, String> {
+fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
     let project = project::shipped();
     let Some(plan) = project.plan() else {
         output.findings(&project.sources, &project.findings);
