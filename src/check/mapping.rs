@@ -127,8 +127,9 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
             kind: WithKind::Association(kind),
             span: with.span,
         };
-        // What is not executed yet is not also unused.
-        scope.withs.push(WithEntry { typed, object: found, used: Cell::new(is_each) });
+        // What was reported is not also unused.
+        let reported = is_each || found.is_none();
+        scope.withs.push(WithEntry { typed, object: found, used: Cell::new(reported) });
     }
 }
 

@@ -235,7 +235,12 @@ impl Scope<'_> {
             },
             _ => ("this".to_owned(), "fails when a value does not convert".to_owned()),
         };
-        FailingStep { span: value.span, step, why }
+        let cure = match &value.kind {
+            ExprKind::Translate { .. } => Some("end the picklist with `otherwise -> …`"),
+            ExprKind::Lookup { .. } => Some("look up by a unique field"),
+            _ => None,
+        };
+        FailingStep { span: value.span, step, why, cure }
     }
 }
 
@@ -246,6 +251,8 @@ pub(super) struct FailingStep {
     pub(super) step: String,
     /// When: "fails when …".
     pub(super) why: String,
+    /// How to make it not fail.
+    pub(super) cure: Option<&'static str>,
 }
 
 /// The part of a value that fails before the value itself can.
