@@ -1,22 +1,17 @@
 //! Reads `mapwright.yaml`.
 
-use std::net::SocketAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use secrecy::SecretString;
-use serde::de::DeserializeOwned;
-use url::{Host, Url};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Sources, Span, Spanned};
-use crate::yaml::{Entry, Keys, Kind, Node, Problems, parse as parse_yaml};
+use crate::yaml::{Entry, Keys, Kind, Node, parse as parse_yaml};
 
-use super::expand::{Environment, expand, has_reference};
 use super::model::{
     Hubspot, Limits, Pair, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
 };
+use super::reading::{Reading, is_loopback};
 
 /// The largest configuration that is read; a pair takes about 500 bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -94,34 +89,7 @@ fn pair_names(root: &Node) -> Vec<Spanned<String>> {
     entries.iter().find(|entry| entry.key.value == "pairs").map_or_else(Vec::new, |entry| find(&entry.value))
 }
 
-/// One reading of the file. Without an environment, a value that depends on one is left out and nothing is said; with
-/// one, every value that is left out was reported.
-struct Reading<'c> {
-    file: FileId,
-    text: &'c str,
-    environment: Option<Environment<'c>>,
-    problems: Problems,
-}
-
-impl<'c> Reading<'c> {
-    fn new(file: FileId, text: &'c str, environment: Option<Environment<'c>>) -> Self {
-        Self { file, text, environment, problems: Problems::default() }
-    }
-
-    fn findings(self) -> Vec<Diagnostic> {
-        let mut findings = self.problems.into_findings();
-        findings.sort_by_key(|finding| finding.span().start);
-        findings
-    }
-
-    fn keys<'n>(&'n self, entry: &'n Entry, what: &'static str) -> Option<Keys<'n>> {
-        Keys::of(&entry.value, what, entry.key.span, &self.problems)
-    }
-
-    fn bad(&self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems.report(Diagnostic::error(Code::YAML_BAD_VALUE, span, message).help(help));
-    }
-
+impl Reading<'_> {
     fn config(&self, root: &Node) -> Option<ResolvedConfig> {
         let mut keys = Keys::of(root, "the configuration", Span::new(self.file, 0, 0), &self.problems)?;
         let language = keys.need("language").and_then(|entry| self.language(entry));
@@ -344,125 +312,6 @@ impl<'c> Reading<'c> {
         keys.finish();
         Some(Limits { workers: workers?, max_attempts: max_attempts?, http_timeout_seconds: timeout? })
     }
-
-    /// A text with its references replaced.
-    fn text(&self, entry: &Entry) -> Option<String> {
-        self.expanded(&entry.value, &entry.key.value)
-    }
-
-    fn expanded(&self, node: &Node, key: &str) -> Option<String> {
-        let text = node.text(key, &self.problems)?;
-        if text.value.is_empty() {
-            self.bad(node.span, format!("`{key}` is empty"), "write a value, or remove the key");
-            return None;
-        }
-        expand(&text.value, node, self.text, self.environment, &self.problems)
-    }
-
-    fn secret_of(&self, entry: &Entry, local: bool) -> Option<SecretString> {
-        self.secret(&entry.value, &entry.key.value, local)
-    }
-
-    /// A secret, which must come from the environment unless it is for a server on this machine (the sandbox).
-    fn secret(&self, node: &Node, key: &str, local: bool) -> Option<SecretString> {
-        let value = self.expanded(node, key);
-        if let Kind::Scalar { text, .. } = &node.kind
-            && !local
-            && value.is_some()
-            && !has_reference(text)
-        {
-            let message = format!("`{key}` is a secret and stands here in the clear");
-            let name = key.to_uppercase();
-            self.problems.report(
-                Diagnostic::error(Code::SECRET_IN_CLEAR, node.span, message)
-                    .label("everyone who can read the file has it")
-                    .help(format!("write `${{{name}}}`, set that variable, and replace the secret")),
-            );
-        }
-        value.map(SecretString::from)
-    }
-
-    /// A number, in the clear or from the environment.
-    fn number<T: DeserializeOwned + FromStr>(&self, entry: &Entry) -> Option<T> {
-        let key = &entry.key.value;
-        match &entry.value.kind {
-            Kind::Scalar { text, .. } if text.contains("${") => {
-                let text = self.text(entry)?;
-                let number = text.trim().parse().ok();
-                if number.is_none() {
-                    let message =
-                        format!("`{key}` must be a whole number, but the environment gives other text");
-                    self.bad(entry.value.span, message, "look at the variable's value");
-                }
-                number
-            }
-            _ => entry.value.plain(key, "a whole number", &self.problems),
-        }
-    }
-
-    fn positive<T: DeserializeOwned + FromStr + PartialEq + Default>(&self, entry: &Entry) -> Option<T> {
-        let number: T = self.number(entry)?;
-        if number == T::default() {
-            self.bad(
-                entry.value.span,
-                format!("`{}` must be at least 1", entry.key.value),
-                "write a larger number",
-            );
-            return None;
-        }
-        Some(number)
-    }
-
-    /// A version in a URL path: one segment of plain characters.
-    fn version(&self, entry: Option<&Entry>, default: &str) -> Option<String> {
-        let Some(entry) = entry else { return Some(default.to_owned()) };
-        let version = self.text(entry)?;
-        if !version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
-            || version.contains("..")
-        {
-            let message = format!("`{version}` is no version");
-            self.bad(entry.value.span, message, format!("a version looks like `{default}`"));
-            return None;
-        }
-        Some(version)
-    }
-
-    fn address(&self, entry: &Entry) -> Option<SocketAddr> {
-        let text = self.text(entry)?;
-        let address = text.parse().ok();
-        if address.is_none() {
-            let message = format!("`{text}` is no address to listen on");
-            self.bad(entry.value.span, message, format!("write an IP address and a port: `{LISTEN}`"));
-        }
-        address
-    }
-
-    /// The address of a server: `https`, or `http` on this machine.
-    fn url(&self, entry: Option<&Entry>, default: &str) -> Option<Url> {
-        let Some(entry) = entry else { return Url::parse(default).ok() };
-        let text = self.text(entry)?;
-        // The value itself may hold a password: the messages name the key, and the report shows the line as written.
-        let (span, refuse) = (entry.value.span, |why: &str| format!("`{}` {why}", entry.key.value));
-        let Some(url) =
-            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        else {
-            self.bad(span, refuse("is no web address"), "write it in full: `https://host`");
-            return None;
-        };
-        if url.scheme() == "http" && !is_loopback(&url) {
-            self.bad(span, refuse("would carry secrets unencrypted"), "write `https://`");
-            return None;
-        }
-        if !url.username().is_empty()
-            || url.password().is_some()
-            || url.query().is_some()
-            || url.fragment().is_some()
-        {
-            self.bad(span, refuse("holds more than an address"), "remove the user, password, `?…` and `#…`");
-            return None;
-        }
-        Some(url)
-    }
 }
 
 /// Turns "absent" into a value, and "there, but left out" into `None`.
@@ -471,15 +320,5 @@ fn optional<T>(value: Option<Option<T>>) -> Option<Option<T>> {
     match value {
         None => Some(None),
         Some(value) => value.map(Some),
-    }
-}
-
-/// Whether a URL leads to this machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }

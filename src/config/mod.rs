@@ -7,6 +7,7 @@
 mod expand;
 mod load;
 mod model;
+mod reading;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,9 @@
 //!
 //! One model serves both vendors; each vendor's type names are read in its own file. Every object, field and option
 //! knows its place in the YAML, so that a diagnostic can point at the half of a disagreement that lives there.
+//!
+//! The format is explained at the head of each shipped snapshot (`mappings/schema/*.yaml`): a file names its CRM and API
+//! version, then its objects, then their fields, most of them one line each; what a vendor's type implies is not repeated.
 
 mod hubspot;
 mod load;
