@@ -25,6 +25,9 @@ pub(crate) struct Statement<'t> {
     pub(crate) kind: BlockKind,
 }
 
+/// What stands only in conditions.
+const CONDITION_TOKENS: &[&str] = &["=", "!=", "<", "<=", ">", ">=", "is", "in", "not", "and", "or"];
+
 /// The items, for did-you-mean and for help.
 const ITEMS: &[&str] = &["mapping", "sync", "fields", "picklist", "order", "test"];
 
@@ -46,10 +49,10 @@ pub(crate) fn explain(statement: &Statement<'_>, at: usize, rules: &[Rule]) -> D
     let rest = &statement.text[at..];
     let found = first_token(rest);
     let here = Here { statement, at, found, rules, span: statement.span(at, at + found.len()) };
-    here.unknown_statement()
+    here.text_needed()
+        .or_else(|| here.unknown_statement())
         .or_else(|| here.arrow())
         .or_else(|| here.condition_in_when())
-        .or_else(|| here.text_needed())
         .or_else(|| here.hole_in_fixed_text())
         .or_else(|| here.misspelled())
         .or_else(|| here.reserved())
@@ -90,6 +93,7 @@ impl Here<'_, '_> {
         let (block, known): (&str, &[&str]) = match self.statement.kind {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
+            BlockKind::Picklist => ("a `picklist`", &["from", "to", "otherwise", "\"A\" -> \"B\""]),
             BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "expect"]),
             _ => return None,
         };
@@ -99,6 +103,11 @@ impl Here<'_, '_> {
         let word = shape::first_word(self.statement.text);
         if word.is_empty() {
             return None;
+        }
+        if matches!(word, "match" | "fields") {
+            let end = self.statement.span(self.statement.text.len(), self.statement.text.len());
+            let finding = Diagnostic::error(Code::SYNTAX_BLOCK, end, "expected `{`");
+            return Some(finding.help(format!("write `{word} {{` and close it with `}}`")));
         }
         let finding = self.error(format!("`{word}` does not begin a statement of {block}"));
         let rest = self.statement.text[word.len()..].trim_start();
@@ -159,15 +168,16 @@ impl Here<'_, '_> {
     /// `when email is present`: an event was expected, and a condition is written.
     fn condition_in_when(&self) -> Option<Diagnostic> {
         let is_when = shape::first_word(self.statement.text) == "when";
-        let condition = matches!(
-            self.found,
-            "=" | "!=" | "<" | "<=" | ">" | ">=" | "is" | "in" | "not" | "and" | "or" | "|"
-        );
-        if !is_when || !condition {
+        if !is_when || !CONDITION_TOKENS.contains(&self.found) {
             return None;
         }
         let condition = self.statement.text["when".len()..].trim();
         let finding = self.error("`when` names an event, and this is a condition");
+        if let ("=", [field, _, value]) = (self.found, condition.split(' ').collect::<Vec<_>>().as_slice()) {
+            let help =
+                format!("write `when {field} becomes {value}` for the event, or `only if {condition}`");
+            return Some(finding.help(help));
+        }
         let help = if condition.contains('\n') || condition.len() > 60 {
             "write the condition after `only if`, and an event such as `email changes` after `when`"
                 .to_owned()
@@ -183,11 +193,16 @@ impl Here<'_, '_> {
         if plain.is_empty() || plain.len() != self.found.len() || RESERVED.contains(&plain) {
             return None;
         }
-        let option = self.expects(&[Rule::literal, Rule::text])
-            && !self.rules.iter().any(|rule| words(*rule).is_some_and(|name| is_keyword(name, plain)))
-            && (self.before().ends_with("becomes")
-                || matches!(self.statement.kind, BlockKind::Picklist | BlockKind::Order)
-                || self.statement.kind == BlockKind::Test && self.before().ends_with(':'));
+        let translated = self.statement.kind == BlockKind::Picklist
+            && self.at == 0
+            && self.statement.text[plain.len()..].trim_start().starts_with(['-', '<']);
+        let option = translated
+            || self.expects(&[Rule::literal, Rule::text])
+                && !self.rules.iter().any(|rule| words(*rule).is_some_and(|name| is_keyword(name, plain)))
+                && (self.before().ends_with("becomes")
+                    || self.statement.kind == BlockKind::Picklist && self.at > 0
+                    || self.statement.kind == BlockKind::Order
+                    || self.statement.kind == BlockKind::Test && self.before().ends_with(':'));
         option.then(|| {
             let text = format!("\"{plain}\"");
             self.error(format!("`{plain}` is not in quotes"))
@@ -208,6 +223,7 @@ impl Here<'_, '_> {
     /// A word that is nearly one of those expected.
     fn misspelled(&self) -> Option<Diagnostic> {
         let word = shape::first_word(self.found);
+        let span = self.statement.span(self.at, self.at + word.len());
         if word.is_empty() || RESERVED.contains(&word) {
             return None;
         }
@@ -219,7 +235,7 @@ impl Here<'_, '_> {
         if self.expects(&name) {
             return None;
         }
-        Some(self.error(self.message()).help(help).fix(self.span, near))
+        Some(self.error(self.message()).help(help).fix(span, near))
     }
 
     /// The words that could stand here, also those inside the rules that are expected.
@@ -278,7 +294,7 @@ impl Here<'_, '_> {
             let quoted = format!("`{}`", self.found);
             let message = format!("{quoted} is a reserved word, and {} was expected", self.expected_list());
             Diagnostic::error(Code::SYNTAX_RESERVED, self.span, message)
-                .help(format!("if it is a name, put it in back-quotes, as in {quoted}"))
+                .help("if it is a name, put it in back-quotes")
                 .fix(self.span, quoted)
         })
     }
@@ -293,6 +309,34 @@ impl Here<'_, '_> {
         if self.statement.kind == BlockKind::File && self.found == "-" {
             return finding.help("a name holds letters, digits and `_`; anything else goes in back-quotes");
         }
+        if self.expects(&[Rule::kw_else]) {
+            return finding.help("every `if` has an `else`; write `else nothing` for no value");
+        }
+        if self.expects(&[Rule::object_field]) && self.found.matches('.').count() == 1 {
+            return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
+        }
+        if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
+            return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
+        }
+        let ends = self.expects(&[Rule::EOI]);
+        match (self.statement.kind, self.found) {
+            (_, ")" | "]") if ends => {
+                let message = format!("this `{}` closes nothing", self.found);
+                return self.error(message).help("delete it, or write the bracket that it closes");
+            }
+            (BlockKind::Match, "or") if ends => return finding.help("each rung stands on a line of its own"),
+            (
+                BlockKind::Rules
+                | BlockKind::Shared
+                | BlockKind::SyncRules
+                | BlockKind::Mapping
+                | BlockKind::Sync,
+                symbol,
+            ) if ends && CONDITION_TOKENS.contains(&symbol) => {
+                return finding.help("a condition stands after `if`, after `only if` or in parentheses");
+            }
+            _ => {}
+        }
         match (self.statement.kind, self.at) {
             (BlockKind::Rules | BlockKind::Shared, 0) => finding.help("a rule is written `Email <- email`"),
             (BlockKind::SyncRules, 0) => finding.help("a rule is written `name <-> Name`"),
@@ -300,13 +344,19 @@ impl Here<'_, '_> {
                 finding.help("a rung is written `key FIELD = VALUE` or `or FIELD = VALUE`")
             }
             (BlockKind::Picklist, 0) => finding.help("a translation is written `\"A\" -> \"B\"`"),
-            _ if self.found.is_empty() || !self.expects(&[Rule::EOI]) => finding,
-            _ => finding.help("a statement stands on a line of its own"),
+            _ if !ends
+                || shape::first_word(self.found).is_empty()
+                || self.statement.kind == BlockKind::File =>
+            {
+                finding
+            }
+            _ => finding.help("each statement stands on a line of its own"),
         }
     }
 
     fn message(&self) -> String {
         let found = match self.found {
+            "" if self.statement.kind == BlockKind::File => "`{`".to_owned(),
             "" => "the end of the line".to_owned(),
             found => quote(found),
         };
@@ -317,8 +367,14 @@ impl Here<'_, '_> {
         let names: BTreeSet<Words> = self.rules.iter().filter_map(|rule| words(*rule)).collect();
         let mut texts: Vec<String> = Vec::with_capacity(names.len());
         for name in names {
-            if !texts.iter().any(|text| text == name.text) {
-                texts.push(name.text.to_owned());
+            let head_end = self.statement.kind == BlockKind::File && name.text == "the end of the line";
+            let name = if head_end { "`{`" } else { name.text };
+            // An example may hold a comma; a list of words begins with a back-quote.
+            let single = if name.starts_with('`') { name.split(", ").collect() } else { vec![name] };
+            for text in single {
+                if !texts.iter().any(|known| known == text) {
+                    texts.push(text.to_owned());
+                }
             }
         }
         if texts.is_empty() { "something else".to_owned() } else { list(texts, "or") }
@@ -368,9 +424,15 @@ fn is_keyword(name: Words, word: &str) -> bool {
 
 /// The token at the start of a text: a word, a short symbol, or the beginning of a text literal.
 fn first_token(text: &str) -> &str {
-    let word = shape::first_name(text);
-    if !word.is_empty() {
-        return word;
+    let mut length = shape::first_name(text).len();
+    while length > 0 && text[length..].starts_with('.') {
+        match shape::first_name(&text[length + 1..]).len() {
+            0 => break,
+            part => length += 1 + part,
+        }
+    }
+    if length > 0 {
+        return &text[..length];
     }
     if text.starts_with('"') {
         // As much as a person needs to recognise it.

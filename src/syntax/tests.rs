@@ -1,18 +1,45 @@
-//! Tests.
+//! The whole of parsing: every form, every message, recovery and hostile input.
 
-use super::*;
-#[test]
-fn by_hand() {
-    for f in std::env::var("BYHAND").unwrap_or_default().split(':').filter(|f| !f.is_empty()) {
-        let text = std::fs::read_to_string(f).unwrap();
-        let t = std::time::Instant::now();
-        let (file, findings) = parse(FileId(0), &text);
-        eprintln!("{f}: {} items {:?}", file.items.len(), t.elapsed());
-        let mut s = crate::source::Sources::new();
-        s.add("x", text.as_str());
-        for f in findings {
-            let (l, c) = s.file(FileId(0)).position(f.span().start);
-            eprintln!("{l}:{c} {} {} [{}] {:?} | help: {} fix: {:?}", f.code, f.message, s.slice(f.span()), "", f.help.unwrap_or_default(), f.fix.map(|x| x.replacement));
-        }
-    }
+mod errors;
+mod forms;
+mod hostile;
+
+use crate::source::{FileId, Sources};
+
+use super::ast::{File, Item};
+use super::parse;
+
+/// The tree of a text without mistakes.
+fn tree(text: &str) -> File {
+    let (file, findings) = parse(FileId(0), text);
+    assert!(findings.is_empty(), "{text}\n{:#?}", shown(text));
+    file
+}
+
+/// `line:column code message` and, after ` | `, the help of every finding.
+fn shown(text: &str) -> Vec<String> {
+    let mut sources = Sources::new();
+    let id = sources.add("test.map", text);
+    let (_, findings) = parse(id, text);
+    let show = |finding: &crate::diagnostic::Diagnostic| {
+        let (line, column) = sources.file(id).position(finding.span().start);
+        let help = finding.help.as_deref().unwrap_or("");
+        format!("{line}:{column} {} {} | {help}", finding.code, finding.message)
+    };
+    findings.iter().map(show).collect()
+}
+
+/// The names of the items that were read.
+fn names(file: &File) -> Vec<&str> {
+    file.items
+        .iter()
+        .map(|item| match item {
+            Item::Mapping(item) => item.name.value.as_str(),
+            Item::Sync(item) => item.name.value.as_str(),
+            Item::Fields(item) => item.name.value.as_str(),
+            Item::Picklist(item) => item.name.value.as_str(),
+            Item::Order(item) => item.name.value.as_str(),
+            Item::Test(item) => item.name.value.as_str(),
+        })
+        .collect()
 }

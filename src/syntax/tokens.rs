@@ -229,23 +229,18 @@ impl<'t> Tokens<'t> {
         let rest = &self.text[start + 1..];
         let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
         let finding = |span| Diagnostic::error(Code::SYNTAX, span, "a text stands in double quotes");
-        match line.find('\'') {
-            Some(end) => {
-                self.pos += end + 2;
-                let (span, inner) = (self.span(start, self.pos), &line[..end]);
-                if inner.contains(['"', '\\', '{', '}']) {
-                    self.report(finding(span).help("write it between `\"` and `\"`"));
-                } else {
-                    let text = format!("\"{inner}\"");
-                    self.report(finding(span).help(format!("write `{text}`")).fix(span, text));
-                }
-            }
-            None => {
-                self.pos += 1;
-                let span = self.span(start, start + 1);
-                self.report(finding(span).help("write it between `\"` and `\"`"));
-            }
+        let Some(end) = line.find('\'') else {
+            self.pos += 1;
+            let span = self.span(start, start + 1);
+            return self.report(finding(span).help("write it between `\"` and `\"`"));
+        };
+        self.pos += end + 2;
+        let (span, inner) = (self.span(start, self.pos), &line[..end]);
+        if inner.contains(['"', '\\', '{', '}']) {
+            return self.report(finding(span).help("write it between `\"` and `\"`"));
         }
+        let text = format!("\"{inner}\"");
+        self.report(finding(span).help(format!("write `{text}`")).fix(span, text));
     }
 
     /// Characters outside ASCII stand in texts, comments and back-quotes only.
@@ -335,7 +330,7 @@ impl<'t> Tokens<'t> {
                     );
                     self.pos += 1;
                 }
-                Some(b' ' | b'\t' | b'\r') => self.pos += 1,
+                Some(b' ' | b'\t' | b'\r' | b'{') => self.pos += 1,
                 Some(b'(' | b'[') => {
                     self.enter(self.pos);
                     self.pos += 1;
@@ -344,7 +339,6 @@ impl<'t> Tokens<'t> {
                     self.leave();
                     self.pos += 1;
                 }
-                Some(b'{') => self.pos += 1,
                 Some(_) => self.advance(kind),
             }
         }

@@ -6,7 +6,7 @@ use super::grammar::Rule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Words {
     rank: u8,
-    /// The name.
+    /// The name; several are parted by commas.
     pub(crate) text: &'static str,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::path | Rule::root => (0, "a field"),
         Rule::part => (0, "a name after the dot"),
         Rule::step_name | Rule::step => (0, "a function or picklist"),
-        Rule::side => (0, "`hubspot` or `salesforce`"),
+        Rule::side => (0, "`hubspot`, `salesforce`"),
         Rule::object => (0, "an object such as `hubspot.contact`"),
         Rule::object_field => (0, "a field of an object such as `salesforce.Lead.Status`"),
         Rule::association | Rule::association_changes => {
@@ -47,30 +47,31 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         | Rule::template => (0, "a value"),
         Rule::condition | Rule::conjunction | Rule::negation | Rule::comparison => (0, "a condition"),
         Rule::list | Rule::literal_list => (0, "a list such as `[\"A\", \"B\"]`"),
-        Rule::linked => (1, "`linked`"),
+        Rule::linked | Rule::kw_linked => (1, "`linked`"),
         Rule::literal => (0, "a literal such as `\"text\"`, `12`, `true` or `nothing`"),
         Rule::text | Rule::chars | Rule::escape => (0, "a text in double quotes"),
         Rule::number => (0, "a number"),
-        Rule::boolean => (0, "`true` or `false`"),
+        Rule::boolean => (0, "`true`, `false`"),
 
         Rule::field_rule | Rule::shared_line | Rule::rule_line => (0, "a rule such as `Email <- email`"),
         Rule::both_ways | Rule::to_hubspot | Rule::to_salesforce | Rule::sync_rule_line => {
             (0, "a rule such as `name <-> Name`")
         }
-        Rule::use_ => (1, "`use`"),
-        Rule::via => (1, "`via`"),
+        Rule::use_ | Rule::kw_use => (1, "`use`"),
+        Rule::via | Rule::kw_via => (1, "`via`"),
         Rule::policy => (3, "a policy such as `on create`"),
         Rule::sync_policy | Rule::conflict | Rule::fills => (3, "a policy such as `on conflict salesforce`"),
         Rule::field_tests | Rule::field_test => (0, "a test such as `Email = email`"),
-        Rule::presence => (2, "`is present` or `is blank`"),
+        Rule::presence => (2, "`is present`, `is blank`"),
         Rule::not_in => (2, "`not in`"),
         Rule::compare_op => (2, "a comparison such as `=`"),
         Rule::add_op | Rule::multiply_op => (3, "an operator"),
         Rule::bar => (2, "`|`"),
 
-        Rule::situation => (0, "a situation such as `none` or `many`"),
-        Rule::action => (0, "what to do, such as `create`, `skip` or `park`"),
-        Rule::park => (1, "`park`"),
+        Rule::situation => (0, "a situation such as `none`"),
+        Rule::action => (0, "an action such as `create`"),
+        Rule::park | Rule::kw_park => (1, "`park`"),
+        Rule::expect_write => (1, "`create`, `update`"),
         Rule::hand_over => (1, "`then` and a mapping"),
         Rule::guard_otherwise | Rule::picklist_otherwise => (2, "`otherwise`"),
         Rule::changes | Rule::becomes | Rule::any_changes | Rule::created | Rule::when => {
@@ -79,6 +80,8 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::key_rung | Rule::object_rung | Rule::field_rung | Rule::rung_line => {
             (0, "a rung such as `key External_Id__c = id` or `or Email = email`")
         }
+        Rule::picklist_from | Rule::kw_from => (1, "`from`"),
+        Rule::picklist_to | Rule::kw_to => (1, "`to`"),
         Rule::translation => (0, "a translation such as `\"A\" -> \"B\"`"),
         Rule::record => (0, "a record such as `{ email: \"a@b.test\" }`"),
         Rule::entry => (0, "a field and its value such as `email: \"a@b.test\"`"),
@@ -95,12 +98,9 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         | Rule::assignment_rule
         | Rule::record_type
         | Rule::associate
-        | Rule::picklist_from
-        | Rule::picklist_to
         | Rule::subject
         | Rule::given
         | Rule::expect
-        | Rule::expect_write
         | Rule::mapping_line
         | Rule::sync_line
         | Rule::picklist_line
@@ -150,7 +150,6 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_fields => (1, "`fields`"),
         Rule::kw_fills => (1, "`fills`"),
         Rule::kw_follow => (1, "`follow`"),
-        Rule::kw_from => (1, "`from`"),
         Rule::kw_given => (1, "`given`"),
         Rule::kw_if => (1, "`if`"),
         Rule::kw_in => (1, "`in`"),
@@ -160,7 +159,6 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_key => (1, "`key`"),
         Rule::kw_latest => (1, "`latest`"),
         Rule::kw_let => (1, "`let`"),
-        Rule::kw_linked => (1, "`linked`"),
         Rule::kw_lookup => (1, "`lookup`"),
         Rule::kw_many => (1, "`many`"),
         Rule::kw_mapping => (1, "`mapping`"),
@@ -179,7 +177,6 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_or => (1, "`or`"),
         Rule::kw_order => (1, "`order`"),
         Rule::kw_otherwise => (1, "`otherwise`"),
-        Rule::kw_park => (1, "`park`"),
         Rule::kw_picklist => (1, "`picklist`"),
         Rule::kw_present => (1, "`present`"),
         Rule::kw_primary => (1, "`primary`"),
@@ -194,13 +191,10 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_target => (1, "`target`"),
         Rule::kw_test => (1, "`test`"),
         Rule::kw_then => (1, "`then`"),
-        Rule::kw_to => (1, "`to`"),
         Rule::kw_true => (1, "`true`"),
         Rule::kw_type => (1, "`type`"),
         Rule::kw_unlink => (1, "`unlink`"),
         Rule::kw_update => (1, "`update`"),
-        Rule::kw_use => (1, "`use`"),
-        Rule::kw_via => (1, "`via`"),
         Rule::kw_wait => (1, "`wait`"),
         Rule::kw_when => (1, "`when`"),
         Rule::kw_where => (1, "`where`"),

@@ -186,9 +186,9 @@ impl Lower<'_> {
                     let field = statement.into_inner().find(|child| child.as_rule() == Rule::object_field);
                     let field = field.map(|field| self.field_ref(&field));
                     if rule == Rule::picklist_from {
-                        picklist.from.extend(field)
+                        picklist.from.extend(field);
                     } else {
-                        picklist.to.extend(field)
+                        picklist.to.extend(field);
                     }
                 }
             }

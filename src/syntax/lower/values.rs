@@ -16,6 +16,7 @@ use super::{Lower, names};
 impl Lower<'_> {
     /// Any rule of the grammar that gives a value.
     pub(super) fn value(&mut self, pair: Pair<'_, Rule>) -> Value {
+        let pair = innermost(pair, &[Rule::value, Rule::pipe, Rule::sum, Rule::product]);
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
             // These hold one of the others.
@@ -226,6 +227,7 @@ impl Lower<'_> {
 
     /// A condition at any of its levels.
     pub(super) fn condition(&mut self, pair: Pair<'_, Rule>) -> Condition {
+        let pair = innermost(pair, &[Rule::condition, Rule::conjunction, Rule::negation]);
         let span = self.span(&pair);
         let rule = pair.as_rule();
         if rule == Rule::comparison {
@@ -315,6 +317,19 @@ impl Lower<'_> {
         }
         Some(FieldTest { field: field?, test: test?, span })
     }
+}
+
+/// Steps through rules that hold nothing but one other: most values use few of the grammar's levels. It keeps the
+/// recursion, and with it the stack, small.
+fn innermost<'p>(mut pair: Pair<'p, Rule>, levels: &[Rule]) -> Pair<'p, Rule> {
+    while levels.contains(&pair.as_rule()) {
+        let mut children = pair.clone().into_inner();
+        match (children.next(), children.next()) {
+            (Some(only), None) => pair = only,
+            _ => break,
+        }
+    }
+    pair
 }
 
 fn presence(pair: &Pair<'_, Rule>) -> Presence {
