@@ -236,7 +236,7 @@ impl Reader {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.into_bytes();
         let byte = bytes[good];
-        let line = 1 + bytes[..good].iter().filter(|byte| **byte == b'\n').count();
+        let line = String::from_utf8_lossy(&bytes[..good]).split('\n').count();
         let end = bytes[good..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| good + end);
         let shown = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let message = format!("the file is not UTF-8: byte {} on line {line} is 0x{byte:02x}", good + 1);
