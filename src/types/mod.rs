@@ -5,8 +5,8 @@ mod ty;
 mod value;
 
 pub use ops::{
-    AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter,
-    FilterOp, FindRequest, MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, AssociationKind, CrmError, CrmErrorKind, FieldError, Filter, FilterOp, FindRequest,
+    MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
 pub use value::{Failure, Value};
