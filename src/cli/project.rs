@@ -83,6 +83,25 @@ pub(super) fn load(root: &Path) -> Project {
     project
 }
 
+/// The names of a project's `.map` files, relative to its folder.
+pub(super) fn map_files(root: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    collect(root, root, &mut names, &mut Reader::default());
+    names.retain(|name| name.strip_suffix(".map").is_some());
+    names.sort();
+    names
+}
+
+/// The text of a `.map` file, or why it cannot be had.
+pub(super) fn read_map(path: &Path) -> Result<String, String> {
+    match read_file(path, MAX_MAP_BYTES).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err("the file is not UTF-8".to_owned()),
+        Err(ReadError::Io(error)) => Err(error.to_string()),
+        Err(ReadError::TooLarge { size, limit }) => Err(format!("it has {size} bytes, and at most {limit} are read")),
+    }
+}
+
 /// Reads and checks the project that ships with the program.
 pub(super) fn shipped() -> Project {
     let mut files = Vec::new();
