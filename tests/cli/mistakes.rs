@@ -223,7 +223,7 @@ fn an_option_without_a_translation() {
     let report = report("picklists.map", "  \"PAID_SOCIAL\"     -> \"Inbound - Paid Social\"\n", "");
     assert!(report.contains("has no translation"), "{report}");
     insta::assert_snapshot!(report.split("E0601").nth(1).unwrap_or_default().trim(), @r#"
-      × the option `PAID_SOCIAL` of `hs_analytics_source` of `hubspot.contact` has no translation
+    × the option `PAID_SOCIAL` of `hs_analytics_source` of `hubspot.contact` has no translation
        ╭─[picklists.map:2:10]
      1 │ # Where a contact came from, in the words of sales.
      2 │ picklist lead_source {
