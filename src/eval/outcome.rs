@@ -37,7 +37,7 @@ impl Run {
                 let reason = format!("the {} is gone", mapping.target.name);
                 self.again(mapping, reason, message)
             }
-            WriteAnswer::Rejected { errors } => self.rejected(mapping, planned, errors),
+            WriteAnswer::Rejected { errors } => self.rejected(mapping, &planned, &errors),
             WriteAnswer::Failed(error) => self.park(Park {
                 answer: Some(error.to_string()),
                 ..Park::because(format!("{} could not be written", mapping.target))
@@ -84,7 +84,7 @@ impl Run {
                     _ => reason.push_str(" and names several records"),
                 }
             }
-            Some(OutcomeAction::Park(Some(said))) => reason = said.clone(),
+            Some(OutcomeAction::Park(Some(said))) => reason.clone_from(said),
             _ => {}
         }
         let named: Vec<String> =
@@ -138,11 +138,11 @@ impl Run {
         self.park(Park { answer: Some(message), ..Park::because(reason) })
     }
 
-    fn rejected(&mut self, mapping: &Mapping, planned: PlannedWrite, errors: Vec<FieldError>) -> Effect {
+    fn rejected(&mut self, mapping: &Mapping, planned: &PlannedWrite, errors: &[FieldError]) -> Effect {
         let outcome = mapping.outcome(Situation::Rejected);
-        let blamed = blamed(&planned, &errors);
+        let blamed = blamed(planned, errors);
         let dropping = outcome.is_some_and(|outcome| outcome.action == OutcomeAction::DropField);
-        let vital = blamed.iter().find(|(field, _)| vital(mapping, &planned, field));
+        let vital = blamed.iter().find(|(field, _)| vital(mapping, planned, field));
         if dropping && vital.is_none() && !blamed.is_empty() && blamed.len() < planned.request.fields.len() {
             self.dropped.extend(blamed);
             return self.write(mapping);

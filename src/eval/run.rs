@@ -19,8 +19,9 @@ pub struct Run {
     pub(super) record: String,
     if_became: bool,
     source: Option<Record>,
-    /// The related records; `None` where none was read yet, the inner `None` where there is none.
-    related: Vec<Option<Option<Record>>>,
+    related: Vec<Option<Record>>,
+    /// Which related records are read, also those that do not exist.
+    related_read: Vec<bool>,
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
     /// The target record that was handed over, by id.
     handed: Option<String>,
@@ -70,6 +71,7 @@ impl Run {
             if_became: false,
             source: None,
             related: Vec::new(),
+            related_read: Vec::new(),
             lookups: Vec::new(),
             handed: None,
             target: None,
@@ -116,7 +118,7 @@ impl Run {
                 self.related_ids(mapping, index, need, &ids)
             }
             (State::Related { index, need }, Some(Answer::Records(records))) => {
-                self.related[index] = Some(records.into_iter().next());
+                self.related[index] = records.into_iter().next();
                 self.read_related(mapping, index + 1, need)
             }
             (State::Lookups { asked, wanted, then }, Some(Answer::Found(found)))
@@ -154,6 +156,7 @@ impl Run {
     fn enter(&mut self, mapping: usize, handed: Option<String>) {
         let program = &self.plan.mappings[mapping];
         self.related = vec![None; program.related.len()];
+        self.related_read = vec![false; program.related.len()];
         self.lookups = vec![None; program.lookups.len()];
         self.mapping = mapping;
         self.handed = handed;
@@ -194,9 +197,10 @@ impl Run {
     /// Reads the next related record that a part of the run needs, from an index on; then that part goes on.
     pub(super) fn read_related(&mut self, mapping: &Mapping, from: usize, need: Need) -> Effect {
         for index in from..mapping.related.len() {
-            if self.related[index].is_some() || !self.needs(mapping, index, need) {
+            if self.related_read[index] || !self.needs(mapping, index, need) {
                 continue;
             }
+            self.related_read[index] = true;
             let related = &mapping.related[index];
             match &related.kind {
                 WithKind::Association(kind) => {
@@ -210,9 +214,8 @@ impl Run {
                 }
                 WithKind::Reference { field } => {
                     let id = self.source.as_ref().and_then(|source| source.values.get(field)).map(text_of);
-                    match id.filter(|id| !id.is_empty()) {
-                        Some(id) => return self.related_read(mapping, index, need, id),
-                        None => self.related[index] = Some(None),
+                    if let Some(id) = id.filter(|id| !id.is_empty()) {
+                        return self.read_one(mapping, index, need, id);
                     }
                 }
             }
@@ -237,7 +240,7 @@ impl Run {
             && (need != Need::Rules || self.applying(mapping).any(|rule| rule.related.contains(&index)))
     }
 
-    fn related_read(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
+    fn read_one(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
         let related = &mapping.related[index];
         self.state = State::Related { index, need };
         Effect::Read(ReadRequest {
@@ -255,13 +258,10 @@ impl Run {
         ids: &HashMap<String, Vec<String>>,
     ) -> Effect {
         // Several can carry one label; the first is the one that HubSpot itself shows.
-        match ids.get(&self.record).and_then(|ids| ids.first()) {
-            Some(id) => self.related_read(mapping, index, need, id.clone()),
-            None => {
-                self.related[index] = Some(None);
-                self.read_related(mapping, index + 1, need)
-            }
+        if let Some(id) = ids.get(&self.record).and_then(|ids| ids.first()) {
+            return self.read_one(mapping, index, need, id.clone());
         }
+        self.read_related(mapping, index + 1, need)
     }
 
     /// Makes the look-ups wanted that are not made yet, those inside others first.
@@ -346,7 +346,7 @@ impl Run {
             .map(|slot| {
                 let record = match slot.of {
                     None => self.source.as_ref(),
-                    Some(index) => self.related[index].as_ref().and_then(Option::as_ref),
+                    Some(index) => self.related[index].as_ref(),
                 };
                 record.map_or(Raw::Missing, |record| raw(record, &slot.field))
             })

@@ -153,7 +153,9 @@ pub(super) fn children<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
 pub(super) fn condition_children<'e>(condition: &'e Condition, visit: &mut dyn FnMut(&'e Expr)) {
     match condition {
         Condition::Or(all) | Condition::And(all) => {
-            all.iter().for_each(|one| condition_children(one, visit));
+            for one in all {
+                condition_children(one, visit);
+            }
         }
         Condition::Not(one) => condition_children(one, visit),
         Condition::Compare(left, _, right) | Condition::In(left, right) => {
