@@ -409,3 +409,154 @@ impl Park {
         Self { reason: reason.into(), field: None, answer: None, help: None, at: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::eval::testing::{World, parked, record};
+    use crate::plan::testing::{LEAD, Lead};
+
+    const OWNED: Lead = Lead {
+        head: "with employer = primary hubspot.company\n when lifecyclestage becomes \"customer\"\n when email changes",
+        fields: "Title <- employer.name | truncate(128)\n \
+                 OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise keep on create",
+        ..LEAD
+    };
+
+    fn contact() -> Record {
+        record(
+            "hubspot.contact",
+            "1",
+            json!({"lastname": "Doe", "hubspot_owner_id": "11", "lifecyclestage": "lead"}),
+        )
+    }
+
+    fn world(more: Vec<Record>) -> World {
+        let owner = record("hubspot.owner", "11", json!({"email": "r@s.example"}));
+        let user = record("salesforce.User", "U1", json!({"Email": "r@s.example"}));
+        let company = record("hubspot.company", "9", json!({"name": "Acme"}));
+        let mut world = World::of([vec![contact(), owner, user, company], more].concat());
+        world.associated.insert("company".to_owned(), "9".to_owned());
+        world
+    }
+
+    #[test]
+    fn a_new_record_needs_its_owner_and_an_update_does_not() {
+        let plan = OWNED.plan();
+        let mut new = world(vec![]);
+        new.run(&plan, "lead");
+        assert_eq!(
+            new.log,
+            [
+                "read contact",
+                "find Lead",
+                "associated company",
+                "read company",
+                "read owner",
+                "find User",
+                "write Lead"
+            ]
+        );
+        let mut known = world(vec![record("salesforce.Lead", "L1", json!({"HubSpot_Contact_ID__c": "1"}))]);
+        known.run(&plan, "lead");
+        assert_eq!(
+            known.log,
+            ["read contact", "find Lead", "associated company", "read company", "write Lead"]
+        );
+    }
+
+    #[test]
+    fn what_was_read_is_not_read_again_after_a_lost_race() {
+        let taken = crate::types::WriteAnswer::Taken { field: None, existing: None, message: String::new() };
+        let mut world = world(vec![]).answering([taken]);
+        world.run(&OWNED.plan(), "lead");
+        assert_eq!(world.log[6..], ["write Lead", "find Lead", "write Lead"]);
+    }
+
+    #[test]
+    fn a_record_that_did_not_become_so_is_skipped() {
+        let plan = Arc::new(OWNED.plan());
+        let start = || Run::start(Arc::clone(&plan), "lead", "1").expect("a run");
+        let end = world(vec![]).go(start().if_became(true));
+        assert!(matches!(end.verdict, Verdict::Skipped { .. }), "{end:?}");
+        let mut became = world(vec![]);
+        became.records[0].values.insert("lifecyclestage".to_owned(), json!("customer"));
+        assert!(matches!(became.go(start().if_became(true)).verdict, Verdict::Written { .. }));
+        assert!(
+            matches!(world(vec![]).go(start()).verdict, Verdict::Written { .. }),
+            "it has moved on since"
+        );
+        assert!(Run::start(plan, "nobody", "1").is_none());
+    }
+
+    #[test]
+    fn a_source_that_is_gone_ends_the_run() {
+        assert_eq!(World::default().run(&OWNED.plan(), "lead").verdict, Verdict::SourceGone);
+    }
+
+    #[test]
+    fn guards_decide_in_order() {
+        let guarded =
+            |head: &'static str| World::of(vec![contact()]).run(&Lead { head, ..LEAD }.plan(), "lead");
+        let end = guarded(
+            "let mail = email | trim\n only if mail is present otherwise wait\n only if phone is present otherwise skip",
+        );
+        assert!(matches!(&end.verdict, Verdict::Waiting { fields, .. } if fields == &["email"]), "{end:?}");
+        let end = guarded("only if lastname is present otherwise park\n only if phone is present");
+        assert!(
+            matches!(&end.verdict, Verdict::Skipped { reason, .. } if reason == "`only if phone is present` does not hold"),
+            "{end:?}"
+        );
+        let end = guarded("only if phone is present otherwise park \"no phone\"");
+        assert_eq!(
+            (parked(&end).reason.as_str(), parked(&end).at.as_ref().map(|at| at.line)),
+            ("no phone", Some(4))
+        );
+    }
+
+    #[test]
+    fn a_look_up_that_finds_several_fails_with_its_line() {
+        let fields =
+            "OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise park \"no owner\"";
+        let mut world = world(vec![record("salesforce.User", "U2", json!({"Email": "r@s.example"}))]);
+        let end = world.run(&Lead { fields, ..LEAD }.plan(), "lead");
+        assert_eq!(parked(&end).reason, "no owner: `lookup salesforce.User.Id` finds several records");
+        assert!(parked(&end).at.is_some() && parked(&end).help.is_some());
+    }
+
+    #[test]
+    fn an_answer_that_was_not_asked_for_parks() {
+        let mut run = Run::start(Arc::new(OWNED.plan()), "lead", "1").expect("a run");
+        run.next(None);
+        let Effect::Finish(end) = run.next(Some(Answer::Found(Vec::new()))) else { panic!("no end") };
+        assert!(parked(&end).reason.contains("had not asked for"), "{end:?}");
+        assert!(matches!(run.next(None), Effect::Finish(_)), "and so on");
+    }
+
+    #[test]
+    fn looking_again_sees_what_another_run_wrote() {
+        let plan = Arc::new(Lead {
+            rungs: "key HubSpot_Contact_ID__c = id\n or Email = email",
+            outcomes: "on none create\n on many park\n on taken park\n on converted park\n on duplicate park\n on rejected park",
+            ..LEAD
+        }.plan());
+        let mut run = Run::start(plan, "lead", "1").expect("a run");
+        run.next(None);
+        run.next(Some(Answer::Records(vec![record(
+            "hubspot.contact",
+            "1",
+            json!({"email": "a@b.example"}),
+        )])));
+        run.next(Some(Answer::Found(vec![vec![]])));
+        let Effect::Write(planned) = run.next(Some(Answer::Found(vec![vec![]]))) else { panic!("no write") };
+        assert_eq!(planned.relies_on[0].filters[0].field, "Email");
+        assert!(matches!(run.next(Some(Answer::LookAgain)), Effect::Find(_)));
+        run.next(Some(Answer::Found(vec![vec![]])));
+        let theirs =
+            record("salesforce.Lead", "L1", json!({"HubSpot_Contact_ID__c": "2", "Email": "a@b.example"}));
+        let Effect::Finish(end) = run.next(Some(Answer::Found(vec![vec![theirs]]))) else { panic!("no end") };
+        assert!(parked(&end).reason.contains("already belongs to"), "{end:?}");
+    }
+}
