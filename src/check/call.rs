@@ -58,6 +58,7 @@ impl Scope<'_> {
         match (function.check)(&arguments) {
             Ok(signature) => {
                 let can_fail = signature.can_fail || args.iter().any(|arg| arg.can_fail);
+                self.check_reached(function, &args);
                 let kind = ExprKind::Call { function, args };
                 let mut call = Expr { kind, typed: signature.result, can_fail, span };
                 call.typed.ty = bounds::narrowed(&call);
@@ -68,6 +69,21 @@ impl Scope<'_> {
                 error(span)
             }
         }
+    }
+
+    /// Warns about a value of `first_present` behind one that is never blank. A shared rule is left alone: what one
+    /// mapping's guard makes present may be blank in another.
+    fn check_reached(&self, function: &Function, args: &[Expr]) {
+        if self.shared || !matches!(function.name, "first_present" | "default") {
+            return;
+        }
+        let present = args.iter().position(|arg| !arg.typed.blank && arg.typed.ty != Type::Error);
+        let Some((first, unreached)) = present.and_then(|at| Some((args.get(at)?, args.get(at + 1)?))) else {
+            return;
+        };
+        let message = "the value before it is never blank, so this one is never used";
+        let finding = Diagnostic::warning(Code::UNREACHABLE, unreached.span, message).label("never used");
+        self.report(finding.and(first.span, "never blank").help("remove it"));
     }
 
     fn counts(&self, function: &Function, count: usize, name: &ast::Name) -> bool {

@@ -290,7 +290,9 @@ fn check_failure(
             let message = format!("{} can fail, and the rule does not say what happens then", failing.step);
             let finding =
                 Diagnostic::error(Code::OTHERWISE_MISSING, failing.span, message).label(failing.why);
-            let help = "add `otherwise keep`, `otherwise nothing`, `otherwise \"…\"` or `otherwise park`";
+            let policies = "add `otherwise keep`, `otherwise nothing`, `otherwise \"…\"` or `otherwise park`";
+            let help =
+                failing.cure.map_or_else(|| policies.to_owned(), |cure| format!("{cure}, or {policies}"));
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
         }
         Some(otherwise) if !value.can_fail && value.typed.ty != Type::Error => {

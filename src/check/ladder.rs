@@ -227,7 +227,6 @@ pub(super) fn report_fallible(scope: &Scope<'_>, value: &Expr, place: &str) {
     let failing = scope.why_fails(value);
     let message = format!("{} can fail, and {place} cannot say what happens then", failing.step);
     let finding = Diagnostic::error(Code::FALLIBLE_PLACE, failing.span, message).label(failing.why);
-    scope.report(
-        finding.help("use a value that cannot fail, such as the field itself with `trim` or `lowercase`"),
-    );
+    let simpler = "use a value that cannot fail, such as the field itself with `trim` or `lowercase`";
+    scope.report(finding.help(failing.cure.unwrap_or(simpler)));
 }

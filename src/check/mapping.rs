@@ -127,8 +127,9 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
             kind: WithKind::Association(kind),
             span: with.span,
         };
-        // What is not executed yet is not also unused.
-        scope.withs.push(WithEntry { typed, object: found, used: Cell::new(is_each) });
+        // What was reported is not also unused.
+        let reported = is_each || found.is_none();
+        scope.withs.push(WithEntry { typed, object: found, used: Cell::new(reported) });
     }
 }
 
@@ -141,25 +142,26 @@ fn add_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
             continue;
         }
         let typed = Let { name: line.name.value.clone(), value };
-        scope.lets.push(LetEntry { typed, span: line.name.span, used: Cell::new(false) });
+        scope.add_let(LetEntry { typed, span: line.name.span, used: Cell::new(false) });
     }
 }
 
 /// Types the `let`s again with what the guards prove, so that what is made of a present field is present too.
 fn refine_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
     let mark = scope.world.mark();
-    for entry in std::mem::take(&mut scope.lets) {
-        let line = lets.iter().find(|line| line.name.span == entry.span);
+    let lines: HashMap<_, _> = lets.iter().map(|line| (line.name.span, line)).collect();
+    for entry in scope.take_lets() {
+        let line = lines.get(&entry.span);
         let value = line.map(|line| scope.value(&line.value)).unwrap_or(entry.typed.value);
         let typed = Let { name: entry.typed.name, value };
-        scope.lets.push(LetEntry { typed, ..entry });
+        scope.add_let(LetEntry { typed, ..entry });
     }
     scope.world.since(mark);
 }
 
 fn is_new_name(scope: &Scope<'_>, name: &ast::Name, word: &str) -> bool {
     let with = scope.withs.iter().find(|with| with.typed.name == name.value).map(|with| with.typed.span);
-    let entry = scope.lets.iter().find(|entry| entry.typed.name == name.value).map(|entry| entry.span);
+    let entry = scope.let_named(&name.value).map(|index| scope.lets[index].span);
     if let Some(first) = with.or(entry) {
         let message = format!("the name `{}` is given twice", name.value);
         let finding = Diagnostic::error(Code::DUPLICATE_NAME, name.span, message).and(first, "first here");

@@ -1,5 +1,7 @@
 //! Options of picklists: which a value can be, and whether a field has them.
 
+use std::collections::HashSet;
+
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::schema::{Field, FieldType, PicklistOption};
 use crate::source::Span;
@@ -74,21 +76,22 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The values that an expression chooses among.
+    /// The values that an expression chooses among. Each `let` is followed once, however often it is read.
     fn leaves<'e>(&'e self, value: &'e Expr) -> Vec<&'e Expr> {
-        match &value.kind {
-            ExprKind::If(_, then, otherwise) => {
-                let mut leaves = self.leaves(then);
-                leaves.extend(self.leaves(otherwise));
-                leaves
+        let (mut leaves, mut open, mut followed) = (Vec::new(), vec![value], HashSet::new());
+        while let Some(value) = open.pop() {
+            match &value.kind {
+                ExprKind::If(_, then, otherwise) => open.extend([&**otherwise, &**then]),
+                ExprKind::Call { function, args } if matches!(function.name, "first_present" | "default") => {
+                    open.extend(args.iter().rev());
+                }
+                ExprKind::List(items) => open.extend(items.iter().rev()),
+                ExprKind::Let(index) if followed.insert(*index) => open.push(&self.lets[*index].typed.value),
+                ExprKind::Let(_) => {}
+                _ => leaves.push(value),
             }
-            ExprKind::Call { function, args } if matches!(function.name, "first_present" | "default") => {
-                args.iter().flat_map(|arg| self.leaves(arg)).collect()
-            }
-            ExprKind::List(items) => items.iter().flat_map(|item| self.leaves(item)).collect(),
-            ExprKind::Let(index) => self.leaves(&self.lets[*index].typed.value),
-            _ => vec![value],
         }
+        leaves
     }
 
     fn check_leaf(&self, leaf: &Expr, object: &Obj<'a>, field: &Field) {
@@ -190,6 +193,6 @@ impl<'a> Scope<'a> {
 }
 
 fn missing(options: &[String], field: &Field) -> Vec<String> {
-    let known: std::collections::HashSet<_> = active(field).map(|option| option.value.as_str()).collect();
+    let known: HashSet<_> = active(field).map(|option| option.value.as_str()).collect();
     options.iter().filter(|option| !known.contains(option.as_str())).cloned().collect()
 }

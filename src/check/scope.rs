@@ -18,7 +18,7 @@ use super::world::{Obj, World, field_word};
 const HUBSPOT_ID: u32 = 20;
 
 /// Something that can be known to be present.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Place {
     Field(FieldUse),
     Let(usize),
@@ -45,18 +45,53 @@ pub(super) struct Scope<'a> {
     pub(super) source: Option<Obj<'a>>,
     pub(super) withs: Vec<WithEntry<'a>>,
     pub(super) lets: Vec<LetEntry>,
+    /// The `let`s so far by name.
+    let_index: HashMap<String, usize>,
     /// The names of all `let`s, for those that are read above their line.
     pub(super) let_lines: HashMap<String, Span>,
     /// Shared rules see the source's fields and its owner only.
     pub(super) shared: bool,
-    present: RefCell<Vec<Place>>,
+    present: RefCell<Known>,
+}
+
+/// What is known to be present: in the order of learning, and how often each was learned.
+#[derive(Default)]
+struct Known {
+    places: Vec<Place>,
+    counts: HashMap<Place, usize>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(world: &'a World<'a>, source: Option<Obj<'a>>) -> Self {
         let (withs, lets) = (Vec::new(), Vec::new());
         let present = RefCell::default();
-        Self { world, source, withs, lets, let_lines: HashMap::new(), shared: false, present }
+        Self {
+            world,
+            source,
+            withs,
+            lets,
+            let_index: HashMap::new(),
+            let_lines: HashMap::new(),
+            shared: false,
+            present,
+        }
+    }
+
+    /// The index of the `let` of a name, if it stands above.
+    pub(super) fn let_named(&self, name: &str) -> Option<usize> {
+        self.let_index.get(name).copied()
+    }
+
+    /// Adds a `let`.
+    pub(super) fn add_let(&mut self, entry: LetEntry) {
+        self.let_index.insert(entry.typed.name.clone(), self.lets.len());
+        self.lets.push(entry);
+    }
+
+    /// Takes all `let`s out, so that they can be typed again from the first on.
+    pub(super) fn take_lets(&mut self) -> Vec<LetEntry> {
+        self.let_index.clear();
+        std::mem::take(&mut self.lets)
     }
 
     /// Adds a finding.
@@ -66,28 +101,37 @@ impl<'a> Scope<'a> {
 
     /// What is known to be present, as a mark for [`Self::forget`].
     pub(super) fn known(&self) -> usize {
-        self.present.borrow().len()
+        self.present.borrow().places.len()
     }
 
     /// Learns that places are present.
     pub(super) fn learn(&self, places: impl IntoIterator<Item = Place>) {
-        self.present.borrow_mut().extend(places);
+        let mut known = self.present.borrow_mut();
+        for place in places {
+            *known.counts.entry(place.clone()).or_default() += 1;
+            known.places.push(place);
+        }
     }
 
     /// Forgets what was learned since a mark.
     pub(super) fn forget(&self, mark: usize) {
-        self.present.borrow_mut().truncate(mark);
+        let mut known = self.present.borrow_mut();
+        for place in known.places.split_off(mark) {
+            if let Some(count) = known.counts.get_mut(&place) {
+                *count -= 1;
+            }
+        }
     }
 
     fn is_present(&self, place: &Place) -> bool {
-        self.present.borrow().contains(place)
+        self.present.borrow().counts.get(place).is_some_and(|count| *count > 0)
     }
 
     /// A name or path in an expression.
     pub(super) fn path(&mut self, path: &ast::Path) -> Expr {
         let [first, rest @ ..] = path.parts.as_slice() else { return error(path.span) };
         if !self.shared {
-            if let Some(index) = self.lets.iter().position(|entry| entry.typed.name == first.value) {
+            if let Some(index) = self.let_named(&first.value) {
                 return self.let_use(index, path, rest);
             }
             if let Some(index) = self.withs.iter().position(|with| with.typed.name == first.value) {

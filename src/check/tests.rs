@@ -221,11 +221,11 @@ fn fixes_make_the_finding_go_away() {
     let mut fixes: Vec<_> = findings.iter().filter_map(|finding| finding.fix.clone()).collect();
     assert_eq!(fixes.len(), 4, "{findings:?}");
     fixes.sort_by_key(|fix| std::cmp::Reverse(fix.span.start));
-    let mut fixed = text.clone();
+    let mut corrected = text.clone();
     for fix in &fixes {
-        fixed.replace_range(fix.span.range(), &fix.replacement);
+        corrected.replace_range(fix.span.range(), &fix.replacement);
     }
-    let (project, findings, _) = run(&[("a.map", &fixed), ("b.map", OTHERS)]);
-    assert!(findings.is_empty(), "{findings:?}\n{fixed}");
+    let (project, findings, _) = run(&[("a.map", &corrected), ("b.map", OTHERS)]);
+    assert!(findings.is_empty(), "{findings:?}\n{corrected}");
     assert!(project.is_some());
 }

@@ -43,7 +43,8 @@ impl<'a> Scope<'a> {
             );
             return None;
         };
-        if let Some(entry) = self.lets.iter().find(|entry| entry.typed.name == name.value) {
+        if let Some(index) = self.let_named(&name.value) {
+            let entry = &self.lets[index];
             let message = format!("`{}` is a `let`, and a trigger watches a field", name.value);
             let finding =
                 Diagnostic::error(Code::BAD_PATH, name.span, message).and(entry.span, "defined here");

@@ -339,7 +339,7 @@ pub enum TemplatePart {
 }
 
 /// Which field of which record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldUse {
     /// Which record.
     pub of: RecordUse,

@@ -130,6 +130,11 @@ pub(super) fn condition_can_fail(kind: &ConditionKind) -> bool {
 impl Scope<'_> {
     /// Which expression makes a value blank, said as a path: "`mail` can be blank, because `email` can".
     pub(super) fn why_blank(&self, value: &Expr) -> String {
+        self.why_blank_within(value, true)
+    }
+
+    /// `follow` goes into a `let`, once: a chain of them can be as long as a file.
+    fn why_blank_within(&self, value: &Expr, follow: bool) -> String {
         let text = |value: &Expr| self.world.sources.slice(value.span).to_owned();
         match &value.kind {
             ExprKind::Literal(_) => "it is always blank".to_owned(),
@@ -137,24 +142,19 @@ impl Scope<'_> {
                 RecordUse::Source => format!("`{}` can be blank", field.field),
                 RecordUse::With(index) => self.why_absent(index, &field.field),
             },
-            ExprKind::Let(index) => {
-                let entry = &self.lets[*index].typed;
-                match self.why_blank(&entry.value) {
-                    why if entry.value.typed.blank => format!("`{}` can be blank: {why}", entry.name),
-                    _ => format!("`{}` can be blank", entry.name),
-                }
-            }
+            ExprKind::Let(index) if follow => self.why_let_blank(*index),
+            ExprKind::Let(index) => format!("`{}` can be blank", self.lets[*index].typed.name),
             ExprKind::Call { function, args } if function.takes_blank => {
                 let causes: Vec<_> = args.iter().map(text).map(|arg| format!("`{arg}`")).collect();
                 format!("{} can all be blank", causes.join(" and "))
             }
             ExprKind::Call { function, args } => match args.iter().find(|arg| arg.typed.blank) {
-                Some(arg) => self.why_blank(arg),
+                Some(arg) => self.why_blank_within(arg, follow),
                 None => format!("`{}` can give a blank", function.name),
             },
             ExprKind::Translate { picklist, value, .. } => {
                 if value.typed.blank {
-                    return self.why_blank(value);
+                    return self.why_blank_within(value, follow);
                 }
                 let name = self.world.picklists.get_index(*picklist).map_or("", |(name, _)| *name);
                 format!("the picklist `{name}` translates an option to `nothing`")
@@ -165,19 +165,34 @@ impl Scope<'_> {
                     _ => None,
                 });
                 holes
-                    .map(|hole| self.why_blank(hole))
+                    .map(|hole| self.why_blank_within(hole, follow))
                     .next()
                     .unwrap_or_else(|| "a hole can be blank".to_owned())
             }
             ExprKind::Arithmetic(left, _, right) => {
-                self.why_blank(if left.typed.blank { left } else { right })
+                self.why_blank_within(if left.typed.blank { left } else { right }, follow)
             }
             ExprKind::If(_, then, otherwise) => {
                 let (branch, word) = if then.typed.blank { (then, "then") } else { (otherwise, "else") };
-                format!("after `{word}`, {}", self.why_blank(branch))
+                format!("after `{word}`, {}", self.why_blank_within(branch, follow))
             }
             ExprKind::Lookup { object, .. } => format!("perhaps no `{object}` matches"),
             ExprKind::List(_) | ExprKind::Condition(_) => format!("`{}` can be blank", text(value)),
+        }
+    }
+
+    /// One step into a `let`: what it reads may be the last of a long chain.
+    fn why_let_blank(&self, index: usize) -> String {
+        let entry = &self.lets[index].typed;
+        let mut cause = &entry.value;
+        while let Some(inner) = blank_part(cause) {
+            cause = inner;
+        }
+        match &cause.kind {
+            ExprKind::Let(inner) => {
+                format!("`{}` can be blank: `{}` can be blank", entry.name, self.lets[*inner].typed.name)
+            }
+            _ => format!("`{}` can be blank: {}", entry.name, self.why_blank_within(cause, false)),
         }
     }
 
@@ -203,15 +218,34 @@ impl Scope<'_> {
         }
     }
 
+    fn why_let_fails(&self, mut index: usize) -> String {
+        loop {
+            let mut cause = &self.lets[index].typed.value;
+            while let Some(inner) = failing_part(cause) {
+                cause = inner;
+            }
+            match &cause.kind {
+                ExprKind::Let(inner) => index = *inner,
+                _ => return self.why_fails_within(cause, false).why,
+            }
+        }
+    }
+
     /// The step of a value that can fail, and why.
     pub(super) fn why_fails(&self, value: &Expr) -> FailingStep {
-        if let Some(inner) = failing_part(value) {
-            return self.why_fails(inner);
+        self.why_fails_within(value, true)
+    }
+
+    /// `follow` goes into a `let`, once, as for blanks.
+    fn why_fails_within(&self, value: &Expr, follow: bool) -> FailingStep {
+        let mut value = value;
+        while let Some(inner) = failing_part(value) {
+            value = inner;
         }
         let (step, why) = match &value.kind {
             ExprKind::Let(index) => {
-                let entry = &self.lets[*index].typed;
-                (format!("`{}`", entry.name), self.why_fails(&entry.value).why)
+                let why = if follow { self.why_let_fails(*index) } else { "can fail".to_owned() };
+                (format!("`{}`", self.lets[*index].typed.name), why)
             }
             ExprKind::Call { function, .. } => {
                 let why = function.failure.unwrap_or("a value does not convert");
@@ -230,12 +264,26 @@ impl Scope<'_> {
                 ("the division".to_owned(), "fails when the divisor is zero".to_owned())
             }
             ExprKind::If(condition, ..) | ExprKind::Condition(condition) => match failing_value(condition) {
-                Some(value) => return self.why_fails(value),
+                Some(value) => return self.why_fails_within(value, follow),
                 None => ("the condition".to_owned(), "fails when a value does not convert".to_owned()),
             },
             _ => ("this".to_owned(), "fails when a value does not convert".to_owned()),
         };
-        FailingStep { span: value.span, step, why }
+        let cure = match &value.kind {
+            ExprKind::Translate { .. } => Some("end the picklist with `otherwise -> …`"),
+            ExprKind::Lookup { .. } => Some("look up by a unique field"),
+            _ => None,
+        };
+        FailingStep { span: value.span, step, why, cure }
+    }
+}
+
+/// The part that makes a value blank, where a blank goes through.
+fn blank_part(value: &Expr) -> Option<&Expr> {
+    match &value.kind {
+        ExprKind::Call { function, args } if !function.takes_blank => args.iter().find(|arg| arg.typed.blank),
+        ExprKind::Translate { value, .. } => Some(&**value).filter(|value| value.typed.blank),
+        _ => None,
     }
 }
 
@@ -246,6 +294,8 @@ pub(super) struct FailingStep {
     pub(super) step: String,
     /// When: "fails when …".
     pub(super) why: String,
+    /// How to make it not fail.
+    pub(super) cure: Option<&'static str>,
 }
 
 /// The part of a value that fails before the value itself can.

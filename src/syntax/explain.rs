@@ -25,6 +25,9 @@ pub(crate) struct Statement<'t> {
     pub(crate) kind: BlockKind,
 }
 
+/// What stands only in conditions.
+const CONDITION_TOKENS: &[&str] = &["=", "!=", "<", "<=", ">", ">=", "is", "in", "not", "and", "or"];
+
 /// The items, for did-you-mean and for help.
 const ITEMS: &[&str] = &["mapping", "sync", "fields", "picklist", "order", "test"];
 
@@ -46,10 +49,10 @@ pub(crate) fn explain(statement: &Statement<'_>, at: usize, rules: &[Rule]) -> D
     let rest = &statement.text[at..];
     let found = first_token(rest);
     let here = Here { statement, at, found, rules, span: statement.span(at, at + found.len()) };
-    here.unknown_statement()
+    here.text_needed()
+        .or_else(|| here.unknown_statement())
         .or_else(|| here.arrow())
         .or_else(|| here.condition_in_when())
-        .or_else(|| here.text_needed())
         .or_else(|| here.hole_in_fixed_text())
         .or_else(|| here.misspelled())
         .or_else(|| here.reserved())
@@ -90,6 +93,7 @@ impl Here<'_, '_> {
         let (block, known): (&str, &[&str]) = match self.statement.kind {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
+            BlockKind::Picklist => ("a `picklist`", &["from", "to", "otherwise", "\"A\" -> \"B\""]),
             BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "expect"]),
             _ => return None,
         };
@@ -99,6 +103,11 @@ impl Here<'_, '_> {
         let word = shape::first_word(self.statement.text);
         if word.is_empty() {
             return None;
+        }
+        if matches!(word, "match" | "fields") {
+            let end = self.statement.span(self.statement.text.len(), self.statement.text.len());
+            let finding = Diagnostic::error(Code::SYNTAX_BLOCK, end, "expected `{`");
+            return Some(finding.help(format!("write `{word} {{` and close it with `}}`")));
         }
         let finding = self.error(format!("`{word}` does not begin a statement of {block}"));
         let rest = self.statement.text[word.len()..].trim_start();
@@ -159,11 +168,7 @@ impl Here<'_, '_> {
     /// `when email is present`: an event was expected, and a condition is written.
     fn condition_in_when(&self) -> Option<Diagnostic> {
         let is_when = shape::first_word(self.statement.text) == "when";
-        let condition = matches!(
-            self.found,
-            "=" | "!=" | "<" | "<=" | ">" | ">=" | "is" | "in" | "not" | "and" | "or" | "|"
-        );
-        if !is_when || !condition {
+        if !is_when || !CONDITION_TOKENS.contains(&self.found) {
             return None;
         }
         let condition = self.statement.text["when".len()..].trim();
@@ -310,6 +315,28 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::object_field]) && self.found.matches('.').count() == 1 {
             return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
         }
+        if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
+            return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
+        }
+        let ends = self.expects(&[Rule::EOI]);
+        match (self.statement.kind, self.found) {
+            (_, ")" | "]") if ends => {
+                let message = format!("this `{}` closes nothing", self.found);
+                return self.error(message).help("delete it, or write the bracket that it closes");
+            }
+            (BlockKind::Match, "or") if ends => return finding.help("each rung stands on a line of its own"),
+            (
+                BlockKind::Rules
+                | BlockKind::Shared
+                | BlockKind::SyncRules
+                | BlockKind::Mapping
+                | BlockKind::Sync,
+                symbol,
+            ) if ends && CONDITION_TOKENS.contains(&symbol) => {
+                return finding.help("a condition stands after `if`, after `only if` or in parentheses");
+            }
+            _ => {}
+        }
         match (self.statement.kind, self.at) {
             (BlockKind::Rules | BlockKind::Shared, 0) => finding.help("a rule is written `Email <- email`"),
             (BlockKind::SyncRules, 0) => finding.help("a rule is written `name <-> Name`"),
@@ -317,13 +344,19 @@ impl Here<'_, '_> {
                 finding.help("a rung is written `key FIELD = VALUE` or `or FIELD = VALUE`")
             }
             (BlockKind::Picklist, 0) => finding.help("a translation is written `\"A\" -> \"B\"`"),
-            _ if self.found.is_empty() || !self.expects(&[Rule::EOI]) => finding,
-            _ => finding.help("a statement stands on a line of its own"),
+            _ if !ends
+                || shape::first_word(self.found).is_empty()
+                || self.statement.kind == BlockKind::File =>
+            {
+                finding
+            }
+            _ => finding.help("each statement stands on a line of its own"),
         }
     }
 
     fn message(&self) -> String {
         let found = match self.found {
+            "" if self.statement.kind == BlockKind::File => "`{`".to_owned(),
             "" => "the end of the line".to_owned(),
             found => quote(found),
         };
