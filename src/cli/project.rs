@@ -98,7 +98,9 @@ pub(super) fn read_map(path: &Path) -> Result<String, String> {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(_)) => Err("the file is not UTF-8".to_owned()),
         Err(ReadError::Io(error)) => Err(error.to_string()),
-        Err(ReadError::TooLarge { size, limit }) => Err(format!("it has {size} bytes, and at most {limit} are read")),
+        Err(ReadError::TooLarge { size, limit }) => {
+            Err(format!("it has {size} bytes, and at most {limit} are read"))
+        }
     }
 }
 

@@ -9,6 +9,8 @@
 
 mod effect;
 mod expression;
+#[cfg(test)]
+mod hostile;
 mod ladder;
 mod offline;
 mod outcome;

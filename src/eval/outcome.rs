@@ -207,8 +207,7 @@ mod tests {
         Lead { outcomes, beside: KNOWN, fields, ..LEAD }
     }
 
-    const ADOPT: &str =
-        "on none create\n on converted then known\n on duplicate adopt\n on rejected park";
+    const ADOPT: &str = "on none create\n on converted then known\n on duplicate adopt\n on rejected park";
     const DROP: &str =
         "on none create\n on converted then known\n on duplicate park \"a double\"\n on rejected drop field";
     const ALLOW: &str = "on none create\n on converted then known\n on duplicate allow\n on rejected park";
