@@ -24,6 +24,7 @@ pub mod config;
 pub mod crm;
 pub mod diagnostic;
 pub mod eval;
+pub mod format;
 pub mod functions;
 pub mod ingress;
 pub mod plan;

@@ -29,6 +29,8 @@ pub(super) enum Command {
     },
     /// Prove the mappings against both schema snapshots
     Check(CheckArgs),
+    /// Bring the mappings into their canonical form
+    Fmt(FmtArgs),
     /// Turn source records (NDJSON) into target field values (NDJSON), without any CRM
     Eval(EvalArgs),
     /// Show what a run would write for one record, field by field, old and new; writes nothing
@@ -76,6 +78,17 @@ pub(super) struct CheckArgs {
     /// Let a warning fail the check.
     #[arg(long)]
     pub(super) deny_warnings: bool,
+}
+
+/// Arguments of `fmt`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct FmtArgs {
+    /// These files; all of the project without any.
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Change nothing; say which files are not in canonical form.
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 /// How findings are printed.

@@ -26,9 +26,9 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> 
     };
     match options.format {
         Format::Human => output.findings(&project.sources, &findings),
-        Format::Json => output.result(&diagnostic::json(&project.sources, &findings).to_string()),
-        Format::Sarif => output.result(&diagnostic::sarif(&project.sources, &findings).to_string()),
-        Format::Github => output.result(diagnostic::github(&project.sources, &findings).trim_end()),
+        Format::Json => Output::result(&diagnostic::json(&project.sources, &findings).to_string()),
+        Format::Sarif => Output::result(&diagnostic::sarif(&project.sources, &findings).to_string()),
+        Format::Github => Output::result(diagnostic::github(&project.sources, &findings).trim_end()),
     }
     let mappings = project.checked.as_ref().map(|checked| checked.mappings.len());
     match mappings {

@@ -38,7 +38,7 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
             }
         },
     };
-    if !mapping.lookups.is_empty() || mapping.related.iter().any(|related| !related.reads.is_empty()) {
+    if !mapping.lookups.is_empty() || mapping.related.iter().any(|related| related.need.is_some()) {
         output.note("eval reaches no CRM: look-ups and related records are blank");
     }
     let stdout = BufWriter::new(std::io::stdout().lock());

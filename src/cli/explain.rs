@@ -16,7 +16,7 @@ pub(super) fn explain(code: &str, output: Output) -> Exit {
         ));
         return Exit::Usage;
     };
-    output.result(&format!("{}: {}\n\n{}", page.code, page.title, page.text.trim()));
+    Output::result(&format!("{}: {}\n\n{}", page.code, page.title, page.text.trim()));
     Exit::Fine
 }
 
@@ -26,9 +26,9 @@ pub(super) fn functions(name: Option<&str>, output: Output) -> Exit {
         for function in functions::all() {
             if family != Some(function.family) {
                 family = Some(function.family);
-                output.result(&format!("{}:", function.family.title()));
+                Output::result(&format!("{}:", function.family.title()));
             }
-            output.result(&format!("  {}", function.signature));
+            Output::result(&format!("  {}", function.signature));
         }
         return Exit::Fine;
     };
@@ -40,18 +40,18 @@ pub(super) fn functions(name: Option<&str>, output: Output) -> Exit {
         ));
         return Exit::Usage;
     };
-    output.result(&page(function));
+    Output::result(&page(function));
     Exit::Fine
 }
 
 fn page(function: &Function) -> String {
     let mut page = format!("{}\n\n{}\n", function.signature, function.doc);
     match function.failure {
-        Some(failure) => page.push_str(&format!("\nfails: {failure}\n")),
+        Some(failure) => page.extend(["\nfails: ", failure, "\n"]),
         None => page.push_str("\nnever fails\n"),
     }
     for example in function.examples {
-        page.push_str(&format!("\n  {}  gives  {}", example.expression, example.result));
+        page.extend(["\n  ", example.expression, "  gives  ", example.result]);
     }
     page
 }

@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod eval;
 mod explain;
+mod fmt;
 mod init;
 mod output;
 mod parked;
@@ -59,6 +60,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
     match &args.command {
         Command::Init { dir } => init::run(dir.as_deref(), output),
         Command::Check(options) => check::run(project, options, output),
+        Command::Fmt(options) => fmt::run(project, options, output),
         Command::Eval(options) => eval::run(project, options, output),
         Command::Explain { code } => explain::explain(code, output),
         Command::Functions { name } => explain::functions(name.as_deref(), output),

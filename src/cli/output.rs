@@ -20,7 +20,7 @@ impl Output {
     }
 
     /// A line of results. A closed pipe (`| head`) is no error: the reader has what it wanted.
-    pub(super) fn result(self, line: &str) {
+    pub(super) fn result(line: &str) {
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 

@@ -38,17 +38,19 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
         ParkedAction::List { json } => {
             let records = store.parked().await?;
             if *json {
-                output.result(&serde_json::Value::from_iter(records.iter().map(as_json)).to_string());
+                Output::result(&records.iter().map(as_json).collect::<serde_json::Value>().to_string());
             } else if records.is_empty() {
                 output.note("nothing is parked");
             } else {
-                records.iter().for_each(|record| output.result(&line(record)));
+                for record in &records {
+                    Output::result(&line(record));
+                }
             }
             Exit::Fine
         }
         ParkedAction::Show { id } => match store.parked_record(ParkedId(*id)).await? {
             Some(record) => {
-                show(&record, output);
+                show(&record);
                 Exit::Fine
             }
             None => none(*id),
@@ -77,7 +79,7 @@ fn line(record: &ParkedRecord) -> String {
     format!("{}  {}  {}  {}{at}", record.id, record.key, record.mapping, record.reason.reason)
 }
 
-fn show(record: &ParkedRecord, output: Output) {
+fn show(record: &ParkedRecord) {
     let reason = &record.reason;
     let state = match record.state {
         ParkState::Open => "waits for a person",
@@ -96,7 +98,7 @@ fn show(record: &ParkedRecord, output: Output) {
     ];
     for (name, fact) in facts {
         if let Some(fact) = fact {
-            output.result(&format!("{name}: {fact}"));
+            Output::result(&format!("{name}: {fact}"));
         }
     }
 }

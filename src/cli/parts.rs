@@ -33,6 +33,10 @@ pub(super) fn now() -> DateTime<Utc> {
 }
 
 /// A random number from 0 to 1, for jitter.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where randomness begins, and is handed down"
+)]
 fn jitter() -> f64 {
     rand::random()
 }
@@ -154,7 +158,7 @@ fn auth(auth: &config::SalesforceAuth, root: &Path) -> Result<SalesforceAuth, St
                     PrivateKey::Pem(pem) => pem,
                     PrivateKey::File(file) => key_file(&root.join(file))?,
                 },
-                audience: audience.map(|url| url.to_string()),
+                audience,
             }
         }
     })

@@ -83,6 +83,25 @@ pub(super) fn load(root: &Path) -> Project {
     project
 }
 
+/// The names of a project's `.map` files, relative to its folder.
+pub(super) fn map_files(root: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    collect(root, root, &mut names, &mut Reader::default());
+    names.retain(|name| name.strip_suffix(".map").is_some());
+    names.sort();
+    names
+}
+
+/// The text of a `.map` file, or why it cannot be had.
+pub(super) fn read_map(path: &Path) -> Result<String, String> {
+    match read_file(path, MAX_MAP_BYTES).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err("the file is not UTF-8".to_owned()),
+        Err(ReadError::Io(error)) => Err(error.to_string()),
+        Err(ReadError::TooLarge { size, limit }) => Err(format!("it has {size} bytes, and at most {limit} are read")),
+    }
+}
+
 /// Reads and checks the project that ships with the program.
 pub(super) fn shipped() -> Project {
     let mut files = Vec::new();
@@ -236,7 +255,7 @@ impl Reader {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.into_bytes();
         let byte = bytes[good];
-        let line = 1 + bytes[..good].iter().filter(|byte| **byte == b'\n').count();
+        let line = String::from_utf8_lossy(&bytes[..good]).split('\n').count();
         let end = bytes[good..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| good + end);
         let shown = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let message = format!("the file is not UTF-8: byte {} on line {line} is 0x{byte:02x}", good + 1);

@@ -53,38 +53,38 @@ async fn try_run(
             match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
                 Preview::WouldWrite(planned) => {
                     if options.json {
-                        output.result(&json!({"would": "write", "write": planned}).to_string());
+                        Output::result(&json!({"would": "write", "write": planned}).to_string());
                     } else {
-                        show_planned(&planned, output);
+                        show_planned(&planned);
                     }
                     Ok(Exit::Fine)
                 }
-                Preview::WouldFinish(finished) => Ok(show(&finished, options.json, output)),
+                Preview::WouldFinish(finished) => Ok(show(&finished, options.json)),
             }
         }
         Mode::Write => {
             let finished =
                 runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
-            Ok(show(&finished, options.json, output))
+            Ok(show(&finished, options.json))
         }
     }
 }
 
-fn show_planned(planned: &PlannedWrite, output: Output) {
+fn show_planned(planned: &PlannedWrite) {
     let object = &planned.request.object;
     let target = match &planned.request.target {
         WriteTarget::Create => format!("would create a {object}"),
         WriteTarget::Update { id } => format!("would update {object} {id}"),
         WriteTarget::Upsert { key, value } => format!("would create a {object} with {key} = {value}"),
     };
-    output.result(&format!("`{}` {target}:", planned.mapping));
-    show_changes(&planned.changes, output);
+    Output::result(&format!("`{}` {target}:", planned.mapping));
+    show_changes(&planned.changes);
 }
 
 /// The fields as a table: field, old → new or why it is kept, the rule's line.
-pub(super) fn show_changes(changes: &[FieldChange], output: Output) {
+pub(super) fn show_changes(changes: &[FieldChange]) {
     for line in table(changes) {
-        output.result(&line);
+        Output::result(&line);
     }
 }
 
@@ -117,51 +117,51 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn show(finished: &Finished, as_json: bool, output: Output) -> Exit {
+fn show(finished: &Finished, as_json: bool) -> Exit {
     let exit = match &finished.verdict {
         Verdict::Parked(_) | Verdict::SourceGone => Exit::Findings,
         _ => Exit::Fine,
     };
     if as_json {
-        output.result(&json!({"finished": finished}).to_string());
+        Output::result(&json!({"finished": finished}).to_string());
         return exit;
     }
     for step in &finished.path {
-        output.result(step);
+        Output::result(step);
     }
     let at =
         |at: &Option<crate::source::Location>| at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
     let mapping = &finished.mapping;
     match &finished.verdict {
         Verdict::Written { object, id, created, changes } => {
-            output.result(&format!(
+            Output::result(&format!(
                 "`{mapping}` {} {object} {id}:",
                 if *created { "created" } else { "updated" }
             ));
-            show_changes(changes, output);
+            show_changes(changes);
         }
         Verdict::Unchanged { object, id } => {
-            output.result(&format!("`{mapping}`: {object} {id} is already as it should be"))
+            Output::result(&format!("`{mapping}`: {object} {id} is already as it should be"));
         }
         Verdict::Skipped { reason, at: place } => {
-            output.result(&format!("`{mapping}` skips it: {reason}{}", at(place)))
+            Output::result(&format!("`{mapping}` skips it: {reason}{}", at(place)));
         }
         Verdict::Waiting { reason, fields, at: place } => {
-            output.result(&format!(
+            Output::result(&format!(
                 "`{mapping}` waits for a change of {}: {reason}{}",
                 fields.join(", "),
                 at(place)
             ));
         }
-        Verdict::Parked(park) => show_park(mapping, park, output),
-        Verdict::SourceGone => output.result(&format!("`{mapping}`: there is no such source record")),
+        Verdict::Parked(park) => show_park(mapping, park),
+        Verdict::SourceGone => Output::result(&format!("`{mapping}`: there is no such source record")),
     }
     exit
 }
 
 /// Why a record is parked, a fact a line.
-pub(super) fn show_park(mapping: &str, park: &Park, output: Output) {
-    output.result(&format!("`{mapping}` parks it: {}", park.reason));
+pub(super) fn show_park(mapping: &str, park: &Park) {
+    Output::result(&format!("`{mapping}` parks it: {}", park.reason));
     let facts = [
         ("field", park.field.clone()),
         ("the CRM said", park.answer.clone()),
@@ -170,7 +170,7 @@ pub(super) fn show_park(mapping: &str, park: &Park, output: Output) {
     ];
     for (name, fact) in facts {
         if let Some(fact) = fact {
-            output.result(&format!("  {name}: {fact}"));
+            Output::result(&format!("  {name}: {fact}"));
         }
     }
 }

@@ -97,14 +97,14 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
                 "client_secret": client_secret,
             },
         });
-        return output.result(&facts.to_string());
+        return Output::result(&facts.to_string());
     }
-    output.result(&format!("HubSpot     {}", servers.hubspot.base_url()));
-    output.result(&format!("  portal         {}", hubspot.portal_id));
-    output.result(&format!("  token          {token}"));
-    output.result(&format!("  client secret  {}", hubspot.app_secret));
-    output.result(&format!("Salesforce  {}", servers.salesforce.base_url()));
-    output.result(&format!("  client id      {client_id}"));
-    output.result(&format!("  client secret  {client_secret}"));
+    Output::result(&format!("HubSpot     {}", servers.hubspot.base_url()));
+    Output::result(&format!("  portal         {}", hubspot.portal_id));
+    Output::result(&format!("  token          {token}"));
+    Output::result(&format!("  client secret  {}", hubspot.app_secret));
+    Output::result(&format!("Salesforce  {}", servers.salesforce.base_url()));
+    Output::result(&format!("  client id      {client_id}"));
+    Output::result(&format!("  client secret  {client_secret}"));
     output.note("ctrl-c stops both; what they hold is forgotten");
 }

@@ -35,6 +35,9 @@ pub enum Answer {
     Found(Vec<Vec<Record>>),
     /// What became of the write.
     Written(WriteAnswer),
+    /// The write was not sent: another run has meanwhile written the record that it is about, or one that its look-ups
+    /// would find now. The run looks again.
+    LookAgain,
 }
 
 /// A write and where each of its values comes from.
@@ -44,6 +47,10 @@ pub struct PlannedWrite {
     pub mapping: String,
     /// The write. Fields whose value is already there are left out.
     pub request: WriteRequest,
+    /// The look-ups of the target that found nothing, where a new record relies on them: of two runs that rely on the
+    /// same one, the second must look again.
+    #[serde(skip)]
+    pub relies_on: Vec<FindRequest>,
     /// Every field that a rule spoke about, in rule order: changed, kept and why.
     pub changes: Vec<FieldChange>,
 }

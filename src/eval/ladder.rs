@@ -1,6 +1,8 @@
 //! The match ladder: the key, the rungs, and what becomes of the record found.
 
-use crate::plan::{Key, Lookup, Mapping, OutcomeAction, Situation, Test, TestOp};
+use std::collections::BTreeSet;
+
+use crate::plan::{Key, Lookup, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp};
 use crate::source::Location;
 use crate::syntax::ast::{CompareOp, Presence};
 use crate::types::{
@@ -107,8 +109,10 @@ impl Run {
     pub(super) fn key_found(&mut self, mapping: &Mapping, mut records: Vec<Record>) -> Effect {
         match records.len() {
             0 => self.rung(mapping, 0),
-            1 => self.found(mapping, records.remove(0), None),
-            _ => self.many(mapping, records, mapping.key.as_ref().map(|key| key.at.clone())),
+            // It holds the key by the CRM's own comparison, which may ignore case, so it is nobody else's.
+            1 if !is_converted(mapping, &records[0]) => self.take(mapping, records.remove(0)),
+            1 => self.converted(mapping, &records[0]),
+            _ => self.many(mapping, records, None),
         }
     }
 
@@ -138,18 +142,10 @@ impl Run {
 
     pub(super) fn rung_found(&mut self, mapping: &Mapping, index: usize, mut records: Vec<Record>) -> Effect {
         let rung = &mapping.rungs[index];
-        match (records.len(), &rung.then) {
-            (0, _) => self.rung(mapping, index + 1),
-            (1, Some(then)) => {
-                let record = records.remove(0);
-                self.hand_over(
-                    then,
-                    Some(record.id),
-                    &format!("a {} matches ({})", rung.object.name, rung.at),
-                )
-            }
-            (1, None) => self.found(mapping, records.remove(0), Some(&rung.at)),
-            _ => self.many(mapping, records, Some(rung.at.clone())),
+        match records.len() {
+            0 => self.rung(mapping, index + 1),
+            1 => self.rung_decides(mapping, records.remove(0), Some(rung)),
+            _ => self.many(mapping, records, Some(rung)),
         }
     }
 
@@ -158,7 +154,7 @@ impl Run {
         let at = outcome.map(|outcome| outcome.at.clone());
         let reason = format!("no {} matches", mapping.target.name);
         match outcome.map(|outcome| &outcome.action) {
-            Some(OutcomeAction::Create) | None => self.look_up_for_write(mapping),
+            Some(OutcomeAction::Create) | None => self.read_related(mapping, 0, Need::Rules),
             Some(OutcomeAction::Park(said)) => {
                 self.park(Park { at, ..Park::because(said.clone().unwrap_or(reason)) })
             }
@@ -166,12 +162,8 @@ impl Run {
         }
     }
 
-    pub(super) fn many(
-        &mut self,
-        mapping: &Mapping,
-        mut records: Vec<Record>,
-        found_at: Option<Location>,
-    ) -> Effect {
+    /// Several records match the key (`None`) or a rung.
+    fn many(&mut self, mapping: &Mapping, mut records: Vec<Record>, rung: Option<&Rung>) -> Effect {
         let outcome = mapping.outcome(Situation::Many);
         let pick = match outcome.map(|outcome| &outcome.action) {
             Some(OutcomeAction::Oldest) => Some(0),
@@ -180,16 +172,12 @@ impl Run {
         };
         if let Some(pick) = pick {
             let record = records.swap_remove(pick);
-            return if record.object == mapping.target {
-                self.found(mapping, record, found_at.as_ref())
-            } else {
-                self.hand_over_object(mapping, record)
-            };
+            return self.rung_decides(mapping, record, rung);
         }
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         let reason = match outcome.map(|outcome| &outcome.action) {
             Some(OutcomeAction::Park(Some(said))) => said.clone(),
-            _ => format!("several {} records match", mapping.target.name),
+            _ => format!("several {} records match", rung.map_or(&mapping.target, |rung| &rung.object).name),
         };
         let help = format!("merge or correct them in the CRM, then retry: {}", ids.join(", "));
         self.park(Park {
@@ -199,6 +187,17 @@ impl Run {
         })
     }
 
+    /// One record is the one: this mapping's, or that of the mapping to which its rung hands over.
+    fn rung_decides(&mut self, mapping: &Mapping, record: Record, rung: Option<&Rung>) -> Effect {
+        match rung.and_then(|rung| Some((rung, rung.then.as_ref()?))) {
+            Some((rung, then)) => {
+                let why = format!("a {} matches ({})", rung.object.name, rung.at);
+                self.hand_over(then, Some(record.id), &why)
+            }
+            None => self.found(mapping, record, rung.map(|rung| &rung.at)),
+        }
+    }
+
     /// Takes the record that a look-up found, unless it is converted or belongs to another source record.
     pub(super) fn found(
         &mut self,
@@ -206,7 +205,7 @@ impl Run {
         record: Record,
         adopted_at: Option<&Location>,
     ) -> Effect {
-        if mapping.convertible && matches!(raw(&record, "IsConverted"), Raw::Boolean(true)) {
+        if is_converted(mapping, &record) {
             return self.converted(mapping, &record);
         }
         if let Some(key) = &mapping.key {
@@ -223,8 +222,7 @@ impl Run {
                 }
             }
         }
-        self.target = Some(record);
-        self.look_up_for_write(mapping)
+        self.take(mapping, record)
     }
 
     /// The record found holds another key. `None` means: take it all the same.
@@ -271,19 +269,40 @@ impl Run {
         }
     }
 
-    /// Makes the look-ups of the rules that apply, then writes.
-    fn look_up_for_write(&mut self, mapping: &Mapping) -> Effect {
-        let existing = self.target.as_ref();
-        let mut wanted: Vec<usize> = Vec::new();
-        for rule in mapping.rules.iter().filter(|rule| super::rules::kept(mapping, rule, existing).is_none())
-        {
-            wanted.extend(
-                rule.lookups.iter().filter(|index| !wanted.contains(index)).copied().collect::<Vec<_>>(),
-            );
-        }
-        wanted.sort_unstable();
-        self.look_up(mapping, wanted, Next::Write)
+    /// Goes on to the rules with a record to update; what was read of related records and look-ups stays.
+    fn take(&mut self, mapping: &Mapping, record: Record) -> Effect {
+        self.target = Some(record);
+        self.read_related(mapping, 0, Need::Rules)
     }
+
+    /// The rules that are not left out whatever their value would be.
+    pub(super) fn applying<'m>(&self, mapping: &'m Mapping) -> impl Iterator<Item = &'m Rule> {
+        let existing = self.target.as_ref();
+        mapping.rules.iter().filter(move |rule| super::rules::kept(mapping, rule, existing).is_none())
+    }
+
+    /// Makes the look-ups of the rules that apply, then writes.
+    pub(super) fn look_up_for_write(&mut self, mapping: &Mapping) -> Effect {
+        let wanted: BTreeSet<usize> =
+            self.applying(mapping).flat_map(|rule| rule.lookups.iter().copied()).collect();
+        self.look_up(mapping, wanted.into_iter().collect(), Next::Write)
+    }
+
+    /// The look-ups of the target that found nothing, on which a new record relies.
+    pub(super) fn relied_on(&self, mapping: &Mapping) -> Vec<FindRequest> {
+        let own = mapping.rungs.iter().filter(|rung| rung.object == mapping.target);
+        own.filter_map(|rung| match self.with_frame(mapping, |frame| filters(frame, &rung.tests)) {
+            Ok(Tests::Filters(filters)) => {
+                Some(FindRequest { object: rung.object.clone(), filters, fields: Vec::new(), limit: 1 })
+            }
+            Ok(Tests::Blank) | Err(_) => None,
+        })
+        .collect()
+    }
+}
+
+fn is_converted(mapping: &Mapping, record: &Record) -> bool {
+    mapping.convertible && matches!(raw(record, "IsConverted"), Raw::Boolean(true))
 }
 
 /// A target field's value as it was read.

@@ -1,7 +1,7 @@
 //! What a write's answer leads to.
 
 use crate::plan::{Mapping, OutcomeAction, Situation};
-use crate::types::{FieldError, MatchedRecord, Record, WriteAnswer};
+use crate::types::{FieldError, MatchedRecord, Record, WriteAnswer, WriteTarget};
 
 use super::effect::{Effect, Park, PlannedWrite, Verdict};
 use super::ladder::target_read;
@@ -124,10 +124,8 @@ impl Run {
                 self.state = State::Adopt;
                 Effect::Read(target_read(mapping, record.id))
             }
-            _ => self.park(Park {
-                answer: Some(message),
-                ..Park::because(format!("the {} is converted", mapping.target.name))
-            }),
+            // The upsert met a record that the look-up had not found yet.
+            _ => self.again(mapping, format!("the {} is converted", mapping.target.name), message),
         }
     }
 
@@ -142,17 +140,14 @@ impl Run {
 
     fn rejected(&mut self, mapping: &Mapping, planned: PlannedWrite, errors: Vec<FieldError>) -> Effect {
         let outcome = mapping.outcome(Situation::Rejected);
-        let blamed: Vec<(String, String)> = errors
-            .iter()
-            .flat_map(|error| error.fields.iter().map(|field| (field.clone(), error.message.clone())))
-            .filter(|(field, _)| planned.request.fields.iter().any(|(sent, _)| sent == field))
-            .collect();
+        let blamed = blamed(&planned, &errors);
         let dropping = outcome.is_some_and(|outcome| outcome.action == OutcomeAction::DropField);
-        if dropping && !blamed.is_empty() && blamed.len() < planned.request.fields.len() {
+        let vital = blamed.iter().find(|(field, _)| vital(mapping, &planned, field));
+        if dropping && vital.is_none() && !blamed.is_empty() && blamed.len() < planned.request.fields.len() {
             self.dropped.extend(blamed);
             return self.write(mapping);
         }
-        let field = blamed.first().map(|(field, _)| field.clone());
+        let field = vital.or(blamed.first()).map(|(field, _)| field.clone());
         let rule =
             field.as_ref().and_then(|field| planned.changes.iter().find(|change| change.field == *field));
         let reason = match outcome.map(|outcome| &outcome.action) {
@@ -172,4 +167,24 @@ impl Run {
         let at = rule.map(|change| change.at.clone()).or_else(|| outcome.map(|outcome| outcome.at.clone()));
         self.park(Park { reason, field, answer: Some(answer.join("; ")), help, at })
     }
+}
+
+/// The fields sent that a refusal names, each once, with what was said.
+fn blamed(planned: &PlannedWrite, errors: &[FieldError]) -> Vec<(String, String)> {
+    let named = errors.iter().flat_map(|error| error.fields.iter().map(move |field| (field, &error.message)));
+    let mut blamed: Vec<(String, String)> = Vec::new();
+    for (field, message) in named {
+        let sent = planned.request.fields.iter().any(|(sent, _)| sent == field);
+        if sent && blamed.iter().all(|(known, _)| known != field) {
+            blamed.push((field.clone(), message.clone()));
+        }
+    }
+    blamed
+}
+
+/// Whether a write without a field would be another write: without its key, or a new record without what it needs.
+fn vital(mapping: &Mapping, planned: &PlannedWrite, field: &str) -> bool {
+    let creates = !matches!(planned.request.target, WriteTarget::Update { .. });
+    mapping.key.as_ref().is_some_and(|key| key.field == field)
+        || creates && mapping.rules.iter().any(|rule| rule.field == field && rule.required)
 }

@@ -17,9 +17,14 @@ pub(super) fn kept(mapping: &Mapping, rule: &Rule, existing: Option<&Record>) ->
             Ok(Value::Blank) => None,
             _ => Some("the target is not blank".to_owned()),
         },
-        (WhenWritten::Sticky(stays), Some(record)) => (old_value(mapping, record, &rule.field).ok()
-            == Some(Value::Boolean(*stays)))
-        .then(|| format!("once {stays} stays {stays}")),
+        // What cannot be read may be the consent that must not be lost.
+        (WhenWritten::Sticky(stays), Some(record)) => match old_value(mapping, record, &rule.field) {
+            Ok(old) => (old == Value::Boolean(*stays)).then(|| format!("once {stays} stays {stays}")),
+            Err(failure) => Some(failure.message),
+        },
+        (WhenWritten::AdvanceOnly(_), Some(record)) => {
+            old_value(mapping, record, &rule.field).err().map(|failure| failure.message)
+        }
         _ => None,
     }
 }
@@ -75,7 +80,8 @@ impl Run {
             allow_duplicates: self.allow_duplicates,
             assignment_rule: if creates { mapping.assignment_rule.clone() } else { None },
         };
-        let planned = PlannedWrite { mapping: mapping.name.clone(), request, changes };
+        let relies_on = if creates { self.relied_on(mapping) } else { Vec::new() };
+        let planned = PlannedWrite { mapping: mapping.name.clone(), request, relies_on, changes };
         self.state = State::Write(Box::new(planned.clone()));
         Effect::Write(planned)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::plan::{GuardElse, Mapping, Plan, Trigger, WithKind};
+use crate::plan::{GuardElse, Mapping, Need, Plan, Trigger, WithKind};
 use crate::source::Location;
 use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
 
@@ -19,7 +19,8 @@ pub struct Run {
     pub(super) record: String,
     if_became: bool,
     source: Option<Record>,
-    related: Vec<Option<Record>>,
+    /// The related records; `None` where none was read yet, the inner `None` where there is none.
+    related: Vec<Option<Option<Record>>>,
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
     /// The target record that was handed over, by id.
     handed: Option<String>,
@@ -39,8 +40,8 @@ pub struct Run {
 pub(super) enum State {
     Begin,
     Source,
-    RelatedIds { index: usize, phase: Phase },
-    Related { index: usize, phase: Phase },
+    RelatedIds { index: usize, need: Need },
+    Related { index: usize, need: Need },
     Lookups { asked: Vec<usize>, wanted: Vec<usize>, then: Next },
     Handed,
     Key,
@@ -48,15 +49,6 @@ pub(super) enum State {
     Adopt,
     Write(Box<PlannedWrite>),
     Over,
-}
-
-/// Which related records are being read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Those that a guard needs.
-    Early,
-    /// The others.
-    Late,
 }
 
 /// What follows a set of look-ups.
@@ -120,14 +112,16 @@ impl Run {
                 })
             }
             (State::Source, Some(Answer::Records(records))) => self.source_read(mapping, records),
-            (State::RelatedIds { index, phase }, Some(Answer::Associated(ids))) => {
-                self.related_ids(mapping, index, phase, &ids)
+            (State::RelatedIds { index, need }, Some(Answer::Associated(ids))) => {
+                self.related_ids(mapping, index, need, &ids)
             }
-            (State::Related { index, phase }, Some(Answer::Records(records))) => {
-                self.related[index] = records.into_iter().next();
-                self.read_related(mapping, index + 1, phase)
+            (State::Related { index, need }, Some(Answer::Records(records))) => {
+                self.related[index] = Some(records.into_iter().next());
+                self.read_related(mapping, index + 1, need)
             }
-            (State::Lookups { asked, wanted, then }, Some(Answer::Found(found))) => {
+            (State::Lookups { asked, wanted, then }, Some(Answer::Found(found)))
+                if found.len() == asked.len() =>
+            {
                 for (index, records) in asked.into_iter().zip(found) {
                     self.lookups[index] = Some(ladder::looked_up(&mapping.lookups[index], &records));
                 }
@@ -146,6 +140,10 @@ impl Run {
                 self.rung_found(mapping, index, found.into_iter().next().unwrap_or_default())
             }
             (State::Write(planned), Some(Answer::Written(answer))) => self.written(mapping, *planned, answer),
+            (State::Write(_), Some(Answer::LookAgain)) => {
+                self.target = None;
+                self.ladder(mapping)
+            }
             (state, _) => self.park(Park::because(format!(
                 "the run was told something that it had not asked for ({state:?})"
             ))),
@@ -173,7 +171,7 @@ impl Run {
         match plan.find(to) {
             Some(index) if !self.visited.contains(&index) => {
                 self.enter(index, handed);
-                self.read_related(&plan.mappings[index], 0, Phase::Early)
+                self.read_related(&plan.mappings[index], 0, Need::Guards)
             }
             _ => self.park(Park::because(format!(
                 "`{to}` has already run for this record, so it cannot be handed over again"
@@ -190,18 +188,19 @@ impl Run {
             let reason = "the record does not hold the value that `when … becomes` waits for".to_owned();
             return self.finish(Verdict::Skipped { reason, at: Some(mapping.at.clone()) });
         }
-        self.read_related(mapping, 0, Phase::Early)
+        self.read_related(mapping, 0, Need::Guards)
     }
 
-    /// Reads the next related record of a phase, from an index on.
-    fn read_related(&mut self, mapping: &Mapping, from: usize, phase: Phase) -> Effect {
-        for (index, related) in mapping.related.iter().enumerate().skip(from) {
-            if related.early != (phase == Phase::Early) || related.reads.is_empty() {
+    /// Reads the next related record that a part of the run needs, from an index on; then that part goes on.
+    pub(super) fn read_related(&mut self, mapping: &Mapping, from: usize, need: Need) -> Effect {
+        for index in from..mapping.related.len() {
+            if self.related[index].is_some() || !self.needs(mapping, index, need) {
                 continue;
             }
+            let related = &mapping.related[index];
             match &related.kind {
                 WithKind::Association(kind) => {
-                    self.state = State::RelatedIds { index, phase };
+                    self.state = State::RelatedIds { index, need };
                     return Effect::Associated(AssociatedRequest {
                         from: mapping.source.clone(),
                         ids: vec![self.record.clone()],
@@ -211,49 +210,57 @@ impl Run {
                 }
                 WithKind::Reference { field } => {
                     let id = self.source.as_ref().and_then(|source| source.values.get(field)).map(text_of);
-                    if let Some(id) = id.filter(|id| !id.is_empty()) {
-                        self.state = State::Related { index, phase };
-                        return Effect::Read(ReadRequest {
-                            object: related.object.clone(),
-                            ids: vec![id],
-                            fields: related.reads.clone(),
-                        });
+                    match id.filter(|id| !id.is_empty()) {
+                        Some(id) => return self.related_read(mapping, index, need, id),
+                        None => self.related[index] = Some(None),
                     }
                 }
             }
         }
-        match phase {
-            Phase::Early => {
+        match need {
+            Need::Guards => {
                 let wanted = mapping.guards.iter().flat_map(|guard| guard.lookups.iter().copied()).collect();
                 self.look_up(mapping, wanted, Next::Guards)
             }
-            Phase::Late => {
+            Need::Ladder => {
                 let wanted =
                     (0..mapping.lookups.len()).filter(|index| mapping.lookups[*index].early).collect();
                 self.look_up(mapping, wanted, Next::Ladder)
             }
+            Need::Rules => self.look_up_for_write(mapping),
         }
+    }
+
+    /// Whether a related record is needed now; one that only rules need waits for a rule that applies.
+    fn needs(&self, mapping: &Mapping, index: usize, need: Need) -> bool {
+        mapping.related[index].need == Some(need)
+            && (need != Need::Rules || self.applying(mapping).any(|rule| rule.related.contains(&index)))
+    }
+
+    fn related_read(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
+        let related = &mapping.related[index];
+        self.state = State::Related { index, need };
+        Effect::Read(ReadRequest {
+            object: related.object.clone(),
+            ids: vec![id],
+            fields: related.reads.clone(),
+        })
     }
 
     fn related_ids(
         &mut self,
         mapping: &Mapping,
         index: usize,
-        phase: Phase,
+        need: Need,
         ids: &HashMap<String, Vec<String>>,
     ) -> Effect {
-        let related = &mapping.related[index];
         // Several can carry one label; the first is the one that HubSpot itself shows.
         match ids.get(&self.record).and_then(|ids| ids.first()) {
-            Some(id) => {
-                self.state = State::Related { index, phase };
-                Effect::Read(ReadRequest {
-                    object: related.object.clone(),
-                    ids: vec![id.clone()],
-                    fields: related.reads.clone(),
-                })
+            Some(id) => self.related_read(mapping, index, need, id.clone()),
+            None => {
+                self.related[index] = Some(None);
+                self.read_related(mapping, index + 1, need)
             }
-            None => self.read_related(mapping, index + 1, phase),
         }
     }
 
@@ -318,7 +325,7 @@ impl Run {
                 }
             }
         }
-        self.read_related(mapping, 0, Phase::Late)
+        self.read_related(mapping, 0, Need::Ladder)
     }
 
     fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
@@ -339,7 +346,7 @@ impl Run {
             .map(|slot| {
                 let record = match slot.of {
                     None => self.source.as_ref(),
-                    Some(index) => self.related[index].as_ref(),
+                    Some(index) => self.related[index].as_ref().and_then(Option::as_ref),
                 };
                 record.map_or(Raw::Missing, |record| raw(record, &slot.field))
             })

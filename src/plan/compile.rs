@@ -1,7 +1,7 @@
 //! From a checked project to its plan.
 
 use crate::check::typed::{self, Checked, ExprKind, RecordUse, TestOp as TypedTest};
-use crate::schema::Schemas;
+use crate::schema::{Field, Schemas};
 use crate::source::{Location, ObjectName, Sources, Span};
 use crate::types::{Type, Typed};
 
@@ -57,7 +57,7 @@ impl Context<'_> {
             at: self.at(key.span),
         });
         let rungs = mapping.rungs.iter().map(|rung| self.rung(rung, &mut tables)).collect();
-        let rules = mapping.rules.iter().map(|rule| self.rule(rule, &mut tables)).collect();
+        let rules = mapping.rules.iter().map(|rule| self.rule(&mapping.target, rule, &mut tables)).collect();
         let outcomes = mapping.outcomes.iter().map(|(situation, outcome)| {
             (*situation, Outcome { action: outcome.action.clone(), at: self.at(outcome.span) })
         });
@@ -66,7 +66,7 @@ impl Context<'_> {
             object: with.object.clone(),
             kind: with.kind.clone(),
             reads: Vec::new(),
-            early: false,
+            need: None,
         });
         let convertible = self
             .schemas
@@ -119,12 +119,14 @@ impl Context<'_> {
         }
     }
 
-    fn rule(&self, rule: &typed::Rule, tables: &mut Tables) -> Rule {
+    fn rule(&self, target: &ObjectName, rule: &typed::Rule, tables: &mut Tables) -> Rule {
         Rule {
+            required: self.field(target, &rule.target).is_some_and(Field::required_on_create),
             field: rule.target.clone(),
             ty: rule.target_type.ty.clone(),
             value: self.expr(&rule.value, tables),
             lookups: Vec::new(),
+            related: Vec::new(),
             when: rule.when.clone(),
             blank_clears: rule.blank_clears,
             otherwise: rule.otherwise.clone(),
@@ -155,9 +157,12 @@ impl Context<'_> {
         fields
     }
 
+    fn field(&self, object: &ObjectName, field: &str) -> Option<&Field> {
+        self.schemas.side(object.side).objects.get(&object.name).and_then(|object| object.field(field))
+    }
+
     fn field_type(&self, object: &ObjectName, field: &str) -> Type {
-        let known =
-            self.schemas.side(object.side).objects.get(&object.name).and_then(|object| object.field(field));
+        let known = self.field(object, field);
         known.and_then(|field| Type::of(field, object)).map_or(Type::Text(None), |typed: Typed| typed.ty)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
-use super::program::{Lookup, Mapping, OutcomeAction, Test, TestOp, WithKind};
+use super::program::{Lookup, Mapping, Need, OutcomeAction, Test, TestOp, Trigger, WithKind};
 
 /// What an expression uses, through named values and look-ups.
 #[derive(Default)]
@@ -21,25 +21,28 @@ pub(super) fn fill(mapping: &mut Mapping) {
     for guard in &mapping.guards {
         let mut used = Used::default();
         used.condition(mapping, &guard.condition);
-        guard_needs.push((source_fields(mapping, &used.slots), used.lookups.into_iter().collect()));
+        guard_needs.push((awaited_fields(mapping, &used.slots), used.lookups.into_iter().collect()));
         early.condition(mapping, &guard.condition);
     }
-    let guards_need = early.slots.clone();
+    let guards_need = related_of(mapping, &early.slots);
     if let Some(key) = &mapping.key {
         early.expr(mapping, &key.value);
     }
     for rung in &mapping.rungs {
         early.tests(mapping, &rung.tests);
     }
-    let rule_lookups: Vec<Vec<usize>> = mapping
+    let ladder_needs = related_of(mapping, &early.slots);
+    let rule_needs: Vec<Used> = mapping
         .rules
         .iter()
         .map(|rule| {
             let mut used = Used::default();
             used.expr(mapping, &rule.value);
-            used.lookups.into_iter().collect()
+            used
         })
         .collect();
+    let rule_related: Vec<BTreeSet<usize>> =
+        rule_needs.iter().map(|used| related_of(mapping, &used.slots)).collect();
 
     let nested: Vec<Vec<usize>> = mapping
         .lookups
@@ -58,34 +61,42 @@ pub(super) fn fill(mapping: &mut Mapping) {
     for (lookup, needs) in mapping.lookups.iter_mut().zip(nested) {
         lookup.needs = needs;
     }
-    for (rule, lookups) in mapping.rules.iter_mut().zip(rule_lookups) {
-        rule.lookups = lookups;
+    let rules_need: BTreeSet<usize> = rule_related.iter().flatten().copied().collect();
+    for ((rule, used), related) in mapping.rules.iter_mut().zip(rule_needs).zip(rule_related) {
+        rule.lookups = used.lookups.into_iter().collect();
+        rule.related = related.into_iter().collect();
     }
     for index in early.lookups {
         mapping.lookups[index].early = true;
     }
+    for (index, related) in mapping.related.iter_mut().enumerate() {
+        related.need =
+            [(&guards_need, Need::Guards), (&ladder_needs, Need::Ladder), (&rules_need, Need::Rules)]
+                .into_iter()
+                .find_map(|(those, need)| those.contains(&index).then_some(need));
+    }
+    fill_reads(mapping);
+}
+
+/// The fields that are read of the source record and of each related one.
+fn fill_reads(mapping: &mut Mapping) {
     let slots: BTreeSet<usize> = (0..mapping.slots.len()).collect();
-    mapping.reads = source_fields(mapping, &slots);
+    mapping.reads = fields_of(mapping, None, &slots);
     for index in 0..mapping.related.len() {
         let reads = fields_of(mapping, Some(index), &slots);
-        let early = guards_need.iter().any(|slot| mapping.slots[*slot].of == Some(index));
-        if let WithKind::Reference { field } = &mapping.related[index].kind {
+        let related = &mut mapping.related[index];
+        related.reads = reads;
+        if let (Some(_), WithKind::Reference { field }) = (related.need, &related.kind) {
             let field = field.clone();
             insert(&mut mapping.reads, field);
         }
-        mapping.related[index].reads = reads;
-        mapping.related[index].early = early;
     }
     // A `becomes` is judged on the record as read where the notice does not tell the value.
-    let watched: Vec<String> = mapping
-        .triggers
-        .iter()
-        .filter_map(|trigger| match trigger {
-            super::program::Trigger::Becomes(field, _) => Some(field.clone()),
-            _ => None,
-        })
-        .collect();
-    for field in watched {
+    let becoming = mapping.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Becomes(field, _) => Some(field.clone()),
+        _ => None,
+    });
+    for field in becoming.collect::<Vec<_>>() {
         insert(&mut mapping.reads, field);
     }
 }
@@ -123,8 +134,20 @@ pub(super) fn hand_overs(mapping: &Mapping) -> Vec<String> {
     guards.chain(rungs).chain(outcomes).collect()
 }
 
-fn source_fields(mapping: &Mapping, slots: &BTreeSet<usize>) -> Vec<String> {
-    fields_of(mapping, None, slots)
+/// The source fields whose change can change what these slots hold: those read, and those that name a record read.
+fn awaited_fields(mapping: &Mapping, slots: &BTreeSet<usize>) -> Vec<String> {
+    let mut fields = fields_of(mapping, None, slots);
+    for index in related_of(mapping, slots) {
+        if let WithKind::Reference { field } = &mapping.related[index].kind {
+            insert(&mut fields, field.clone());
+        }
+    }
+    fields
+}
+
+/// The related records that these slots are of.
+fn related_of(mapping: &Mapping, slots: &BTreeSet<usize>) -> BTreeSet<usize> {
+    slots.iter().filter_map(|slot| mapping.slots[*slot].of).collect()
 }
 
 fn fields_of(mapping: &Mapping, of: Option<usize>, slots: &BTreeSet<usize>) -> Vec<String> {

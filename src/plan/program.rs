@@ -69,6 +69,7 @@ pub struct Mapping {
     /// Whether the target can be a converted Lead.
     pub convertible: bool,
     /// What happens, by situation.
+    #[serde(with = "pairs")]
     pub outcomes: BTreeMap<Situation, Outcome>,
     /// Salesforce: what to tell the assignment rules on create.
     pub assignment_rule: Option<String>,
@@ -97,10 +98,21 @@ pub struct Related {
     pub object: ObjectName,
     /// How it is found.
     pub kind: WithKind,
-    /// Its fields in use.
+    /// Its fields in use, besides its id.
     pub reads: Vec<String>,
-    /// Whether a guard needs it, so that it is read before the guards are judged.
-    pub early: bool,
+    /// What needs it first; `None` when nothing does.
+    pub need: Option<Need>,
+}
+
+/// The part of a run that needs a related record first: nothing is read before something needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Need {
+    /// A guard.
+    Guards,
+    /// The key, a rung, or a look-up of theirs.
+    Ladder,
+    /// Only rules; it is read once one that applies needs it.
+    Rules,
 }
 
 /// A value that expressions use: a field of the source record or of a related one.
@@ -160,7 +172,7 @@ pub struct Guard {
     pub condition: Condition,
     /// What happens otherwise.
     pub otherwise: GuardElse,
-    /// The source fields that it reads, for `wait`.
+    /// The source fields that it reads, also to find a related record, for `wait`.
     pub fields: Vec<String>,
     /// The look-ups that it needs.
     pub lookups: Vec<usize>,
@@ -221,8 +233,12 @@ pub struct Rule {
     pub ty: Type,
     /// Its value.
     pub value: Expr,
+    /// Whether a new record needs the field, so that it cannot be dropped.
+    pub required: bool,
     /// The look-ups that the value needs, in the order in which they are made.
     pub lookups: Vec<usize>,
+    /// The related records that the value needs.
+    pub related: Vec<usize>,
     /// When it writes.
     pub when: WhenWritten,
     /// Whether a blank clears.
@@ -262,5 +278,28 @@ impl Order {
     pub fn place(&self, option: &Value) -> Option<usize> {
         let Value::Text(option) = option else { return None };
         self.stages.iter().position(|stage| stage == option)
+    }
+}
+
+/// A map whose keys are no texts, as the list of its pairs: JSON has only texts as keys.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }

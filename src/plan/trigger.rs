@@ -53,7 +53,7 @@ fn fires(trigger: &Trigger, kind: &ChangeKind) -> Option<Firing> {
                 None => Some(Firing::IfBecame),
             }
         }
-        (Trigger::Becomes(..), ChangeKind::Created) => Some(Firing::IfBecame),
+        (Trigger::Becomes(..), ChangeKind::Created | ChangeKind::Restored) => Some(Firing::IfBecame),
         (Trigger::AssociatedChanges(_, object), ChangeKind::AssociationChanged { other }) => {
             surely(other.as_ref().is_none_or(|other| *other == object.name))
         }

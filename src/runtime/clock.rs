@@ -27,6 +27,7 @@ pub struct SystemClock;
 
 #[async_trait]
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
@@ -35,6 +36,7 @@ impl Clock for SystemClock {
         tokio::time::sleep(time).await;
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is where randomness begins")]
     fn jitter(&self) -> f64 {
         rand::random()
     }

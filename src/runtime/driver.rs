@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::join_all;
 
-use crate::eval::{Answer, Effect, Finished};
+use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::Side;
 use crate::types::{
     AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
@@ -45,6 +45,8 @@ pub(super) enum End {
 struct Slot {
     job: Box<dyn Job>,
     effects: usize,
+    /// The round in which it began to look at the records that it may write.
+    looked: usize,
     state: State,
 }
 
@@ -56,8 +58,10 @@ enum State {
 /// Runs jobs to their ends, in order of the jobs.
 pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
     let mut slots: Vec<Slot> = jobs.into_iter().map(Slot::start).collect();
+    let mut writes = Writes::default();
     loop {
-        let calls = plan_round(&slots);
+        writes.round += 1;
+        let calls = plan_round(&mut slots, &mut writes);
         if calls.is_empty() {
             break;
         }
@@ -99,7 +103,8 @@ fn in_order(places: BTreeMap<usize, Vec<Record>>) -> Answer {
 
 impl Slot {
     fn start(job: Box<dyn Job>) -> Self {
-        let mut slot = Self { job, effects: 0, state: State::Over(End::Broken("not started".to_owned())) };
+        let mut slot =
+            Self { job, effects: 0, looked: 0, state: State::Over(End::Broken("not started".to_owned())) };
         slot.advance(None);
         slot
     }
@@ -172,16 +177,24 @@ enum Call {
 }
 
 /// Groups what the runs want.
-fn plan_round(slots: &[Slot]) -> Vec<Call> {
+fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut reads: HashMap<(String, Vec<String>), usize> = HashMap::new();
-    for (index, slot) in slots.iter().enumerate() {
+    for (index, slot) in slots.iter_mut().enumerate() {
         let State::Wants(effect) = &slot.state else { continue };
         match effect {
             Effect::Read(request) => add_read(&mut calls, &mut reads, index, request),
             Effect::Associated(request) => add_associated(&mut calls, index, request),
             Effect::Find(requests) => add_find(&mut calls, index, requests),
-            Effect::Write(write) => add_write(&mut calls, index, &write.request),
+            Effect::Write(write) => match writes.turn(write, slot.looked) {
+                Turn::Send => add_write(&mut calls, index, &write.request),
+                Turn::Wait => {}
+                Turn::LookAgain => {
+                    // Each time another run has written, so these are bounded by the runs.
+                    (slot.looked, slot.effects) = (writes.round, 0);
+                    calls.push(Call::Nothing { index, answer: Answer::LookAgain });
+                }
+            },
             // INVARIANT: a finish ends the slot in `advance`.
             Effect::Finish(_) => {}
         }
@@ -253,19 +266,8 @@ fn add_find(calls: &mut Vec<Call>, index: usize, wanted: &[FindRequest]) {
     }
 }
 
-/// Two writes to one record never share a call (the vendor refuses the batch, or picks an order); the second waits for
-/// the next round.
 fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
     let of = wanted.object.side;
-    let taken = calls.iter().any(|call| match call {
-        Call::Write { side, requests, .. } if *side == of => {
-            requests.iter().any(|other| same_record(other, wanted))
-        }
-        _ => false,
-    });
-    if taken {
-        return;
-    }
     let open = calls.iter_mut().find_map(|call| match call {
         Call::Write { side, requests, waiting } if *side == of && requests.len() < WRITE_ROWS => {
             Some((requests, waiting))
@@ -280,8 +282,48 @@ fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
     }
 }
 
-fn same_record(one: &WriteRequest, two: &WriteRequest) -> bool {
-    one.object == two.object && one.target == two.target && one.target != WriteTarget::Create
+/// What was written in which round, so that no run writes over what it has not seen.
+///
+/// Two writes to one record never share a call (the vendor refuses the batch, or picks an order), and neither do two new
+/// records that rely on the same look-up having found nothing. The second waits for the first, and then looks again.
+#[derive(Default)]
+struct Writes {
+    round: usize,
+    sent: HashMap<String, usize>,
+}
+
+/// What a write must do in this round.
+enum Turn {
+    Send,
+    Wait,
+    LookAgain,
+}
+
+impl Writes {
+    fn turn(&mut self, write: &PlannedWrite, looked: usize) -> Turn {
+        let touched = touched(write);
+        match touched.iter().filter_map(|key| self.sent.get(key)).max() {
+            Some(sent) if *sent == self.round => Turn::Wait,
+            Some(sent) if *sent >= looked => Turn::LookAgain,
+            _ => {
+                let round = self.round;
+                self.sent.extend(touched.into_iter().map(|key| (key, round)));
+                Turn::Send
+            }
+        }
+    }
+}
+
+/// What a write is about. In lower case, since Salesforce compares text without regard to it; two records that a CRM
+/// tells apart by case alone are at worst written one after the other.
+fn touched(write: &PlannedWrite) -> Vec<String> {
+    let request = &write.request;
+    let own = match &request.target {
+        WriteTarget::Create => None,
+        target => Some(format!("{} {target:?}", request.object)),
+    };
+    let relied = write.relies_on.iter().map(|find| format!("{} {:?}", find.object, find.filters));
+    own.into_iter().chain(relied).map(|key| key.to_lowercase()).collect()
 }
 
 /// What a call brings for one run.

@@ -230,6 +230,7 @@ impl Job for ScriptedJob {
                     assert_eq!(record.id, format!("id-{}", self.key()));
                 }
                 Effect::Write(PlannedWrite {
+                    relies_on: Vec::new(),
                     mapping: self.mapping.to_owned(),
                     request: WriteRequest {
                         object: Self::lead(),

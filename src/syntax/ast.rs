@@ -425,6 +425,10 @@ pub struct SharedFields {
 
 /// A line of a `fields` block.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every entry is a rule, so a box would only add an allocation"
+)]
 pub enum FieldsEntry {
     /// `use NAME`
     Use(Name, Span),

@@ -238,6 +238,8 @@ impl<'t> Scanner<'t> {
 
     fn token(&mut self) {
         let pos = self.tokens.pos;
+        // A comment above a statement describes it; one inside a statement describes no other.
+        let doc = self.take_doc();
         if self.statement.is_none() {
             if self.tokens.peek() == Some(b'}') {
                 self.tokens.pos += 1;
@@ -245,7 +247,6 @@ impl<'t> Scanner<'t> {
                 return;
             }
             self.tokens.begin_statement();
-            let doc = self.take_doc();
             let indent = pos - self.line_start;
             self.statement = Some(Statement { start: pos, end: pos, indent, doc, brackets: Vec::new() });
         }

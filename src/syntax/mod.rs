@@ -9,9 +9,9 @@ pub mod ast;
 mod explain;
 mod findings;
 mod grammar;
-mod layout;
+pub(crate) mod layout;
 mod lower;
-mod shape;
+pub(crate) mod shape;
 mod tokens;
 mod words;
 

@@ -28,19 +28,19 @@ pub(super) async fn run(as_json: bool, output: Output) -> Exit {
 async fn play(as_json: bool, output: Output) -> Result<bool, String> {
     let stage = Stage::set(output).await?;
     if !as_json {
-        tell_beginning(&stage, output);
+        tell_beginning(&stage);
     }
     let mut played: Vec<Scenario> = Vec::new();
     for scenario in scenarios::ALL {
         let scenario = scenario(&stage).await?;
         if !as_json {
-            tell(&scenario, output);
+            tell(&scenario);
         }
         played.push(scenario);
     }
     let lead = stage.guide_lead();
     let (hubspot, salesforce) = stage.calls();
-    let ok = played.iter().all(|scenario| scenario.ok());
+    let ok = played.iter().all(Scenario::ok);
     stage.strike().await;
     if as_json {
         let scenarios: Vec<Json> = played.iter().map(Scenario::as_json).collect();
@@ -49,10 +49,10 @@ async fn play(as_json: bool, output: Output) -> Result<bool, String> {
             "lead": lead,
             "calls": {"hubspot": hubspot, "salesforce": salesforce},
         });
-        output.result(&document.to_string());
+        Output::result(&document.to_string());
     } else {
         let good = played.iter().filter(|scenario| scenario.ok()).count();
-        output.result(&format!(
+        Output::result(&format!(
             "{good} of {} scenarios went as they should, with {hubspot} calls to HubSpot and {salesforce} to Salesforce.",
             played.len()
         ));
@@ -60,26 +60,28 @@ async fn play(as_json: bool, output: Output) -> Result<bool, String> {
     Ok(ok)
 }
 
-fn tell_beginning(stage: &Stage, output: Output) {
-    output.result("Mapwright carries a qualified contact from HubSpot to Salesforce. No account is needed: both CRMs run on this");
-    output.result("machine, and the mapping is the one that `mapwright init` writes out (mql_to_lead.map).");
-    output.result("");
-    output.result(&format!("  HubSpot     {}", stage.servers.hubspot.base_url()));
-    output.result(&format!("  Salesforce  {}", stage.servers.salesforce.base_url()));
-    output.result(&format!("  listener    http://{}/webhooks/hubspot", stage.address()));
-    output.result("");
+fn tell_beginning(stage: &Stage) {
+    Output::result(
+        "Mapwright carries a qualified contact from HubSpot to Salesforce. No account is needed: both CRMs run on this",
+    );
+    Output::result("machine, and the mapping is the one that `mapwright init` writes out (mql_to_lead.map).");
+    Output::result("");
+    Output::result(&format!("  HubSpot     {}", stage.servers.hubspot.base_url()));
+    Output::result(&format!("  Salesforce  {}", stage.servers.salesforce.base_url()));
+    Output::result(&format!("  listener    http://{}/webhooks/hubspot", stage.address()));
+    Output::result("");
 }
 
-fn tell(scenario: &Scenario, output: Output) {
-    output.result(&format!("{} {}", if scenario.ok() { "✓" } else { "✗" }, scenario.name));
+fn tell(scenario: &Scenario) {
+    Output::result(&format!("{} {}", if scenario.ok() { "✓" } else { "✗" }, scenario.name));
     for (step, text) in &scenario.steps {
         for (index, line) in text.lines().enumerate() {
             let step = if index == 0 { step } else { "" };
-            output.result(&format!("    {step:<10} {line}"));
+            Output::result(&format!("    {step:<10} {line}"));
         }
     }
     for check in scenario.checks.iter().filter(|check| !check.ok) {
-        output.result(&format!("    ✗ {}", check.what));
+        Output::result(&format!("    ✗ {}", check.what));
     }
-    output.result("");
+    Output::result("");
 }

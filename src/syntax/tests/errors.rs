@@ -119,7 +119,7 @@ fn statements_of_a_mapping() {
             ),
             (
                 r#"let x = "a }""#,
-                &[r#"2:14 E0101 this `}` closes nothing | a brace in a text is written `\}`"#],
+                &[r"2:14 E0101 this `}` closes nothing | a brace in a text is written `\}`"],
             ),
             (
                 r#"let x = "a \q""#,
@@ -311,7 +311,7 @@ fn rules() {
             (
                 r#"A <- b otherwise "x {y}""#,
                 &[
-                    r#"3:25 E0101 a value cannot stand in this text | this text is always the same; a brace that is only text is written `\{`"#,
+                    r"3:25 E0101 a value cannot stand in this text | this text is always the same; a brace that is only text is written `\{`",
                 ],
             ),
             ("A <- b once true stays false", &["3:28 E0101 expected `true`, found `false` | "]),
@@ -493,7 +493,7 @@ fn lines_of_a_picklist() {
             (
                 r#""{a}" -> "B""#,
                 &[
-                    r#"2:4 E0101 a value cannot stand in this text | this text is always the same; a brace that is only text is written `\{`"#,
+                    r"2:4 E0101 a value cannot stand in this text | this text is always the same; a brace that is only text is written `\{`",
                 ],
             ),
             (

@@ -395,6 +395,8 @@ fn comments_directly_above_are_documentation() {
         })
         .collect();
     assert_eq!(docs, [Some("the mail"), None, None]);
+    let inside = tree("fields f from hubspot.contact {\n  A <- b\n  # inside\n  | f\n  B <- c\n}");
+    assert!(matches!(&inside.items[0], Item::Fields(fields) if fields.rules[1].doc.is_none()));
     assert_eq!(file.comments.len(), 9);
     assert_eq!(file.comments[3].value, " not this");
 }

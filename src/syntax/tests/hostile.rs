@@ -81,6 +81,8 @@ fn the_deepest_that_is_allowed_parses() {
         format!("{}1{}", "if a then ".repeat(depth), " else 2".repeat(depth)),
         format!("{}1{}", "if (not a) then 1 else ".repeat(32), ""),
         format!("({}a)", "not ".repeat(depth)),
+        format!("{}1{}", "(not 2 + ".repeat(depth), " = 3)".repeat(depth)),
+        format!("{}1{}", "f(if (a) then b else ".repeat(21), ")".repeat(21)),
         format!("a{}", " | f".repeat(128)),
         format!("a{}", " - 1".repeat(128)),
     ] {
