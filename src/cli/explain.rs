@@ -56,11 +56,11 @@ fn page(function: &Function) -> String {
     page
 }
 
-pub(super) fn completions(shell: clap_complete::Shell, output: Output) -> Exit {
+pub(super) fn completions(shell: clap_complete::Shell) -> Exit {
     let mut command = super::args::Args::command();
     // Into memory first: the generator panics when the reader of a pipe has gone.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "mapwright", &mut script);
-    output.result(String::from_utf8_lossy(&script).trim_end());
+    Output::result(String::from_utf8_lossy(&script).trim_end());
     Exit::Fine
 }
