@@ -24,7 +24,7 @@ const SALESFORCE_URL: &str = "https://login.salesforce.com";
 const SALESFORCE_VERSION: &str = "58.0";
 const SQLITE: &str = ".mapwright/mapwright.db";
 const LISTEN: &str = "127.0.0.1:8080";
-/// HubSpot delivers up to 100 events of about 500 bytes each; this leaves room for twenty times as much.
+/// HubSpot delivers up to 100 events of about 500 bytes each; this leaves room for eighty times as much.
 const BODY_BYTES: usize = 4 << 20;
 /// HubSpot's docs on validating requests: refuse a v3 signature that is older than five minutes.
 const CLOCK_SKEW_SECONDS: u64 = 300;
