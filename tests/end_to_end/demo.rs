@@ -89,7 +89,7 @@ fn it_runs_inside_a_broken_project_and_below_an_unreadable_home() {
 
 #[test]
 fn two_at_a_time_do_not_meet() {
-    let both = [0, 1].map(|_| std::thread::spawn(|| run(&["demo", "--json"]).json()["calls"].clone()));
+    let both = [0, 1].map(|_| std::thread::spawn(|| run(&["demo", "--json"]).json()["lead"].clone()));
     let [one, two] = both.map(|thread| thread.join().expect("fine"));
     assert_eq!(one, two);
 }

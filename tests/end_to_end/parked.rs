@@ -20,7 +20,8 @@ fn list_show_retry_and_drop() {
         assert!(list.out.contains(fact), "{fact}: {}", list.out);
     }
     let document = stage.run(&["parked", "list", "--json"]).fine().json();
-    let id = document[0]["id"].as_i64().expect("a number").to_string();
+    let number = document[0]["id"].as_i64().expect("a number");
+    let id = number.to_string();
     assert_eq!(document[0]["mapping"], "mql_to_lead");
     let show = stage.run(&["parked", "show", &id]).fine();
     for fact in [
@@ -36,7 +37,7 @@ fn list_show_retry_and_drop() {
     stage.run(&["parked", "retry", &id]).fine();
     serve.until("it is parked again", || {
         let parked = stage.run(&["parked", "list", "--json"]).fine().json();
-        parked.as_array().is_some_and(|parked| parked.len() == 1 && parked[0]["id"].to_string() != id)
+        parked.as_array().is_some_and(|parked| parked.len() == 1 && parked[0]["id"] != number)
     });
     let again = stage.run(&["parked", "list", "--json"]).fine().json()[0]["id"].to_string();
     let twins = stage.query("SELECT Id FROM Lead WHERE Email = 'twice@acme.example'");
