@@ -28,7 +28,7 @@ use mapwright::types::{
 use serde_json::{Map, Value as Json, json};
 
 /// Rules that are tried on the checker.
-const CANDIDATES: usize = 1_500;
+const CANDIDATES: usize = 4_000;
 
 /// Contacts for each mapping.
 const CONTACTS: usize = 6;
@@ -206,6 +206,15 @@ fn literal(dice: &mut Dice, field: &Field) -> String {
 }
 
 fn value(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
+    // Text may hold an id or an address, and no schema tells whether it does; the contacts here hold none.
+    if matches!(field.kind, FieldType::Reference { .. } | FieldType::Email { .. }) {
+        let one = source(dice, field, sources);
+        return match dice.roll(3) {
+            0 if one.contains("email") || one == "lifecyclestage" => format!("{one} | fits({})", max(field)),
+            1 => format!("lookup salesforce.User.Id where Email = {one}"),
+            _ => literal(dice, field),
+        };
+    }
     let one = source(dice, field, sources);
     let two = source(dice, field, sources);
     match dice.roll(8) {
@@ -221,7 +230,9 @@ fn value(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
 
 fn rule(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
     let mut value = value(dice, field, sources);
-    for _ in 0..dice.roll(3) {
+    let steps =
+        if matches!(field.kind, FieldType::Reference { .. } | FieldType::Email { .. }) { 1 } else { 3 };
+    for _ in 0..dice.roll(steps) {
         value = format!("{value} | {}", step(dice, field));
     }
     format!("{} <- {value} {}", field.name, dice.pick(POLICIES))
