@@ -28,7 +28,7 @@ use mapwright::types::{
 use serde_json::{Map, Value as Json, json};
 
 /// Rules that are tried on the checker.
-const CANDIDATES: usize = 4_000;
+const CANDIDATES: usize = 2_500;
 
 /// Contacts for each mapping.
 const CONTACTS: usize = 6;
@@ -201,7 +201,8 @@ fn literal(dice: &mut Dice, field: &Field) -> String {
         (_, 0) => "\"Unknown\"".to_owned(),
         (_, 1) => "7.25".to_owned(),
         (_, 2) => "true".to_owned(),
-        _ => format!("\"{}\"", "x".repeat(dice.roll(90))),
+        // Not as long as an id, which could be one.
+        _ => format!("\"{}\"", "x ".repeat(dice.roll(45))),
     }
 }
 
@@ -210,7 +211,8 @@ fn value(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
     if matches!(field.kind, FieldType::Reference { .. } | FieldType::Email { .. }) {
         let one = source(dice, field, sources);
         return match dice.roll(3) {
-            0 if one.contains("email") || one == "lifecyclestage" => format!("{one} | fits({})", max(field)),
+            0 if one == "lifecyclestage" => one,
+            0 if one.ends_with("email") => format!("{one} | fits({})", max(field)),
             1 => format!("lookup salesforce.User.Id where Email = {one}"),
             _ => literal(dice, field),
         };
@@ -248,7 +250,7 @@ fn property(dice: &mut Dice, field: &Field) -> Json {
         FieldType::Integer { digits } => number(dice, (*digits).min(18), 0),
         FieldType::Decimal { precision, scale } => number(dice, (precision - scale).min(18), *scale),
         FieldType::Date => {
-            (*dice.pick(&["1727654400000", "2024-02-29", "1900-01-01", "4000-12-31"])).to_owned()
+            (*dice.pick(&["1727654400000", "2024-02-29", "1900-01-01", "3999-12-31"])).to_owned()
         }
         FieldType::DateTime => {
             (*dice.pick(&["2024-09-30T23:59:59.999Z", "1727695845123", "1970-01-01T00:00:00Z"])).to_owned()
