@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 
 const BY_EMAIL: &str = "or  Email = mail where IsConverted = false";
 const BY_TITLE: &str = "or  Title = jobtitle where IsConverted = false";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The shipped mappings; `rung` takes the place of the look-up by e-mail, which HubSpot keeps unique by itself.
 fn plan(rung: &str) -> Arc<Plan> {
