@@ -23,7 +23,7 @@ pub(super) fn check(
 ) -> IndexMap<Situation, Outcome> {
     let mut outcomes: IndexMap<Situation, Outcome> = IndexMap::new();
     let creates = creates(mapping);
-    let possible = target.map(|target| possible(target, ladder, creates));
+    let possible = target.map(|target| possible(target, ladder, creates, is_given(scope, mapping)));
     for outcome in &mapping.body.outcomes {
         let situation = outcome.situation.value;
         if let Some(first) = outcomes.get(&situation) {
@@ -51,9 +51,34 @@ pub(super) fn creates(mapping: &ast::Mapping) -> bool {
     })
 }
 
+/// Whether a mapping is given records that its own key did not find: the one that a duplicate rule names, or the one that
+/// another mapping hands over.
+fn is_given(scope: &Scope<'_>, mapping: &ast::Mapping) -> bool {
+    let name = &mapping.name.value;
+    let adopts = mapping.body.outcomes.iter().any(|outcome| {
+        outcome.situation.value == Situation::Duplicate && outcome.action.value == ast::Action::Adopt
+    });
+    adopts || scope.world.mappings.values().any(|other| hands_over(other, name))
+}
+
+/// Whether a mapping hands records that it found to the one of this name.
+fn hands_over(mapping: &ast::Mapping, name: &str) -> bool {
+    let outcomes = mapping
+        .body
+        .outcomes
+        .iter()
+        .any(|outcome| matches!(&outcome.action.value, ast::Action::Then(then) if then.value == name));
+    let rungs = mapping.body.matches.iter().flat_map(|ladder| &ladder.rungs);
+    outcomes
+        || rungs.into_iter().any(
+            |rung| matches!(&rung.kind, ast::RungKind::Object { then: Some(then), .. } if then.value == name),
+        )
+}
+
 /// The outcomes that can happen and must be written.
-fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool) -> Vec<Situation> {
-    let adopts = ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
+fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool, is_given: bool) -> Vec<Situation> {
+    let adopts =
+        is_given || ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
     let can = [
         (Situation::None(None), true),
         (Situation::Many, ladder.has_rungs),

@@ -37,10 +37,17 @@ impl Output {
         let _ = writeln!(std::io::stderr().lock(), "{word}: {message}");
     }
 
-    /// Findings, for people.
+    /// Findings, for people: the first so many, since nobody reads on after them.
     pub(super) fn findings(self, sources: &Sources, findings: &[Diagnostic]) {
-        let report = crate::diagnostic::human(sources, findings, self.colour, width());
+        /// More than a day's work.
+        const SHOWN: usize = 100;
+        let shown = &findings[..findings.len().min(SHOWN)];
+        let report = crate::diagnostic::human(sources, shown, self.colour, width());
         let _ = write!(std::io::stderr().lock(), "{report}");
+        if findings.len() > SHOWN {
+            let more = findings.len() - SHOWN;
+            self.note(&format!("… and {more} more; `mapwright check --format json` gives all of them"));
+        }
     }
 
     /// `3 errors and 1 warning`

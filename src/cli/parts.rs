@@ -12,6 +12,7 @@ use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
 use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
+use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::Crms;
 use crate::schema::Schemas;
@@ -85,7 +86,9 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
         let errors: Vec<_> = project.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
         output.findings(&project.sources, &errors);
         output.error("the project has errors; nothing was run");
-        return Err(Exit::Findings);
+        let in_config =
+            |finding: &Diagnostic| project.sources.file(finding.span().file).name() == project::CONFIG;
+        return Err(if errors.iter().all(in_config) { Exit::Usage } else { Exit::Findings });
     }
     Ok(project)
 }

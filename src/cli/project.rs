@@ -16,7 +16,7 @@ use crate::syntax::ast;
 pub(super) static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mappings");
 
 /// The name of the file that makes a folder a project.
-const CONFIG: &str = "mapwright.yaml";
+pub(super) const CONFIG: &str = "mapwright.yaml";
 
 /// A `.map` file longer than this is no work of a person: the longest sensible one is a few thousand lines.
 const MAX_MAP_BYTES: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use super::Region;
 
 /// The findings as one JSON array.
 ///
-/// An element is `{code, severity, message, labels, help, fix}`; a label is `{file, line, column, end_line, end_column,
+/// An element is `{code, severity, file, line, column, message, labels, help, fix}`, its place that of the first label; a label is `{file, line, column, end_line, end_column,
 /// text}`, the primary one first; a fix is the same place with a `replacement`. `help` and `fix` are null where there is
 /// none.
 pub fn json(sources: &Sources, findings: &[Diagnostic]) -> Value {
@@ -18,9 +18,13 @@ pub fn json(sources: &Sources, findings: &[Diagnostic]) -> Value {
 
 fn element(sources: &Sources, finding: &Diagnostic) -> Value {
     let labels: Vec<Value> = finding.labels.iter().map(|label| labelled(sources, label)).collect();
+    let at = Region::of(sources, finding.span());
     json!({
         "code": finding.code.0,
         "severity": finding.severity.word(),
+        "file": at.file,
+        "line": at.line,
+        "column": at.column,
         "message": finding.message,
         "labels": labels,
         "help": finding.help,
