@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::ObjectName;
 
 use super::typed::{Mapping, Rule};
 use super::world::World;
 
-/// Reports fields with two authorities. A shared rule is one authority for all that use it, and a mapping that only
-/// receives hand-overs speaks for the mapping that hands over.
+/// A field that two mappings write: the later rule and the earlier one.
+type Clash<'m> = (&'m Rule, &'m Rule);
+
+/// Reports fields with two authorities, once for each pair of mappings. A shared rule is one authority for all that use
+/// it, and a mapping that only receives hand-overs speaks for the mapping that hands over.
 pub(super) fn check(world: &World<'_>, mappings: &[Mapping]) {
     let mut first: HashMap<(&ObjectName, &str), (&Mapping, &Rule)> = HashMap::new();
+    let mut clashes: IndexMap<(&str, &str), (&Mapping, Vec<Clash<'_>>)> = IndexMap::new();
     for mapping in mappings.iter().filter(|mapping| !mapping.triggers.is_empty()) {
         for rule in &mapping.rules {
             let (other, other_rule) =
@@ -19,15 +25,28 @@ pub(super) fn check(world: &World<'_>, mappings: &[Mapping]) {
             if other.name == mapping.name || other_rule.span == rule.span {
                 continue;
             }
-            let message = format!(
-                "`{}` of `{}` is written by `{}` and by `{}`",
-                rule.target, mapping.target, other.name, mapping.name
-            );
-            let finding = Diagnostic::error(Code::TWO_AUTHORITIES, rule.span, message);
-            let finding = finding.and(other_rule.span, format!("`{}` writes it here", other.name));
-            world.report(
-                finding.help("put the rule into shared `fields` that both use, or let one mapping write it"),
-            );
+            let (_, fields) =
+                clashes.entry((&other.name, &mapping.name)).or_insert_with(|| (mapping, Vec::new()));
+            fields.push((rule, other_rule));
         }
     }
+    for ((other, name), (mapping, fields)) in clashes {
+        report(world, mapping, name, other, &fields);
+    }
+}
+
+fn report(world: &World<'_>, mapping: &Mapping, name: &str, other: &str, fields: &[Clash<'_>]) {
+    let Some(((rule, other_rule), more)) = fields.split_first() else { return };
+    let also: Vec<String> = more.iter().map(|(rule, _)| format!("`{}`", rule.target)).collect();
+    let also = if also.is_empty() { String::new() } else { format!(", and so are {}", also.join(", ")) };
+    let message =
+        format!("`{}` of `{}` is written by `{other}` and by `{name}`{also}", rule.target, mapping.target);
+    let finding = Diagnostic::error(Code::TWO_AUTHORITIES, rule.span, message)
+        .and(other_rule.span, format!("`{other}` writes it here"));
+    let help = if more.is_empty() {
+        "put the rule into shared `fields` that both use, or let one mapping write it"
+    } else {
+        "put the rules into shared `fields` that both use, or let one mapping write them"
+    };
+    world.report(finding.help(help));
 }

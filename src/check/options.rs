@@ -43,6 +43,11 @@ pub(super) fn inactive_option(
     finding.help(format!("write an active one: {}", words::some(&options)))
 }
 
+/// Whether the snapshot says which options the field has.
+pub(super) fn lists_options(field: &Field) -> bool {
+    !field.external_options && !field.options.is_empty()
+}
+
 /// The options that new values may use.
 pub(super) fn active(field: &Field) -> impl Iterator<Item = &PicklistOption> {
     field.options.iter().filter(|option| option.active)
@@ -60,7 +65,12 @@ impl<'a> Scope<'a> {
     /// Whether what a value can be are active options of the picklist field that it goes into; reported where not.
     pub(super) fn check_into_options(&self, value: &Expr, object: &Obj<'a>, field: &Field) {
         if !is_closed(field) {
-            self.check_open_length(value, object, field);
+            // A literal that the field does not list is wrong whatever its length.
+            let literal = matches!(value.kind, ExprKind::Literal(_)) && lists_options(field);
+            if !literal {
+                self.check_open_length(value, object, field);
+            }
+            self.check_listed(value, object, field);
             return;
         }
         for leaf in self.leaves(value) {
@@ -73,6 +83,19 @@ impl<'a> Scope<'a> {
         let from = text_max(&self.resolved(&value.typed.ty));
         if from.is_none_or(|from| from > max) {
             self.report_too_long(value, from, max, object, field);
+        }
+    }
+
+    /// An unrestricted picklist takes any text, but a literal that it does not list is a slip of the pen, or an option
+    /// that somebody forgot to make: no report and no automation that goes by the list would find the record.
+    fn check_listed(&self, value: &Expr, object: &Obj<'a>, field: &Field) {
+        if !lists_options(field) {
+            return;
+        }
+        for leaf in self.leaves(value) {
+            if let ExprKind::Literal(Value::Text(text)) = &leaf.kind {
+                self.check_option(text, leaf.span, object, field);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::source::{ObjectName, Spanned};
 use crate::syntax::ast;
 use crate::types::text_length;
 
-use super::options::{active, inactive_option, options_span, unknown_option};
+use super::options::{active, inactive_option, lists_options, options_span, unknown_option};
 use super::typed::{Picklist, PicklistElse, PicklistLine};
 use super::words;
 use super::world::{Obj, World, is_closed, is_picklist};
@@ -204,7 +204,9 @@ fn check_target(world: &World<'_>, to: &(Obj<'_>, &Field), option: &str, span: c
     match field.options.iter().find(|known| known.value == option) {
         Some(known) if known.active => {}
         Some(known) => world.report(inactive_option(object, field, known, span)),
-        None if is_closed(field) => world.report(unknown_option(object, field, option, span)),
+        None if is_closed(field) || lists_options(field) => {
+            world.report(unknown_option(object, field, option, span));
+        }
         None => {
             let FieldType::Picklist { max, .. } = field.kind else { return };
             let length = text_length(option);

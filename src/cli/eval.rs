@@ -64,16 +64,20 @@ struct Evaluation<'e> {
 }
 
 impl Evaluation<'_> {
-    fn all(&self, mut input: impl BufRead, mut out: impl Write) -> Exit {
+    fn all(&self, mut input: BufReader<Box<dyn Read>>, mut out: impl Write) -> Exit {
         let mut exit = Exit::Fine;
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
+            // Whoever writes a record and waits for its fields gets them before the next read waits.
+            if input.buffer().is_empty() && out.flush().is_err() {
+                return exit;
+            }
             let bad = match read_line(&mut input, &mut line) {
                 Ok(0) => break,
                 Ok(_) if line.iter().all(u8::is_ascii_whitespace) => continue,
                 Ok(length) if length > MAX_LINE => Err(format!("the line is longer than {MAX_LINE} bytes")),
-                Ok(_) => self.one(&line),
+                Ok(_) => self.one(if number == 1 { without_mark(&line) } else { &line }),
                 Err(error) => {
                     self.output.error(&format!("line {number}: cannot be read: {error}"));
                     return Exit::Usage;
@@ -109,7 +113,11 @@ impl Evaluation<'_> {
         })?;
         let Json::Object(object) = &json else { return Err("not a JSON object".to_owned()) };
         let values = self.values(object)?;
-        let id = object.get("id").or_else(|| object.get("Id"));
+        let id = object.get("id").or_else(|| object.get("Id")).filter(|id| id.is_string() || id.is_number());
+        if id.is_none() {
+            let name = if self.mapping.source.side == Side::Hubspot { "id" } else { "Id" };
+            return Err(format!("no `{name}`: a record without one is none that a CRM has"));
+        }
         let number = id.and_then(Json::as_number).map(ToString::to_string);
         let slots: Vec<Raw<'_>> = self
             .mapping
@@ -150,6 +158,11 @@ impl Evaluation<'_> {
             (Side::Salesforce, _) => Ok(object),
         }
     }
+}
+
+/// Some editors begin a file with a byte order mark, which is no part of the first record.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
 enum Line {

@@ -58,6 +58,9 @@ fn page(function: &Function) -> String {
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Exit {
     let mut command = super::args::Args::command();
-    clap_complete::generate(shell, &mut command, "mapwright", &mut std::io::stdout());
+    // Into memory first: the generator panics when the reader of a pipe has gone.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "mapwright", &mut script);
+    Output::result(String::from_utf8_lossy(&script).trim_end());
     Exit::Fine
 }

@@ -32,8 +32,8 @@ pub(super) fn run(given: Option<&Path>, options: &FmtArgs, output: Output) -> Ex
 fn files(given: Option<&Path>, named: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, String> {
     if named.is_empty() {
         let root = project::find(given)?;
-        let names = project::map_files(&root);
-        return Ok(names.into_iter().map(|name| (root.join(&name), name)).collect());
+        let found = project::map_files(&root);
+        return Ok(found.into_iter().map(|name| (root.join(&name), name)).collect());
     }
     Ok(named.iter().map(|path| (path.clone(), path.display().to_string())).collect())
 }

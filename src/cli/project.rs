@@ -98,7 +98,9 @@ pub(super) fn read_map(path: &Path) -> Result<String, String> {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(_)) => Err("the file is not UTF-8".to_owned()),
         Err(ReadError::Io(error)) => Err(error.to_string()),
-        Err(ReadError::TooLarge { size, limit }) => Err(format!("it has {size} bytes, and at most {limit} are read")),
+        Err(ReadError::TooLarge { size, limit }) => {
+            Err(format!("it has {size} bytes, and at most {limit} are read"))
+        }
     }
 }
 
@@ -136,7 +138,13 @@ enum ReadError {
 }
 
 fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, ReadError> {
-    let size = std::fs::metadata(path).map_err(ReadError::Io)?.len();
+    let facts = std::fs::metadata(path).map_err(ReadError::Io)?;
+    // A folder has nothing to read, a pipe would be waited for, and a device may never end.
+    if !facts.is_file() {
+        let what = if facts.is_dir() { "it is a folder" } else { "it is no regular file" };
+        return Err(ReadError::Io(std::io::Error::other(what)));
+    }
+    let size = facts.len();
     if size > limit as u64 {
         return Err(ReadError::TooLarge { size, limit });
     }
@@ -154,10 +162,11 @@ fn collect(root: &Path, dir: &Path, names: &mut Vec<String>, reader: &mut Reader
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && !hidden {
-            collect(root, &path, names, reader);
-        } else if !kind.is_dir() && is_project_file(&relative(root, &path)) {
+        // A folder of such a name is a mistake, which reading it reports.
+        if is_project_file(&relative(root, &path)) {
             names.push(relative(root, &path));
+        } else if kind.is_dir() && !hidden {
+            collect(root, &path, names, reader);
         }
     }
 }

@@ -17,7 +17,8 @@ use std::collections::HashMap;
 
 use crate::source::Side;
 use crate::types::{
-    AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer,
+    WriteRequest,
 };
 
 pub use limits::{Allowance, Limits};
@@ -41,7 +42,8 @@ pub trait Crm: Send + Sync {
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer>;
 
     /// The ids associated with each given id (absent where there is none).
-    async fn associated(&self, request: &AssociatedRequest) -> Result<HashMap<String, Vec<String>>, CrmError>;
+    async fn associated(&self, request: &AssociatedRequest)
+    -> Result<HashMap<String, Vec<String>>, CrmError>;
 
     /// Adds associations; one answer for each request, in order.
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;

@@ -200,3 +200,160 @@ fn translate_one(picklist: &Picklist, back: bool, option: &str) -> Result<Value,
         _ => Err(missing(untranslated)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::plan::testing::{LEAD, Lead};
+
+    const PICKLISTS: &str = "picklist sources {\n from hubspot.contact.source\n to salesforce.Lead.LeadSource\n \"SEARCH\" -> \"Web\"\n \
+                             \"OFFLINE\" -> nothing\n \"SOCIAL\" -> \"Web\"\n}";
+
+    /// The value of `Description <- EXPRESSION` (given with its policy) for a record.
+    fn value(fields: &'static str, record: &Json) -> Result<Value, Failure> {
+        let plan =
+            Lead { fields, beside: if fields.contains("sources") { PICKLISTS } else { "" }, ..LEAD }.plan();
+        let mapping = &plan.mappings[0];
+        let slots: Vec<Raw<'_>> =
+            mapping.slots.iter().map(|slot| Raw::from(record.get(&slot.field))).collect();
+        Frame { plan: &plan, mapping, slots: &slots, lookups: &[] }
+            .value(&mapping.rules.last().expect("a rule").value)
+    }
+
+    fn holds(head: &'static str, record: &Json) -> bool {
+        let plan = Lead { head, ..LEAD }.plan();
+        let mapping = &plan.mappings[0];
+        let slots: Vec<Raw<'_>> =
+            mapping.slots.iter().map(|slot| Raw::from(record.get(&slot.field))).collect();
+        Frame { plan: &plan, mapping, slots: &slots, lookups: &[] }
+            .holds(&mapping.guards[0].condition)
+            .expect("no failure")
+    }
+
+    #[test]
+    fn a_template_with_a_blank_hole_is_blank() {
+        let fields = "Title <- \"{firstname} of {nickname}\" | truncate(128)";
+        assert_eq!(
+            value(fields, &json!({"firstname": "Jane", "nickname": "J"})),
+            Ok(Value::text("Jane of J"))
+        );
+        assert_eq!(value(fields, &json!({"firstname": "Jane", "nickname": ""})), Ok(Value::Blank));
+        assert_eq!(value(fields, &json!({"firstname": "Jane", "nickname": null})), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn comparisons_with_a_blank_do_not_hold_and_unequal_is_not_equal() {
+        assert!(!holds("only if nickname = \"a\" otherwise skip", &json!({})));
+        assert!(holds("only if nickname != \"a\" otherwise skip", &json!({})));
+        assert!(holds("only if not nickname = \"a\" otherwise skip", &json!({})));
+        assert!(!holds("only if hubscore < 5 otherwise skip", &json!({"hubscore": ""})));
+        assert!(!holds("only if hubscore >= 5 otherwise skip", &json!({"hubscore": null})));
+        assert!(
+            holds("only if hubscore >= 87 otherwise skip", &json!({"hubscore": "87.0"})),
+            "numbers, not texts"
+        );
+        assert!(!holds("only if hubscore < 9 otherwise skip", &json!({"hubscore": "10"})));
+    }
+
+    #[test]
+    fn membership() {
+        let of_list = "only if source in [\"SEARCH\", \"SOCIAL\"] otherwise skip";
+        assert!(holds(of_list, &json!({"source": "SOCIAL"})));
+        assert!(!holds(of_list, &json!({"source": "OFFLINE"})));
+        assert!(!holds(of_list, &json!({})));
+        let of_set = "only if \"Price\" in topics otherwise skip";
+        assert!(holds(of_set, &json!({"topics": "Support;Price"})));
+        assert!(!holds(of_set, &json!({"topics": "Support"})));
+        assert!(!holds(of_set, &json!({})));
+    }
+
+    #[test]
+    fn both_sides_of_and_and_or_only_as_far_as_needed() {
+        // `seats` cannot be read, and is not.
+        let guard = "only if hubscore is blank or seats > 1 otherwise skip";
+        assert!(holds(guard, &json!({"seats": "x"})));
+        assert!(!holds(
+            "only if hubscore > 1 and seats > 1 otherwise skip",
+            &json!({"hubscore": "1", "seats": "x"})
+        ));
+        assert!(!holds("only if newsletter otherwise skip", &json!({})), "a blank boolean does not hold");
+        assert!(holds("only if newsletter otherwise skip", &json!({"newsletter": "true"})));
+    }
+
+    #[test]
+    fn arithmetic_is_exact_and_fails_aloud() {
+        let number = |text: &str| Ok(Value::Number(text.parse().expect("a number")));
+        let third = "Score__c <- hubscore / seats | max(-9999) | min(9999) | round(2) otherwise keep";
+        assert_eq!(value(third, &json!({"hubscore": "10", "seats": "4"})), number("2.5"));
+        assert_eq!(value(third, &json!({"hubscore": "10", "seats": ""})), Ok(Value::Blank));
+        let failure = value(third, &json!({"hubscore": "10", "seats": "0"})).expect_err("a failure");
+        assert_eq!(failure.message, "`10 / 0`: nothing can be divided by zero");
+        let sum = "Description <- \"{revenue + 0.1}\" | truncate(99)";
+        assert_eq!(value(sum, &json!({"revenue": "0.2"})), Ok(Value::text("0.3")));
+        let product = "Description <- \"{revenue * revenue}\" | truncate(99)";
+        let failure = value(product, &json!({"revenue": "9999999999999999"})).expect_err("a failure");
+        assert!(failure.message.contains("more digits than a number can have"), "{failure:?}");
+    }
+
+    #[test]
+    fn what_does_not_parse_is_a_failure_and_never_a_blank() {
+        let failure = value("Score__c <- hubscore", &json!({"hubscore": "12,5"})).expect_err("a failure");
+        assert!(failure.message.starts_with("`hubscore` cannot be read: "), "{failure:?}");
+        let fields = "Title <- first_present(\"{hubscore}\", \"none\") | truncate(128)";
+        assert!(value(fields, &json!({"hubscore": "x"})).is_err());
+    }
+
+    #[test]
+    fn first_present_goes_no_further_than_it_must() {
+        let fields =
+            "Title <- first_present(nickname, \"{10 / hubscore}\", \"none\") | truncate(128) otherwise keep";
+        assert_eq!(value(fields, &json!({"nickname": "J", "hubscore": "0"})), Ok(Value::text("J")));
+        assert!(value(fields, &json!({"hubscore": "0"})).is_err());
+        assert_eq!(value(fields, &json!({})), Ok(Value::text("none")));
+    }
+
+    #[test]
+    fn a_translation_knows_the_line_to_mend() {
+        let fields = "LeadSource <- source | sources";
+        assert_eq!(value(fields, &json!({"source": "SEARCH"})), Ok(Value::text("Web")));
+        assert_eq!(value(fields, &json!({"source": "OFFLINE"})), Ok(Value::Blank));
+        assert_eq!(value(fields, &json!({"source": ""})), Ok(Value::Blank));
+        let failure = value(fields, &json!({"source": "NEW_ONE"})).expect_err("a failure");
+        assert!(failure.message.contains("`NEW_ONE` has no translation in `sources`"), "{failure:?}");
+        assert_eq!(
+            failure.help.as_deref(),
+            Some("add the line `\"NEW_ONE\" -> \"…\"` to `picklist sources`")
+        );
+        assert!(failure.at.is_some());
+    }
+
+    #[test]
+    fn a_set_is_translated_option_by_option() {
+        let picklist = Picklist {
+            name: "topics".to_owned(),
+            forth: [("a", Some("X")), ("b", Some("X")), ("c", None)]
+                .map(|(from, to)| (from.to_owned(), to.map(ToOwned::to_owned)))
+                .into(),
+            back: [("X".to_owned(), "a".to_owned())].into(),
+            otherwise: Some(PicklistElse::Nothing),
+            at: crate::source::Location { file: "a.map".to_owned(), line: 1, column: 1 },
+        };
+        let list = |items: &[&str]| Value::List(items.iter().map(|item| Value::text(*item)).collect());
+        assert_eq!(translate(&picklist, false, &list(&["b", "a", "c"])), Ok(list(&["X"])), "each once");
+        assert_eq!(translate(&picklist, false, &list(&["c", "unknown"])), Ok(Value::Blank));
+        assert_eq!(translate(&picklist, true, &list(&["X"])), Ok(list(&["a"])));
+        assert!(translate(&picklist, true, &list(&["Y"])).is_err(), "`otherwise` is for the way forth alone");
+    }
+
+    #[test]
+    fn a_condition_is_a_boolean_and_an_if_takes_one_branch() {
+        let fields = "Title <- if hubscore > 50 then \"hot\" else nickname";
+        assert_eq!(value(fields, &json!({"hubscore": "51", "nickname": "J"})), Ok(Value::text("hot")));
+        assert_eq!(value(fields, &json!({"hubscore": "", "nickname": "J"})), Ok(Value::text("J")));
+        assert_eq!(Raw::Text(Cow::Borrowed("a")), Raw::from(Some(&json!("a"))));
+    }
+}

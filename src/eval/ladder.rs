@@ -310,3 +310,175 @@ pub(super) fn old_value(mapping: &Mapping, record: &Record, field: &str) -> Resu
     let text = crate::types::Type::Text(None);
     read(&raw(record, field), mapping.target_type(field).unwrap_or(&text))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::eval::Verdict;
+    use crate::eval::testing::{World, parked, record, sent};
+    use crate::plan::testing::{LEAD, Lead};
+    use crate::types::{Record, Value, WriteTarget};
+
+    const ALL: &str = "on none create\n on many park \"several\"\n on taken park \"belongs to another\"\n \
+                       on converted then known\n on duplicate park\n on rejected park";
+    const KNOWN: &str = "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                         on none park \"the Contact is gone\"\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }";
+    const LADDER: Lead = Lead {
+        rungs: "key HubSpot_Contact_ID__c = id\n or Email = email where IsConverted = false\n \
+                or salesforce.Contact where Email = email then known",
+        outcomes: ALL,
+        beside: KNOWN,
+        ..LEAD
+    };
+
+    fn contact() -> Record {
+        record(
+            "hubspot.contact",
+            "1",
+            json!({"email": "a@b.example", "firstname": "Jane", "lastname": "Doe"}),
+        )
+    }
+
+    fn lead(id: &str, values: Json) -> Record {
+        record("salesforce.Lead", id, values)
+    }
+
+    fn open(id: &str) -> Record {
+        lead(id, json!({"Email": "a@b.example", "IsConverted": false, "LastName": "Doe", "Company": "Acme"}))
+    }
+
+    #[test]
+    fn no_record_goes_down_the_ladder_to_a_new_one() {
+        let mut world = World::of(vec![contact()]);
+        let end = world.run(&LADDER.plan(), "lead");
+        assert!(matches!(end.verdict, Verdict::Written { created: true, .. }), "{end:?}");
+        assert_eq!(world.log, ["read contact", "find Lead", "find Lead", "find Contact", "write Lead"]);
+        let key = "HubSpot_Contact_ID__c".to_owned();
+        assert_eq!(world.writes[0].target, WriteTarget::Upsert { key, value: "1".to_owned() });
+        assert_eq!(sent(&world.writes[0], "HubSpot_Contact_ID__c"), None, "the key stands in the address");
+    }
+
+    #[test]
+    fn a_blank_value_finds_nothing_and_asks_nothing() {
+        let mut world = World::of(vec![record("hubspot.contact", "1", json!({"email": null}))]);
+        world.run(&LADDER.plan(), "lead");
+        assert_eq!(world.log, ["read contact", "find Lead", "write Lead"]);
+    }
+
+    #[test]
+    fn the_key_decides_before_the_rungs() {
+        let own = lead("L1", json!({"HubSpot_Contact_ID__c": "1", "LastName": "Doe", "Company": "Acme"}));
+        let mut world = World::of(vec![contact(), open("L2"), own]);
+        let end = world.run(&LADDER.plan(), "lead");
+        assert!(matches!(&end.verdict, Verdict::Unchanged { id, .. } if id == "L1"), "{end:?}");
+    }
+
+    #[test]
+    fn a_record_found_by_its_key_is_its_own_even_in_another_case() {
+        let plan = Lead {
+            rungs: "key HubSpot_Contact_ID__c = customer_code",
+            head: "only if customer_code is present otherwise skip",
+            ..LEAD
+        }
+        .plan();
+        let own = lead("L1", json!({"HubSpot_Contact_ID__c": "ABC", "LastName": "Doe", "Company": "Acme"}));
+        let mut world = World::of(vec![
+            record("hubspot.contact", "1", json!({"customer_code": "abc", "lastname": "Doe"})),
+            own,
+        ]);
+        let end = world.run(&plan, "lead");
+        assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
+    }
+
+    #[test]
+    fn one_record_at_a_rung_is_adopted_and_stamped() {
+        let mut world = World::of(vec![contact(), open("L1")]);
+        world.run(&LADDER.plan(), "lead");
+        assert_eq!(world.writes[0].target, WriteTarget::Update { id: "L1".to_owned() });
+        assert_eq!(world.writes[0].fields, [("HubSpot_Contact_ID__c".to_owned(), Value::text("1"))]);
+    }
+
+    #[test]
+    fn several_stop_the_ladder() {
+        let mut world = World::of(vec![contact(), open("L1"), open("L2")]);
+        let end = world.run(&LADDER.plan(), "lead");
+        assert_eq!(parked(&end).reason, "several");
+        assert!(parked(&end).help.as_deref().unwrap_or_default().ends_with("L1, L2"));
+        assert!(world.writes.is_empty());
+    }
+
+    #[test]
+    fn the_newest_or_the_oldest_of_several() {
+        for (word, id) in [("newest", "L3"), ("oldest", "L1")] {
+            let outcomes = if word == "newest" {
+                "on none create\n on many newest\n on taken park\n on converted park\n on duplicate park\n on rejected park"
+            } else {
+                "on none create\n on many oldest\n on taken park\n on converted park\n on duplicate park\n on rejected park"
+            };
+            let mut world = World::of(vec![contact(), open("L1"), open("L2"), open("L3")]);
+            world.run(&Lead { outcomes, ..LADDER }.plan(), "lead");
+            assert_eq!(world.writes[0].target, WriteTarget::Update { id: id.to_owned() }, "{word}");
+        }
+    }
+
+    #[test]
+    fn several_at_a_rung_hand_over_to_that_rungs_mapping() {
+        let plan = Lead {
+            rungs: "key HubSpot_Contact_ID__c = id\n or salesforce.Contact where Email = nickname then known\n \
+                    or salesforce.Contact where Email = email then other",
+            outcomes: "on none create\n on many newest\n on converted park\n on duplicate park\n on rejected park",
+            beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                     on none skip\n on rejected park\n fields { use both } }\n\
+                     mapping other {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                     on none skip\n on rejected park\n fields { use both } }\n\
+                     fields both from hubspot.contact { FirstName <- firstname | truncate(40) }",
+            ..LEAD
+        }
+        .plan();
+        let known = |id: &str| record("salesforce.Contact", id, json!({"Email": "a@b.example"}));
+        let mut world = World::of(vec![contact(), known("C1"), known("C2")]);
+        let end = world.run(&plan, "lead");
+        assert_eq!(end.mapping, "other");
+        assert_eq!(world.writes[0].target, WriteTarget::Update { id: "C2".to_owned() });
+    }
+
+    #[test]
+    fn a_record_of_somebody_else_is_taken() {
+        let mut theirs = open("L1");
+        theirs.values.insert("HubSpot_Contact_ID__c".to_owned(), json!("2"));
+        let end = World::of(vec![contact(), theirs.clone()]).run(&LADDER.plan(), "lead");
+        assert_eq!(parked(&end).reason, "belongs to another");
+        assert_eq!(parked(&end).help.as_deref(), Some("Lead L1 already belongs to hubspot.contact `2`"));
+
+        let outcomes = "on none create\n on many park\n on taken adopt\n on converted park\n on duplicate park\n on rejected park";
+        let mut world = World::of(vec![contact(), theirs]);
+        world.run(&Lead { outcomes, ..LADDER }.plan(), "lead");
+        assert_eq!(sent(&world.writes[0], "HubSpot_Contact_ID__c"), Some(&Value::text("1")));
+    }
+
+    #[test]
+    fn a_converted_lead_hands_its_contact_over() {
+        let old = lead(
+            "L1",
+            json!({"HubSpot_Contact_ID__c": "1", "IsConverted": true, "ConvertedContactId": "C1"}),
+        );
+        let mut world = World::of(vec![
+            contact(),
+            old.clone(),
+            record("salesforce.Contact", "C1", json!({"FirstName": null})),
+        ]);
+        let end = world.run(&LADDER.plan(), "lead");
+        assert_eq!(end.mapping, "known");
+        assert_eq!(end.path, ["`lead`: Lead L1 is converted, so `known` takes over"]);
+        assert_eq!(
+            world.log,
+            ["read contact", "find Lead", "read Contact", "write Contact"],
+            "nothing is read again"
+        );
+
+        // Its Contact is gone: the ladder of the mapping that takes over runs.
+        let end = World::of(vec![contact(), old]).run(&LADDER.plan(), "lead");
+        assert_eq!((end.mapping.as_str(), parked(&end).reason.as_str()), ("known", "the Contact is gone"));
+    }
+}

@@ -4,17 +4,20 @@
 //! what it needs as an [`Effect`], is told the [`Answer`], and goes on. So a preview, a test and production run the
 //! same code, and a driver may advance many runs side by side and perform effects of one kind in one call.
 //!
-//! The order within a run: the source record, the related records and look-ups that a guard needs, the guards, the
-//! remaining related records, the look-ups of the ladder, the ladder, the look-ups of the rules that apply, the rules,
-//! the write. Policies that read before they write use the record as the ladder found it, just before the write.
+//! The order within a run: the source record, what the guards need of related records and look-ups, the guards, what the
+//! ladder needs of them, the ladder, what the rules that apply need of them, the rules, the write. Policies that read before they write use the record as the ladder found it, just before the write.
 
 mod effect;
 mod expression;
+#[cfg(test)]
+mod hostile;
 mod ladder;
 mod offline;
 mod outcome;
 mod rules;
 mod run;
+#[cfg(test)]
+mod testing;
 
 pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Verdict};
 pub use expression::Frame;

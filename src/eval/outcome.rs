@@ -37,7 +37,7 @@ impl Run {
                 let reason = format!("the {} is gone", mapping.target.name);
                 self.again(mapping, reason, message)
             }
-            WriteAnswer::Rejected { errors } => self.rejected(mapping, planned, errors),
+            WriteAnswer::Rejected { errors } => self.rejected(mapping, &planned, &errors),
             WriteAnswer::Failed(error) => self.park(Park {
                 answer: Some(error.to_string()),
                 ..Park::because(format!("{} could not be written", mapping.target))
@@ -84,7 +84,7 @@ impl Run {
                     _ => reason.push_str(" and names several records"),
                 }
             }
-            Some(OutcomeAction::Park(Some(said))) => reason = said.clone(),
+            Some(OutcomeAction::Park(Some(said))) => reason.clone_from(said),
             _ => {}
         }
         let named: Vec<String> =
@@ -138,11 +138,11 @@ impl Run {
         self.park(Park { answer: Some(message), ..Park::because(reason) })
     }
 
-    fn rejected(&mut self, mapping: &Mapping, planned: PlannedWrite, errors: Vec<FieldError>) -> Effect {
+    fn rejected(&mut self, mapping: &Mapping, planned: &PlannedWrite, errors: &[FieldError]) -> Effect {
         let outcome = mapping.outcome(Situation::Rejected);
-        let blamed = blamed(&planned, &errors);
+        let blamed = blamed(planned, errors);
         let dropping = outcome.is_some_and(|outcome| outcome.action == OutcomeAction::DropField);
-        let vital = blamed.iter().find(|(field, _)| vital(mapping, &planned, field));
+        let vital = blamed.iter().find(|(field, _)| vital(mapping, planned, field));
         if dropping && vital.is_none() && !blamed.is_empty() && blamed.len() < planned.request.fields.len() {
             self.dropped.extend(blamed);
             return self.write(mapping);
@@ -187,4 +187,191 @@ fn vital(mapping: &Mapping, planned: &PlannedWrite, field: &str) -> bool {
     let creates = !matches!(planned.request.target, WriteTarget::Update { .. });
     mapping.key.as_ref().is_some_and(|key| key.field == field)
         || creates && mapping.rules.iter().any(|rule| rule.field == field && rule.required)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::eval::testing::{World, name, parked, record, sent};
+    use crate::eval::{Finished, Verdict};
+    use crate::plan::testing::{LEAD, Lead};
+    use crate::types::{FieldError, MatchedRecord, Record, Value, WriteAnswer, WriteTarget};
+
+    const KNOWN: &str = "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                         on none skip\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }";
+
+    /// A mapping whose duplicate and rejected outcomes are these.
+    fn lead(outcomes: &'static str) -> Lead {
+        let fields = "Title <- jobtitle | truncate(128)\n Email <- email | fits(80) otherwise park";
+        Lead { outcomes, beside: KNOWN, fields, ..LEAD }
+    }
+
+    const ADOPT: &str = "on none create\n on converted then known\n on duplicate adopt\n on rejected park";
+    const DROP: &str =
+        "on none create\n on converted then known\n on duplicate park \"a double\"\n on rejected drop field";
+    const ALLOW: &str = "on none create\n on converted then known\n on duplicate allow\n on rejected park";
+
+    fn contact() -> Record {
+        record("hubspot.contact", "1", json!({"email": "a@b.example", "firstname": "Jane", "jobtitle": "VP"}))
+    }
+
+    fn duplicate(matches: &[(&str, &str)], allow_save: bool) -> WriteAnswer {
+        let matches =
+            matches.iter().map(|(object, id)| MatchedRecord { object: name(object), id: (*id).to_owned() });
+        WriteAnswer::Duplicate {
+            rule: "Standard".to_owned(),
+            message: "use one of these".to_owned(),
+            matches: matches.collect(),
+            allow_save,
+        }
+    }
+
+    fn rejected(fields: &[&str]) -> WriteAnswer {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        WriteAnswer::Rejected {
+            errors: vec![FieldError { code: "BAD".to_owned(), message: "no".to_owned(), fields }],
+        }
+    }
+
+    fn run(outcomes: &'static str, more: Vec<Record>, answers: Vec<WriteAnswer>) -> (Finished, World) {
+        let mut world = World::of([vec![contact()], more].concat()).answering(answers);
+        let end = world.run(&lead(outcomes).plan(), "lead");
+        (end, world)
+    }
+
+    #[test]
+    fn a_duplicate_of_the_same_object_is_adopted() {
+        let there = record("salesforce.Lead", "L1", json!({"LastName": "Doe"}));
+        let (end, world) = run(
+            ADOPT,
+            vec![there],
+            vec![duplicate(&[("salesforce.Lead", "L1"), ("salesforce.Contact", "C1")], true)],
+        );
+        assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
+        assert_eq!(world.writes[1].target, WriteTarget::Update { id: "L1".to_owned() });
+        assert_eq!(sent(&world.writes[1], "HubSpot_Contact_ID__c"), Some(&Value::text("1")));
+        assert_eq!(end.path, ["the duplicate rule `Standard` blocked the write; it names Lead L1"]);
+    }
+
+    #[test]
+    fn a_duplicate_of_another_object_is_handed_over() {
+        let there = record("salesforce.Contact", "C1", json!({}));
+        let (end, world) = run(ADOPT, vec![there], vec![duplicate(&[("salesforce.Contact", "C1")], true)]);
+        assert_eq!(end.mapping, "known");
+        assert_eq!(world.writes[1].target, WriteTarget::Update { id: "C1".to_owned() });
+    }
+
+    #[test]
+    fn several_duplicates_or_none_are_for_a_person() {
+        let two = duplicate(&[("salesforce.Lead", "L1"), ("salesforce.Lead", "L2")], true);
+        let (end, _) = run(ADOPT, vec![], vec![two]);
+        assert_eq!(
+            parked(&end).reason,
+            "the duplicate rule `Standard` blocked the write and names several records"
+        );
+        assert_eq!(parked(&end).help.as_deref(), Some("it names Lead L1, Lead L2"));
+        let (end, _) = run(ADOPT, vec![], vec![duplicate(&[], true)]);
+        assert!(parked(&end).reason.ends_with("and names no record"), "{end:?}");
+        let (end, _) = run(ADOPT, vec![], vec![duplicate(&[("salesforce.User", "U1")], true)]);
+        assert!(parked(&end).reason.ends_with("no mapping takes it over"), "{end:?}");
+        let (end, _) = run(DROP, vec![], vec![duplicate(&[], true)]);
+        assert_eq!(
+            (parked(&end).reason.as_str(), parked(&end).answer.as_deref()),
+            ("a double", Some("use one of these"))
+        );
+    }
+
+    #[test]
+    fn allow_saves_once_in_spite_of_an_alert() {
+        let (end, world) = run(ALLOW, vec![], vec![duplicate(&[], true)]);
+        assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
+        assert_eq!(
+            world.writes.iter().map(|write| write.allow_duplicates).collect::<Vec<_>>(),
+            [false, true]
+        );
+        assert_eq!(world.writes[0].fields, world.writes[1].fields);
+        let (end, world) = run(ALLOW, vec![], vec![duplicate(&[], false)]);
+        assert!(parked(&end).reason.contains("lets nobody save"), "{end:?}");
+        assert_eq!(world.writes.len(), 1);
+        let (_, world) = run(ALLOW, vec![], vec![duplicate(&[], true), duplicate(&[], true)]);
+        assert_eq!(world.writes.len(), 2, "not for ever");
+    }
+
+    #[test]
+    fn a_lost_race_for_the_key_looks_again() {
+        let taken = |field: Option<&str>| WriteAnswer::Taken {
+            field: field.map(ToOwned::to_owned),
+            existing: Some("L9".to_owned()),
+            message: "taken".to_owned(),
+        };
+        let (end, world) = run(ADOPT, vec![], vec![taken(Some("HubSpot_Contact_ID__c"))]);
+        assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
+        assert_eq!(world.log, ["read contact", "find Lead", "write Lead", "find Lead", "write Lead"]);
+        let (end, world) = run(ADOPT, vec![], (0..9).map(|_| taken(None)).collect());
+        assert_eq!(parked(&end).reason, "the key is already taken by L9");
+        assert_eq!(world.writes.len(), 3, "bounded");
+        let (end, world) = run(ADOPT, vec![], vec![taken(Some("Email"))]);
+        assert_eq!((parked(&end).field.as_deref(), world.writes.len()), (Some("Email"), 1));
+        assert!(parked(&end).at.is_some());
+    }
+
+    #[test]
+    fn a_lead_that_turns_out_converted_or_gone() {
+        let own = record("salesforce.Lead", "L1", json!({"HubSpot_Contact_ID__c": "1"}));
+        let converted = || WriteAnswer::Converted { message: "converted".to_owned() };
+        let (end, world) = run(ADOPT, vec![own.clone()], vec![converted()]);
+        assert!(
+            matches!(end.verdict, Verdict::Written { .. }),
+            "read again, and it is not converted: {end:?}"
+        );
+        assert_eq!(world.log, ["read contact", "find Lead", "write Lead", "read Lead", "write Lead"]);
+        let (end, world) = run(ADOPT, vec![own.clone()], (0..9).map(|_| converted()).collect());
+        assert_eq!((parked(&end).reason.as_str(), world.writes.len()), ("the Lead is converted", 3));
+        let gone = || WriteAnswer::Gone { message: "gone".to_owned() };
+        let (end, world) = run(ADOPT, vec![own], (0..9).map(|_| gone()).collect());
+        assert_eq!((parked(&end).reason.as_str(), world.writes.len()), ("the Lead is gone", 3));
+    }
+
+    #[test]
+    fn a_refused_field_parks_with_its_value_or_is_dropped() {
+        let (end, _) = run(ADOPT, vec![], vec![rejected(&["Title"])]);
+        assert_eq!(parked(&end).reason, "Salesforce refused `Title`");
+        assert_eq!(parked(&end).help.as_deref(), Some("the value was `VP` (2 characters)"));
+        assert_eq!(parked(&end).answer.as_deref(), Some("BAD: no"));
+
+        let (end, world) = run(DROP, vec![], vec![rejected(&["Title", "Title"])]);
+        let Verdict::Written { changes, .. } = &end.verdict else { panic!("{end:?}") };
+        assert_eq!(sent(&world.writes[1], "Title"), None);
+        assert_eq!(sent(&world.writes[1], "LastName"), Some(&Value::text("Unknown")));
+        let title = changes.iter().find(|change| change.field == "Title").expect("the change");
+        assert_eq!((title.new.as_ref(), title.kept.as_deref()), (None, Some("dropped: no")));
+    }
+
+    #[test]
+    fn what_a_record_needs_is_never_dropped() {
+        for field in ["LastName", "Company"] {
+            let (end, world) = run(DROP, vec![], vec![rejected(&[field])]);
+            assert_eq!((parked(&end).field.as_deref(), world.writes.len()), (Some(field), 1));
+        }
+        // The key of an adopted record.
+        let lead = Lead {
+            rungs: "key HubSpot_Contact_ID__c = id\n or Email = email",
+            ..lead(
+                "on none create\n on many park\n on taken park\n on converted park\n on duplicate park\n on rejected drop field",
+            )
+        };
+        let there = record("salesforce.Lead", "L1", json!({"Email": "a@b.example"}));
+        let mut world = World::of(vec![contact(), there]).answering([rejected(&["HubSpot_Contact_ID__c"])]);
+        let end = world.run(&Lead { beside: "", ..lead }.plan(), "lead");
+        assert_eq!((parked(&end).field.as_deref(), world.writes.len()), (Some("HubSpot_Contact_ID__c"), 1));
+        // A refusal that names nothing, or nothing that was sent.
+        for fields in [&[][..], &["Phone"]] {
+            let (end, world) = run(DROP, vec![], vec![rejected(fields)]);
+            assert_eq!(
+                (parked(&end).reason.as_str(), world.writes.len()),
+                ("Salesforce refused the write", 1)
+            );
+        }
+    }
 }

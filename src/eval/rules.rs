@@ -207,3 +207,141 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::eval::testing::{World, parked, record, sent};
+    use crate::eval::{Finished, Verdict};
+    use crate::plan::testing::{LEAD, Lead};
+    use crate::types::Value;
+
+    const BESIDE: &str =
+        "order funnel of salesforce.Lead.Status { \"New\" then \"Working\" then \"Qualified\" }";
+
+    /// Runs one rule for a contact, on a Lead that holds this or on a new one; what is written of the field.
+    fn run(fields: &'static str, contact: Json, lead: Option<Json>) -> (Finished, World) {
+        let beside = if fields.contains("funnel") { BESIDE } else { "" };
+        let plan = Lead { fields, beside, ..LEAD }.plan();
+        let mut records = vec![record("hubspot.contact", "1", contact)];
+        if let Some(mut lead) = lead {
+            lead["HubSpot_Contact_ID__c"] = json!("1");
+            lead["LastName"] = json!("Unknown");
+            lead["Company"] = json!("Acme");
+            records.push(record("salesforce.Lead", "L1", lead));
+        }
+        let mut world = World::of(records);
+        let end = world.run(&plan, "lead");
+        (end, world)
+    }
+
+    fn written(fields: &'static str, contact: Json, lead: Option<Json>) -> Option<Value> {
+        let field = fields.split_whitespace().next().expect("a field");
+        let (_, world) = run(fields, contact, lead);
+        world.writes.first().and_then(|write| sent(write, field).cloned())
+    }
+
+    fn text(text: &str) -> Option<Value> {
+        Some(Value::text(text))
+    }
+
+    #[test]
+    fn always_and_only_what_changes() {
+        let rule = "Title <- jobtitle | truncate(128)";
+        assert_eq!(written(rule, json!({"jobtitle": "VP"}), None), text("VP"));
+        assert_eq!(written(rule, json!({"jobtitle": "VP"}), Some(json!({"Title": "CEO"}))), text("VP"));
+        let (end, world) = run(rule, json!({"jobtitle": "VP"}), Some(json!({"Title": "VP"})));
+        assert!(matches!(end.verdict, Verdict::Unchanged { .. }), "{end:?}");
+        assert!(world.writes.is_empty());
+    }
+
+    #[test]
+    fn on_create_and_on_update() {
+        let create = "Title <- jobtitle | truncate(128) on create";
+        assert_eq!(written(create, json!({"jobtitle": "VP"}), None), text("VP"));
+        assert_eq!(written(create, json!({"jobtitle": "VP"}), Some(json!({}))), None);
+        let update = "Title <- jobtitle | truncate(128) on update";
+        assert_eq!(written(update, json!({"jobtitle": "VP"}), None), None);
+        assert_eq!(written(update, json!({"jobtitle": "VP"}), Some(json!({}))), text("VP"));
+    }
+
+    #[test]
+    fn if_target_is_blank() {
+        let rule = "Title <- jobtitle | truncate(128) if target is blank";
+        assert_eq!(written(rule, json!({"jobtitle": "VP"}), None), text("VP"));
+        assert_eq!(written(rule, json!({"jobtitle": "VP"}), Some(json!({"Title": null}))), text("VP"));
+        assert_eq!(written(rule, json!({"jobtitle": "VP"}), Some(json!({"Title": "CEO"}))), None);
+    }
+
+    #[test]
+    fn a_blank_writes_nothing_unless_it_clears() {
+        assert_eq!(
+            written("Title <- jobtitle | truncate(128)", json!({}), Some(json!({"Title": "CEO"}))),
+            None
+        );
+        let clears = "Title <- jobtitle | truncate(128) on blank clear";
+        assert_eq!(written(clears, json!({}), Some(json!({"Title": "CEO"}))), Some(Value::Blank));
+        assert_eq!(written(clears, json!({}), Some(json!({"Title": null}))), None, "already blank");
+        assert_eq!(written(clears, json!({}), None), None, "never on create");
+    }
+
+    #[test]
+    fn failures_go_where_the_rule_says() {
+        let (bad, lead) = (json!({"phone": "no number"}), || Some(json!({"Phone": "+1"})));
+        assert_eq!(written("Phone <- phone | e164 otherwise keep", bad.clone(), lead()), None);
+        assert_eq!(
+            written("Phone <- phone | e164 otherwise \"unknown\"", bad.clone(), lead()),
+            text("unknown")
+        );
+        assert_eq!(
+            written("Phone <- phone | e164 otherwise nothing on blank clear", bad.clone(), lead()),
+            Some(Value::Blank)
+        );
+        let (end, world) = run("Phone <- phone | e164 otherwise park \"no phone\"", bad.clone(), lead());
+        assert!(parked(&end).reason.starts_with("no phone: "), "{end:?}");
+        assert_eq!(parked(&end).field.as_deref(), Some("Phone"));
+        assert!(world.writes.is_empty(), "no half-written records");
+        let (end, _) = run("Phone <- phone | e164 otherwise wait", bad, lead());
+        assert!(
+            matches!(&end.verdict, Verdict::Waiting { fields, .. } if fields.contains(&"phone".to_owned())),
+            "{end:?}"
+        );
+    }
+
+    #[test]
+    fn consent_does_not_go_back() {
+        let rule = "HasOptedOutOfEmail <- opted_out once true stays true";
+        let optout = |old: Json| Some(json!({"HasOptedOutOfEmail": old}));
+        assert_eq!(
+            written(rule, json!({"opted_out": "true"}), optout(json!(false))),
+            Some(Value::Boolean(true))
+        );
+        assert_eq!(written(rule, json!({"opted_out": "false"}), optout(json!(true))), None);
+        assert_eq!(written(rule, json!({"opted_out": "false"}), None), Some(Value::Boolean(false)));
+        assert_eq!(
+            written(rule, json!({"opted_out": "false"}), optout(json!("what"))),
+            None,
+            "what cannot be read is kept"
+        );
+    }
+
+    #[test]
+    fn a_stage_only_advances() {
+        let rule = "Status <- \"Working\" advance only along funnel";
+        let status = |old: Json| Some(json!({"Status": old}));
+        assert_eq!(written(rule, json!({}), status(json!("New"))), text("Working"));
+        assert_eq!(written(rule, json!({}), status(json!("Qualified"))), None);
+        assert_eq!(written(rule, json!({}), status(json!("Old"))), None, "from a stage that is not listed");
+        assert_eq!(written(rule, json!({}), status(json!(null))), text("Working"));
+        let (end, _) = run(
+            "Status <- \"Working\" advance only along funnel\n Title <- \"VP\"",
+            json!({}),
+            status(json!("Old")),
+        );
+        let Verdict::Written { changes, .. } = end.verdict else { panic!("{end:?}") };
+        let kept =
+            changes.iter().find(|change| change.field == "Status").and_then(|change| change.kept.clone());
+        assert_eq!(kept.as_deref(), Some("`Old` is not listed in `order funnel`"));
+    }
+}

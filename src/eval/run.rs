@@ -19,8 +19,9 @@ pub struct Run {
     pub(super) record: String,
     if_became: bool,
     source: Option<Record>,
-    /// The related records; `None` where none was read yet, the inner `None` where there is none.
-    related: Vec<Option<Option<Record>>>,
+    related: Vec<Option<Record>>,
+    /// Which related records are read, also those that do not exist.
+    related_read: Vec<bool>,
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
     /// The target record that was handed over, by id.
     handed: Option<String>,
@@ -70,6 +71,7 @@ impl Run {
             if_became: false,
             source: None,
             related: Vec::new(),
+            related_read: Vec::new(),
             lookups: Vec::new(),
             handed: None,
             target: None,
@@ -116,7 +118,7 @@ impl Run {
                 self.related_ids(mapping, index, need, &ids)
             }
             (State::Related { index, need }, Some(Answer::Records(records))) => {
-                self.related[index] = Some(records.into_iter().next());
+                self.related[index] = records.into_iter().next();
                 self.read_related(mapping, index + 1, need)
             }
             (State::Lookups { asked, wanted, then }, Some(Answer::Found(found)))
@@ -154,6 +156,7 @@ impl Run {
     fn enter(&mut self, mapping: usize, handed: Option<String>) {
         let program = &self.plan.mappings[mapping];
         self.related = vec![None; program.related.len()];
+        self.related_read = vec![false; program.related.len()];
         self.lookups = vec![None; program.lookups.len()];
         self.mapping = mapping;
         self.handed = handed;
@@ -194,9 +197,10 @@ impl Run {
     /// Reads the next related record that a part of the run needs, from an index on; then that part goes on.
     pub(super) fn read_related(&mut self, mapping: &Mapping, from: usize, need: Need) -> Effect {
         for index in from..mapping.related.len() {
-            if self.related[index].is_some() || !self.needs(mapping, index, need) {
+            if self.related_read[index] || !self.needs(mapping, index, need) {
                 continue;
             }
+            self.related_read[index] = true;
             let related = &mapping.related[index];
             match &related.kind {
                 WithKind::Association(kind) => {
@@ -210,9 +214,8 @@ impl Run {
                 }
                 WithKind::Reference { field } => {
                     let id = self.source.as_ref().and_then(|source| source.values.get(field)).map(text_of);
-                    match id.filter(|id| !id.is_empty()) {
-                        Some(id) => return self.related_read(mapping, index, need, id),
-                        None => self.related[index] = Some(None),
+                    if let Some(id) = id.filter(|id| !id.is_empty()) {
+                        return self.read_one(mapping, index, need, id);
                     }
                 }
             }
@@ -237,7 +240,7 @@ impl Run {
             && (need != Need::Rules || self.applying(mapping).any(|rule| rule.related.contains(&index)))
     }
 
-    fn related_read(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
+    fn read_one(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
         let related = &mapping.related[index];
         self.state = State::Related { index, need };
         Effect::Read(ReadRequest {
@@ -255,13 +258,10 @@ impl Run {
         ids: &HashMap<String, Vec<String>>,
     ) -> Effect {
         // Several can carry one label; the first is the one that HubSpot itself shows.
-        match ids.get(&self.record).and_then(|ids| ids.first()) {
-            Some(id) => self.related_read(mapping, index, need, id.clone()),
-            None => {
-                self.related[index] = Some(None);
-                self.read_related(mapping, index + 1, need)
-            }
+        if let Some(id) = ids.get(&self.record).and_then(|ids| ids.first()) {
+            return self.read_one(mapping, index, need, id.clone());
         }
+        self.read_related(mapping, index + 1, need)
     }
 
     /// Makes the look-ups wanted that are not made yet, those inside others first.
@@ -346,7 +346,7 @@ impl Run {
             .map(|slot| {
                 let record = match slot.of {
                     None => self.source.as_ref(),
-                    Some(index) => self.related[index].as_ref().and_then(Option::as_ref),
+                    Some(index) => self.related[index].as_ref(),
                 };
                 record.map_or(Raw::Missing, |record| raw(record, &slot.field))
             })
@@ -407,5 +407,156 @@ impl Park {
     /// A reason alone.
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), field: None, answer: None, help: None, at: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::eval::testing::{World, parked, record};
+    use crate::plan::testing::{LEAD, Lead};
+
+    const OWNED: Lead = Lead {
+        head: "with employer = primary hubspot.company\n when lifecyclestage becomes \"customer\"\n when email changes",
+        fields: "Title <- employer.name | truncate(128)\n \
+                 OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise keep on create",
+        ..LEAD
+    };
+
+    fn contact() -> Record {
+        record(
+            "hubspot.contact",
+            "1",
+            json!({"lastname": "Doe", "hubspot_owner_id": "11", "lifecyclestage": "lead"}),
+        )
+    }
+
+    fn world(more: Vec<Record>) -> World {
+        let owner = record("hubspot.owner", "11", json!({"email": "r@s.example"}));
+        let user = record("salesforce.User", "U1", json!({"Email": "r@s.example"}));
+        let company = record("hubspot.company", "9", json!({"name": "Acme"}));
+        let mut world = World::of([vec![contact(), owner, user, company], more].concat());
+        world.associated.insert("company".to_owned(), "9".to_owned());
+        world
+    }
+
+    #[test]
+    fn a_new_record_needs_its_owner_and_an_update_does_not() {
+        let plan = OWNED.plan();
+        let mut new = world(vec![]);
+        new.run(&plan, "lead");
+        assert_eq!(
+            new.log,
+            [
+                "read contact",
+                "find Lead",
+                "associated company",
+                "read company",
+                "read owner",
+                "find User",
+                "write Lead"
+            ]
+        );
+        let mut known = world(vec![record("salesforce.Lead", "L1", json!({"HubSpot_Contact_ID__c": "1"}))]);
+        known.run(&plan, "lead");
+        assert_eq!(
+            known.log,
+            ["read contact", "find Lead", "associated company", "read company", "write Lead"]
+        );
+    }
+
+    #[test]
+    fn what_was_read_is_not_read_again_after_a_lost_race() {
+        let taken = crate::types::WriteAnswer::Taken { field: None, existing: None, message: String::new() };
+        let mut world = world(vec![]).answering([taken]);
+        world.run(&OWNED.plan(), "lead");
+        assert_eq!(world.log[6..], ["write Lead", "find Lead", "write Lead"]);
+    }
+
+    #[test]
+    fn a_record_that_did_not_become_so_is_skipped() {
+        let plan = Arc::new(OWNED.plan());
+        let start = || Run::start(Arc::clone(&plan), "lead", "1").expect("a run");
+        let end = world(vec![]).go(start().if_became(true));
+        assert!(matches!(end.verdict, Verdict::Skipped { .. }), "{end:?}");
+        let mut became = world(vec![]);
+        became.records[0].values.insert("lifecyclestage".to_owned(), json!("customer"));
+        assert!(matches!(became.go(start().if_became(true)).verdict, Verdict::Written { .. }));
+        assert!(
+            matches!(world(vec![]).go(start()).verdict, Verdict::Written { .. }),
+            "it has moved on since"
+        );
+        assert!(Run::start(plan, "nobody", "1").is_none());
+    }
+
+    #[test]
+    fn a_source_that_is_gone_ends_the_run() {
+        assert_eq!(World::default().run(&OWNED.plan(), "lead").verdict, Verdict::SourceGone);
+    }
+
+    #[test]
+    fn guards_decide_in_order() {
+        let guarded =
+            |head: &'static str| World::of(vec![contact()]).run(&Lead { head, ..LEAD }.plan(), "lead");
+        let end = guarded(
+            "let mail = email | trim\n only if mail is present otherwise wait\n only if phone is present otherwise skip",
+        );
+        assert!(matches!(&end.verdict, Verdict::Waiting { fields, .. } if fields == &["email"]), "{end:?}");
+        let end = guarded("only if lastname is present otherwise park\n only if phone is present");
+        assert!(
+            matches!(&end.verdict, Verdict::Skipped { reason, .. } if reason == "`only if phone is present` does not hold"),
+            "{end:?}"
+        );
+        let end = guarded("only if phone is present otherwise park \"no phone\"");
+        assert_eq!(
+            (parked(&end).reason.as_str(), parked(&end).at.as_ref().map(|at| at.line)),
+            ("no phone", Some(4))
+        );
+    }
+
+    #[test]
+    fn a_look_up_that_finds_several_fails_with_its_line() {
+        let fields =
+            "OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise park \"no owner\"";
+        let mut world = world(vec![record("salesforce.User", "U2", json!({"Email": "r@s.example"}))]);
+        let end = world.run(&Lead { fields, ..LEAD }.plan(), "lead");
+        assert_eq!(parked(&end).reason, "no owner: `lookup salesforce.User.Id` finds several records");
+        assert!(parked(&end).at.is_some() && parked(&end).help.is_some());
+    }
+
+    #[test]
+    fn an_answer_that_was_not_asked_for_parks() {
+        let mut run = Run::start(Arc::new(OWNED.plan()), "lead", "1").expect("a run");
+        run.next(None);
+        let Effect::Finish(end) = run.next(Some(Answer::Found(Vec::new()))) else { panic!("no end") };
+        assert!(parked(&end).reason.contains("had not asked for"), "{end:?}");
+        assert!(matches!(run.next(None), Effect::Finish(_)), "and so on");
+    }
+
+    #[test]
+    fn looking_again_sees_what_another_run_wrote() {
+        let plan = Arc::new(Lead {
+            rungs: "key HubSpot_Contact_ID__c = id\n or Email = email",
+            outcomes: "on none create\n on many park\n on taken park\n on converted park\n on duplicate park\n on rejected park",
+            ..LEAD
+        }.plan());
+        let mut run = Run::start(plan, "lead", "1").expect("a run");
+        run.next(None);
+        run.next(Some(Answer::Records(vec![record(
+            "hubspot.contact",
+            "1",
+            json!({"email": "a@b.example"}),
+        )])));
+        run.next(Some(Answer::Found(vec![vec![]])));
+        let Effect::Write(planned) = run.next(Some(Answer::Found(vec![vec![]]))) else { panic!("no write") };
+        assert_eq!(planned.relies_on[0].filters[0].field, "Email");
+        assert!(matches!(run.next(Some(Answer::LookAgain)), Effect::Find(_)));
+        run.next(Some(Answer::Found(vec![vec![]])));
+        let theirs =
+            record("salesforce.Lead", "L1", json!({"HubSpot_Contact_ID__c": "2", "Email": "a@b.example"}));
+        let Effect::Finish(end) = run.next(Some(Answer::Found(vec![vec![theirs]]))) else { panic!("no end") };
+        assert!(parked(&end).reason.contains("already belongs to"), "{end:?}");
     }
 }

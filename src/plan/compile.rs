@@ -286,3 +286,96 @@ fn assignment_rule(rule: &typed::AssignmentRule) -> String {
         typed::AssignmentRule::Id(id) => id.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Expr;
+    use crate::plan::testing::{LEAD, Lead, plan};
+    use crate::plan::{OutcomeAction, Plan, Situation, Slot};
+
+    const MOST: Lead = Lead {
+        head: "with employer = primary hubspot.company\n let mail = email | trim | lowercase\n \
+               when lifecyclestage becomes \"customer\"\n only if mail is present otherwise wait",
+        rungs: "key HubSpot_Contact_ID__c = id\n or Email = mail where IsConverted = false\n \
+                or Phone = phone where Title is blank",
+        outcomes: "on none create\n on many newest\n on taken adopt\n on converted skip\n on duplicate allow\n \
+                   on rejected drop field\n assignment rule on",
+        fields: "Email <- mail | fits(80) otherwise park \"too long\"\n Score__c <- hubscore / 2 | max(-9999) | min(9999) | round(2) otherwise 1\n \
+                 Title <- if source = \"SEARCH\" then employer.name | truncate(100) else \"{firstname} {lastname}\" | truncate(100)\n \
+                 LeadSource <- source | sources\n Status <- \"New\" advance only along funnel\n \
+                 HasOptedOutOfEmail <- opted_out once true stays true\n \
+                 Website <- website | capture(\"^https://([a-z.]+)\") | truncate(255) otherwise keep",
+        beside: "picklist sources {\n from hubspot.contact.source\n to salesforce.Lead.LeadSource\n \"SEARCH\" -> \"Web\"\n \
+                 otherwise -> \"Other\"\n}\norder funnel of salesforce.Lead.Status { \"New\" then \"Working\" }",
+    };
+
+    #[test]
+    fn a_field_has_one_slot_however_often_it_is_used() {
+        let plan = Lead { fields: "FirstName <- firstname | truncate(40)\n Title <- \"{firstname} {lastname}\" | truncate(128)", ..LEAD }.plan();
+        let fields: Vec<&str> =
+            plan.mappings[0].slots.iter().map(|slot: &Slot| slot.field.as_str()).collect();
+        assert_eq!(fields, ["id", "lastname", "firstname"]);
+    }
+
+    #[test]
+    fn a_plan_written_and_read_is_the_same_plan() {
+        let plan = MOST.plan();
+        let text = serde_json::to_string(&plan).expect("JSON");
+        let again: Plan = serde_json::from_str(&text).expect("a plan");
+        assert_eq!(format!("{again:?}"), format!("{plan:?}"), "also what was prepared, such as patterns");
+    }
+
+    #[test]
+    fn a_function_that_this_version_does_not_have_is_no_plan() {
+        let text = serde_json::to_string(&MOST.plan()).expect("JSON");
+        let error =
+            serde_json::from_str::<Plan>(&text.replace("\"lowercase\"", "\"shout\"")).expect_err("no plan");
+        assert!(error.to_string().contains("this version has no function `shout`"), "{error}");
+    }
+
+    #[test]
+    fn every_part_knows_its_line() {
+        let plan = MOST.plan();
+        let mapping = &plan.mappings[0];
+        assert_eq!(mapping.guards[0].text, "mail is present");
+        assert_eq!(mapping.guards[0].at.line, 7);
+        let lines: Vec<usize> = mapping.rules.iter().map(|rule| rule.at.line).collect();
+        assert!(lines.is_sorted() && lines[0] > mapping.guards[0].at.line, "{lines:?}");
+        assert_eq!(mapping.outcomes[&Situation::Many].action, OutcomeAction::Newest);
+        assert_eq!(mapping.assignment_rule.as_deref(), Some("TRUE"));
+    }
+
+    #[test]
+    fn a_lead_is_read_with_what_tells_a_converted_one() {
+        let fields = |plan: &Plan| {
+            plan.mappings[0].target_fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            fields(&LEAD.plan()),
+            ["HubSpot_Contact_ID__c", "LastName", "Company", "IsConverted", "ConvertedContactId"]
+        );
+        let contact = plan(
+            "mapping contact {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+             on none skip\n on rejected park\n fields { FirstName <- nickname }\n}",
+        );
+        assert_eq!(fields(&contact), ["HubSpot_Contact_ID__c", "FirstName"]);
+        assert!(!contact.mappings[0].convertible);
+    }
+
+    #[test]
+    fn what_a_new_record_needs_is_known() {
+        let plan = Lead { fields: "Title <- jobtitle | truncate(128)", ..LEAD }.plan();
+        let required: Vec<bool> = plan.mappings[0].rules.iter().map(|rule| rule.required).collect();
+        assert_eq!(required, [true, true, false]);
+    }
+
+    #[test]
+    fn names_are_indexes() {
+        let plan = MOST.plan();
+        assert!(matches!(&plan.mappings[0].key.as_ref().expect("a key").value, Expr::Slot(_)));
+        assert!(matches!(
+            &plan.mappings[0].rules.iter().find(|rule| rule.field == "LeadSource").expect("a rule").value,
+            Expr::Translate { picklist: 0, back: false, .. }
+        ));
+    }
+}

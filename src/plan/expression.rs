@@ -153,7 +153,9 @@ pub(super) fn children<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
 pub(super) fn condition_children<'e>(condition: &'e Condition, visit: &mut dyn FnMut(&'e Expr)) {
     match condition {
         Condition::Or(all) | Condition::And(all) => {
-            all.iter().for_each(|one| condition_children(one, visit));
+            for one in all {
+                condition_children(one, visit);
+            }
         }
         Condition::Not(one) => condition_children(one, visit),
         Condition::Compare(left, _, right) | Condition::In(left, right) => {
@@ -161,5 +163,44 @@ pub(super) fn condition_children<'e>(condition: &'e Condition, visit: &mut dyn F
             visit(right);
         }
         Condition::Presence(value, _) | Condition::Value(value) => visit(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::find;
+
+    #[test]
+    fn patterns_are_compiled_ahead_and_again_after_reading() {
+        let args = vec![Expr::Slot(0), Expr::Literal(Value::text("^a+$"))];
+        let call = Call::new(find("matches").expect("a function"), args);
+        assert!(!matches!(call.prepared, Prepared::Nothing));
+        let text = serde_json::to_string(&call).expect("JSON");
+        assert!(!text.contains("prepared"), "{text}");
+        let again: Call = serde_json::from_str(&text).expect("a call");
+        assert_eq!(format!("{:?}", again.prepared), format!("{:?}", call.prepared));
+    }
+
+    #[test]
+    fn every_part_of_an_expression_is_visited() {
+        let condition = Condition::And(vec![
+            Condition::Not(Box::new(Condition::Value(Expr::Slot(0)))),
+            Condition::Or(vec![Condition::In(Expr::Slot(1), Expr::List(vec![Expr::Slot(2)]))]),
+        ]);
+        let expr = Expr::If(
+            Box::new(condition),
+            Box::new(Expr::Template(vec![Part::Text("a".to_owned()), Part::Hole(Expr::Slot(3))])),
+            Box::new(Expr::Arithmetic(Box::new(Expr::Slot(4)), ArithmeticOp::Add, Box::new(Expr::Slot(5)))),
+        );
+        fn slots(expr: &Expr, seen: &mut Vec<usize>) {
+            if let Expr::Slot(index) = expr {
+                seen.push(*index);
+            }
+            children(expr, &mut |child| slots(child, seen));
+        }
+        let mut seen = Vec::new();
+        slots(&expr, &mut seen);
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
     }
 }

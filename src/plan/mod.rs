@@ -11,6 +11,8 @@ mod compile;
 mod expression;
 mod needs;
 mod program;
+#[cfg(test)]
+pub(crate) mod testing;
 mod trigger;
 
 pub use compile::compile;

@@ -202,3 +202,98 @@ impl Used {
         condition_children(condition, &mut |child| self.expr(mapping, child));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Need;
+    use crate::plan::testing::{LEAD, Lead, plan};
+
+    const OWNER: &str =
+        "OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise keep on create";
+
+    #[test]
+    fn only_fields_in_use_are_read_and_the_id_is_not_asked_for() {
+        let plan = Lead { fields: "Title <- jobtitle | truncate(128)", ..LEAD }.plan();
+        assert_eq!(plan.mappings[0].reads, ["lastname", "jobtitle"]);
+    }
+
+    #[test]
+    fn what_a_becomes_waits_for_and_what_names_the_owner_is_read() {
+        let head = "when lifecyclestage becomes \"customer\"";
+        let plan = Lead { head, fields: OWNER, ..LEAD }.plan();
+        assert_eq!(plan.mappings[0].reads, ["lastname", "hubspot_owner_id", "lifecyclestage"]);
+    }
+
+    #[test]
+    fn related_records_are_read_when_something_first_needs_them() {
+        let need = |lead: Lead| {
+            let plan = lead.plan();
+            plan.mappings[0]
+                .related
+                .iter()
+                .map(|related| (related.name.clone(), related.need))
+                .collect::<Vec<_>>()
+        };
+        let late = Lead { fields: OWNER, ..LEAD };
+        assert_eq!(need(late), [("owner".to_owned(), Some(Need::Rules))]);
+        let guard = Lead { head: "only if owner.email is present otherwise wait", fields: OWNER, ..LEAD };
+        assert_eq!(need(guard), [("owner".to_owned(), Some(Need::Guards))]);
+        let ladder = Lead {
+            head: "with employer = primary hubspot.company\n let site = employer.domain",
+            rungs: "key HubSpot_Contact_ID__c = id\n or Website = site",
+            outcomes: "on none create\n on many park\n on taken park\n on converted park\n on duplicate park\n on rejected park",
+            ..LEAD
+        };
+        assert_eq!(need(ladder), [("employer".to_owned(), Some(Need::Ladder))]);
+    }
+
+    #[test]
+    fn a_record_of_which_only_the_id_is_used_is_needed_all_the_same() {
+        let plan = Lead {
+            head: "with employer = primary hubspot.company",
+            fields: "Title <- employer.id | truncate(128)",
+            ..LEAD
+        }
+        .plan();
+        let related = &plan.mappings[0].related[0];
+        assert_eq!((related.need, related.reads.len()), (Some(Need::Rules), 0));
+        assert_eq!(plan.mappings[0].rules[2].related, [0]);
+    }
+
+    #[test]
+    fn a_guard_waits_for_the_fields_behind_its_names() {
+        let head =
+            "let mail = email | trim\n only if mail is present and owner.email is present otherwise wait";
+        let plan = Lead { head, ..LEAD }.plan();
+        assert_eq!(plan.mappings[0].guards[0].fields, ["email", "hubspot_owner_id"]);
+    }
+
+    #[test]
+    fn look_ups_are_nested_early_and_late() {
+        let plan = Lead {
+            head: "let boss = lookup salesforce.User.Email where Username = email\n only if boss is present otherwise park",
+            outcomes: "on none create\n on converted park\n on duplicate park\n on rejected park",
+            fields: "OwnerId <- lookup salesforce.User.Id where Email = (lookup salesforce.User.Email where Username = phone) otherwise keep",
+            ..LEAD
+        }
+        .plan();
+        let mapping = &plan.mappings[0];
+        let shape: Vec<_> =
+            mapping.lookups.iter().map(|lookup| (lookup.early, lookup.needs.clone())).collect();
+        assert_eq!(shape, [(true, vec![]), (false, vec![]), (false, vec![1])]);
+        assert_eq!(mapping.guards[0].lookups, [0]);
+        assert_eq!(mapping.rules.last().expect("a rule").lookups, [1, 2]);
+    }
+
+    #[test]
+    fn a_hand_over_reads_nothing_again() {
+        let lead = Lead {
+            rungs: "key HubSpot_Contact_ID__c = id\n or salesforce.Contact where Email = email then known",
+            outcomes: "on none create\n on many park\n on converted then known\n on duplicate park\n on rejected park",
+            beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                     on none skip\n on rejected park\n fields { FirstName <- nickname } }",
+            ..LEAD
+        };
+        assert_eq!(plan(&lead.text()).mappings[0].reads, ["email", "lastname", "nickname"]);
+    }
+}

@@ -303,3 +303,26 @@ mod pairs {
         Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_knows_places() {
+        let order = Order { name: "funnel".to_owned(), stages: vec!["New".to_owned(), "Working".to_owned()] };
+        assert_eq!(order.place(&Value::text("Working")), Some(1));
+        assert_eq!(order.place(&Value::text("working")), None);
+        assert_eq!(order.place(&Value::Blank), None);
+        assert_eq!(order.place(&Value::Boolean(true)), None);
+    }
+
+    #[test]
+    fn a_program_is_found_by_its_name() {
+        let plan = crate::plan::testing::LEAD.plan();
+        assert_eq!(plan.find("lead"), Some(0));
+        assert!(plan.mapping("Lead").is_none());
+        assert_eq!(plan.mappings[0].target_type("LastName"), Some(&Type::Text(Some(80))));
+        assert_eq!(plan.mappings[0].target_type("Phone"), None);
+    }
+}

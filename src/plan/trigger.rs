@@ -60,3 +60,86 @@ fn fires(trigger: &Trigger, kind: &ChangeKind) -> Option<Firing> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Plan;
+    use crate::plan::testing::{LEAD, Lead};
+    use crate::source::{ObjectName, Side};
+    use crate::types::{ChangeEvent, ChangeKind};
+
+    fn plan(head: &'static str) -> Plan {
+        Lead { head, ..LEAD }.plan()
+    }
+
+    fn event(object: &str, kind: ChangeKind) -> ChangeEvent {
+        ChangeEvent {
+            object: ObjectName::new(Side::Hubspot, object),
+            record: "1".to_owned(),
+            kind,
+            occurred_at: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// `None`: not started; else whether only if the record became so.
+    fn starts(plan: &Plan, kinds: impl IntoIterator<Item = ChangeKind>) -> Option<bool> {
+        let events: Vec<_> = kinds.into_iter().map(|kind| event("contact", kind)).collect();
+        plan.triggered(&events).first().map(|start| start.if_became)
+    }
+
+    fn changed(field: &str, value: Option<&str>) -> ChangeKind {
+        ChangeKind::FieldChanged { field: field.to_owned(), value: value.map(ToOwned::to_owned) }
+    }
+
+    #[test]
+    fn created_and_restored() {
+        let plan = plan("when created");
+        assert_eq!(starts(&plan, [ChangeKind::Created]), Some(false));
+        assert_eq!(starts(&plan, [ChangeKind::Restored]), Some(false));
+        assert_eq!(starts(&plan, [ChangeKind::Deleted]), None);
+        assert_eq!(starts(&plan, [changed("email", None)]), None);
+        assert!(plan.triggered(&[event("company", ChangeKind::Created)]).is_empty());
+    }
+
+    #[test]
+    fn changes_of_any_of_several_fields() {
+        let plan = plan("when any of (email, phone) changes");
+        assert_eq!(starts(&plan, [changed("phone", Some("1"))]), Some(false));
+        assert_eq!(starts(&plan, [changed("company", None)]), None);
+        assert_eq!(starts(&plan, [ChangeKind::Created]), None);
+    }
+
+    #[test]
+    fn becomes_by_the_notice_or_by_the_record() {
+        let plan = plan("when lifecyclestage becomes \"customer\"");
+        assert_eq!(starts(&plan, [changed("lifecyclestage", Some("customer"))]), Some(false));
+        assert_eq!(starts(&plan, [changed("lifecyclestage", Some("lead"))]), None);
+        assert_eq!(starts(&plan, [changed("lifecyclestage", None)]), Some(true));
+        assert_eq!(
+            starts(&plan, [ChangeKind::Created]),
+            Some(true),
+            "also when it is created with that value"
+        );
+        assert_eq!(starts(&plan, [ChangeKind::Restored]), Some(true));
+        let moved_on = [
+            ChangeKind::Created,
+            changed("lifecyclestage", Some("customer")),
+            changed("lifecyclestage", Some("lead")),
+        ];
+        assert_eq!(starts(&plan, moved_on), Some(false), "the surest of all pending events counts");
+    }
+
+    #[test]
+    fn an_association_of_the_right_object() {
+        let plan = plan("when primary hubspot.company changes");
+        let to = |other: Option<&str>| ChangeKind::AssociationChanged { other: other.map(ToOwned::to_owned) };
+        assert_eq!(starts(&plan, [to(Some("company"))]), Some(false));
+        assert_eq!(starts(&plan, [to(None)]), Some(false));
+        assert_eq!(starts(&plan, [to(Some("deal"))]), None);
+    }
+
+    #[test]
+    fn a_mapping_without_a_trigger_starts_by_nothing() {
+        assert_eq!(starts(&plan(""), [ChangeKind::Created]), None);
+    }
+}

@@ -420,3 +420,71 @@ fn lost_write(side: Side) -> CrmError {
         ..short_answer(side)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::ObjectName;
+    use crate::types::{Filter, FilterOp, Value};
+
+    fn lead() -> ObjectName {
+        ObjectName::new(Side::Salesforce, "Lead")
+    }
+
+    fn write(target: WriteTarget, email: Option<&str>) -> PlannedWrite {
+        let find = |email: &str| FindRequest {
+            object: lead(),
+            filters: vec![Filter { field: "Email".to_owned(), op: FilterOp::Eq(Value::text(email)) }],
+            fields: Vec::new(),
+            limit: 1,
+        };
+        PlannedWrite {
+            mapping: "lead".to_owned(),
+            request: WriteRequest {
+                object: lead(),
+                target,
+                fields: Vec::new(),
+                allow_duplicates: false,
+                assignment_rule: None,
+            },
+            relies_on: email.map(find).into_iter().collect(),
+            changes: Vec::new(),
+        }
+    }
+
+    fn upsert(key: &str, email: &str) -> PlannedWrite {
+        write(WriteTarget::Upsert { key: "Key__c".to_owned(), value: key.to_owned() }, Some(email))
+    }
+
+    #[test]
+    fn two_new_records_that_rely_on_one_look_up_are_written_one_after_the_other() {
+        let mut writes = Writes { round: 3, ..Writes::default() };
+        assert!(matches!(writes.turn(&upsert("1", "a@b.example"), 0), Turn::Send));
+        assert!(matches!(writes.turn(&upsert("2", "A@B.example"), 0), Turn::Wait), "Salesforce ignores case");
+        assert!(matches!(writes.turn(&upsert("3", "c@d.example"), 0), Turn::Send));
+        writes.round = 4;
+        assert!(matches!(writes.turn(&upsert("2", "A@B.example"), 0), Turn::LookAgain));
+        writes.round = 6;
+        assert!(matches!(writes.turn(&upsert("2", "A@B.example"), 4), Turn::Send), "it has looked since");
+    }
+
+    #[test]
+    fn an_update_planned_before_another_runs_write_looks_again() {
+        let update = || write(WriteTarget::Update { id: "L1".to_owned() }, None);
+        let mut writes = Writes { round: 5, ..Writes::default() };
+        assert!(matches!(writes.turn(&update(), 0), Turn::Send));
+        assert!(matches!(writes.turn(&update(), 0), Turn::Wait));
+        writes.round = 6;
+        assert!(matches!(writes.turn(&update(), 0), Turn::LookAgain));
+        let other = write(WriteTarget::Update { id: "L2".to_owned() }, None);
+        assert!(matches!(writes.turn(&other, 0), Turn::Send));
+    }
+
+    #[test]
+    fn new_records_without_key_or_look_up_touch_nothing() {
+        let mut writes = Writes { round: 1, ..Writes::default() };
+        for _ in 0..2 {
+            assert!(matches!(writes.turn(&write(WriteTarget::Create, None), 0), Turn::Send));
+        }
+    }
+}

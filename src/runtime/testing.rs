@@ -246,6 +246,7 @@ impl Job for ScriptedJob {
                 let changes = vec![self.change()];
                 self.finish(Verdict::Written { object: Self::lead(), id, created, changes })
             }
+            Some(Answer::LookAgain) => self.look_up(),
             Some(other) => panic!("{other:?}"),
         }
     }

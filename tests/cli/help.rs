@@ -1,0 +1,123 @@
+//! `explain`, `functions`, `completions`, usage errors.
+
+use std::process::Stdio;
+
+use crate::world::World;
+
+#[test]
+fn explain_prints_the_page_of_a_code() {
+    let world = World::empty();
+    let ran = world.run(&["explain", "E0601"]).fine();
+    assert!(ran.out.starts_with("E0601: "), "{}", ran.out);
+    assert!(ran.out.lines().count() > 2, "a page, not a title: {}", ran.out);
+    assert_eq!(world.run(&["explain", "e0601"]).fine().out, ran.out);
+    let ran = world.run(&["explain", "E9999"]).exits(2);
+    assert!(ran.err.starts_with("error: there is no code `E9999`"), "{}", ran.err);
+}
+
+#[test]
+fn every_code_that_check_prints_has_a_page() {
+    let world = World::project();
+    world.replace("mql_to_lead.map", "Title     <- jobtitle", "Title     <- jobtitel");
+    world.write("nothing.map", "");
+    let findings = world.run(&["check", "--format", "json"]).exits(1).json();
+    for finding in findings.as_array().expect("an array") {
+        world.run(&["explain", finding["code"].as_str().expect("a code")]).fine();
+    }
+}
+
+#[test]
+fn functions_lists_and_explains() {
+    let world = World::empty();
+    let all = world.run(&["functions"]).fine().out;
+    for line in ["  trim(text) -> text", "  truncate(text, integer) -> text", "text:"] {
+        assert!(all.lines().any(|known| known == line), "{line} in {all}");
+    }
+    insta::assert_snapshot!(world.run(&["functions", "domain_of"]).fine().out, @r#"
+    domain_of(text) -> text
+
+    The domain of an e-mail or web address, in small letters; with `www.` if it stands there. Letters outside ASCII are written as the domain name system does (`xn--…`). Blank where there is no domain with a dot in it.
+
+    never fails
+
+      "Jane@Acme.test" | domain_of  gives  "acme.test"
+      "https://www.acme.test/about" | domain_of  gives  "www.acme.test"
+      "not an address" | domain_of  gives  nothing
+    "#);
+    let ran = world.run(&["functions", "trunkate"]).exits(2);
+    assert_eq!(ran.err, "error: there is no function `trunkate`; did you mean `truncate`?\n");
+}
+
+#[test]
+fn every_function_has_a_page_with_an_example() {
+    let world = World::empty();
+    let all = world.run(&["functions"]).fine().out;
+    let names = all.lines().filter_map(|line| line.strip_prefix("  ")?.split('(').next());
+    for name in names {
+        let page = world.run(&["functions", name]).fine().out;
+        assert!(page.contains("  gives  "), "{page}");
+    }
+}
+
+#[test]
+fn completions_are_for_all_commands() {
+    let world = World::empty();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = world.run(&["completions", shell]).fine().out;
+        for command in ["check", "eval", "parked", "demo"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    world.run(&["completions", "tcsh"]).exits(2);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let world = World::project();
+    for args in [&["completions", "bash"][..], &["functions"], &["check", "--format", "json"]] {
+        let mut command = world.command(args);
+        // The other end is closed before a line is written.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        command.stdout(writer).stderr(Stdio::piped());
+        drop(reader);
+        let mut child = command.spawn().expect("the binary starts");
+        drop(command);
+        let code = crate::world::wait(&mut child, std::time::Duration::from_secs(20));
+        assert_eq!(code, Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn usage_errors_are_2_with_a_suggestion() {
+    let world = World::project();
+    let ran = world.run(&["chek"]).exits(2);
+    assert!(ran.err.contains("'check'"), "{}", ran.err);
+    let ran = world.run(&["check", "--format", "xml"]).exits(2);
+    assert!(ran.err.contains("human"), "{}", ran.err);
+    let ran = world.run(&["plan", "mql_to_lead"]).exits(2);
+    assert!(ran.err.contains("--record"), "{}", ran.err);
+    world.run(&[]).exits(2);
+    assert!(world.run(&["--help"]).fine().out.contains("sandbox"));
+    assert!(world.run(&["--version"]).fine().out.starts_with("mapwright "));
+}
+
+#[test]
+fn an_unknown_mapping_gets_the_nearest_name() {
+    let world = World::project();
+    for args in [&["eval", "mql_to_laed"][..], &["plan", "mql_to_laed", "--record", "1"]] {
+        let mut command = world.command(args);
+        for name in
+            ["HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"]
+        {
+            command.env(name, "x");
+        }
+        let ran = world.finish(command, &[]).exits(2);
+        assert!(
+            ran.err.contains("there is no mapping `mql_to_laed`; did you mean `mql_to_lead`?"),
+            "{}",
+            ran.err
+        );
+    }
+    let ran = world.run(&["eval", "something_else"]).exits(2);
+    assert!(ran.err.contains("`company_to_account`, `contact_from_mql`, `mql_to_lead`"), "{}", ran.err);
+}
