@@ -28,7 +28,7 @@ use mapwright::types::{
 use serde_json::{Map, Value as Json, json};
 
 /// Rules that are tried on the checker.
-const CANDIDATES: usize = 1_500;
+const CANDIDATES: usize = 2_500;
 
 /// Contacts for each mapping.
 const CONTACTS: usize = 6;
@@ -174,7 +174,6 @@ const POLICIES: &[&str] = &[
     "on blank clear",
     "otherwise keep on blank clear",
     "once true stays true",
-    "otherwise park",
 ];
 
 fn step(dice: &mut Dice, field: &Field) -> String {
@@ -201,11 +200,22 @@ fn literal(dice: &mut Dice, field: &Field) -> String {
         (_, 0) => "\"Unknown\"".to_owned(),
         (_, 1) => "7.25".to_owned(),
         (_, 2) => "true".to_owned(),
-        _ => format!("\"{}\"", "x".repeat(dice.roll(90))),
+        // Not as long as an id, which could be one.
+        _ => format!("\"{}\"", "x ".repeat(dice.roll(45))),
     }
 }
 
 fn value(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
+    // Text may hold an id or an address, and no schema tells whether it does; the contacts here hold none.
+    if matches!(field.kind, FieldType::Reference { .. } | FieldType::Email { .. }) {
+        let one = source(dice, field, sources);
+        return match dice.roll(3) {
+            0 if one == "lifecyclestage" => one,
+            0 if one.ends_with("email") => format!("{one} | fits({})", max(field)),
+            1 => format!("lookup salesforce.User.Id where Email = {one}"),
+            _ => literal(dice, field),
+        };
+    }
     let one = source(dice, field, sources);
     let two = source(dice, field, sources);
     match dice.roll(8) {
@@ -221,7 +231,9 @@ fn value(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
 
 fn rule(dice: &mut Dice, field: &Field, sources: &[&Field]) -> String {
     let mut value = value(dice, field, sources);
-    for _ in 0..dice.roll(3) {
+    let steps =
+        if matches!(field.kind, FieldType::Reference { .. } | FieldType::Email { .. }) { 1 } else { 3 };
+    for _ in 0..dice.roll(steps) {
         value = format!("{value} | {}", step(dice, field));
     }
     format!("{} <- {value} {}", field.name, dice.pick(POLICIES))
@@ -237,7 +249,7 @@ fn property(dice: &mut Dice, field: &Field) -> Json {
         FieldType::Integer { digits } => number(dice, (*digits).min(18), 0),
         FieldType::Decimal { precision, scale } => number(dice, (precision - scale).min(18), *scale),
         FieldType::Date => {
-            (*dice.pick(&["1727654400000", "2024-02-29", "1900-01-01", "4000-12-31"])).to_owned()
+            (*dice.pick(&["1727654400000", "2024-02-29", "1900-01-01", "3999-12-31"])).to_owned()
         }
         FieldType::DateTime => {
             (*dice.pick(&["2024-09-30T23:59:59.999Z", "1727695845123", "1970-01-01T00:00:00Z"])).to_owned()
@@ -388,9 +400,6 @@ async fn what_the_checker_accepts_is_not_refused() {
             portal.0.lock().expect("no panic").insert(id.clone(), values.clone());
             match run_once(plan.clone(), "lead", &id, &crms).await.map(|end| end.verdict) {
                 Ok(Verdict::Written { .. } | Verdict::Unchanged { .. }) => written += 1,
-                // The rule says so itself.
-                Ok(Verdict::Parked(park))
-                    if park.answer.is_none() && parks(&rules, park.field.as_deref()) => {}
                 // Documented: a number beyond 28 digits parks and needs no `otherwise`.
                 Ok(Verdict::Parked(park)) if park.reason.contains("more digits than a number") => {}
                 other => {
@@ -410,12 +419,7 @@ async fn what_the_checker_accepts_is_not_refused() {
     }
     org.shutdown().await;
     let refused: Vec<String> = refused.iter().map(|(rule, why)| format!("{rule}\n    {why}")).collect();
+    println!("{rules} rules, {written} records written or already so");
     assert!(refused.is_empty(), "{} rules of {rules}:\n{}", refused.len(), refused.join("\n"));
     assert!(written > 200, "{written} records were written");
-}
-
-/// Whether the rule of a field parks by its own words.
-fn parks(rules: &[String], field: Option<&str>) -> bool {
-    let of = |rule: &&String| field.is_some_and(|field| rule.starts_with(&format!("{field} ")));
-    rules.iter().find(of).is_some_and(|rule| rule.contains("otherwise park"))
 }

@@ -100,7 +100,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The values that an expression chooses among. Each `let` is followed once, however often it is read.
-    fn leaves<'e>(&'e self, value: &'e Expr) -> Vec<&'e Expr> {
+    pub(super) fn leaves<'e>(&'e self, value: &'e Expr) -> Vec<&'e Expr> {
         let (mut leaves, mut open, mut followed) = (Vec::new(), vec![value], HashSet::new());
         while let Some(value) = open.pop() {
             match &value.kind {

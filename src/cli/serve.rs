@@ -78,7 +78,11 @@ impl Service {
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
-            settings: Settings { max_attempts: ready.config.limits.max_attempts, ..Settings::default() },
+            settings: Settings {
+                lanes: ready.config.limits.records_at_a_time,
+                max_attempts: ready.config.limits.max_attempts,
+                ..Settings::default()
+            },
         })
         .await
         .map_err(|error| error.to_string())?;

@@ -24,11 +24,12 @@ const SALESFORCE_URL: &str = "https://login.salesforce.com";
 const SALESFORCE_VERSION: &str = "58.0";
 const SQLITE: &str = ".mapwright/mapwright.db";
 const LISTEN: &str = "127.0.0.1:8080";
-/// HubSpot delivers up to 100 events of about 500 bytes each; this leaves room for twenty times as much.
-const BODY_BYTES: usize = 1 << 20;
+/// HubSpot delivers up to 100 events of about 500 bytes each; this leaves room for eighty times as much.
+const BODY_BYTES: usize = 4 << 20;
 /// HubSpot's docs on validating requests: refuse a v3 signature that is older than five minutes.
 const CLOCK_SKEW_SECONDS: u64 = 300;
-const WORKERS: usize = 4;
+/// As many as HubSpot reads in one call.
+const RECORDS_AT_A_TIME: u32 = 100;
 const MAX_ATTEMPTS: u32 = 10;
 const HTTP_TIMEOUT_SECONDS: u64 = 30;
 
@@ -301,16 +302,23 @@ impl Reading<'_> {
     }
 
     fn limits(&self, entry: Option<&Entry>) -> Option<Limits> {
-        let (workers, max_attempts, http_timeout_seconds) = (WORKERS, MAX_ATTEMPTS, HTTP_TIMEOUT_SECONDS);
-        let Some(entry) = entry else { return Some(Limits { workers, max_attempts, http_timeout_seconds }) };
+        let (records, max_attempts, http_timeout_seconds) =
+            (RECORDS_AT_A_TIME, MAX_ATTEMPTS, HTTP_TIMEOUT_SECONDS);
+        let Some(entry) = entry else {
+            return Some(Limits { records_at_a_time: records, max_attempts, http_timeout_seconds });
+        };
         let mut keys = self.keys(entry, "`limits`")?;
-        let workers = keys.entry("workers").map_or(Some(workers), |entry| self.positive(entry));
+        let records = keys.entry("records_at_a_time").map_or(Some(records), |entry| self.positive(entry));
         let max_attempts =
             keys.entry("max_attempts").map_or(Some(max_attempts), |entry| self.positive(entry));
         let timeout = keys.entry("http_timeout_seconds");
         let timeout = timeout.map_or(Some(http_timeout_seconds), |entry| self.positive(entry));
         keys.finish();
-        Some(Limits { workers: workers?, max_attempts: max_attempts?, http_timeout_seconds: timeout? })
+        Some(Limits {
+            records_at_a_time: records?,
+            max_attempts: max_attempts?,
+            http_timeout_seconds: timeout?,
+        })
     }
 }
 

@@ -135,8 +135,8 @@ pub struct Serve {
 /// Bounds on what the runtime does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Jobs at a time.
-    pub workers: usize,
+    /// How many records are worked on together, sharing their calls.
+    pub records_at_a_time: u32,
     /// How often a job is tried before it is parked.
     pub max_attempts: u32,
     /// How long one HTTP call may take.

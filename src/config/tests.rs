@@ -82,9 +82,9 @@ fn the_shipped_file_resolves() {
 fn what_is_left_out_has_a_default() {
     let config = resolved(&local(CLEAR), &[]).unwrap();
     let listen = "127.0.0.1:8080".parse().unwrap();
-    let serve = Serve { listen, max_body_bytes: 1 << 20, clock_skew_seconds: 300, allow_remote: false };
+    let serve = Serve { listen, max_body_bytes: 4 << 20, clock_skew_seconds: 300, allow_remote: false };
     assert_eq!(config.serve, serve);
-    assert_eq!((config.limits.workers, config.limits.max_attempts), (4, 10));
+    assert_eq!((config.limits.records_at_a_time, config.limits.max_attempts), (100, 10));
     assert!(!config.allow_private_addresses);
     let smallest = resolved("language: 1\n", &[]).unwrap();
     assert!(smallest.pairs.is_empty());
@@ -181,7 +181,7 @@ fn each_mistake_has_its_code_and_place() {
         ("language: 1\nserve: { listen: localhost }\n".to_owned(), bad, "localhost"),
         ("language: 1\nserve: { listen: '0.0.0.0:80' }\n".to_owned(), bad, "'0.0.0.0:80'"),
         ("language: 1\nserve: { max_body_bytes: -1 }\n".to_owned(), bad, "-1"),
-        ("language: 1\nlimits: { workers: 0 }\n".to_owned(), bad, "0"),
+        ("language: 1\nlimits: { records_at_a_time: 0 }\n".to_owned(), bad, "0"),
         ("language: 1\nstore: { sqlite: '' }\n".to_owned(), bad, "''"),
         ("language: 1\nstore: {}\n".to_owned(), Code::YAML_MISSING_KEY, "store"),
         (local("{}"), Code::YAML_MISSING_KEY, "auth"),

@@ -167,9 +167,11 @@ fn written(dice: &mut Dice) -> WriteAnswer {
     match dice.roll(8) {
         0 => {
             let objects = ["salesforce.Lead", "salesforce.Contact", "salesforce.Account"];
-            let matched =
-                |dice: &mut Dice| MatchedRecord { object: name(*dice.pick(&objects)), id: "L1".to_owned() };
-            let matches = (0..dice.roll(3)).map(|_| matched(dice)).collect();
+            let one = |dice: &mut Dice| MatchedRecord {
+                object: name(dice.pick::<&str>(&objects)),
+                id: "L1".to_owned(),
+            };
+            let matches = (0..dice.roll(3)).map(|_| one(dice)).collect();
             WriteAnswer::Duplicate { rule: String::new(), message, matches, allow_save: dice.roll(2) == 0 }
         }
         1 => WriteAnswer::Taken {
@@ -202,7 +204,7 @@ fn answer(dice: &mut Dice, effect: &Effect) -> Answer {
         (0, _) => Answer::Records(Vec::new()),
         (1, _) => Answer::Associated(HashMap::new()),
         (2, _) => Answer::Found((0..dice.roll(4)).map(|_| Vec::new()).collect()),
-        (3, _) => Answer::Written(written(dice)),
+        (3, _) | (_, Effect::Write(_) | Effect::Finish(_)) => Answer::Written(written(dice)),
         (_, Effect::Read(request)) => {
             let most = if request.object.name == "contact" { 2 } else { 1 };
             Answer::Records(records(dice, &request.object, most))
@@ -213,7 +215,6 @@ fn answer(dice: &mut Dice, effect: &Effect) -> Answer {
         (_, Effect::Find(requests)) => {
             Answer::Found(requests.iter().map(|find| records(dice, &find.object, 2)).collect())
         }
-        (_, Effect::Write(_) | Effect::Finish(_)) => Answer::Written(written(dice)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::source::Location;
 use crate::syntax::ast::{CompareOp, Presence};
 use crate::types::{
     Failure, Filter, FilterOp, FindRequest, Raw, ReadRequest, Record, Value, display, quoted, read,
+    text_length,
 };
 
 use super::effect::{Effect, Park, Verdict};
@@ -16,12 +17,16 @@ use super::run::{Next, Run, State, raw};
 /// How many records a rung reads where the newest of several is wanted. More than this share one value only by mistake.
 const SEVERAL: u32 = 200;
 
+/// Text that is longer than this matches nothing: both CRMs compare only fields that hold less (Salesforce's long text
+/// areas cannot be filtered by), and refuse a call that tries.
+const LONGEST: usize = 4_000;
+
 /// The tests of a look-up with their values.
 pub(super) enum Tests {
     /// What must hold.
     Filters(Vec<Filter>),
-    /// A value is blank, so nothing can match.
-    Blank,
+    /// A value is blank, or longer than any that is there, so nothing can match.
+    Nothing,
 }
 
 /// Gives the tests of a look-up their values.
@@ -32,14 +37,16 @@ pub(super) fn filters(frame: &Frame<'_>, tests: &[Test]) -> Result<Tests, Failur
             TestOp::Presence(Presence::Present) => FilterOp::Present,
             TestOp::Presence(Presence::Blank) => FilterOp::Blank,
             TestOp::Compare(op, value) => match frame.value(value)? {
-                Value::Blank => return Ok(Tests::Blank),
+                Value::Blank => return Ok(Tests::Nothing),
+                value if *op == CompareOp::Eq && too_long(&value) => return Ok(Tests::Nothing),
                 value => comparison(*op, value),
             },
             TestOp::In(values) => {
                 let values = values.iter().map(|value| frame.value(value)).collect::<Result<Vec<_>, _>>()?;
-                let values: Vec<Value> = values.into_iter().filter(|value| !value.is_blank()).collect();
+                let values: Vec<Value> =
+                    values.into_iter().filter(|value| !value.is_blank() && !too_long(value)).collect();
                 if values.is_empty() {
-                    return Ok(Tests::Blank);
+                    return Ok(Tests::Nothing);
                 }
                 FilterOp::In(values)
             }
@@ -47,6 +54,10 @@ pub(super) fn filters(frame: &Frame<'_>, tests: &[Test]) -> Result<Tests, Failur
         filters.push(Filter { field: test.field.clone(), op });
     }
     Ok(Tests::Filters(filters))
+}
+
+fn too_long(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.len() > LONGEST && text_length(text) > LONGEST)
 }
 
 fn comparison(op: CompareOp, value: Value) -> FilterOp {
@@ -121,7 +132,7 @@ impl Run {
             mapping.outcome(Situation::Many).is_some_and(|outcome| outcome.action == OutcomeAction::Newest);
         for (index, rung) in mapping.rungs.iter().enumerate().skip(from) {
             match self.with_frame(mapping, |frame| filters(frame, &rung.tests)) {
-                Ok(Tests::Blank) => {}
+                Ok(Tests::Nothing) => {}
                 Ok(Tests::Filters(filters)) => {
                     self.state = State::Rung(index);
                     let fields =
@@ -295,7 +306,7 @@ impl Run {
             Ok(Tests::Filters(filters)) => {
                 Some(FindRequest { object: rung.object.clone(), filters, fields: Vec::new(), limit: 1 })
             }
-            Ok(Tests::Blank) | Err(_) => None,
+            Ok(Tests::Nothing) | Err(_) => None,
         })
         .collect()
     }
@@ -362,6 +373,14 @@ mod tests {
     #[test]
     fn a_blank_value_finds_nothing_and_asks_nothing() {
         let mut world = World::of(vec![record("hubspot.contact", "1", json!({"email": null}))]);
+        world.run(&LADDER.plan(), "lead");
+        assert_eq!(world.log, ["read contact", "find Lead", "write Lead"]);
+    }
+
+    #[test]
+    fn a_value_that_no_field_can_hold_finds_nothing() {
+        let email = format!("{}@b.example", "x".repeat(5_000));
+        let mut world = World::of(vec![record("hubspot.contact", "1", json!({ "email": email }))]);
         world.run(&LADDER.plan(), "lead");
         assert_eq!(world.log, ["read contact", "find Lead", "write Lead"]);
     }

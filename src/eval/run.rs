@@ -284,7 +284,7 @@ impl Run {
                         limit: 2,
                     });
                 }
-                Ok(Tests::Blank) => self.lookups[index] = Some(Ok(Value::Blank)),
+                Ok(Tests::Nothing) => self.lookups[index] = Some(Ok(Value::Blank)),
                 Err(failure) => self.lookups[index] = Some(Err(failure)),
             }
         }

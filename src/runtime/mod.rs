@@ -8,7 +8,7 @@
 //! the beginning, where it looks up what is there before it writes. A write whose answer was lost
 //! ([`crate::types::CrmError::maybe_applied`]) is therefore never simply sent again.
 //!
-//! **Failure.** A call that failed has a policy ([`policy`]): back off and retry the record; pause the CRM until its
+//! **Failure.** A call that failed has a policy (`policy.rs`): back off and retry the record; pause the CRM until its
 //! window opens or its credentials work again, which costs no record an attempt; or park the record with the CRM's
 //! words. A record is never given up silently, and one record's failure touches no other's.
 //!

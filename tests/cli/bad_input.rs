@@ -1,5 +1,6 @@
 //! Input that nobody should hand in: a clear answer, soon, and no panic (which `World::finish` looks for).
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::world::{Ran, World};
@@ -79,11 +80,13 @@ fn a_file_of_ten_megabytes() {
 }
 
 #[test]
-fn the_largest_file_that_is_read() {
-    // Just below the limit, all of it errors: the answer may be long, but it comes.
-    let world = with_map("mapping m {\n  nonsense here\n}\n".repeat(1_048_576 / 31));
-    let ran = world.run(&["check"]).exits(1);
-    assert!(ran.err.contains("extra.map:"), "{}", &ran.err[..ran.err.len().min(2000)]);
+fn a_file_that_is_wrong_from_end_to_end() {
+    // The answer is long, but it comes, and each error has its place.
+    let ran = with_map("mapping m {\n  nonsense here\n}\n".repeat(2_000)).run(&["check", "--format", "json"]);
+    let findings = ran.exits(1).json();
+    let findings = findings.as_array().expect("an array");
+    assert!(findings.len() >= 2_000, "{}", findings.len());
+    assert!(findings.iter().all(|finding| finding["labels"][0]["file"] == "extra.map"));
 }
 
 #[test]
@@ -124,14 +127,14 @@ fn other_things_that_nest() {
 }
 
 #[test]
-fn a_hundred_thousand_lines_in_a_picklist_are_read() {
+fn a_picklist_of_thousands_of_lines() {
     let lines: String =
-        (0..20_000).fold(String::new(), |text, number| text + &format!("  \"O{number}\" -> \"x\"\n"));
+        (0..2_000).fold(String::new(), |text, number| text + &format!("  \"O{number}\" -> \"x\"\n"));
     let world = with_map(format!(
         "picklist many {{\n  from hubspot.contact.hs_analytics_source\n  to salesforce.Lead.LeadSource\n{lines}}}\n"
     ));
     let ran = world.run(&["check", "--format", "json"]).exits(1);
-    assert!(ran.json().as_array().is_some_and(|findings| findings.len() >= 20_000));
+    assert!(ran.json().as_array().is_some_and(|findings| findings.len() >= 2_000));
 }
 
 #[test]
@@ -249,7 +252,7 @@ fn a_schema_that_would_expand_to_a_billion_is_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = format!("*a{}, ", level - 1).repeat(10);
-        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        let _ = writeln!(text, "a{level}: &a{level} [{below}]");
     }
     let world = World::project();
     world.write("schema/hubspot.yaml", format!("{text}objects: *a11\n"));
@@ -397,7 +400,7 @@ fn files_that_cannot_be_read() {
     }
     // Whoever is root may read everything.
     world.write("x.map", "");
-    std::fs::set_permissions(world.path("x.map"), std::fs::Permissions::from_mode(0)).expect("set");
+    std::fs::set_permissions(world.path("x.map"), std::fs::Permissions::from_mode(0o000)).expect("set");
     if std::fs::read(world.path("x.map")).is_err() {
         let ran = world.run(&["check"]).exits(1);
         assert!(ran.err.contains("`x.map` cannot be read: Permission denied"), "{}", ran.err);

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::world::{Ran, World, wait};
 
 /// A line in the shape of `GET /crm/v3/objects/contacts/{id}`.
-fn contact(id: &str, properties: Json) -> String {
+fn contact(id: &str, properties: &Json) -> String {
     let mut all = json!({
         "createdate": "2024-09-01T10:00:00.000Z", "hs_object_id": id,
         "lastmodifieddate": "2024-09-30T10:00:00.000Z",
@@ -24,7 +24,7 @@ fn contact(id: &str, properties: Json) -> String {
 }
 
 fn good(id: &str) -> String {
-    contact(id, json!({"email": "jane@acme.example", "lastname": "Doe"}))
+    contact(id, &json!({"email": "jane@acme.example", "lastname": "Doe"}))
 }
 
 /// Evaluates these lines from standard input.
@@ -64,7 +64,7 @@ fn the_guides_contact_becomes_the_guides_lead() {
         "contacts.ndjson",
         contact(
             "5501",
-            json!({
+            &json!({
                 "firstname": "Jane", "lastname": "Doe", "email": "Jane.Doe@Acme.example", "company": "Acme Corp",
                 "jobtitle": "VP Engineering", "phone": "+1 (415) 555-0100", "hubscore": "87",
                 "hs_analytics_source": "ORGANIC_SEARCH", "hs_analytics_source_data_1": "hs_organic_search",
@@ -120,7 +120,7 @@ fn a_record_without_an_id_is_no_record() {
 #[test]
 fn a_property_of_the_wrong_type_is_reported_with_rule_and_value() {
     let with = |name: &str, value: Json| {
-        complaint(&contact("2", json!({"email": "a@b.example", "lastname": "B", name: value})))
+        complaint(&contact("2", &json!({"email": "a@b.example", "lastname": "B", name: value})))
     };
     assert_eq!(
         with("hubscore", json!("abc")),
@@ -146,7 +146,7 @@ fn a_property_of_the_wrong_type_is_reported_with_rule_and_value() {
 #[test]
 fn an_address_that_is_too_long_is_never_cut() {
     let long = format!("{}@acme.example", "a".repeat(100));
-    let said = complaint(&contact("2", json!({"email": long, "lastname": "B"})));
+    let said = complaint(&contact("2", &json!({"email": long, "lastname": "B"})));
     assert!(said.contains("`Email`") && said.contains("80"), "{said}");
 }
 
@@ -154,7 +154,7 @@ fn an_address_that_is_too_long_is_never_cut() {
 fn values_of_json_types_are_read_like_their_texts() {
     let line = contact(
         "7",
-        json!({"email": "a@b.example", "lastname": "B", "hubscore": 87, "hs_email_optout": true}),
+        &json!({"email": "a@b.example", "lastname": "B", "hubscore": 87, "hs_email_optout": true}),
     );
     let json = eval(line).fine().json();
     assert_eq!((&json["HubSpot_Lead_Score__c"], &json["HasOptedOutOfEmail"]), (&json!(87), &json!(true)));
@@ -163,14 +163,14 @@ fn values_of_json_types_are_read_like_their_texts() {
 #[test]
 fn a_date_is_read_in_all_the_ways_that_hubspot_writes_it() {
     for date in ["1727654400000", "2024-09-30", "2024-09-30T00:00:00Z", "2024-09-30T00:00:00.000Z"] {
-        let line = contact("7", json!({"email": "a@b.example", "lastname": "B", "contract_date": date}));
+        let line = contact("7", &json!({"email": "a@b.example", "lastname": "B", "contract_date": date}));
         assert_eq!(eval(line).fine().json()["Contract_Date__c"], "2024-09-30", "{date}");
     }
 }
 
 #[test]
 fn a_line_of_five_megabytes_is_refused_and_the_rest_goes_on() {
-    let long = contact("2", json!({"email": "a@b.example", "lastname": "x".repeat(5 * 1024 * 1024)}));
+    let long = contact("2", &json!({"email": "a@b.example", "lastname": "x".repeat(5 * 1024 * 1024)}));
     assert_eq!(complaint(&long), "error: line 2: the line is longer than 4194304 bytes");
     // Also at the very end, without a line end.
     let ran = eval(format!("{}\n{long}", good("1"))).exits(1);
@@ -199,7 +199,7 @@ fn fail_fast_stops_at_the_first() {
 
 #[test]
 fn a_guard_that_does_not_hold_is_no_error() {
-    let ran = eval(format!("{}\n{}\n", contact("1", json!({"lastname": "Doe"})), good("2"))).fine();
+    let ran = eval(format!("{}\n{}\n", contact("1", &json!({"lastname": "Doe"})), good("2"))).fine();
     assert_eq!(ids(&ran), ["2"]);
     assert!(
         ran.err.contains("line 1: skipped: `only if mail is present` does not hold (mql_to_lead.map:14)"),
@@ -237,7 +237,7 @@ fn a_file_a_dash_and_nothing_are_the_three_inputs() {
 #[test]
 fn quotes_and_backslashes_come_through_unharmed() {
     let mail = "o'\"br\\ien@acme.example";
-    let line = contact("7", json!({"email": mail, "lastname": "O'Brien \"B\\\" {x} \u{0000}\u{2028}"}));
+    let line = contact("7", &json!({"email": mail, "lastname": "O'Brien \"B\\\" {x} \u{0000}\u{2028}"}));
     let json = eval(line).fine().json();
     assert_eq!(json["Email"], mail);
     assert!(json["LastName"].as_str().is_some_and(|name| name.starts_with("O'Brien \"B\\\" {x}")), "{json}");
@@ -248,7 +248,7 @@ fn text_is_cut_as_salesforce_counts_and_never_inside_a_character() {
     let family = "👩\u{200d}👩\u{200d}👧\u{200d}👦";
     let line = contact(
         "7",
-        json!({
+        &json!({
             "email": "a@b.example", "lastname": "漢".repeat(100), "firstname": family.repeat(9),
             "jobtitle": format!("{}é", "e\u{301}".repeat(64)),
         }),

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -140,13 +140,12 @@ impl Ran {
 
 /// Waits for the end and gives the exit code; kills when it takes too long. `None` where a signal ended it.
 pub(crate) fn wait(child: &mut Child, patience: Duration) -> Option<i32> {
-    let mut waited = Duration::ZERO;
-    while waited < patience {
+    let start = Instant::now();
+    while start.elapsed() < patience {
         if let Some(status) = child.try_wait().expect("the child can be waited for") {
             return status.code();
         }
         thread::sleep(TICK);
-        waited += TICK;
     }
     let _ = child.kill();
     let _ = child.wait();

@@ -1,0 +1,18 @@
+//! End to end: the real binary as several processes on loopback, with the sandbox in the place of both CRMs.
+
+#[path = "end_to_end/crash.rs"]
+mod crash;
+#[path = "end_to_end/demo.rs"]
+mod demo;
+#[path = "end_to_end/http.rs"]
+mod http;
+#[path = "end_to_end/once.rs"]
+mod once;
+#[path = "end_to_end/parked.rs"]
+mod parked;
+#[path = "end_to_end/serve.rs"]
+mod serve;
+#[path = "end_to_end/stage.rs"]
+mod stage;
+#[path = "cli/world.rs"]
+mod world;
