@@ -182,6 +182,13 @@ mod tests {
         assert_eq!(format!("{:?}", again.prepared), format!("{:?}", call.prepared));
     }
 
+    fn slots(expr: &Expr, seen: &mut Vec<usize>) {
+        if let Expr::Slot(index) = expr {
+            seen.push(*index);
+        }
+        children(expr, &mut |child| slots(child, seen));
+    }
+
     #[test]
     fn every_part_of_an_expression_is_visited() {
         let condition = Condition::And(vec![
@@ -193,12 +200,6 @@ mod tests {
             Box::new(Expr::Template(vec![Part::Text("a".to_owned()), Part::Hole(Expr::Slot(3))])),
             Box::new(Expr::Arithmetic(Box::new(Expr::Slot(4)), ArithmeticOp::Add, Box::new(Expr::Slot(5)))),
         );
-        fn slots(expr: &Expr, seen: &mut Vec<usize>) {
-            if let Expr::Slot(index) = expr {
-                seen.push(*index);
-            }
-            children(expr, &mut |child| slots(child, seen));
-        }
         let mut seen = Vec::new();
         slots(&expr, &mut seen);
         assert_eq!(seen, [0, 1, 2, 3, 4, 5]);

@@ -139,6 +139,7 @@ impl Ran {
 }
 
 /// Waits for the end and gives the exit code; kills when it takes too long. `None` where a signal ended it.
+#[expect(clippy::disallowed_methods, reason = "a test's own time limit")]
 pub(crate) fn wait(child: &mut Child, patience: Duration) -> Option<i32> {
     let start = Instant::now();
     while start.elapsed() < patience {

@@ -61,6 +61,7 @@ fn a_change_that_nothing_waits_for_writes_nothing() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test's own clock")]
 fn what_is_no_webhook_is_refused_and_counted() {
     let stage = Stage::set();
     let serve = stage.serve();

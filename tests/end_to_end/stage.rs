@@ -237,6 +237,7 @@ impl Stage {
     }
 
     /// Sends a body as HubSpot would, signed with the v3 signature, which is computed here anew.
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
     pub(crate) fn deliver(&self, body: &str) -> Answer {
         let now = chrono::Utc::now().timestamp_millis().to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("a key");
@@ -350,6 +351,7 @@ impl Drop for Process {
 
 /// Waits until something is so.
 #[track_caller]
+#[expect(clippy::disallowed_methods, reason = "a test's own clock")]
 fn until(what: &str, is_so: impl Fn() -> bool, log: impl Fn() -> String) {
     let start = Instant::now();
     while !is_so() {
