@@ -262,9 +262,10 @@ fn the_parser_library_stays_in_the_parser() {
     for source in sources("src") {
         if source.folder() == Some("syntax") {
             // The tree has a `Rule` of its own, and must not know the parser's.
-            let words: &[&str] = match source.path.ends_with("/ast.rs") {
-                true => &["pest::", "grammar::"],
-                false => &["pest::", "grammar::", "Rule", "Pair<", "Pairs<"],
+            let words: &[&str] = if source.path.ends_with("/ast.rs") {
+                &["pest::", "grammar::"]
+            } else {
+                &["pest::", "grammar::", "Rule", "Pair<", "Pairs<"]
             };
             for line in ["pub fn", "pub struct", "pub enum", "pub type"] {
                 for at in source.words(line) {

@@ -147,7 +147,7 @@ fn test_modules(code: &str) -> impl Iterator<Item = (&str, &str)> {
     code.split("#[cfg(test)]").skip(1).filter_map(|after| {
         let mut rest = after.trim_start();
         while rest.starts_with("#[") {
-            rest = rest.split_once("]")?.1.trim_start();
+            rest = rest.split_once(']')?.1.trim_start();
         }
         for prefix in ["pub(crate) ", "pub(super) ", "pub "] {
             rest = rest.strip_prefix(prefix).unwrap_or(rest);
