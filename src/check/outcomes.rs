@@ -99,6 +99,20 @@ fn check_possible(
 ) {
     let name = target.map_or_else(String::new, |target| target.name.to_string());
     let cannot = |situation: Situation| !possible.contains(&situation);
+    if matches!(
+        outcome.situation.value,
+        Situation::SourceDeleted
+            | Situation::SourceMerged
+            | Situation::TargetDeleted
+            | Situation::TargetMerged
+    ) {
+        // Silence would be a promise: the engine does not follow deletions and merges yet.
+        let words = words(outcome.situation.value);
+        let message = format!("`on {words}` belongs to the language, and this version does not execute it yet");
+        let finding = Diagnostic::error(Code::NOT_YET, outcome.situation.span, message);
+        scope.report(finding.help("remove it; until then a deleted or merged record is left as it is"));
+        return;
+    }
     let why = match outcome.situation.value {
         Situation::None(Some(_)) => "an outcome names its side only in a `sync`".to_owned(),
         Situation::Many if cannot(Situation::Many) => "a unique key never finds several records".to_owned(),
