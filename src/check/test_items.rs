@@ -31,6 +31,7 @@ fn check<'a>(world: &'a World<'a>, test: &ast::Test, mappings: &HashMap<&str, &M
     check_ends(world, test);
     let subject = subject?;
     check_source(world, test, subject);
+    check_ids(world, &given, subject);
     if let Some(mapping) = mappings.get(subject.name.value.as_str()) {
         warn_unreachable(world, mapping, mappings, &expect);
     }
@@ -101,14 +102,13 @@ fn is_of(object: &ast::ObjectRef, other: &ast::ObjectRef) -> bool {
 
 /// Puts the record that runs before all others, whose order stays.
 fn source_first(mut given: Vec<GivenRecord>, subject: &ast::Mapping) -> Vec<GivenRecord> {
-    let is_source = |given: &GivenRecord| {
-        subject
-            .from
-            .first()
-            .is_some_and(|from| given.object.side == from.side && given.object.name == from.name.value)
-    };
-    given.sort_by_key(|given| !is_source(given));
+    given.sort_by_key(|given| !is_source(given, subject));
     given
+}
+
+fn is_source(given: &GivenRecord, subject: &ast::Mapping) -> bool {
+    let from = subject.from.first();
+    from.is_some_and(|from| given.object.side == from.side && given.object.name == from.name.value)
 }
 
 /// A run ends once, so one end can be expected; before it, any number of hand-overs.
@@ -123,6 +123,20 @@ fn check_ends(world: &World<'_>, test: &ast::Test) {
         let message = "a run ends once, and this is the second end that the test expects";
         let finding = Diagnostic::error(Code::REPEATED, second.span, message);
         world.report(finding.and(first.span, "the first is here").help("write a second test"));
+    }
+}
+
+/// Two records of one object have two ids. A second source record is wrong whatever its id.
+fn check_ids(world: &World<'_>, given: &[GivenRecord], subject: &ast::Mapping) {
+    let mut seen: HashMap<(&ObjectName, &str), Span> = HashMap::new();
+    for record in given.iter().filter(|record| !is_source(record, subject)) {
+        let Some(id) = record.id.as_deref() else { continue };
+        let first = *seen.entry((&record.object, id)).or_insert(record.span);
+        if first != record.span {
+            let message = format!("two records of `{}` have the id `{id}`", record.object);
+            let finding = Diagnostic::error(Code::DUPLICATE_NAME, record.span, message);
+            world.report(finding.and(first, "the first is here").help("give one of them another id"));
+        }
     }
 }
 
@@ -283,7 +297,9 @@ fn warn_unreachable(
             ExpectationKind::Then(name) if name == subject => {
                 format!("`{subject}` is where the run begins, so it is never handed over to it")
             }
-            ExpectationKind::Then(name) if !reached.contains(name.as_str()) => {
+            ExpectationKind::Then(name)
+                if mappings.contains_key(name.as_str()) && !reached.contains(name.as_str()) =>
+            {
                 format!("`{subject}` never hands over to `{name}`")
             }
             ExpectationKind::Create(object, _) | ExpectationKind::Update(object, _)

@@ -158,10 +158,11 @@ impl Entry<'_, '_> {
         let finding = finding.and(self.field.span, format!("holds {wanted}"));
         let texty =
             assignable(&Typed::always(Type::Picklist(Options::Open(None))), &Typed::always(ty.clone()));
-        self.world.report(if matches!(texty, Assign::Mismatch { .. }) {
-            finding
-        } else {
-            finding.help(format!("write it in quotes: `\"{}\"`", display(value)))
-        });
+        let help = match ty {
+            Type::Boolean => "write `true` or `false`".to_owned(),
+            _ if matches!(texty, Assign::Mismatch { .. }) => format!("write {wanted}"),
+            _ => format!("write it in quotes: `\"{}\"`", display(value)),
+        };
+        self.world.report(finding.help(help));
     }
 }
