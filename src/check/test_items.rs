@@ -146,8 +146,8 @@ fn given<'a>(world: &'a World<'a>, given: &ast::Given) -> Option<GivenRecord> {
     let (mut id, mut values) = (None, IndexMap::new());
     for entry in &given.entries {
         let EntryValue::Literal(literal) = &entry.value.value else {
-            let word = if entry.value.value == EntryValue::Kept { "kept" } else { "absent" };
-            let message = format!("expected a value: `{word}` says what a run leaves behind");
+            let written = world.sources.slice(entry.value.span);
+            let message = format!("expected a value: `{written}` says what a run leaves behind");
             let finding = Diagnostic::error(Code::SYNTAX, entry.value.span, message);
             world.report(finding.help("write `nothing`, or leave the field out"));
             continue;

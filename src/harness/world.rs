@@ -143,7 +143,7 @@ impl World {
         let before = place.map(|place| self.records[place].clone());
         let place = place.unwrap_or_else(|| {
             let taken = self.records.iter().map(|record| record.id.clone());
-            let id = Ids { taken: taken.collect() }.next(&request.object);
+            let id = Ids::beside(taken).next(&request.object);
             self.records.push(Stored {
                 object: request.object.clone(),
                 id,
@@ -249,25 +249,31 @@ fn references(plan: &Plan, records: &[Stored]) -> Vec<(String, ObjectName)> {
 /// Ids for records that have none.
 struct Ids {
     taken: HashSet<String>,
+    /// The last number tried, by object.
+    last: HashMap<ObjectName, u32>,
 }
 
 impl Ids {
     fn of(given: &[GivenRecord]) -> Self {
-        Self { taken: given.iter().filter_map(|given| given.id.clone()).collect() }
+        Self::beside(given.iter().filter_map(|given| given.id.clone()))
+    }
+
+    fn beside(taken: impl Iterator<Item = String>) -> Self {
+        Self { taken: taken.collect(), last: HashMap::new() }
     }
 
     /// HubSpot's ids are numbers; Salesforce's are named after the object, so that a difference can be read.
     fn next(&mut self, object: &ObjectName) -> String {
-        let mut number = 1_u32;
+        let last = self.last.entry(object.clone()).or_default();
         loop {
+            *last += 1;
             let id = match object.side {
-                Side::Hubspot => number.to_string(),
-                Side::Salesforce => format!("{}-{number}", object.name),
+                Side::Hubspot => last.to_string(),
+                Side::Salesforce => format!("{}-{last}", object.name),
             };
             if self.taken.insert(id.clone()) {
                 return id;
             }
-            number += 1;
         }
     }
 }
