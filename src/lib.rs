@@ -9,7 +9,7 @@
 //!                            |
 //!                          plan
 //!                            |
-//!                          eval  (plan, records) -> effects
+//!                          eval  (plan, records) -> effects    <--- harness (mapping tests)
 //!  --------------------------|------------------------------------------------
 //!  run       ingress -> store -> runtime -> crm::{hubspot, salesforce}        async, durable
 //!                            |
@@ -26,6 +26,7 @@ pub mod diagnostic;
 pub mod eval;
 pub mod format;
 pub mod functions;
+pub mod harness;
 pub mod ingress;
 pub mod plan;
 pub mod runtime;

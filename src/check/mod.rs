@@ -35,6 +35,7 @@ mod picklist;
 mod policies;
 mod scope;
 mod test_items;
+mod test_values;
 mod trigger;
 pub mod typed;
 mod unused;
@@ -67,7 +68,7 @@ pub fn check(
     world.orders = order::check_all(&world, &index.orders);
     fields::check_shared(&world);
     let mappings = mapping::check_all(&world);
-    test_items::check_all(&world, &index.tests);
+    let tests = test_items::check_all(&world, &index.tests, &mappings);
     handover::check_loops(&world, &mappings);
     authority::check(&world, &mappings);
     unused::check(&world, &index);
@@ -79,6 +80,7 @@ pub fn check(
             .map(|(name, facts)| ((*name).to_owned(), facts.typed.clone()))
             .collect(),
         orders: world.orders.iter().map(|(name, facts)| ((*name).to_owned(), facts.typed.clone())).collect(),
+        tests,
         mappings: mappings.into_iter().map(|mapping| (mapping.name.clone(), mapping)).collect(),
     };
     let findings = in_order(world.into_findings(), sources);

@@ -29,6 +29,8 @@ pub struct Project {
     pub picklists: IndexMap<String, Picklist>,
     /// Orders by name; a [`WhenWritten::AdvanceOnly`] names its index.
     pub orders: IndexMap<String, Order>,
+    /// Tests, in source order.
+    pub tests: Vec<Test>,
 }
 
 /// A one-way mapping.
@@ -438,4 +440,82 @@ pub struct Order {
     pub stages: Vec<String>,
     /// Its name in the file.
     pub span: Span,
+}
+
+/// A test of a mapping.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// What it shows.
+    pub name: String,
+    /// The mapping that runs.
+    pub mapping: String,
+    /// The records that the CRMs hold, in order of their creation.
+    pub given: Vec<GivenRecord>,
+    /// What the run must come to: any number of hand-overs and at most one end.
+    pub expect: Vec<Expectation>,
+    /// Its name in the file.
+    pub span: Span,
+}
+
+/// A record that a test gives.
+#[derive(Debug, Clone)]
+pub struct GivenRecord {
+    /// The object.
+    pub object: ObjectName,
+    /// Its id, where the test says it.
+    pub id: Option<String>,
+    /// Its values by field.
+    pub values: IndexMap<String, Value>,
+    /// What the CRM itself holds in fields that the test does not give: `false` in Salesforce's checkboxes.
+    pub unset: IndexMap<String, Value>,
+    /// The reference field of each relationship by which a path can go on (`Owner` by `OwnerId`).
+    pub relationships: IndexMap<String, String>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// What a test expects.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// What.
+    pub kind: ExpectationKind,
+    /// The statement.
+    pub span: Span,
+}
+
+/// The kinds of expectation.
+#[derive(Debug, Clone)]
+pub enum ExpectationKind {
+    /// A record of this object is made.
+    Create(ObjectName, Vec<ExpectedField>),
+    /// A record of this object is brought up to date.
+    Update(ObjectName, Vec<ExpectedField>),
+    /// A guard or an outcome skips the record.
+    Skip,
+    /// The record is kept for a person; a reason is compared where there is one.
+    Park(Option<String>),
+    /// The record is handed over to the mapping of this name.
+    Then(String),
+}
+
+/// A field of the record that a test expects.
+#[derive(Debug, Clone)]
+pub struct ExpectedField {
+    /// Its API name.
+    pub field: String,
+    /// What it holds afterwards.
+    pub value: ExpectedValue,
+    /// The entry.
+    pub span: Span,
+}
+
+/// What a field of an expected record holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExpectedValue {
+    /// This.
+    Value(Value),
+    /// Nothing was there and nothing is written.
+    Absent,
+    /// What was there, and nothing is written.
+    Kept,
 }

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Bring the mappings into their canonical form
     Fmt(FmtArgs),
+    /// Run the tests of the mappings, against the records that they give
+    Test(TestArgs),
     /// Turn source records (NDJSON) into target field values (NDJSON), without any CRM
     Eval(EvalArgs),
     /// Show what a run would write for one record, field by field, old and new; writes nothing
@@ -89,6 +91,16 @@ pub(super) struct FmtArgs {
     /// Change nothing; say which files are not in canonical form.
     #[arg(long)]
     pub(super) check: bool,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct TestArgs {
+    /// Run only the tests of this mapping, and those whose name holds this text.
+    pub(super) filter: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// How findings are printed.

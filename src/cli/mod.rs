@@ -17,6 +17,7 @@ mod project;
 mod record;
 mod sandbox;
 mod serve;
+mod test;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         Command::Init { dir } => init::run(dir.as_deref(), output),
         Command::Check(options) => check::run(project, options, output),
         Command::Fmt(options) => fmt::run(project, options, output),
+        Command::Test(options) => test::run(project, options, output),
         Command::Eval(options) => eval::run(project, options, output),
         Command::Explain { code } => explain::explain(code, output),
         Command::Functions { name } => explain::functions(name.as_deref(), output),

@@ -99,6 +99,11 @@ impl Run {
         &self.plan.mappings[self.mapping].name
     }
 
+    /// The mappings gone through so far, the one that it is in last.
+    pub fn mappings(&self) -> impl Iterator<Item = &str> {
+        self.visited.iter().map(|index| self.plan.mappings[*index].name.as_str())
+    }
+
     /// Goes on with what was asked for (`None` at first) to the next effect. An answer that does not belong to the last
     /// effect parks the record.
     pub fn next(&mut self, answer: Option<Answer>) -> Effect {

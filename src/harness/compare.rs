@@ -1,0 +1,210 @@
+//! What a run came to, beside what its test expects.
+
+use crate::check::typed::{ExpectationKind, ExpectedField, ExpectedValue, Test};
+use crate::eval::{FieldChange, Finished, Verdict};
+use crate::plan::{Mapping, Plan};
+use crate::source::{Location, ObjectName, Sources, Span};
+use crate::types::{Value, display, same};
+
+use super::Difference;
+use super::world::{Stored, World};
+
+/// The end of a run.
+pub(super) struct End<'e> {
+    pub(super) plan: &'e Plan,
+    pub(super) world: &'e World,
+    pub(super) finished: &'e Finished,
+    /// The mappings gone through, the first one included.
+    pub(super) mappings: &'e [&'e str],
+}
+
+/// Where the run is not as the test expects, in the order of the expectations.
+pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<Difference> {
+    let at = |span: Span| sources.locate(span);
+    let mut differences = Vec::new();
+    for expectation in &test.expect {
+        let place = at(expectation.span);
+        match &expectation.kind {
+            ExpectationKind::Create(object, fields) | ExpectationKind::Update(object, fields) => {
+                let creates = matches!(expectation.kind, ExpectationKind::Create(..));
+                match end.record(object, creates) {
+                    Some(record) => {
+                        let unlike = |field| end.field(&record, field, at);
+                        differences.extend(fields.iter().filter_map(unlike));
+                    }
+                    None => differences.push(end.other(end_words(object, creates), place)),
+                }
+            }
+            ExpectationKind::Skip => {
+                if !matches!(end.finished.verdict, Verdict::Skipped { .. }) {
+                    differences.push(end.other("the record is skipped".to_owned(), place));
+                }
+            }
+            ExpectationKind::Park(reason) => differences.extend(end.park(reason.as_deref(), place)),
+            ExpectationKind::Then(name) => {
+                if !end.mappings.iter().skip(1).any(|gone| gone == name) {
+                    differences.push(end.other(format!("`{name}` takes over"), place));
+                }
+            }
+        }
+    }
+    differences
+}
+
+fn end_words(object: &ObjectName, creates: bool) -> String {
+    if creates { format!("a new {object}") } else { format!("an update of a {object}") }
+}
+
+/// A record after the run.
+struct After<'e> {
+    /// The record; a new one holds what was written and nothing else.
+    record: &'e Stored,
+    /// The record before; `None` when it is new.
+    before: Option<&'e Stored>,
+    /// What the rules said about its fields.
+    changes: &'e [FieldChange],
+    /// Whether the run wrote at all.
+    wrote: bool,
+}
+
+impl End<'_> {
+    /// The record of the run's end, where it is of this object and new or not, as expected.
+    fn record(&self, wanted: &ObjectName, creates: bool) -> Option<After<'_>> {
+        match &self.finished.verdict {
+            Verdict::Written { object, id, created, changes } if object == wanted && *created == creates => {
+                let written = self.world.written.as_ref()?;
+                Some(After {
+                    record: self.world.record(object, id)?,
+                    before: written.before.as_ref(),
+                    changes,
+                    wrote: true,
+                })
+            }
+            Verdict::Unchanged { object, id } if object == wanted && !creates => {
+                let record = self.world.record(object, id)?;
+                Some(After { record, before: Some(record), changes: &[], wrote: false })
+            }
+            _ => None,
+        }
+    }
+
+    /// How a field differs from what is expected of it.
+    fn field(
+        &self,
+        after: &After<'_>,
+        expected: &ExpectedField,
+        at: impl Fn(Span) -> Location,
+    ) -> Option<Difference> {
+        let field = expected.field.as_str();
+        let written = self.world.written.as_ref().filter(|_| after.wrote);
+        let written = written.and_then(|written| written.fields.get(field));
+        let now = after.record.value(field).unwrap_or(Value::Blank);
+        let was = after.before.and_then(|record| record.value(field)).unwrap_or(Value::Blank);
+        let nobody_set =
+            after.before.is_none_or(|record| record.values.get(field).is_none_or(Value::is_blank));
+        let as_expected = match &expected.value {
+            ExpectedValue::Value(Value::Blank) => now.is_blank(),
+            ExpectedValue::Value(wanted) => same(&now, wanted),
+            ExpectedValue::Absent => written.is_none_or(Value::is_blank) && nobody_set,
+            ExpectedValue::Kept => written.is_none() && !was.is_blank(),
+        };
+        if as_expected {
+            return None;
+        }
+        let found = match (written, &now) {
+            (None, Value::Blank) => "nothing".to_owned(),
+            (None, now) => format!("{} (was there)", shown(now)),
+            (Some(Value::Blank), _) => "nothing (cleared)".to_owned(),
+            (Some(now), _) => shown(now),
+        };
+        let (rule, why) = self.explained(after, field, written.is_some());
+        Some(Difference {
+            field: Some(field.to_owned()),
+            expected: match &expected.value {
+                ExpectedValue::Value(Value::Blank) => "nothing".to_owned(),
+                ExpectedValue::Value(value) => shown(value),
+                ExpectedValue::Absent => "absent".to_owned(),
+                ExpectedValue::Kept if was.is_blank() => "kept".to_owned(),
+                ExpectedValue::Kept => format!("{} (kept)", shown(&was)),
+            },
+            found,
+            why,
+            rule,
+            at: at(expected.span),
+        })
+    }
+
+    /// The rule that speaks about a field, and why it wrote nothing.
+    fn explained(&self, after: &After<'_>, field: &str, written: bool) -> (Option<Location>, Option<String>) {
+        if let Some(change) = after.changes.iter().find(|change| change.field == field) {
+            return (Some(change.at.clone()), change.kept.clone());
+        }
+        let mapping = self.plan.mapping(&self.finished.mapping);
+        match mapping.and_then(|mapping| rule_at(mapping, field)) {
+            Some(at) if !after.wrote => (Some(at), Some("everything was already so".to_owned())),
+            Some(at) => (Some(at), (!written).then(|| "its value is blank".to_owned())),
+            None => (None, Some(format!("no rule of `{}` writes it", self.finished.mapping))),
+        }
+    }
+
+    fn park(&self, reason: Option<&str>, at: Location) -> Option<Difference> {
+        match (&self.finished.verdict, reason) {
+            (Verdict::Parked(_), None) => None,
+            // A failed rule puts the author's words before what went wrong.
+            (Verdict::Parked(park), Some(said))
+                if park
+                    .reason
+                    .strip_prefix(said)
+                    .is_some_and(|more| more.is_empty() || more.starts_with(": ")) =>
+            {
+                None
+            }
+            (_, Some(said)) => Some(self.other(format!("the record is parked: {said}"), at)),
+            (_, None) => Some(self.other("the record is parked".to_owned(), at)),
+        }
+    }
+
+    /// The difference of a run that ended in another way.
+    fn other(&self, expected: String, at: Location) -> Difference {
+        let mapping = &self.finished.mapping;
+        let (found, why, rule) = match &self.finished.verdict {
+            Verdict::Written { object, created, .. } => {
+                let what = if *created { "created a new" } else { "updated a" };
+                (format!("`{mapping}` {what} {object}"), None, None)
+            }
+            Verdict::Unchanged { object, id } => {
+                (format!("`{mapping}` found {object} {id}, which is already as it should be"), None, None)
+            }
+            Verdict::Skipped { reason, at } => {
+                (format!("`{mapping}` skips the record: {reason}"), None, at.clone())
+            }
+            Verdict::Waiting { reason, fields, at } => (
+                format!("`{mapping}` waits for a change of {}: {reason}", fields.join(", ")),
+                None,
+                at.clone(),
+            ),
+            Verdict::Parked(park) => {
+                let field = park.field.as_ref().map_or_else(String::new, |field| format!(" for `{field}`"));
+                let found = format!("`{mapping}` parks the record{field}: {}", park.reason);
+                (found, park.help.clone(), park.at.clone())
+            }
+            Verdict::SourceGone => (format!("`{mapping}` finds no source record"), None, None),
+        };
+        Difference { field: None, expected, found, why, rule, at }
+    }
+}
+
+/// Where a mapping says what a field holds.
+fn rule_at(mapping: &Mapping, field: &str) -> Option<Location> {
+    let key = mapping.key.as_ref().filter(|key| key.field == field).map(|key| &key.at);
+    key.or_else(|| mapping.rules.iter().find(|rule| rule.field == field).map(|rule| &rule.at)).cloned()
+}
+
+/// A value as an author writes it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Blank => "nothing".to_owned(),
+        Value::Number(_) | Value::Boolean(_) => display(value),
+        other => format!("{:?}", display(other)),
+    }
+}

@@ -1,0 +1,318 @@
+use std::sync::Arc;
+
+use super::{Outcome, report, run};
+use crate::check::check;
+use crate::plan::testing::{LEAD, Lead, schemas};
+use crate::plan::{Plan, compile};
+use crate::source::Sources;
+use crate::syntax;
+
+/// A mapping with a ladder, a hand-over, an owner, a company and every policy that reads before it writes.
+const FULL: Lead = Lead {
+    head: "with employer = primary hubspot.company\n let mail = email | trim | lowercase\n when created\n \
+           only if mail is present otherwise wait\n only if lifecyclestage != \"lead\"\n \
+           only if nickname != \"spam\" otherwise park \"looks like spam\"",
+    rungs: "key HubSpot_Contact_ID__c = id\n or Email = mail where IsConverted = false\n \
+            or salesforce.Contact where Email = mail then known",
+    outcomes: "on none create\n on many park \"several\"\n on taken park\n on converted then known\n on duplicate park\n on rejected park",
+    fields: "Email <- mail | fits(80) otherwise park \"no short address\"\n \
+             Title <- employer.name | truncate(128) if target is blank\n \
+             Phone <- phone | e164 otherwise keep\n \
+             LeadSource <- source | sources\n \
+             Score__c <- hubscore\n \
+             Contract_Date__c <- contract_date\n \
+             HasOptedOutOfEmail <- opted_out once true stays true\n \
+             OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise keep on create\n \
+             Status <- \"New\" on create\n \
+             Description <- jobtitle | truncate(100) on blank clear",
+    beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+             on none skip\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }\n\
+             picklist sources { from hubspot.contact.source\n to salesforce.Lead.LeadSource\n \
+             \"SEARCH\" -> \"Inbound\"\n \"SOCIAL\" -> nothing\n otherwise -> \"Other\" }",
+};
+
+/// Runs the tests of a project of this mapping and these tests.
+fn outcomes(mapping: Lead, tests: &str) -> Vec<Outcome> {
+    let text = format!("{}{tests}", mapping.text());
+    let mut sources = Sources::new();
+    let schemas = schemas(&mut sources);
+    let file = sources.add("m.map", text.clone());
+    let (tree, mut findings) = syntax::parse(file, &text);
+    let (checked, more) = check(&[tree], &schemas, &sources);
+    findings.extend(more.into_iter().filter(crate::diagnostic::Diagnostic::is_error));
+    assert!(findings.is_empty(), "{findings:#?}\n{text}");
+    let checked = checked.expect("a checked project");
+    let plan: Arc<Plan> = Arc::new(compile(&checked, &schemas, &sources));
+    checked.tests.iter().map(|test| run(&plan, test, &sources)).collect()
+}
+
+/// Runs one test of the full mapping.
+fn one(body: &str) -> Outcome {
+    let mut outcomes = outcomes(FULL, &format!("test \"t\" {{\n mapping lead\n {body}\n}}\n"));
+    assert_eq!(outcomes.len(), 1);
+    outcomes.remove(0)
+}
+
+#[track_caller]
+fn passes(body: &str) {
+    let outcome = one(body);
+    assert!(outcome.passed(), "{}", report(&outcome));
+}
+
+/// The fields that differ, with what was expected and found.
+#[track_caller]
+fn differs(body: &str) -> Vec<(String, String, String)> {
+    let outcome = one(body);
+    assert!(!outcome.passed(), "it passed: {body}");
+    let fields = outcome.differences.into_iter();
+    fields.map(|one| (one.field.unwrap_or_default(), one.expected, one.found)).collect()
+}
+
+#[track_caller]
+fn differs_once(body: &str) -> (String, String, String) {
+    let mut all = differs(body);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn three(field: &str, expected: &str, found: &str) -> (String, String, String) {
+    (field.to_owned(), expected.to_owned(), found.to_owned())
+}
+
+const CONTACT: &str = "given hubspot.contact { id: \"5501\", email: \"Jane@Acme.example\" }";
+
+#[test]
+fn a_new_record_holds_what_was_written() {
+    passes(
+        "given hubspot.contact { id: \"5501\", lastname: \"Doe\", email: \"Jane@Acme.example\", hubscore: 87.5,
+           contract_date: \"2024-09-30\", opted_out: true, source: \"SEARCH\", phone: \"+1 415 555 0100\" }
+         given hubspot.company { name: \"Acme\" }
+         expect create salesforce.Lead { LastName: \"Doe\", Email: \"jane@acme.example\", Score__c: 87.5,
+           Contract_Date__c: \"2024-09-30\", HasOptedOutOfEmail: true, LeadSource: \"Inbound\", Title: \"Acme\",
+           Phone: \"+14155550100\", HubSpot_Contact_ID__c: \"5501\", Description: absent, Rating: nothing }",
+    );
+}
+
+#[test]
+fn hubspots_milliseconds_are_a_date() {
+    passes(
+        "given hubspot.contact { email: \"a@b.example\", contract_date: 1727654400000 }
+         expect create salesforce.Lead { Contract_Date__c: \"2024-09-30\" }",
+    );
+}
+
+#[test]
+fn a_value_that_is_not_the_expected_one_is_a_difference() {
+    let found = differs(
+        "given hubspot.contact { id: \"5501\", email: \"a@b.example\", hubscore: 87, source: \"SOCIAL\", phone: \"none\" }
+         expect create salesforce.Lead { LastName: \"Doe\", Score__c: 88, Status: absent, LeadSource: \"Inbound\", Phone: \"+1\" }",
+    );
+    assert_eq!(
+        found,
+        [
+            three("LastName", "\"Doe\"", "\"Unknown\""),
+            three("Score__c", "88", "87"),
+            three("Status", "absent", "\"New\""),
+            three("LeadSource", "\"Inbound\"", "nothing"),
+            three("Phone", "\"+1\"", "nothing"),
+        ]
+    );
+}
+
+#[test]
+fn the_report_names_the_rule_and_why_it_wrote_nothing() {
+    let outcome = one(
+        "given hubspot.contact { id: \"5501\", email: \"a@b.example\", opted_out: false }
+         given hubspot.company { name: \"Acme\" }
+         given salesforce.Lead { HubSpot_Contact_ID__c: \"5501\", Title: \"VP\", HasOptedOutOfEmail: true, Company: \"Acme\" }
+         expect update salesforce.Lead { Title: \"Acme\", HasOptedOutOfEmail: false, Status: \"New\", LeadSource: \"Other\",
+           Rating: \"Hot\", LastName: kept, Company: kept }",
+    );
+    let line = |text: &str| FULL.text().lines().position(|line| line.contains(text)).expect("the rule") + 1;
+    let expected = format!(
+        "failed: t (m.map:{test})
+  field               expected  found             rule
+  Title               \"Acme\"    \"VP\" (was there)  m.map:{title} (the target is not blank)
+  HasOptedOutOfEmail  false     true (was there)  m.map:{consent} (once true stays true)
+  Status              \"New\"     nothing           m.map:{status} (written on create only)
+  LeadSource          \"Other\"   nothing           m.map:{source} (its value is blank)
+  Rating              \"Hot\"     nothing           no rule of `lead` writes it
+  LastName            kept      \"Unknown\"         m.map:{name}
+",
+        test = FULL.text().lines().count() + 1,
+        title = line("Title <-"),
+        consent = line("HasOptedOutOfEmail <-"),
+        status = line("Status <-"),
+        source = line("LeadSource <-"),
+        name = line("LastName <-"),
+    );
+    assert_eq!(report(&outcome), expected);
+}
+
+#[test]
+fn an_update_compares_the_record_afterwards() {
+    let lead = "given salesforce.Lead { Id: \"00Q1\", HubSpot_Contact_ID__c: \"5501\", Status: \"Working\", Email: \"old@acme.example\", Description: \"VP\" }";
+    passes(&format!(
+        "{CONTACT}\n {lead}\n expect update salesforce.Lead {{ Id: \"00Q1\", Status: kept, Email: \"jane@acme.example\", Description: nothing, Phone: absent, LastName: \"Unknown\" }}"
+    ));
+    passes(&format!("{CONTACT}\n {lead}\n expect update salesforce.Lead {{ Status: \"Working\" }}"));
+    let wrong = |field: &str| {
+        differs_once(&format!("{CONTACT}\n {lead}\n expect update salesforce.Lead {{ {field} }}"))
+    };
+    assert_eq!(wrong("Status: absent"), three("Status", "absent", "\"Working\" (was there)"));
+    assert_eq!(wrong("Email: kept"), three("Email", "\"old@acme.example\" (kept)", "\"jane@acme.example\""));
+    assert_eq!(wrong("Phone: kept"), three("Phone", "kept", "nothing"));
+    assert_eq!(wrong("Description: kept"), three("Description", "\"VP\" (kept)", "nothing (cleared)"));
+    assert_eq!(wrong("Status: nothing"), three("Status", "nothing", "\"Working\" (was there)"));
+    assert_eq!(wrong("Id: \"00Q2\""), three("Id", "\"00Q2\"", "\"00Q1\" (was there)"));
+}
+
+#[test]
+fn what_is_already_so_counts_as_updated() {
+    let body = "given hubspot.contact { id: \"5501\", email: \"a@b.example\" }
+         given salesforce.Lead { HubSpot_Contact_ID__c: \"5501\", Email: \"a@b.example\", LastName: \"Unknown\", Company: \"Acme\" }";
+    passes(&format!("{body}\n expect update salesforce.Lead {{ LastName: kept, Phone: absent }}"));
+    let differences =
+        one(&format!("{body}\n expect update salesforce.Lead {{ LastName: \"Doe\" }}")).differences;
+    assert_eq!(differences[0].why.as_deref(), Some("everything was already so"));
+    assert!(differences[0].rule.is_some());
+    let (_, expected, found) = differs_once(&format!("{body}\n expect create salesforce.Lead {{ }}"));
+    assert_eq!(expected, "a new salesforce.Lead");
+    assert_eq!(found, "`lead` found salesforce.Lead Lead-1, which is already as it should be");
+}
+
+#[test]
+fn look_ups_ignore_case_and_know_checkboxes() {
+    // `IsConverted` is not given, and an unticked checkbox is `false`.
+    passes(&format!(
+        "{CONTACT}\n given salesforce.Lead {{ Email: \"JANE@ACME.EXAMPLE\" }}\n expect update salesforce.Lead {{ HubSpot_Contact_ID__c: \"5501\" }}"
+    ));
+    passes(&format!(
+        "{CONTACT}\n given salesforce.Lead {{ Email: \"jane@acme.example\", IsConverted: true }}\n expect create salesforce.Lead {{ }}"
+    ));
+}
+
+#[test]
+fn an_owner_belongs_to_the_source_record() {
+    let user = "given salesforce.User { Id: \"005A\", Email: \"rep@sales.example\" }";
+    let owned = "expect create salesforce.Lead { OwnerId: \"005A\" }";
+    passes(&format!("{CONTACT}\n given hubspot.owner {{ email: \"rep@sales.example\" }}\n {user}\n {owned}"));
+    let contact = "given hubspot.contact { email: \"a@b.example\", hubspot_owner_id: \"11\" }";
+    passes(&format!("{contact}\n given hubspot.owner {{ email: \"rep@sales.example\" }}\n {user}\n {owned}"));
+    passes(&format!(
+        "{contact}\n given hubspot.owner {{ id: \"12\", email: \"other@sales.example\" }}\n \
+         given hubspot.owner {{ id: \"11\", email: \"rep@sales.example\" }}\n {user}\n {owned}"
+    ));
+    passes(&format!(
+        "{contact}\n given hubspot.owner {{ id: \"12\", email: \"rep@sales.example\" }}\n {user}\n \
+         expect create salesforce.Lead {{ OwnerId: absent }}"
+    ));
+}
+
+#[test]
+fn paths_go_over_relationships() {
+    let mapping = Lead {
+        rungs: "key HubSpot_Contact_ID__c = id\n or Email = email where Owner.Email = \"rep@sales.example\"",
+        outcomes: "on none skip\n on many park\n on taken park\n on converted park\n on rejected park",
+        ..LEAD
+    };
+    let test = |name: &str, owner: &str, expect: &str| {
+        format!(
+            "test \"{name}\" {{\n mapping lead\n given hubspot.contact {{ email: \"a@b.example\" }}\n \
+             given salesforce.User {{ Id: \"005A\", Email: \"rep@sales.example\" }}\n \
+             given salesforce.Lead {{ Email: \"a@b.example\", OwnerId: \"{owner}\" }}\n expect {expect}\n}}\n"
+        )
+    };
+    let tests = test("mine", "005A", "update salesforce.Lead { }") + &test("another's", "005B", "skip");
+    for outcome in outcomes(mapping, &tests) {
+        assert!(outcome.passed(), "{}", report(&outcome));
+    }
+}
+
+#[test]
+fn hand_overs_can_be_expected_with_and_without_their_end() {
+    let contact = "given salesforce.Contact { Id: \"003A\", Email: \"jane@acme.example\" }";
+    passes(&format!("{CONTACT}\n {contact}\n expect then known"));
+    passes(&format!(
+        "{CONTACT}\n {contact}\n expect then known\n expect update salesforce.Contact {{ Id: \"003A\", HubSpot_Contact_ID__c: \"5501\" }}"
+    ));
+    let lead = "given salesforce.Lead { HubSpot_Contact_ID__c: \"5501\", IsConverted: true }";
+    passes(&format!("{CONTACT}\n {lead}\n expect then known\n expect skip"));
+    let (field, expected, found) = differs_once(&format!("{CONTACT}\n expect then known"));
+    assert_eq!(
+        (field.as_str(), expected.as_str(), found.as_str()),
+        ("", "`known` takes over", "`lead` created a new salesforce.Lead")
+    );
+    let outcome =
+        one(&format!("{CONTACT}\n {contact}\n expect create salesforce.Lead {{ LastName: \"Doe\" }}"));
+    assert_eq!(outcome.differences.len(), 1, "fields of another record are not compared: {outcome:?}");
+    assert!(report(&outcome).contains("on the way: `lead`: a Contact matches"), "{}", report(&outcome));
+}
+
+#[test]
+fn skips_and_parks_are_told_apart() {
+    let lead = "given hubspot.contact { email: \"a@b.example\", lifecyclestage: \"lead\" }";
+    passes(&format!("{lead}\n expect skip"));
+    let (_, expected, found) = differs_once(&format!("{lead}\n expect park"));
+    assert_eq!(expected, "the record is parked");
+    assert_eq!(found, "`lead` skips the record: `only if lifecyclestage != \"lead\"` does not hold");
+    let spam = "given hubspot.contact { email: \"a@b.example\", nickname: \"spam\" }";
+    passes(&format!("{spam}\n expect park"));
+    passes(&format!("{spam}\n expect park \"looks like spam\""));
+    let (_, expected, found) = differs_once(&format!("{spam}\n expect park \"looks\""));
+    assert_eq!(expected, "the record is parked: looks");
+    assert_eq!(found, "`lead` parks the record: looks like spam");
+    assert_eq!(differs_once(&format!("{spam}\n expect skip")).1, "the record is skipped");
+}
+
+#[test]
+fn a_failed_rule_parks_with_the_authors_words() {
+    let long = "a".repeat(90);
+    passes(&format!(
+        "given hubspot.contact {{ email: \"{long}@b.example\" }}\n expect park \"no short address\""
+    ));
+    let outcome = one(&format!(
+        "given hubspot.contact {{ email: \"{long}@b.example\" }}\n expect create salesforce.Lead {{ }}"
+    ));
+    let difference = &outcome.differences[0];
+    assert!(
+        difference.found.starts_with("`lead` parks the record for `Email`: no short address: "),
+        "{outcome:?}"
+    );
+    assert!(difference.rule.is_some());
+}
+
+#[test]
+fn several_records_park_in_the_order_in_which_they_are_given() {
+    let leads = "given salesforce.Lead { Email: \"jane@acme.example\" }\n given salesforce.Lead { Email: \"jane@acme.example\" }";
+    passes(&format!("{CONTACT}\n {leads}\n expect park \"several\""));
+    let outcome = one(&format!("{CONTACT}\n {leads}\n expect skip"));
+    assert!(outcome.differences[0].why.as_deref().is_some_and(|why| why.ends_with("Lead-1, Lead-2")));
+    let newest = Lead {
+        outcomes: "on none skip\n on many newest\n on taken park\n on converted park\n on rejected park",
+        rungs: "key HubSpot_Contact_ID__c = id\n or Email = email",
+        ..LEAD
+    };
+    let test = "test \"t\" { mapping lead\n given salesforce.Lead { Id: \"B\", Email: \"a@b.example\" }\n \
+                given salesforce.Lead { Id: \"A\", Email: \"a@b.example\" }\n given hubspot.contact { email: \"a@b.example\" }\n \
+                expect update salesforce.Lead { Id: \"A\" }\n}\n";
+    let outcome = outcomes(newest, &test.replace("{ mapping", "{\n mapping")).remove(0);
+    assert!(outcome.passed(), "{}", report(&outcome));
+}
+
+#[test]
+fn a_run_that_waits_meets_no_end() {
+    let (_, _, found) = differs_once("given hubspot.contact { lastname: \"Doe\" }\n expect skip");
+    assert_eq!(found, "`lead` waits for a change of email: `only if mail is present` does not hold");
+}
+
+#[test]
+fn outcomes_are_data() {
+    let json = serde_json::to_value(one(&format!(
+        "{CONTACT}\n expect create salesforce.Lead {{ LastName: \"Doe\" }}"
+    )))
+    .expect("serialisable");
+    assert_eq!(json["differences"][0]["field"], "LastName");
+    assert_eq!(json["differences"][0]["rule"]["file"], "m.map");
+    assert_eq!(json["path"], serde_json::json!([]));
+}

@@ -1,0 +1,298 @@
+//! Both CRMs, as a list of records.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use crate::check::typed::{GivenRecord, Test};
+use crate::eval::Answer;
+use crate::plan::{Plan, WithKind};
+use crate::source::{ObjectName, Side};
+use crate::types::{
+    AssociatedRequest, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
+    WriteTarget, display, order, same, to_json,
+};
+
+/// A path over more relationships than SOQL allows (five) leads nowhere.
+const MAX_HOPS: usize = 5;
+
+/// Both CRMs.
+#[derive(Debug)]
+pub(super) struct World {
+    /// All records, the source record first, then in order of creation.
+    records: Vec<Stored>,
+    /// The one write of a run.
+    pub(super) written: Option<Written>,
+}
+
+/// A record.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) object: ObjectName,
+    pub(super) id: String,
+    /// What somebody set.
+    pub(super) values: IndexMap<String, Value>,
+    /// What the CRM holds where nobody set anything.
+    unset: IndexMap<String, Value>,
+    relationships: IndexMap<String, String>,
+}
+
+/// What a run wrote.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The record before; `None` when it is new.
+    pub(super) before: Option<Stored>,
+    /// The fields sent, and the key.
+    pub(super) fields: HashMap<String, Value>,
+}
+
+impl Stored {
+    /// The value of a field; the id under its name.
+    pub(super) fn value(&self, field: &str) -> Option<Value> {
+        match self.values.get(field).or_else(|| self.unset.get(field)) {
+            None if field == "id" || field == "Id" => Some(Value::text(&self.id)),
+            value => value.cloned(),
+        }
+    }
+}
+
+impl World {
+    /// The records that a test gives.
+    pub(super) fn of(plan: &Plan, test: &Test) -> Self {
+        let mut ids = Ids::of(&test.given);
+        let mut records: Vec<Stored> = test
+            .given
+            .iter()
+            .map(|given| Stored {
+                object: given.object.clone(),
+                id: given.id.clone().unwrap_or_default(),
+                values: given.values.clone(),
+                unset: given.unset.clone(),
+                relationships: given.relationships.clone(),
+            })
+            .collect();
+        point_at_references(plan, &mut records);
+        for record in records.iter_mut().filter(|record| record.id.is_empty()) {
+            record.id = ids.next(&record.object);
+        }
+        fill_references(plan, &mut records);
+        Self { records, written: None }
+    }
+
+    /// The id of the record that runs.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.records.first().map(|record| record.id.as_str())
+    }
+
+    /// A record by id.
+    pub(super) fn record(&self, object: &ObjectName, id: &str) -> Option<&Stored> {
+        self.place(object, id).map(|index| &self.records[index])
+    }
+
+    fn place(&self, object: &ObjectName, id: &str) -> Option<usize> {
+        self.records.iter().position(|record| record.object == *object && record.id == id)
+    }
+
+    pub(super) fn read(&self, request: &ReadRequest) -> Answer {
+        let found = request.ids.iter().filter_map(|id| self.record(&request.object, id));
+        Answer::Records(found.map(|record| self.sent(record, &request.fields)).collect())
+    }
+
+    pub(super) fn associated(&self, request: &AssociatedRequest) -> Answer {
+        let other = ObjectName::new(request.from.side, &request.to);
+        let all: Vec<String> = self
+            .records
+            .iter()
+            .filter(|record| record.object == other)
+            .map(|record| record.id.clone())
+            .collect();
+        Answer::Associated(request.ids.iter().map(|id| (id.clone(), all.clone())).collect())
+    }
+
+    pub(super) fn find(&self, requests: &[FindRequest]) -> Answer {
+        let found = |request: &FindRequest| {
+            self.records
+                .iter()
+                .filter(|record| record.object == request.object)
+                .filter(|record| request.filters.iter().all(|filter| self.holds(record, filter)))
+                .take(request.limit as usize)
+                .map(|record| self.sent(record, &request.fields))
+                .collect()
+        };
+        Answer::Found(requests.iter().map(found).collect())
+    }
+
+    pub(super) fn write(&mut self, request: &WriteRequest) -> Answer {
+        let mut fields: HashMap<String, Value> = request.fields.iter().cloned().collect();
+        let place = match &request.target {
+            WriteTarget::Create => None,
+            WriteTarget::Update { id } => match self.place(&request.object, id) {
+                Some(place) => Some(place),
+                None => return Answer::Written(WriteAnswer::Gone { message: format!("no {id}") }),
+            },
+            WriteTarget::Upsert { key, value } => {
+                fields.insert(key.clone(), Value::text(value));
+                let filter = Filter { field: key.clone(), op: FilterOp::Eq(Value::text(value)) };
+                self.records
+                    .iter()
+                    .position(|record| record.object == request.object && self.holds(record, &filter))
+            }
+        };
+        let before = place.map(|place| self.records[place].clone());
+        let place = place.unwrap_or_else(|| {
+            let taken = self.records.iter().map(|record| record.id.clone());
+            let id = Ids::beside(taken).next(&request.object);
+            self.records.push(Stored {
+                object: request.object.clone(),
+                id,
+                values: IndexMap::new(),
+                unset: IndexMap::new(),
+                relationships: IndexMap::new(),
+            });
+            self.records.len() - 1
+        });
+        let record = &mut self.records[place];
+        record.values.extend(fields.clone());
+        let (id, created) = (record.id.clone(), before.is_none());
+        self.written = Some(Written { before, fields });
+        Answer::Written(WriteAnswer::Written { id, created })
+    }
+
+    /// A record as its CRM sends it.
+    fn sent(&self, record: &Stored, fields: &[String]) -> Record {
+        let values = fields
+            .iter()
+            .filter_map(|field| Some((field.clone(), raw(record.object.side, &self.value(record, field)?))))
+            .collect();
+        Record { object: record.object.clone(), id: record.id.clone(), values }
+    }
+
+    /// The value of a field, or at the end of a path over relationships.
+    fn value(&self, record: &Stored, path: &str) -> Option<Value> {
+        let (mut record, mut rest) = (record, path);
+        for _ in 0..MAX_HOPS {
+            let Some((relationship, further)) = rest.split_once('.') else { break };
+            let field = record.relationships.get(relationship)?;
+            let id = display(record.values.get(field)?);
+            // Ids of one CRM tell their object, so the id alone finds the record.
+            record = self
+                .records
+                .iter()
+                .find(|other| other.object.side == record.object.side && other.id == id)?;
+            rest = further;
+        }
+        record.value(rest)
+    }
+
+    fn holds(&self, record: &Stored, filter: &Filter) -> bool {
+        let value = self.value(record, &filter.field).map_or(Value::Blank, |value| folded(&value));
+        let compared = |wanted: &Value| order(&value, &folded(wanted));
+        let equal = |wanted: &Value| {
+            let wanted = folded(wanted);
+            // A key is compared as it is sent, and an upsert sends text.
+            same(&value, &wanted) || !value.is_blank() && display(&value) == display(&wanted)
+        };
+        match &filter.op {
+            FilterOp::Eq(wanted) => equal(wanted),
+            FilterOp::Ne(wanted) => !equal(wanted),
+            FilterOp::Lt(wanted) => compared(wanted) == Some(Ordering::Less),
+            FilterOp::Le(wanted) => compared(wanted).is_some_and(Ordering::is_le),
+            FilterOp::Gt(wanted) => compared(wanted) == Some(Ordering::Greater),
+            FilterOp::Ge(wanted) => compared(wanted).is_some_and(Ordering::is_ge),
+            FilterOp::In(wanted) => wanted.iter().any(equal),
+            FilterOp::Present => !value.is_blank(),
+            FilterOp::Blank => value.is_blank(),
+        }
+    }
+}
+
+/// A record given without an id that the source record points at has the id that stands there.
+fn point_at_references(plan: &Plan, records: &mut [Stored]) {
+    for (field, object) in references(plan, records) {
+        let Some(id) = records[0].value(&field).filter(|id| !id.is_blank()).map(|id| display(&id)) else {
+            continue;
+        };
+        let mut of_object = records.iter_mut().skip(1).filter(|record| record.object == object);
+        if let (Some(only), None) = (of_object.next(), of_object.next())
+            && only.id.is_empty()
+        {
+            only.id = id;
+        }
+    }
+}
+
+/// A source record that points nowhere points at the record given.
+fn fill_references(plan: &Plan, records: &mut [Stored]) {
+    for (field, object) in references(plan, records) {
+        let given = records.iter().skip(1).find(|record| record.object == object);
+        if let Some(id) = given.map(|record| record.id.clone()) {
+            records[0].values.entry(field).or_insert_with(|| Value::text(id));
+        }
+    }
+}
+
+/// The fields of the source record that mappings follow to another record, with its object.
+fn references(plan: &Plan, records: &[Stored]) -> Vec<(String, ObjectName)> {
+    let Some(source) = records.first() else { return Vec::new() };
+    let of_source = plan.mappings.iter().filter(|mapping| mapping.source == source.object);
+    of_source
+        .flat_map(|mapping| &mapping.related)
+        .filter_map(|related| match &related.kind {
+            WithKind::Reference { field } => Some((field.clone(), related.object.clone())),
+            WithKind::Association(_) => None,
+        })
+        .collect()
+}
+
+/// Ids for records that have none.
+struct Ids {
+    taken: HashSet<String>,
+    /// The last number tried, by object.
+    last: HashMap<ObjectName, u32>,
+}
+
+impl Ids {
+    fn of(given: &[GivenRecord]) -> Self {
+        Self::beside(given.iter().filter_map(|given| given.id.clone()))
+    }
+
+    fn beside(taken: impl Iterator<Item = String>) -> Self {
+        Self { taken: taken.collect(), last: HashMap::new() }
+    }
+
+    /// HubSpot's ids are numbers; Salesforce's are named after the object, so that a difference can be read.
+    fn next(&mut self, object: &ObjectName) -> String {
+        let last = self.last.entry(object.clone()).or_default();
+        loop {
+            *last += 1;
+            let id = match object.side {
+                Side::Hubspot => last.to_string(),
+                Side::Salesforce => format!("{}-{last}", object.name),
+            };
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
+        }
+    }
+}
+
+/// HubSpot sends text or null, Salesforce JSON values; both send a multi-select as `a;b`.
+fn raw(side: Side, value: &Value) -> Json {
+    match value {
+        Value::Blank => Json::Null,
+        value if side == Side::Hubspot => Json::String(display(value)),
+        Value::List(_) => Json::String(display(value)),
+        value => to_json(value),
+    }
+}
+
+/// A value with its text in lower case.
+fn folded(value: &Value) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(text.to_lowercase()),
+        Value::List(values) => Value::List(values.iter().map(folded).collect()),
+        other => other.clone(),
+    }
+}
