@@ -108,7 +108,8 @@ fn check_possible(
     ) {
         // Silence would be a promise: the engine does not follow deletions and merges yet.
         let words = words(outcome.situation.value);
-        let message = format!("`on {words}` belongs to the language, and this version does not execute it yet");
+        let message =
+            format!("`on {words}` belongs to the language, and this version does not execute it yet");
         let finding = Diagnostic::error(Code::NOT_YET, outcome.situation.span, message);
         scope.report(finding.help("remove it; until then a deleted or merged record is left as it is"));
         return;
