@@ -4,10 +4,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::Field;
 use crate::source::Span;
 use crate::syntax::ast::Literal;
-use crate::types::{Assign, Options, Raw, Type, Typed, Value, assignable, display, read};
+use crate::types::{
+    Assign, Options, Raw, Type, Typed, Value, assignable, display, read, text_length, text_max,
+};
 
-use super::assign::Into;
-use super::expr::literal_value;
+use super::expr::{literal_expr, literal_value};
 use super::options::{inactive_option, unknown_option};
 use super::scope::Scope;
 use super::words;
@@ -85,13 +86,7 @@ fn value(entry: &Entry<'_, '_>, literal: &Literal) -> Option<Value> {
         | (value @ Value::Text(_), Type::Integer(_) | Type::Decimal(_) | Type::Boolean) => {
             entry.read(&display(&value), &typed.ty)
         }
-        (Value::Text(text), _) => {
-            let scope = Scope::new(entry.world, None);
-            let into = Into { object: entry.object, field: entry.field, typed: &typed };
-            let before = entry.world.mark();
-            scope.check_literal(literal, entry.span, &into);
-            (entry.world.mark() == before).then_some(Value::Text(text))
-        }
+        (Value::Text(text), ty) => entry.check_length(&text, ty, literal).then_some(Value::Text(text)),
         (value @ Value::Number(_), Type::Integer(_) | Type::Decimal(_)) => {
             entry.check_size(literal, &typed).then_some(value)
         }
@@ -129,6 +124,21 @@ impl Entry<'_, '_> {
         let holds = format!("holds {}", words::kind_of(ty));
         self.world.report(finding.and(self.field.span, holds));
         None
+    }
+
+    /// Whether the field can hold a text of this length. Whether it is an address is not asked: records hold all sorts of
+    /// things, and what a mapping makes of them is what tests are for.
+    fn check_length(&self, text: &str, ty: &Type, literal: &Literal) -> bool {
+        let length = u32::try_from(text_length(text)).unwrap_or(u32::MAX);
+        match text_max(ty) {
+            Some(max) if length > max => {
+                let value = literal_expr(literal, self.span);
+                let scope = Scope::new(self.world, None);
+                scope.report_too_long(&value, Some(length), max, self.object, self.field);
+                false
+            }
+            _ => true,
+        }
     }
 
     fn check_size(&self, literal: &Literal, typed: &Typed) -> bool {
