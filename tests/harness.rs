@@ -82,7 +82,7 @@ fn a_changed_rule_fails_its_tests_with_the_difference_and_its_line() {
         dir.path(),
         "mql_to_lead.map",
         "<- jobtitle | trim | truncate(128)",
-        "<- jobtitle | lowercase | truncate(128)",
+        "<- jobtitle | trim | lowercase | truncate(128)",
     );
     let (code, out, err) = mapwright(dir.path(), &["test", "a new marketing qualified contact"]);
     assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");

@@ -25,8 +25,8 @@ const FULL: Lead = Lead {
              OwnerId <- lookup salesforce.User.Id where Email = owner.email otherwise keep on create\n \
              Status <- \"New\" on create\n \
              Description <- jobtitle | truncate(100) on blank clear",
-    beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
-             on none skip\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }\n\
+    beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match {\n key HubSpot_Contact_ID__c = id\n or Email = email\n }\n \
+             on none skip\n on many park\n on taken park\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }\n\
              picklist sources { from hubspot.contact.source\n to salesforce.Lead.LeadSource\n \
              \"SEARCH\" -> \"Inbound\"\n \"SOCIAL\" -> nothing\n otherwise -> \"Other\" }",
 };
