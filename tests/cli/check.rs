@@ -25,6 +25,7 @@ fn init_writes_a_project_that_checks() {
     wrote ./mapwright.yaml
     wrote ./mql_to_lead.map
     wrote ./picklists.map
+    wrote ./tests.map
     wrote ./schema/hubspot.yaml
     wrote ./schema/salesforce.yaml
     next: `mapwright check`, then `mapwright demo` to see it run
@@ -135,7 +136,7 @@ fn github_annotations_stand_at_the_line() {
     let ran = world.run(&["check", "--format", "github"]).exits(1);
     insta::assert_snapshot!(ran.out, @r#"
     ::error file=company_to_account.map,line=22,endLine=22,col=26,endColumn=30,title=E0202::`hubspot.company` has no property `fone`%0Aunknown property%0Aschema/hubspot.yaml:554: its fields are here%0Ahelp: did you mean `founded_year`?
-    ::error file=mql_to_lead.map,line=39,endLine=39,col=5,endColumn=16,title=E0301::`CreatedDate` of `salesforce.Lead` is read-only and cannot be written%0Aschema/salesforce.yaml:128: is read-only%0Ahelp: remove the rule, or write another field
+    ::error file=mql_to_lead.map,line=39,endLine=39,col=5,endColumn=16,title=E0301::`CreatedDate` of `salesforce.Lead` is read-only and cannot be written%0Aschema/salesforce.yaml:129: is read-only%0Ahelp: remove the rule, or write another field
     ::error file=mql_to_lead.map,line=52,endLine=52,col=16,endColumn=24,title=E0202::`hubspot.contact` has no property `jobtitel`%0Aunknown property%0Aschema/hubspot.yaml:14: its fields are here%0Ahelp: did you mean `jobtitle`?
     ::warning file=nothing.map,line=1,endLine=1,col=1,endColumn=1,title=W0006::the file has no item%0Ahelp: write a `mapping`, or remove the file
     "#);
