@@ -51,6 +51,7 @@ mapping contact_from_mql {
   to   salesforce.Contact
   match { key HubSpot_Contact_ID__c = id }
   on none      skip
+  on taken     park
   on rejected  park
   fields { use person }
 }
@@ -197,7 +198,7 @@ fn findings_are_in_source_order_and_keep_the_project_back() {
         run(&[("b.map", &broken), ("a.map", &OTHERS.replace("\"Inbound\"", "\"Inbond\""))]);
     assert!(project.is_none());
     let places: Vec<_> = findings.iter().map(|finding| sources.locate(finding.span()).to_string()).collect();
-    assert_eq!(places, ["a.map:16", "b.map:26", "b.map:30"]);
+    assert_eq!(places, ["a.map:17", "b.map:26", "b.map:30"]);
 }
 
 #[test]

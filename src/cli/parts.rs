@@ -173,6 +173,21 @@ fn key_file(path: &Path) -> Result<SecretString, String> {
     Ok(SecretString::from(pem))
 }
 
+/// The store holds people's data: its own folder is for its owner alone, and never a part of the repository. Where that
+/// cannot be set (another file system), the store works all the same.
+fn keep_private(root: &Path, store: &Path) {
+    let Some(folder) = store.parent().filter(|folder| *folder != root) else { return };
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        let _ = std::fs::write(ignore, "*\n");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    }
+}
+
 /// Opens the project's store and makes its folder.
 pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, Exit> {
     let config::Store::Sqlite(path) = &ready.config.store;
@@ -183,6 +198,7 @@ pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, 
         output.error(&format!("`{}` cannot be made: {error}", parent.display()));
         return Err(Exit::Remote);
     }
+    keep_private(&ready.root, &path);
     SqliteStore::open(&path).await.map_err(|error| {
         output.error(&format!("the store `{}`: {error}", path.display()));
         Exit::Remote

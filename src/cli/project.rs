@@ -206,7 +206,11 @@ impl Reader {
         let schemas =
             self.hubspot.zip(self.salesforce).map(|(hubspot, salesforce)| Schemas { hubspot, salesforce });
         let mut checked = None;
-        if let Some(schemas) = &schemas {
+        // A field that could not be read would be missed in every mapping that uses it.
+        let whole = !self.findings.iter().any(|finding| {
+            finding.is_error() && self.sources.file(finding.span().file).name().starts_with("schema/")
+        });
+        if let Some(schemas) = schemas.as_ref().filter(|_| whole) {
             let (project, findings) = crate::check::check(&self.trees, schemas, &self.sources);
             self.findings.extend(findings);
             checked = project;

@@ -59,13 +59,13 @@ async fn try_run(
                     }
                     Ok(Exit::Fine)
                 }
-                Preview::WouldFinish(finished) => Ok(show(&finished, options.json)),
+                Preview::WouldFinish(finished) => Ok(show(&finished, &options.record, options.json)),
             }
         }
         Mode::Write => {
             let finished =
                 runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
-            Ok(show(&finished, options.json))
+            Ok(show(&finished, &options.record, options.json))
         }
     }
 }
@@ -117,7 +117,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn show(finished: &Finished, as_json: bool) -> Exit {
+fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
     let exit = match &finished.verdict {
         Verdict::Parked(_) | Verdict::SourceGone => Exit::Findings,
         _ => Exit::Fine,
@@ -154,7 +154,9 @@ fn show(finished: &Finished, as_json: bool) -> Exit {
             ));
         }
         Verdict::Parked(park) => show_park(mapping, park),
-        Verdict::SourceGone => Output::result(&format!("`{mapping}`: there is no such source record")),
+        Verdict::SourceGone => Output::result(&format!(
+            "`{mapping}`: there is no source record with the id `{record}`; `--record` takes the id that the CRM shows"
+        )),
     }
     exit
 }

@@ -99,12 +99,30 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
         });
         return Output::result(&facts.to_string());
     }
-    Output::result(&format!("HubSpot     {}", servers.hubspot.base_url()));
-    Output::result(&format!("  portal         {}", hubspot.portal_id));
-    Output::result(&format!("  token          {token}"));
-    Output::result(&format!("  client secret  {}", hubspot.app_secret));
-    Output::result(&format!("Salesforce  {}", servers.salesforce.base_url()));
-    Output::result(&format!("  client id      {client_id}"));
-    Output::result(&format!("  client secret  {client_secret}"));
+    Output::result(&format!(
+        "HubSpot     {hubspot_url}\n\
+         Salesforce  {salesforce_url}\n\n\
+         # For `pairs:` in mapwright.yaml, in place of what stands there; then `mapwright serve` receives the webhooks.\n\
+         \x20 sandbox:\n\
+         \x20   hubspot:\n\
+         \x20     portal: {portal}\n\
+         \x20     base_url: {hubspot_url}\n\
+         \x20     token: {token}\n\
+         \x20     app_id: {app}\n\
+         \x20     webhook:\n\
+         \x20       secrets: [{secret}]\n\
+         \x20       public_url: http://127.0.0.1:8080/webhooks/hubspot\n\
+         \x20   salesforce:\n\
+         \x20     login_url: {salesforce_url}\n\
+         \x20     auth:\n\
+         \x20       client_credentials:\n\
+         \x20         client_id: {client_id}\n\
+         \x20         client_secret: {client_secret}",
+        hubspot_url = servers.hubspot.base_url(),
+        salesforce_url = servers.salesforce.base_url(),
+        portal = hubspot.portal_id,
+        app = hubspot.app_id,
+        secret = hubspot.app_secret,
+    ));
     output.note("ctrl-c stops both; what they hold is forgotten");
 }

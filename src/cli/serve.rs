@@ -1,5 +1,6 @@
 //! `mapwright serve`: the listener and the worker in one process.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +129,10 @@ pub(super) fn ingress_settings(config: &ResolvedConfig, pair: &Pair) -> Result<I
 fn log_to_stderr(as_json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("mapwright=info,warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // Only fails where a log is set up already, which then serves as well.
     let _ = if as_json { log.json().try_init() } else { log.try_init() };
 }

@@ -334,7 +334,7 @@ mod tests {
     const ALL: &str = "on none create\n on many park \"several\"\n on taken park \"belongs to another\"\n \
                        on converted then known\n on duplicate park\n on rejected park";
     const KNOWN: &str = "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
-                         on none park \"the Contact is gone\"\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }";
+                         on none park \"the Contact is gone\"\n on taken park\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }";
     const LADDER: Lead = Lead {
         rungs: "key HubSpot_Contact_ID__c = id\n or Email = email where IsConverted = false\n \
                 or salesforce.Contact where Email = email then known",
@@ -448,9 +448,9 @@ mod tests {
                     or salesforce.Contact where Email = email then other",
             outcomes: "on none create\n on many newest\n on converted park\n on duplicate park\n on rejected park",
             beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
-                     on none skip\n on rejected park\n fields { use both } }\n\
+                     on none skip\n on taken park\n on rejected park\n fields { use both } }\n\
                      mapping other {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
-                     on none skip\n on rejected park\n fields { use both } }\n\
+                     on none skip\n on taken park\n on rejected park\n fields { use both } }\n\
                      fields both from hubspot.contact { FirstName <- firstname | truncate(40) }",
             ..LEAD
         }

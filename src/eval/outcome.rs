@@ -199,7 +199,7 @@ mod tests {
     use crate::types::{FieldError, MatchedRecord, Record, Value, WriteAnswer, WriteTarget};
 
     const KNOWN: &str = "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
-                         on none skip\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }";
+                         on none skip\n on taken park\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }";
 
     /// A mapping whose duplicate and rejected outcomes are these.
     fn lead(outcomes: &'static str) -> Lead {
@@ -207,7 +207,8 @@ mod tests {
         Lead { outcomes, beside: KNOWN, fields, ..LEAD }
     }
 
-    const ADOPT: &str = "on none create\n on converted then known\n on duplicate adopt\n on rejected park";
+    const ADOPT: &str =
+        "on none create\n on taken park\n on converted then known\n on duplicate adopt\n on rejected park";
     const DROP: &str =
         "on none create\n on converted then known\n on duplicate park \"a double\"\n on rejected drop field";
     const ALLOW: &str = "on none create\n on converted then known\n on duplicate allow\n on rejected park";

@@ -291,7 +291,7 @@ mod tests {
             rungs: "key HubSpot_Contact_ID__c = id\n or salesforce.Contact where Email = email then known",
             outcomes: "on none create\n on many park\n on converted then known\n on duplicate park\n on rejected park",
             beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
-                     on none skip\n on rejected park\n fields { FirstName <- nickname } }",
+                     on none skip\n on taken park\n on rejected park\n fields { FirstName <- nickname } }",
             ..LEAD
         };
         assert_eq!(plan(&lead.text()).mappings[0].reads, ["email", "lastname", "nickname"]);

@@ -25,6 +25,7 @@ fn init_writes_a_project_that_checks() {
     wrote ./mapwright.yaml
     wrote ./mql_to_lead.map
     wrote ./picklists.map
+    wrote ./sandbox.yaml
     wrote ./tests.map
     wrote ./schema/hubspot.yaml
     wrote ./schema/salesforce.yaml

@@ -113,7 +113,10 @@ fn a_record_that_does_not_exist_is_exit_1() {
     let stage = Stage::set();
     for command in ["plan", "run"] {
         let ran = stage.run(&[command, "mql_to_lead", "--record", "999"]).exits(1);
-        assert_eq!(ran.out, "`mql_to_lead`: there is no such source record\n");
+        assert_eq!(
+            ran.out,
+            "`mql_to_lead`: there is no source record with the id `999`; `--record` takes the id that the CRM shows\n"
+        );
     }
     for id in ["", "abc", "../../x", "1 OR 1", "999999999999999999999999"] {
         let ran = stage.run(&["plan", "mql_to_lead", "--record", id]);

@@ -15,7 +15,7 @@ use crate::source::Sources;
 use crate::store::{SqliteStore, Store};
 
 /// What the two CRMs hold at first.
-const WORLD: &str = include_str!("world.yaml");
+const WORLD: &str = include_str!("../../../mappings/sandbox.yaml");
 /// The address that HubSpot calls and signs, as it would be before a proxy.
 const PUBLIC_URL: &str = "https://hooks.example.com/webhooks/hubspot";
 /// A scenario takes well under a second; this much means that something hangs.
@@ -41,7 +41,7 @@ pub(super) struct Call {
 impl Stage {
     /// Starts everything.
     pub(super) async fn set(output: Output) -> Result<Self, String> {
-        let seed = Seed::parse(WORLD, "world.yaml").map_err(|error| error.to_string())?;
+        let seed = Seed::parse(WORLD, "sandbox.yaml").map_err(|error| error.to_string())?;
         let servers = sandbox::start(seed, 0, 0, |mut config| {
             config.webhooks.signed_uri = Some(PUBLIC_URL.to_owned());
             config
