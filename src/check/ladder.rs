@@ -92,7 +92,7 @@ fn check_key<'a>(
         let finding = Diagnostic::error(Code::KEY_NOT_UNIQUE, name.span, message).label(lacks);
         let finding = finding.and(field.span, lacks);
         scope.report(finding.help(format!(
-            "write it as a rung, `or {} = …`, or mark the {word} as unique{} and pull the snapshot again",
+            "write it as a rung, `or {} = …`, or mark the {word} as unique{} and say so in the snapshot",
             field.name,
             if object.name.side == Side::Salesforce { " external ID" } else { "" }
         )));

@@ -254,9 +254,7 @@ impl<'a> Scope<'a> {
                 format!("`{}` leads to `{}`, which the snapshot does not have", part.value, to.join("`, `"));
             let finding = Diagnostic::error(Code::BAD_PATH, part.span, message);
             self.report(
-                finding
-                    .and(field.span, "the relationship is here")
-                    .help("pull the snapshot with that object"),
+                finding.and(field.span, "the relationship is here").help("add that object to the snapshot"),
             );
         }
         found.map(|found| (found.clone(), field.nillable))

@@ -24,8 +24,9 @@ pub(super) fn check(world: &World<'_>, index: &Index<'_>) {
     for (name, mapping) in &world.mappings {
         let has_trigger = !mapping.body.whens.is_empty() || world.is_written(mapping.span, &["when"]);
         if !has_trigger && !world.is_used(ItemKind::Mapping, name) {
-            let message =
-                format!("`{name}` has no `when` and no mapping hands over to it, so only a backfill runs it");
+            let message = format!(
+                "`{name}` has no `when` and no mapping hands over to it, so only `mapwright run` runs it"
+            );
             let finding = Diagnostic::warning(Code::UNUSED, mapping.name.span, message);
             world.report(finding.help(
                 "write when it runs: `when created`, `when FIELD changes`, `when FIELD becomes VALUE`",

@@ -129,10 +129,8 @@ impl<'a> World<'a> {
         let schema = self.schemas.side(side);
         let file = self.sources.file(schema.file).name();
         let message = format!("{} has no object `{}` in `{file}`", side.label(), name.value);
-        let help =
-            did_you_mean(&name.value, schema.objects.keys().map(String::as_str)).unwrap_or_else(|| {
-                format!("pull the snapshot again with `mapwright schema pull`, or add the object to `{file}`")
-            });
+        let help = did_you_mean(&name.value, schema.objects.keys().map(String::as_str))
+            .unwrap_or_else(|| format!("if the CRM has it, add the object to `{file}`"));
         let finding = Diagnostic::error(Code::UNKNOWN_OBJECT, name.span, message).label("unknown object");
         self.report(finding.help(help));
     }
@@ -152,9 +150,7 @@ impl<'a> World<'a> {
         let candidates = object.field_names().chain(more.iter().copied());
         let help = did_you_mean(name, candidates).unwrap_or_else(|| {
             let file = self.sources.file(self.schemas.side(object.name.side).file).name();
-            format!(
-                "if it is new, pull the snapshot again with `mapwright schema pull`, or add it to `{file}`"
-            )
+            format!("if it is new in the CRM, add it to `{file}`")
         });
         let finding = Diagnostic::error(Code::UNKNOWN_FIELD, span, message);
         let unknown = format!("unknown {}", field_word(object.name.side));

@@ -56,7 +56,7 @@ codes! {
     YAML_MISSING_KEY = "E0007", "missing key";
     /// `${NAME}` names an environment variable that is not set.
     ENV_MISSING = "E0008", "environment variable not set";
-    /// A schema snapshot is missing; take it with `mapwright schema pull` or copy one into `schema/`.
+    /// A schema snapshot is missing; copy one into `schema/`, or start from the one that `mapwright init` writes.
     SCHEMA_MISSING = "E0009", "schema snapshot missing";
     /// A schema snapshot names a field type that the vendor does not have.
     SCHEMA_TYPE = "E0010", "unknown field type in a snapshot";

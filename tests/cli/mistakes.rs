@@ -335,8 +335,7 @@ fn a_key_that_is_no_external_id() {
         ·        ╰── neither unique nor an external ID
      51 │       Email: { label: Email, type: email, length: 80 }
         ╰────
-      help: write it as a rung, `or Fax = …`, or mark the field as unique external ID and pull the snapshot
-            again
+      help: write it as a rung, `or Fax = …`, or mark the field as unique external ID and say so in the snapshot
 
     1 error
     "#);
