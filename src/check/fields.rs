@@ -247,7 +247,18 @@ fn check_blank(
     let why = scope.why_blank(value);
     let finding = Diagnostic::error(Code::REQUIRED_BLANK, value.span, format!("{required}, and {why}"));
     let finding = finding.label("can be blank").and(field.span, "required here");
-    let default = if into.typed.ty == Type::Boolean { "false" } else { "\"Unknown\"" };
+    // A default that the field would take; there is none for a date or a number that would not be a lie.
+    let option = super::options::active(field).next().map(|option| format!("{:?}", option.value));
+    let default = match &into.typed.ty {
+        Type::Boolean => Some("false".to_owned()),
+        Type::Text(_) => Some("\"Unknown\"".to_owned()),
+        Type::Picklist(_) => option,
+        _ => None,
+    };
+    let Some(default) = default else {
+        scope.report(finding.help("ask for it: `only if … is present otherwise wait`"));
+        return;
+    };
     let text = scope.world.sources.slice(value.span);
     let with_default = match text.strip_suffix(')').filter(|text| text.starts_with("first_present(")) {
         Some(open) => format!("{open}, {default})"),

@@ -93,8 +93,15 @@ impl<'a> Scope<'a> {
             return;
         }
         for leaf in self.leaves(value) {
-            if let ExprKind::Literal(Value::Text(text)) = &leaf.kind {
-                self.check_option(text, leaf.span, object, field);
+            match (&leaf.kind, &leaf.typed.ty) {
+                (ExprKind::Literal(Value::Text(text)), _) => {
+                    self.check_option(text, leaf.span, object, field);
+                }
+                (ExprKind::Translate { .. }, _) => {}
+                (_, ty @ (Type::Picklist(Options::Field(..)) | Type::MultiPicklist(Options::Field(..)))) => {
+                    self.check_copied_listed(ty, leaf.span, object, field);
+                }
+                _ => {}
             }
         }
     }
@@ -185,6 +192,22 @@ impl<'a> Scope<'a> {
                 self.check_unmapped(&options, span, object, field);
             }
             _ => self.report_any_text(span, object, field),
+        }
+    }
+
+    /// Options copied into an unrestricted picklist that does not list them; free text may go in.
+    fn check_copied_listed(&self, ty: &Type, span: Span, object: &Obj<'a>, field: &Field) {
+        let (Type::Picklist(Options::Field(from, name)) | Type::MultiPicklist(Options::Field(from, name))) =
+            ty
+        else {
+            return;
+        };
+        let source = self.world.object_named(from.side, &from.name);
+        if let Some(source) =
+            source.as_ref().and_then(|source| source.field(name)).filter(|field| is_closed(field))
+        {
+            let options: Vec<_> = active(source).map(|option| option.value.clone()).collect();
+            self.check_unmapped(&options, span, object, field);
         }
     }
 

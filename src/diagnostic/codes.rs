@@ -158,7 +158,7 @@ codes! {
     PICKLIST_FIELD = "E0605", "picklist belongs to another field";
     /// `from` or `to` of a picklist is not a picklist field.
     NOT_A_PICKLIST = "E0606", "field is not a picklist";
-    /// An option goes into a restricted picklist without a translation.
+    /// Options go into a picklist that does not have them, without a translation.
     OPTION_UNMAPPED = "E0607", "options differ";
 
     // Matching.
