@@ -28,7 +28,7 @@ use mapwright::types::{
 use serde_json::{Map, Value as Json, json};
 
 /// Rules that are tried on the checker.
-const CANDIDATES: usize = 2_500;
+const CANDIDATES: usize = 3_500;
 
 /// Contacts for each mapping.
 const CONTACTS: usize = 6;
