@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::Exit;
 use super::args::SandboxArgs;
 use super::output::Output;
-use super::{Exit, serve};
+use crate::runtime::shutdown_signal;
 use crate::sandbox::hubspot::{HubspotConfig, HubspotHandle, HubspotServer};
 use crate::sandbox::salesforce::{SalesforceConfig, SalesforceHandle, SalesforceServer};
 use crate::sandbox::seed::Seed;
@@ -33,9 +34,15 @@ pub(super) async fn run(options: &SandboxArgs, output: Output) -> Exit {
         }
     };
     announce(&servers, options.json, output);
-    serve::stop_signal().await;
+    let signal = shutdown_signal().await;
     servers.stop().await;
-    Exit::Fine
+    match signal {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            output.error(&format!("signals cannot be received, so it stops at once: {error}"));
+            Exit::Usage
+        }
+    }
 }
 
 /// Both servers, running.

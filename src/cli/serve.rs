@@ -10,7 +10,7 @@ use super::output::Output;
 use super::{Exit, parts};
 use crate::config::{Pair, ResolvedConfig};
 use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
-use crate::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use crate::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock, shutdown_signal};
 use crate::store::{SqliteStore, Store};
 
 pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Exit {
@@ -43,11 +43,11 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> R
         Exit::Remote
     })?;
     output.note(&format!("listening on http://{}/webhooks/hubspot", service.ingress.address()));
-    stop_signal().await;
+    let signal = shutdown_signal().await;
     output.note("stopping: the work in hand is finished first");
     service.stop().await;
     store.close().await;
-    Ok(())
+    signal.map_err(|error| usage(format!("signals cannot be received, so it stops at once: {error}")))
 }
 
 /// A listener and a worker over one store.
@@ -135,21 +135,4 @@ fn log_to_stderr(as_json: bool) {
         .with_ansi(std::io::stderr().is_terminal());
     // Only fails where a log is set up already, which then serves as well.
     let _ = if as_json { log.json().try_init() } else { log.try_init() };
-}
-
-/// Waits for ctrl-c or SIGTERM.
-pub(super) async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }
