@@ -2,17 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::FieldType;
-use crate::source::{ObjectName, Side, Span};
+use crate::source::{ObjectName, Side, Span, Spanned};
 use crate::syntax::ast::{self, EntryValue, ExpectKind};
 use crate::types::{Value, display};
 
 use super::handover;
 use super::test_values;
-use super::typed::{Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenRecord, Mapping, Test};
+use super::typed::{
+    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenLink, GivenRecord, Mapping, Test,
+};
 use super::world::{Obj, World};
 
 /// The property that repeats a HubSpot record's id (HubSpot's CRM guide: "Record ID").
@@ -39,6 +42,7 @@ fn check<'a>(world: &'a World<'a>, test: &ast::Test, mappings: &HashMap<&str, &M
         name: test.name.value.clone(),
         mapping: subject.name.value.clone(),
         given: source_first(given, subject),
+        links: test.links.iter().filter_map(|link| self::link(world, link)).collect(),
         expect,
         span: test.name.span,
     })
@@ -167,7 +171,48 @@ fn given<'a>(world: &'a World<'a>, given: &ast::Given) -> Option<GivenRecord> {
         object: object.name,
         id,
         values,
+        changed_at: given.at.as_ref().and_then(|at| instant(world, at)),
         span: given.object.span,
+    })
+}
+
+fn instant(world: &World<'_>, written: &Spanned<String>) -> Option<DateTime<Utc>> {
+    let read = DateTime::parse_from_rfc3339(&written.value).ok();
+    if read.is_none() {
+        let message = format!("`{}` is no point in time", written.value);
+        let finding = Diagnostic::error(Code::TYPE_MISMATCH, written.span, message);
+        world.report(finding.help("write it with its zone, such as `at \"2026-03-01T09:30:00Z\"`"));
+    }
+    read.map(|at| at.to_utc())
+}
+
+fn link(world: &World<'_>, link: &ast::GivenLink) -> Option<GivenLink> {
+    let [first, second] = &link.ends;
+    let ((hubspot, hubspot_id), (salesforce, salesforce_id)) = match (first.0.side, second.0.side) {
+        (Side::Hubspot, Side::Salesforce) => (first, second),
+        (Side::Salesforce, Side::Hubspot) => (second, first),
+        _ => {
+            let message = "a link pairs a record of HubSpot with one of Salesforce";
+            let finding = Diagnostic::error(Code::BAD_PATH, second.0.span, message);
+            world.report(finding.help("write an object of the other CRM here"));
+            return None;
+        }
+    };
+    let (hubspot, salesforce) = (world.object(hubspot)?, world.object(salesforce)?);
+    check_repeated(world, &link.entries);
+    let mut synced = IndexMap::new();
+    for entry in &link.entries {
+        let Some(field) = world.field(&salesforce, &entry.name) else { continue };
+        if let EntryValue::Literal(literal) = &entry.value.value {
+            let value = test_values::given(world, &salesforce, field, literal, entry.value.span);
+            synced.extend(value.map(|value| (field.name.clone(), value)));
+        }
+    }
+    Some(GivenLink {
+        hubspot: (hubspot.name, hubspot_id.value.clone()),
+        salesforce: (salesforce.name, salesforce_id.value.clone()),
+        synced,
+        span: link.span,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An unresolved name cannot exist here, and a [`Checked`] project is the only way to a plan.
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 
 use crate::functions::Function;
@@ -451,6 +452,8 @@ pub struct Test {
     pub mapping: String,
     /// The records that the CRMs hold, in order of their creation.
     pub given: Vec<GivenRecord>,
+    /// The pairs that were settled before.
+    pub links: Vec<GivenLink>,
     /// What the run must come to: any number of hand-overs and at most one end.
     pub expect: Vec<Expectation>,
     /// Its name in the file.
@@ -470,6 +473,21 @@ pub struct GivenRecord {
     pub unset: IndexMap<String, Value>,
     /// The reference field of each relationship by which a path can go on (`Owner` by `OwnerId`).
     pub relationships: IndexMap<String, String>,
+    /// When its fields took their values, where the test says it.
+    pub changed_at: Option<DateTime<Utc>>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// A pair of records that a test gives as settled before.
+#[derive(Debug, Clone)]
+pub struct GivenLink {
+    /// HubSpot's record: its object and id.
+    pub hubspot: (ObjectName, String),
+    /// Salesforce's record: its object and id.
+    pub salesforce: (ObjectName, String),
+    /// A sync's values when both sides were last the same, by the Salesforce field.
+    pub synced: IndexMap<String, Value>,
     /// The statement.
     pub span: Span,
 }

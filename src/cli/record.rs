@@ -143,6 +143,20 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
         Verdict::Unchanged { object, id } => {
             Output::result(&format!("`{mapping}`: {object} {id} is already as it should be"));
         }
+        Verdict::Synced(synced) => {
+            if synced.writes.is_empty() {
+                let (hubspot, salesforce) = (&synced.hubspot, &synced.salesforce);
+                Output::result(&format!(
+                    "`{mapping}`: {} {} and {} {} are already the same",
+                    hubspot.0, hubspot.1, salesforce.0, salesforce.1
+                ));
+            }
+            for write in &synced.writes {
+                let done = if write.created { "created" } else { "updated" };
+                Output::result(&format!("`{mapping}` {done} {} {}:", write.object, write.id));
+                show_changes(&write.changes);
+            }
+        }
         Verdict::Skipped { reason, at: place } => {
             Output::result(&format!("`{mapping}` skips it: {reason}{}", at(place)));
         }

@@ -1,11 +1,15 @@
 //! What a run asks for and what it is told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Location, ObjectName};
-use crate::types::{AssociatedRequest, FindRequest, ReadRequest, Record, Value, WriteAnswer, WriteRequest};
+use crate::types::{
+    AssociateRequest, AssociatedRequest, ChangedRequest, FindRequest, LinkRequest, LinkedPair, ReadRequest,
+    Record, Value, WriteAnswer, WriteRequest,
+};
 
 /// What a run needs next.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +23,17 @@ pub enum Effect {
     /// One write; the answer is [`Answer::Written`]. The driver handles [`WriteAnswer::Failed`] itself (it retries the
     /// record, from the start of the run where the write may have been applied) and never passes it on.
     Write(PlannedWrite),
+    /// Pairs of records that were settled before; the answer is [`Answer::Links`].
+    Links(LinkRequest),
+    /// When fields took their values; the answer is [`Answer::Changed`].
+    Changed(ChangedRequest),
+    /// Associations to add and to remove; the answer is [`Answer::Associations`].
+    Associate {
+        /// Those to add.
+        add: Vec<AssociateRequest>,
+        /// Those to remove.
+        remove: Vec<AssociateRequest>,
+    },
     /// The run is over.
     Finish(Finished),
 }
@@ -35,6 +50,12 @@ pub enum Answer {
     Found(Vec<Vec<Record>>),
     /// What became of the write.
     Written(WriteAnswer),
+    /// The pairs that exist, of those asked for.
+    Links(Vec<LinkedPair>),
+    /// When each field took its value; one whose time nobody knows is absent.
+    Changed(BTreeMap<String, DateTime<Utc>>),
+    /// What the CRM said of each association that it refused for good, those to add first; `None` where it is as asked.
+    Associations(Vec<Option<String>>),
     /// The write was not sent: another run has meanwhile written the record that it is about, or one that its look-ups
     /// would find now. The run looks again.
     LookAgain,
@@ -102,6 +123,8 @@ pub enum Verdict {
         /// Its id.
         id: String,
     },
+    /// A sync has settled a pair of records.
+    Synced(Synced),
     /// A guard or an outcome says `skip`.
     Skipped {
         /// Why, in the author's words.
@@ -122,6 +145,33 @@ pub enum Verdict {
     Parked(Park),
     /// The source record does not exist (any more).
     SourceGone,
+}
+
+/// A pair of records that a sync has settled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Synced {
+    /// HubSpot's record: its object and id.
+    pub hubspot: (ObjectName, String),
+    /// Salesforce's record: its object and id.
+    pub salesforce: (ObjectName, String),
+    /// What was written, none to two records.
+    pub writes: Vec<SyncedWrite>,
+    /// The values that both sides hold now, by the Salesforce field, as Salesforce holds them: what the next run compares
+    /// with. They are remembered with the link.
+    pub synced: BTreeMap<String, Value>,
+}
+
+/// A record that a sync has written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SyncedWrite {
+    /// The object.
+    pub object: ObjectName,
+    /// Its id.
+    pub id: String,
+    /// Whether it is new.
+    pub created: bool,
+    /// The fields, with old and new values and the rules that say so.
+    pub changes: Vec<FieldChange>,
 }
 
 /// Why a record is parked.

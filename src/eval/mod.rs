@@ -19,7 +19,7 @@ mod run;
 #[cfg(test)]
 mod testing;
 
-pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Verdict};
+pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Synced, SyncedWrite, Verdict};
 pub use expression::Frame;
 pub use offline::{Offline, fields};
 pub use run::Run;

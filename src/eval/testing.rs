@@ -1,13 +1,16 @@
 //! Runs against a CRM that is a list of records and a queue of answers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
-use crate::types::{Filter, FilterOp, FindRequest, Record, Value, WriteAnswer, WriteRequest};
+use crate::types::{
+    AssociateRequest, Filter, FilterOp, FindRequest, LinkedPair, Record, Value, WriteAnswer, WriteRequest,
+};
 
 use super::{Answer, Effect, Finished, Run, Verdict};
 
@@ -37,6 +40,14 @@ pub(crate) struct World {
     pub(crate) log: Vec<String>,
     /// Every write.
     pub(crate) writes: Vec<WriteRequest>,
+    /// The pairs settled before.
+    pub(crate) links: Vec<LinkedPair>,
+    /// When fields took their values, by side.
+    pub(crate) changed: HashMap<Side, BTreeMap<String, DateTime<Utc>>>,
+    /// Every association asked for.
+    pub(crate) added: Vec<AssociateRequest>,
+    /// Every association removed.
+    pub(crate) removed: Vec<AssociateRequest>,
 }
 
 impl World {
@@ -92,6 +103,22 @@ impl World {
                 Answer::Written(
                     self.answers.pop_front().unwrap_or(WriteAnswer::Written { id, created: true }),
                 )
+            }
+            Effect::Links(request) => {
+                self.log.push(format!("links {}", request.to.name));
+                Answer::Links(self.links.clone())
+            }
+            Effect::Changed(request) => {
+                self.log.push(format!("changed {}", request.object.name));
+                let own = self.changed.get(&request.object.side).cloned();
+                Answer::Changed(own.unwrap_or_default())
+            }
+            Effect::Associate { add, remove } => {
+                self.log.push(format!("associate {}", add.len() + remove.len()));
+                let answer = Answer::Associations(vec![None; add.len() + remove.len()]);
+                self.added.extend(add);
+                self.removed.extend(remove);
+                answer
             }
             Effect::Finish(_) => panic!("over"),
         }

@@ -175,6 +175,15 @@ impl End<'_> {
             Verdict::Unchanged { object, id } => {
                 (format!("`{mapping}` found {object} {id}, which is already as it should be"), None, None)
             }
+            Verdict::Synced(synced) => {
+                let done = synced.writes.iter().map(|write| {
+                    format!("{} a {}", if write.created { "creates" } else { "updates" }, write.object)
+                });
+                let done: Vec<String> = done.collect();
+                let done =
+                    if done.is_empty() { "finds both sides the same".to_owned() } else { done.join(" and ") };
+                (format!("`{mapping}` {done}"), None, None)
+            }
             Verdict::Skipped { reason, at } => {
                 (format!("`{mapping}` skips the record: {reason}"), None, at.clone())
             }

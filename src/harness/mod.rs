@@ -108,6 +108,9 @@ pub fn run(plan: &Arc<Plan>, test: &Test, sources: &Sources) -> Outcome {
             Effect::Associated(request) => Some(world.associated(&request)),
             Effect::Find(requests) => Some(world.find(&requests)),
             Effect::Write(planned) => Some(world.write(&planned.request)),
+            Effect::Links(request) => Some(world.links(&request)),
+            Effect::Changed(request) => Some(world.changed(&request)),
+            Effect::Associate { add, remove } => Some(world.associate(&add, &remove)),
         };
     };
     let mappings: Vec<&str> = run.mappings().collect();

@@ -1,18 +1,20 @@
 //! Both CRMs, as a list of records.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::check::typed::{GivenRecord, Test};
+use crate::check::typed::{GivenLink, GivenRecord, Test};
 use crate::eval::Answer;
 use crate::plan::{Plan, WithKind};
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociatedRequest, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
-    WriteTarget, display, order, same, to_json,
+    AssociateRequest, AssociatedRequest, ChangedRequest, Filter, FilterOp, FindRequest, LinkRequest,
+    LinkedPair, ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget, display, order, same,
+    to_json,
 };
 
 /// A path over more relationships than SOQL allows (five) leads nowhere.
@@ -25,6 +27,10 @@ pub(super) struct World {
     records: Vec<Stored>,
     /// The one write of a run.
     pub(super) written: Option<Written>,
+    /// The pairs that the test gives.
+    links: Vec<GivenLink>,
+    /// The associations made.
+    pub(super) associations: Vec<AssociateRequest>,
 }
 
 /// A record.
@@ -37,6 +43,8 @@ pub(super) struct Stored {
     /// What the CRM holds where nobody set anything.
     unset: IndexMap<String, Value>,
     relationships: IndexMap<String, String>,
+    /// When its fields took their values, where the test says it.
+    changed_at: Option<DateTime<Utc>>,
 }
 
 /// What a run wrote.
@@ -71,6 +79,7 @@ impl World {
                 values: given.values.clone(),
                 unset: given.unset.clone(),
                 relationships: given.relationships.clone(),
+                changed_at: given.changed_at,
             })
             .collect();
         point_at_references(plan, &mut records);
@@ -78,7 +87,7 @@ impl World {
             record.id = ids.next(&record.object);
         }
         fill_references(plan, &mut records);
-        Self { records, written: None }
+        Self { records, written: None, links: test.links.clone(), associations: Vec::new() }
     }
 
     /// The id of the record that runs.
@@ -109,6 +118,46 @@ impl World {
             .map(|record| record.id.clone())
             .collect();
         Answer::Associated(request.ids.iter().map(|id| (id.clone(), all.clone())).collect())
+    }
+
+    /// The pairs that a test gives.
+    pub(super) fn links(&self, request: &LinkRequest) -> Answer {
+        let mut pairs = Vec::new();
+        for link in &self.links {
+            let (near, far) = match request.of.side {
+                Side::Hubspot => (&link.hubspot, &link.salesforce),
+                Side::Salesforce => (&link.salesforce, &link.hubspot),
+            };
+            if near.0 == request.of && far.0 == request.to && request.ids.contains(&near.1) {
+                pairs.push(LinkedPair {
+                    id: near.1.clone(),
+                    to: far.1.clone(),
+                    gone: self.record(&far.0, &far.1).is_none(),
+                    synced: link.synced.clone().into_iter().collect(),
+                });
+            }
+        }
+        Answer::Links(pairs)
+    }
+
+    /// When fields took their values: nobody knows, unless the test says it.
+    pub(super) fn changed(&self, request: &ChangedRequest) -> Answer {
+        let record = self.record(&request.object, &request.id);
+        let at = record.and_then(|record| record.changed_at);
+        Answer::Changed(at.map_or_else(BTreeMap::new, |at| {
+            request.fields.iter().map(|field| (field.clone(), at)).collect()
+        }))
+    }
+
+    /// Takes associations down; the world of a test holds every record, so none is refused.
+    pub(super) fn associate(&mut self, add: &[AssociateRequest], remove: &[AssociateRequest]) -> Answer {
+        self.associations.retain(|held| !remove.contains(held));
+        for wanted in add {
+            if !self.associations.contains(wanted) {
+                self.associations.push(wanted.clone());
+            }
+        }
+        Answer::Associations(vec![None; add.len() + remove.len()])
     }
 
     pub(super) fn find(&self, requests: &[FindRequest]) -> Answer {
@@ -150,6 +199,7 @@ impl World {
                 values: IndexMap::new(),
                 unset: IndexMap::new(),
                 relationships: IndexMap::new(),
+                changed_at: None,
             });
             self.records.len() - 1
         });

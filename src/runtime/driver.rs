@@ -195,6 +195,14 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
                     calls.push(Call::Nothing { index, answer: Answer::LookAgain });
                 }
             },
+            Effect::Links(_) => calls.push(Call::Nothing { index, answer: Answer::Links(Vec::new()) }),
+            Effect::Changed(_) => {
+                calls.push(Call::Nothing { index, answer: Answer::Changed(BTreeMap::new()) });
+            }
+            Effect::Associate { add, remove } => {
+                let answer = Answer::Associations(vec![None; add.len() + remove.len()]);
+                calls.push(Call::Nothing { index, answer });
+            }
             // INVARIANT: a finish ends the slot in `advance`.
             Effect::Finish(_) => {}
         }

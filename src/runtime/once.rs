@@ -1,5 +1,6 @@
 //! One record, here and now: what `mapwright plan` and `mapwright run` do. The run is the one of production.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::eval::{Answer, Effect, Finished, PlannedWrite, Run};
@@ -98,6 +99,9 @@ async fn perform(effect: Effect, crms: &Crms) -> Result<Answer, CrmError> {
                 None => Err(no_answer(side, true)),
             }
         }
+        Effect::Links(_) => Ok(Answer::Links(Vec::new())),
+        Effect::Changed(_) => Ok(Answer::Changed(BTreeMap::new())),
+        Effect::Associate { add, remove } => Ok(Answer::Associations(vec![None; add.len() + remove.len()])),
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),
     }

@@ -167,6 +167,7 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
             (if created { "created" } else { "updated" }, Outcome::Written { object, id, created, fields })
         }
         Verdict::Unchanged { object, id } => ("unchanged", Outcome::Unchanged { object, id }),
+        Verdict::Synced(_) => ("synced", Outcome::Skipped),
         Verdict::Skipped { .. } => ("skipped", Outcome::Skipped),
         Verdict::SourceGone => ("source_gone", Outcome::Skipped),
         Verdict::Waiting { reason, fields, .. } => ("waiting", Outcome::Waiting { reason, fields }),

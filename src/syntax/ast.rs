@@ -744,17 +744,32 @@ pub struct Test {
     pub subjects: Vec<Name>,
     /// `given OBJECT { … }`
     pub given: Vec<Given>,
+    /// `given link …`
+    pub links: Vec<GivenLink>,
     /// `expect …`
     pub expect: Vec<Expect>,
     /// The whole item.
     pub span: Span,
 }
 
-/// `given OBJECT { … }`
+/// `given link OBJECT "ID" = OBJECT "ID" { … }`
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenLink {
+    /// The two objects and ids, as written.
+    pub ends: [(ObjectRef, Spanned<String>); 2],
+    /// The values that both sides held when they were last the same.
+    pub entries: Vec<Entry>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// `given OBJECT [at "TIME"] { … }`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
     /// The object.
     pub object: ObjectRef,
+    /// When its fields took their values.
+    pub at: Option<Spanned<String>>,
     /// Its values.
     pub entries: Vec<Entry>,
     /// The statement.

@@ -100,6 +100,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         | Rule::associate
         | Rule::subject
         | Rule::given
+        | Rule::given_link
         | Rule::expect
         | Rule::mapping_line
         | Rule::sync_line
@@ -129,6 +130,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_any => (1, "`any`"),
         Rule::kw_assignment => (1, "`assignment`"),
         Rule::kw_associate => (1, "`associate`"),
+        Rule::kw_at => (1, "`at`"),
         Rule::kw_becomes => (1, "`becomes`"),
         Rule::kw_between => (1, "`between`"),
         Rule::kw_blank => (1, "`blank`"),
@@ -159,6 +161,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_key => (1, "`key`"),
         Rule::kw_latest => (1, "`latest`"),
         Rule::kw_let => (1, "`let`"),
+        Rule::kw_link => (1, "`link`"),
         Rule::kw_lookup => (1, "`lookup`"),
         Rule::kw_many => (1, "`many`"),
         Rule::kw_mapping => (1, "`mapping`"),

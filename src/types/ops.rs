@@ -1,5 +1,6 @@
 //! What the engine asks of a CRM and what comes back, as pure data: no HTTP and no vendor's quirk.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -253,4 +254,41 @@ pub enum AssociationKind {
     Primary,
     /// The one with this label.
     Labelled(String),
+}
+
+/// Asks which records are paired with these, by what mappings and syncs have settled so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRequest {
+    /// The mapping or sync whose pairs are meant; `None` for those of all.
+    pub by: Option<String>,
+    /// The object whose records are known.
+    pub of: ObjectName,
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// The object of the other CRM.
+    pub to: ObjectName,
+}
+
+/// A pair of records that a mapping or sync has settled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkedPair {
+    /// The id that was asked for.
+    pub id: String,
+    /// The id of its counterpart.
+    pub to: String,
+    /// Whether the counterpart is known to be deleted.
+    pub gone: bool,
+    /// A sync's values when both sides were last the same, by the Salesforce field, as Salesforce holds them.
+    pub synced: BTreeMap<String, Value>,
+}
+
+/// Asks when fields of a record took their present values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRequest {
+    /// The object.
+    pub object: ObjectName,
+    /// The record's id.
+    pub id: String,
+    /// The fields.
+    pub fields: Vec<String>,
 }

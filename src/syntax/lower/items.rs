@@ -4,8 +4,8 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, Item, Mapping, Name, ObjectRef, Order,
-    Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync, Test,
+    Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping, Name, ObjectRef,
+    Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync, Test,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -243,6 +243,7 @@ impl Lower<'_> {
             name: Spanned::new(String::new(), item.span),
             subjects: Vec::new(),
             given: Vec::new(),
+            links: Vec::new(),
             expect: Vec::new(),
             span: item.span,
         };
@@ -251,6 +252,7 @@ impl Lower<'_> {
             match statement.as_rule() {
                 Rule::subject => test.subjects.extend(self.hand_over(statement)),
                 Rule::given => test.given.extend(self.given(statement)),
+                Rule::given_link => test.links.extend(self.given_link(statement)),
                 _ => test.expect.extend(self.expect(statement)),
             }
         }
@@ -259,8 +261,25 @@ impl Lower<'_> {
 
     fn given(&mut self, pair: Pair<'_, Rule>) -> Option<Given> {
         let span = self.span(&pair);
+        let at = pair.clone().into_inner().find(|child| child.as_rule() == Rule::text);
+        let at = at.map(|text| self.text(&text));
         let (object, entries) = self.object_and_record(pair);
-        Some(Given { object: object?, entries, span })
+        Some(Given { object: object?, at, entries, span })
+    }
+
+    fn given_link(&mut self, pair: Pair<'_, Rule>) -> Option<GivenLink> {
+        let span = self.span(&pair);
+        let (mut objects, mut ids) = (Vec::new(), Vec::new());
+        for child in pair.clone().into_inner() {
+            match child.as_rule() {
+                Rule::object => objects.push(self.object(&child)),
+                Rule::text => ids.push(self.text(&child)),
+                _ => {}
+            }
+        }
+        let (_, entries) = self.object_and_record(pair);
+        let ends: Vec<_> = objects.into_iter().zip(ids).collect();
+        Some(GivenLink { ends: ends.try_into().ok()?, entries, span })
     }
 
     fn expect(&mut self, pair: Pair<'_, Rule>) -> Option<Expect> {
