@@ -138,7 +138,14 @@ impl Scope<'_> {
         let Some((index, _, facts)) = self.world.picklists.get_full(name.value.as_str()) else {
             return error(span);
         };
-        if facts.is_broken() || input.typed.ty == Type::Error || !self.takes(facts, &input) {
+        if facts.is_broken() || input.typed.ty == Type::Error {
+            return error(span);
+        }
+        let turns = self.is_leg && self.source.as_ref().is_some_and(|s| s.name.side == facts.typed.to.0.side);
+        if turns {
+            return self.translate_back(input, index, facts, span);
+        }
+        if !self.takes(facts, &input) {
             return error(span);
         }
         let covered = self.is_covered(facts, &input);
@@ -147,6 +154,38 @@ impl Scope<'_> {
         let typed = Typed { ty: Type::Picklist(Options::These(facts.targets())), blank };
         let kind = ExprKind::Translate { picklist: index, back: false, value: Box::new(input) };
         Expr { kind, typed, can_fail, span }
+    }
+
+    /// `INPUT | PICKLIST` against the arrow, in a sync.
+    fn translate_back(&self, input: Expr, index: usize, facts: &PicklistFacts<'_>, span: Span) -> Expr {
+        let typed = &facts.typed;
+        let (object, field) = &typed.to;
+        let is_other = match &input.typed.ty {
+            Type::Picklist(Options::Field(of, name)) => of != object || name != field,
+            ty => !words::is_text(ty) && *ty != Type::Nothing,
+        };
+        if is_other {
+            let message =
+                format!("the picklist `{}` goes back from `{field}` of `{object}` only", typed.name);
+            let finding = Diagnostic::error(Code::PICKLIST_FIELD, input.span, message);
+            self.report(
+                finding.and(typed.span, "the picklist is here").help("write a picklist for this field"),
+            );
+            return error(span);
+        }
+        let comes_back =
+            |option: &String| typed.lines.iter().any(|line| line.both && line.to.as_ref() == Some(option));
+        let parks = matches!(typed.otherwise, Some(PicklistElse::Park(_)));
+        let covered = parks
+            || match self.resolved(&input.typed.ty) {
+                Type::Picklist(Options::These(options)) => options.iter().all(comes_back),
+                _ => false,
+            };
+        let options = typed.lines.iter().filter(|line| line.both).map(|line| line.from.clone()).collect();
+        let can_fail = input.can_fail || !covered;
+        let ty = Typed { ty: Type::Picklist(Options::These(options)), blank: input.typed.blank };
+        let kind = ExprKind::Translate { picklist: index, back: true, value: Box::new(input) };
+        Expr { kind, typed: ty, can_fail, span }
     }
 
     /// Whether a picklist can translate a value: a single text, and not the option of a field with other options.

@@ -18,14 +18,20 @@ use super::{fields, handover, ladder, outcomes};
 
 /// Checks every mapping. One whose source or target is unknown is left out: its finding keeps the project from passing.
 pub(super) fn check_all(world: &World<'_>) -> Vec<Mapping> {
-    world.mappings.values().filter_map(|mapping| check(world, mapping)).collect()
+    world.mappings.values().filter_map(|mapping| check(world, mapping, false)).collect()
 }
 
-fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping) -> Option<Mapping> {
+/// Checks one leg of a sync.
+pub(super) fn check_leg<'a>(world: &'a World<'a>, leg: &'a ast::Mapping) -> Option<Mapping> {
+    check(world, leg, true)
+}
+
+fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> Option<Mapping> {
     let source = end(world, mapping, "from", &mapping.from);
     let target = end(world, mapping, "to", &mapping.to);
     check_sides(world, mapping, source.as_ref(), target.as_ref());
     let mut scope = Scope::new(world, source.clone());
+    scope.is_leg = is_leg;
     add_withs(&mut scope, &mapping.body.withs);
     add_lets(&mut scope, &mapping.body.lets);
     let guards = check_guards(&mut scope, &mapping.body.guards);
@@ -207,7 +213,7 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         let finding = Diagnostic::error(Code::REPEATED, second.span, "`match` is written twice");
         scope.report(finding.and(first.span, "first here").help("write all rungs in one block"));
     }
-    if mapping.body.matches.is_empty() && !scope.world.is_written(mapping.span, &["match"]) {
+    if mapping.body.matches.is_empty() && !scope.is_leg && !scope.world.is_written(mapping.span, &["match"]) {
         let help = "write `match { key FIELD = id }`: it says which record of the target is meant";
         report_incomplete(scope.world, mapping, "match", help);
     }

@@ -34,9 +34,11 @@ mod outcomes;
 mod picklist;
 mod policies;
 mod scope;
+mod sync;
 mod test_items;
 mod test_values;
 mod trigger;
+mod two_way;
 pub mod typed;
 mod unused;
 mod words;
@@ -62,15 +64,17 @@ pub fn check(
     sources: &Sources,
 ) -> (Option<Checked<Project>>, Vec<Diagnostic>) {
     let owner = builtin::owner(schemas);
+    let legs = sync::take_apart(files);
     let mut world = World::new(schemas, sources, &owner);
     let index = names::index(&mut world, files);
     world.picklists = picklist::check_all(&world, &index.picklists);
     world.orders = order::check_all(&world, &index.orders);
     fields::check_shared(&world);
     let mappings = mapping::check_all(&world);
-    let tests = test_items::check_all(&world, &index.tests, &mappings);
+    let syncs = sync::check_all(&world, &legs);
+    let tests = test_items::check_all(&world, &index.tests, &mappings, &syncs);
     handover::check_loops(&world, &mappings);
-    authority::check(&world, &mappings);
+    authority::check(&world, &mappings, &syncs);
     unused::check(&world, &index);
 
     let project = Project {
@@ -81,6 +85,7 @@ pub fn check(
             .collect(),
         orders: world.orders.iter().map(|(name, facts)| ((*name).to_owned(), facts.typed.clone())).collect(),
         tests,
+        syncs: syncs.into_iter().map(|sync| (sync.name.clone(), sync)).collect(),
         mappings: mappings.into_iter().map(|mapping| (mapping.name.clone(), mapping)).collect(),
     };
     let findings = in_order(world.into_findings(), sources);

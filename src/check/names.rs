@@ -42,7 +42,6 @@ fn add<'a>(world: &mut World<'a>, index: &mut Index<'a>, names: &mut Names<'a>, 
             }
         }
         Item::Sync(sync) => {
-            report_sync(world, sync);
             if is_new(world, names, "mapping", &sync.name) {
                 world.syncs.insert(&sync.name.value, sync);
             }
@@ -92,12 +91,6 @@ fn report_function(world: &World<'_>, name: &ast::Name) {
         let help = "after `|` nobody could tell which is meant; give the picklist another name";
         world.report(Diagnostic::error(Code::DUPLICATE_NAME, name.span, message).help(help));
     }
-}
-
-fn report_sync(world: &World<'_>, sync: &ast::Sync) {
-    let message = "a `sync` is read and formatted, but this version does not execute it yet";
-    let help = "write a `mapping` for each direction, each with its own fields";
-    world.report(Diagnostic::error(Code::NOT_YET, sync.name.span, message).help(help));
 }
 
 fn report_empty(world: &World<'_>, file: &ast::File) {

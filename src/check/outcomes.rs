@@ -47,7 +47,7 @@ pub(super) fn check(
 /// Whether a mapping can make a record.
 pub(super) fn creates(mapping: &ast::Mapping) -> bool {
     mapping.body.outcomes.iter().any(|outcome| {
-        matches!((outcome.situation.value, &outcome.action.value), (Situation::None(_), ast::Action::Create))
+        matches!((outcome.situation.value, &outcome.action.value), (Situation::None, ast::Action::Create))
     })
 }
 
@@ -80,7 +80,7 @@ fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool, is_given: bool) ->
     let adopts =
         is_given || ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
     let can = [
-        (Situation::None(None), true),
+        (Situation::None, true),
         (Situation::Many, ladder.has_rungs),
         (Situation::Taken, ladder.has_key && adopts),
         (Situation::Converted, target.object.convertible),
@@ -115,7 +115,11 @@ fn check_possible(
         return;
     }
     let why = match outcome.situation.value {
-        Situation::None(Some(_)) => "an outcome names its side only in a `sync`".to_owned(),
+        Situation::Deleted => "a mapping names its ends `source` and `target`".to_owned(),
+        Situation::Merged => "a mapping names its ends `source` and `target`".to_owned(),
+        _ if outcome.side.is_some() && !scope.is_leg => {
+            "an outcome names its side only in a `sync`".to_owned()
+        }
         Situation::Many if cannot(Situation::Many) => "a unique key never finds several records".to_owned(),
         Situation::Taken if !ladder.has_key => "without a key no record can hold another's".to_owned(),
         Situation::Taken if cannot(Situation::Taken) => format!("no rung but the key looks for a `{name}`"),
@@ -131,7 +135,9 @@ fn check_possible(
     let message = format!("`on {}` cannot happen: {why}", words(outcome.situation.value));
     let finding = Diagnostic::error(Code::OUTCOME_IMPOSSIBLE, outcome.situation.span, message);
     scope.report(match outcome.situation.value {
-        Situation::None(Some(_)) => finding.help("write `on none`"),
+        situation if outcome.side.is_some() => finding.help(format!("write `on {}`", words(situation))),
+        Situation::Deleted => finding.help("write `on source deleted` or `on target deleted`"),
+        Situation::Merged => finding.help("write `on source merged` or `on target merged`"),
         _ => finding.help("remove it").fix(outcome.span, ""),
     });
 }
@@ -167,14 +173,16 @@ fn check_action(scope: &Scope<'_>, target: Option<&Obj<'_>>, outcome: &ast::Outc
 /// The actions that a situation allows, as they are written.
 fn fitting(situation: Situation) -> &'static [&'static str] {
     match situation {
-        Situation::None(_) => &["create", "skip", "park"],
+        Situation::None => &["create", "skip", "park"],
         Situation::Many => &["park", "newest", "oldest"],
         Situation::Taken => &["park", "skip", "adopt"],
         Situation::Converted => &["then", "skip", "park"],
         Situation::Duplicate => &["adopt", "allow", "park"],
         Situation::Rejected => &["park", "drop field"],
-        Situation::SourceMerged | Situation::TargetMerged => &["follow", "park"],
-        Situation::SourceDeleted | Situation::TargetDeleted => &["skip", "park", "unlink"],
+        Situation::SourceMerged | Situation::TargetMerged | Situation::Merged => &["follow", "park"],
+        Situation::SourceDeleted | Situation::TargetDeleted | Situation::Deleted => {
+            &["skip", "park", "unlink"]
+        }
     }
 }
 
@@ -197,9 +205,7 @@ fn action_word(action: &Action) -> &'static str {
 /// A situation as it is written after `on`.
 fn words(situation: Situation) -> &'static str {
     match situation {
-        Situation::None(None) => "none",
-        Situation::None(Some(Side::Hubspot)) => "none in hubspot",
-        Situation::None(Some(Side::Salesforce)) => "none in salesforce",
+        Situation::None => "none",
         Situation::Many => "many",
         Situation::Taken => "taken",
         Situation::Converted => "converted",
@@ -209,13 +215,15 @@ fn words(situation: Situation) -> &'static str {
         Situation::SourceMerged => "source merged",
         Situation::TargetDeleted => "target deleted",
         Situation::TargetMerged => "target merged",
+        Situation::Deleted => "deleted",
+        Situation::Merged => "merged",
     }
 }
 
 /// When each outcome that must be written applies.
 fn meaning(situation: Situation) -> &'static str {
     match situation {
-        Situation::None(_) => "no record is found",
+        Situation::None => "no record is found",
         Situation::Many => "several records are found",
         Situation::Taken => "the record found holds another record's key",
         Situation::Converted => "the Lead found is converted",
@@ -230,9 +238,9 @@ fn check_missing(
     written: &IndexMap<Situation, Outcome>,
     possible: &[Situation],
 ) {
-    let has = |situation: Situation| match situation {
-        Situation::None(_) => written.keys().any(|key| matches!(key, Situation::None(_))),
-        _ => written.contains_key(&situation),
+    // A sync says for each side what happens when nothing is found, and is asked for it by itself.
+    let has = |situation: Situation| {
+        written.contains_key(&situation) || scope.is_leg && situation == Situation::None
     };
     let missing: Vec<_> = possible
         .iter()

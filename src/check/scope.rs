@@ -51,6 +51,8 @@ pub(super) struct Scope<'a> {
     pub(super) let_lines: HashMap<String, Span>,
     /// Shared rules see the source's fields and its owner only.
     pub(super) shared: bool,
+    /// Whether this is a leg of a sync, where a picklist turns to the side that is written.
+    pub(super) is_leg: bool,
     present: RefCell<Known>,
 }
 
@@ -73,6 +75,7 @@ impl<'a> Scope<'a> {
             let_index: HashMap::new(),
             let_lines: HashMap::new(),
             shared: false,
+            is_leg: false,
             present,
         }
     }

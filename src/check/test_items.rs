@@ -22,25 +22,65 @@ use super::world::{Obj, World};
 const HUBSPOT_ID_PROPERTY: &str = "hs_object_id";
 
 /// Checks every test. A test of something that does not exist is reported and left out.
-pub(super) fn check_all<'a>(world: &'a World<'a>, tests: &[&ast::Test], mappings: &[Mapping]) -> Vec<Test> {
+pub(super) fn check_all<'a>(
+    world: &'a World<'a>,
+    tests: &[&ast::Test],
+    mappings: &[Mapping],
+    syncs: &[Sync],
+) -> Vec<Test> {
     let by_name: HashMap<_, _> = mappings.iter().map(|mapping| (mapping.name.as_str(), mapping)).collect();
-    tests.iter().filter_map(|test| check(world, test, &by_name)).collect()
+    let syncs: HashMap<_, _> = syncs.iter().map(|sync| (sync.name.as_str(), sync)).collect();
+    tests.iter().filter_map(|test| check(world, test, &by_name, &syncs)).collect()
 }
 
-fn check<'a>(world: &'a World<'a>, test: &ast::Test, mappings: &HashMap<&str, &Mapping>) -> Option<Test> {
+/// What a test is about.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Mapping(&'a ast::Mapping),
+    Sync(&'a ast::Sync),
+}
+
+impl<'a> Subject<'a> {
+    fn name(self) -> &'a ast::Name {
+        match self {
+            Subject::Mapping(mapping) => &mapping.name,
+            Subject::Sync(sync) => &sync.name,
+        }
+    }
+
+    /// The objects whose records can be the one that runs.
+    fn sources(self) -> Vec<&'a ast::ObjectRef> {
+        match self {
+            Subject::Mapping(mapping) => mapping.from.first().into_iter().collect(),
+            Subject::Sync(sync) => {
+                sync.between.first().map_or_else(Vec::new, |(left, right)| vec![left, right])
+            }
+        }
+    }
+}
+
+fn check<'a>(
+    world: &'a World<'a>,
+    test: &ast::Test,
+    mappings: &HashMap<&str, &Mapping>,
+    syncs: &HashMap<&str, &Sync>,
+) -> Option<Test> {
     let subject = subject(world, test);
     let given: Vec<_> = test.given.iter().filter_map(|given| self::given(world, given)).collect();
     let expect: Vec<_> = test.expect.iter().filter_map(|expect| self::expect(world, expect)).collect();
-    check_ends(world, test);
+    check_ends(world, test, matches!(subject, Some(Subject::Sync(_))));
     let subject = subject?;
     check_source(world, test, subject);
     check_ids(world, &given, subject);
-    if let Some(mapping) = mappings.get(subject.name.value.as_str()) {
+    let name = subject.name().value.as_str();
+    if let Some(mapping) = mappings.get(name) {
         warn_unreachable(world, mapping, mappings, &expect);
+    } else if let Some(sync) = syncs.get(name) {
+        warn_foreign(world, sync, &expect);
     }
     Some(Test {
         name: test.name.value.clone(),
-        mapping: subject.name.value.clone(),
+        mapping: subject.name().value.clone(),
         given: source_first(given, subject),
         links: test.links.iter().filter_map(|link| self::link(world, link)).collect(),
         expect,
@@ -48,8 +88,8 @@ fn check<'a>(world: &'a World<'a>, test: &ast::Test, mappings: &HashMap<&str, &M
     })
 }
 
-/// The mapping that a test is about; `None` where it is unknown, missing or a `sync`, each of which was reported.
-fn subject<'a>(world: &World<'a>, test: &ast::Test) -> Option<&'a ast::Mapping> {
+/// The mapping or sync that a test is about; `None` where it is unknown or missing, each of which was reported.
+fn subject<'a>(world: &World<'a>, test: &ast::Test) -> Option<Subject<'a>> {
     if let [first, second, ..] = test.subjects.as_slice() {
         let finding = Diagnostic::error(Code::REPEATED, second.span, "a test is about one mapping");
         world.report(finding.and(first.span, "the first is here").help("write a second test"));
@@ -61,11 +101,11 @@ fn subject<'a>(world: &World<'a>, test: &ast::Test) -> Option<&'a ast::Mapping> 
         return None;
     };
     let name = subject.value.as_str();
-    match world.mappings.get(name) {
-        Some(mapping) => Some(mapping),
-        None if world.syncs.contains_key(name) => None,
+    match (world.mappings.get(name), world.syncs.get(name)) {
+        (Some(mapping), _) => Some(Subject::Mapping(mapping)),
+        (None, Some(sync)) => Some(Subject::Sync(sync)),
         // Not found, so that this only reports.
-        None => world.mapping(subject),
+        (None, None) => world.mapping(subject).map(Subject::Mapping),
     }
 }
 
@@ -74,29 +114,31 @@ fn report_incomplete(world: &World<'_>, test: &ast::Test, missing: &str, help: &
     world.report(Diagnostic::error(Code::INCOMPLETE, test.name.span, message).help(help));
 }
 
-/// A run needs its source record, and only one.
-fn check_source(world: &World<'_>, test: &ast::Test, subject: &ast::Mapping) {
-    let Some(from) = subject.from.first() else { return };
-    let mut sources = test.given.iter().filter(|given| is_of(&given.object, from));
+/// A run needs its source record, and only one; a sync runs the first record given of either end.
+fn check_source(world: &World<'_>, test: &ast::Test, subject: Subject<'_>) {
+    let ends = subject.sources();
+    let Some(from) = ends.first() else { return };
+    let mut sources = test.given.iter().filter(|given| ends.iter().any(|end| is_of(&given.object, end)));
     match (sources.next(), sources.next()) {
         (None, _) => {
             let object = format!("{}.{}", from.side, from.name.value);
             if !world.is_written(test.span, &["given", &object]) {
                 let message = format!(
                     "the test `{}` gives no `{object}`, which `{}` reads",
-                    test.name.value, subject.name.value
+                    test.name.value,
+                    subject.name().value
                 );
                 let finding = Diagnostic::error(Code::INCOMPLETE, test.name.span, message);
                 let help = format!("write `given {object} {{ … }}`");
                 world.report(finding.and(from.span, "it reads this").help(help));
             }
         }
-        (Some(first), Some(second)) => {
+        (Some(first), Some(second)) if matches!(subject, Subject::Mapping(_)) => {
             let message = "a test runs one source record, and this is the second";
             let finding = Diagnostic::error(Code::REPEATED, second.object.span, message);
             world.report(finding.and(first.object.span, "the first is here").help("write a second test"));
         }
-        (Some(_), None) => {}
+        (Some(_), _) => {}
     }
 }
 
@@ -105,24 +147,34 @@ fn is_of(object: &ast::ObjectRef, other: &ast::ObjectRef) -> bool {
 }
 
 /// Puts the record that runs before all others, whose order stays.
-fn source_first(mut given: Vec<GivenRecord>, subject: &ast::Mapping) -> Vec<GivenRecord> {
-    given.sort_by_key(|given| !is_source(given, subject));
+fn source_first(mut given: Vec<GivenRecord>, subject: Subject<'_>) -> Vec<GivenRecord> {
+    if let Some(place) = given.iter().position(|given| is_source(given, subject)) {
+        given[..=place].rotate_right(1);
+    }
     given
 }
 
-fn is_source(given: &GivenRecord, subject: &ast::Mapping) -> bool {
-    let from = subject.from.first();
-    from.is_some_and(|from| given.object.side == from.side && given.object.name == from.name.value)
+fn is_source(given: &GivenRecord, subject: Subject<'_>) -> bool {
+    let of = |end: &&ast::ObjectRef| given.object.side == end.side && given.object.name == end.name.value;
+    subject.sources().iter().any(of)
 }
 
-/// A run ends once, so one end can be expected; before it, any number of hand-overs.
-fn check_ends(world: &World<'_>, test: &ast::Test) {
+/// A run ends once, so one end can be expected; before it, any number of hand-overs. A sync may write both its records.
+fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     if test.expect.is_empty() && !world.is_written(test.span, &["expect"]) {
         let help =
             "write `expect create OBJECT { FIELD: VALUE }`, `update`, `skip`, `park` or `then MAPPING`";
         report_incomplete(world, test, "`expect`", help);
     }
-    let mut ends = test.expect.iter().filter(|expect| !matches!(expect.kind, ExpectKind::Then(_)));
+    let written = |expect: &ast::Expect| match &expect.kind {
+        ExpectKind::Create(object, _) | ExpectKind::Update(object, _) => Some(object.side),
+        _ => None,
+    };
+    let first = test.expect.first().and_then(written);
+    let second_side =
+        |expect: &ast::Expect| is_sync && first.zip(written(expect)).is_some_and(|(a, b)| a != b);
+    let ends = test.expect.iter().filter(|expect| !matches!(expect.kind, ExpectKind::Then(_)));
+    let mut ends = ends.filter(|expect| !second_side(expect));
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {
         let message = "a run ends once, and this is the second end that the test expects";
         let finding = Diagnostic::error(Code::REPEATED, second.span, message);
@@ -131,9 +183,10 @@ fn check_ends(world: &World<'_>, test: &ast::Test) {
 }
 
 /// Two records of one object have two ids. A second source record is wrong whatever its id.
-fn check_ids(world: &World<'_>, given: &[GivenRecord], subject: &ast::Mapping) {
+fn check_ids(world: &World<'_>, given: &[GivenRecord], subject: Subject<'_>) {
     let mut seen: HashMap<(&ObjectName, &str), Span> = HashMap::new();
-    for record in given.iter().filter(|record| !is_source(record, subject)) {
+    let counted = |record: &&GivenRecord| matches!(subject, Subject::Sync(_)) || !is_source(record, subject);
+    for record in given.iter().filter(counted) {
         let Some(id) = record.id.as_deref() else { continue };
         let first = *seen.entry((&record.object, id)).or_insert(record.span);
         if first != record.span {
@@ -356,5 +409,23 @@ fn warn_unreachable(
         };
         let finding = Diagnostic::warning(Code::UNREACHABLE, expect.span, message);
         world.report(finding.help("the test can never pass; expect what the mapping does"));
+    }
+}
+
+/// Warns about an end that no run of a sync comes to.
+fn warn_foreign(world: &World<'_>, sync: &Sync, expect: &[Expectation]) {
+    let ends = [&sync.to_hubspot.target, &sync.to_salesforce.target];
+    for expect in expect {
+        let message = match &expect.kind {
+            ExpectationKind::Then(_) => format!("`{}` hands nothing over", sync.name),
+            ExpectationKind::Create(object, _) | ExpectationKind::Update(object, _)
+                if !ends.contains(&object) =>
+            {
+                format!("`{}` never writes `{object}`", sync.name)
+            }
+            _ => continue,
+        };
+        let finding = Diagnostic::warning(Code::UNREACHABLE, expect.span, message);
+        world.report(finding.help("the test can never pass; expect what the sync does"));
     }
 }

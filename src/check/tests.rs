@@ -160,7 +160,7 @@ fn the_ladder_is_complete() {
         matches!(&mapping.rungs[0].tests[0].op, TestOp::Compare(_, value) if matches!(value.kind, ExprKind::Let(0)))
     );
     assert_eq!(mapping.rungs[1].then.as_deref(), Some("contact_from_mql"));
-    assert_eq!(mapping.outcomes[&Situation::None(None)].action, Action::Create);
+    assert_eq!(mapping.outcomes[&Situation::None].action, Action::Create);
     assert_eq!(mapping.outcomes[&Situation::Many].action, Action::Park(Some("several".to_owned())));
     assert_eq!(mapping.outcomes[&Situation::Converted].action, Action::Then("contact_from_mql".to_owned()));
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 
 use crate::functions::Function;
-use crate::source::{ObjectName, Span};
+use crate::source::{ObjectName, Side, Span};
 pub use crate::syntax::ast::{ArithmeticOp, AssignmentRule, CompareOp, Presence, Situation};
 use crate::types::{AssociationKind, Typed, Value};
 
@@ -30,8 +30,55 @@ pub struct Project {
     pub picklists: IndexMap<String, Picklist>,
     /// Orders by name; a [`WhenWritten::AdvanceOnly`] names its index.
     pub orders: IndexMap<String, Order>,
+    /// Syncs by name, in source order.
+    pub syncs: IndexMap<String, Sync>,
     /// Tests, in source order.
     pub tests: Vec<Test>,
+}
+
+/// A two-way mapping: two one-way ones and what joins them.
+#[derive(Debug, Clone)]
+pub struct Sync {
+    /// Its name, which both legs carry.
+    pub name: String,
+    /// The comment block above it.
+    pub doc: Option<String>,
+    /// The leg from HubSpot to Salesforce.
+    pub to_salesforce: Mapping,
+    /// The leg from Salesforce to HubSpot.
+    pub to_hubspot: Mapping,
+    /// The `<->` rules; each stands in both legs as well.
+    pub two_way: Vec<TwoWay>,
+    /// Whether a `when` says what makes it run; else every change of what is mapped does.
+    pub triggered: bool,
+    /// The sync's name in the file.
+    pub span: Span,
+}
+
+/// A `<->` rule.
+#[derive(Debug, Clone)]
+pub struct TwoWay {
+    /// The index of its rule in the leg to Salesforce.
+    pub forth: usize,
+    /// The index of its rule in the leg to HubSpot.
+    pub back: usize,
+    /// Salesforce's value taken back and forth, in the leg to HubSpot: what it is compared as.
+    pub round: Expr,
+    /// Who decides.
+    pub conflict: Conflict,
+    /// The rule in the file.
+    pub span: Span,
+}
+
+/// Who decides when both sides have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Conflict {
+    /// That side.
+    Side(Side),
+    /// The one that changed last; that side where nobody can tell.
+    Latest(Side),
+    /// The other side, always; that side only fills its blanks.
+    FillsOnly(Side),
 }
 
 /// A one-way mapping.

@@ -10,15 +10,10 @@ pub(super) fn check(world: &World<'_>, index: &Index<'_>) {
     let fields = world.fields.values().map(|item| (ItemKind::Fields, "the shared fields", &item.name));
     let picklists = index.picklists.iter().map(|item| (ItemKind::Picklist, "the picklist", &item.name));
     let orders = index.orders.iter().map(|item| (ItemKind::Order, "the order", &item.name));
-    // What a `sync` uses is not followed yet; its own finding comes first.
-    if world.syncs.is_empty() {
-        for (kind, what, name) in fields.chain(picklists).chain(orders) {
-            if !world.is_used(kind, &name.value) {
-                let message = format!("nothing uses {what} `{}`", name.value);
-                world.report(
-                    Diagnostic::warning(Code::UNUSED, name.span, message).help("use it, or remove it"),
-                );
-            }
+    for (kind, what, name) in fields.chain(picklists).chain(orders) {
+        if !world.is_used(kind, &name.value) {
+            let message = format!("nothing uses {what} `{}`", name.value);
+            world.report(Diagnostic::warning(Code::UNUSED, name.span, message).help("use it, or remove it"));
         }
     }
     for (name, mapping) in &world.mappings {

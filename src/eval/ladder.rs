@@ -161,7 +161,7 @@ impl Run {
     }
 
     fn none(&mut self, mapping: &Mapping) -> Effect {
-        let outcome = mapping.outcome(Situation::None(None));
+        let outcome = mapping.outcome(Situation::None);
         let at = outcome.map(|outcome| outcome.at.clone());
         let reason = format!("no {} matches", mapping.target.name);
         match outcome.map(|outcome| &outcome.action) {

@@ -302,6 +302,8 @@ pub enum Presence {
 pub struct Outcome {
     /// When.
     pub situation: Spanned<Situation>,
+    /// On which side, in a sync; `None` is either.
+    pub side: Option<Spanned<Side>>,
     /// What then.
     pub action: Spanned<Action>,
     /// The statement.
@@ -311,8 +313,8 @@ pub struct Outcome {
 /// When an outcome applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Situation {
-    /// No rung found a record; in a sync, on that side.
-    None(Option<Side>),
+    /// No rung found a record.
+    None,
     /// A rung found several.
     Many,
     /// The record found holds another record's key.
@@ -331,6 +333,10 @@ pub enum Situation {
     TargetDeleted,
     /// The target record was merged into another.
     TargetMerged,
+    /// In a sync: the record of that side was deleted.
+    Deleted,
+    /// In a sync: the record of that side was merged into another.
+    Merged,
 }
 
 /// What an outcome does.

@@ -413,7 +413,7 @@ const SYNC_STATEMENTS: &[&str] = &[
 const POLICY_WORDS: &[&str] = &["on", "otherwise", "once", "advance", "if"];
 
 const SITUATION_WORDS: &[&str] =
-    &["none", "many", "taken", "converted", "duplicate", "rejected", "source", "target"];
+    &["none", "many", "taken", "converted", "duplicate", "rejected", "source", "target", "deleted", "merged"];
 
 const ACTION_WORDS: &[&str] =
     &["create", "skip", "park", "newest", "oldest", "adopt", "allow", "follow", "unlink", "drop", "then"];

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Side, Span, Spanned};
+use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
     Action, AssignmentRule, Associate, AssociateKind, Body, Guard, GuardOtherwise, Let, Match, Name,
     ObjectRef, Outcome, Path, Rung, RungKind, Situation, Trigger, TriggerKind, With, WithSource, WriteOption,
@@ -158,16 +158,17 @@ impl Lower<'_> {
 
     fn outcome(&mut self, pair: Pair<'_, Rule>) -> Option<Outcome> {
         let span = self.span(&pair);
-        let (mut situation, mut action) = (None, None);
+        let (mut situation, mut side, mut action) = (None, None, None);
         for child in pair.into_inner() {
             let span = self.span(&child);
             match child.as_rule() {
+                Rule::side => side = Some(Spanned::new(names::side(&child), span)),
                 Rule::situation => situation = Some(Spanned::new(self::situation(child)?, span)),
                 Rule::action => action = Some(Spanned::new(self.action(child)?, span)),
                 _ => {}
             }
         }
-        Some(Outcome { situation: situation?, action: action?, span })
+        Some(Outcome { situation: situation?, side, action: action?, span })
     }
 
     fn action(&mut self, pair: Pair<'_, Rule>) -> Option<Action> {
@@ -293,7 +294,6 @@ impl Lower<'_> {
 fn situation(pair: Pair<'_, Rule>) -> Option<Situation> {
     let words: Vec<_> = pair.into_inner().collect();
     let has = |rule| words.iter().any(|word| word.as_rule() == rule);
-    let side: Option<Side> = words.iter().find(|word| word.as_rule() == Rule::side).map(names::side);
     Some(match words.first()?.as_rule() {
         Rule::kw_many => Situation::Many,
         Rule::kw_taken => Situation::Taken,
@@ -304,6 +304,8 @@ fn situation(pair: Pair<'_, Rule>) -> Option<Situation> {
         Rule::kw_source => Situation::SourceMerged,
         Rule::kw_target if has(Rule::kw_deleted) => Situation::TargetDeleted,
         Rule::kw_target => Situation::TargetMerged,
-        _ => Situation::None(side),
+        Rule::kw_deleted => Situation::Deleted,
+        Rule::kw_merged => Situation::Merged,
+        _ => Situation::None,
     })
 }

@@ -250,8 +250,10 @@ fn outcomes() {
         let outcome = body(text).outcomes.remove(0);
         (outcome.situation.value, outcome.action.value)
     };
-    assert_eq!(outcome("on none create"), (Situation::None(None), Action::Create));
-    assert_eq!(outcome("on none in hubspot skip"), (Situation::None(Some(Side::Hubspot)), Action::Skip));
+    assert_eq!(outcome("on none create"), (Situation::None, Action::Create));
+    assert_eq!(outcome("on none in hubspot skip"), (Situation::None, Action::Skip));
+    assert_eq!(outcome("on deleted in salesforce unlink"), (Situation::Deleted, Action::Unlink));
+    assert_eq!(outcome("on merged follow"), (Situation::Merged, Action::Follow));
     assert_eq!(outcome("on many newest"), (Situation::Many, Action::Newest));
     assert_eq!(outcome("on many oldest"), (Situation::Many, Action::Oldest));
     assert_eq!(outcome("on many park \"x\""), (Situation::Many, Action::Park(Some("x".to_owned()))));
