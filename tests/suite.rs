@@ -47,15 +47,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("E0010", "YAML: src/schema"),
     ("E0011", "configuration: src/config"),
     ("E0012", "configuration: src/config"),
-    ("E0901", "two-way rules: this version does not execute a `sync` and says so with E0109"),
-    ("E0902", "two-way rules: as above"),
     ("W0007", "no snapshot says yet which field holds a currency"),
 ];
 
 /// Codes whose whole report is kept as a golden, because people meet them most.
 const RENDERED: &[&str] = &[
     "E0101", "E0202", "E0203", "E0301", "E0304", "E0305", "E0308", "E0401", "E0501", "E0601", "E0602",
-    "E0701", "E0702", "E0801", "E1002", "W0003",
+    "E0701", "E0702", "E0801", "E0901", "E0902", "E1002", "E1003", "W0003",
 ];
 
 #[test]

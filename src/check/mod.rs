@@ -26,6 +26,7 @@ mod expr;
 mod fields;
 mod handover;
 mod ladder;
+mod loops;
 mod mapping;
 mod names;
 mod options;
@@ -75,6 +76,7 @@ pub fn check(
     let tests = test_items::check_all(&world, &index.tests, &mappings, &syncs);
     handover::check_loops(&world, &mappings);
     authority::check(&world, &mappings, &syncs);
+    loops::check(&world, &mappings, &syncs);
     unused::check(&world, &index);
 
     let project = Project {

@@ -14,7 +14,7 @@ use crate::types::{Value, display};
 use super::handover;
 use super::test_values;
 use super::typed::{
-    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenLink, GivenRecord, Mapping, Test,
+    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenLink, GivenRecord, Mapping, Sync, Test,
 };
 use super::world::{Obj, World};
 

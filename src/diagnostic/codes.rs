@@ -195,6 +195,9 @@ codes! {
     /// Hand-overs lead round in a circle.
     HAND_OVER_LOOP = "E1002", "hand-overs lead in a circle";
 
+    /// Mappings trigger one another for ever: what one writes starts the next, and the last starts the first.
+    TRIGGER_LOOP = "E1003", "mappings trigger one another";
+
     // Warnings.
     /// Nothing uses this item.
     UNUSED = "W0001", "unused";

@@ -16,6 +16,7 @@ mod offline;
 mod outcome;
 mod rules;
 mod run;
+mod sync;
 #[cfg(test)]
 mod testing;
 
@@ -23,3 +24,4 @@ pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Sync
 pub use expression::Frame;
 pub use offline::{Offline, fields};
 pub use run::Run;
+pub use sync::SyncRun;

@@ -1,7 +1,7 @@
 //! The field rules: what is written, what is kept and why.
 
 use crate::plan::{Mapping, OutcomeAction, Rule, RuleElse, WhenWritten};
-use crate::types::{Value, WriteRequest, WriteTarget, display, quoted, same};
+use crate::types::{Failure, Value, WriteRequest, WriteTarget, display, quoted, same};
 
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
 use super::ladder::old_value;
@@ -29,9 +29,21 @@ pub(super) fn kept(mapping: &Mapping, rule: &Rule, existing: Option<&Record>) ->
     }
 }
 
+/// What stands in for a value that could not be made.
+pub(super) enum Instead {
+    /// This.
+    Value(Value),
+    /// The field stays as it is, for this reason.
+    Keep(String),
+}
+
 impl Run {
     /// Evaluates the rules and plans the write.
     pub(super) fn write(&mut self, mapping: &Mapping) -> Effect {
+        if self.is_leg {
+            self.state = State::Held;
+            return Effect::Find(Vec::new());
+        }
         let existing = self.target.clone();
         let mut changes = match self.key_change(mapping, existing.as_ref()) {
             Ok(change) => change.into_iter().collect::<Vec<_>>(),
@@ -87,7 +99,7 @@ impl Run {
     }
 
     /// The key's value: written with a new record, stamped on an adopted one.
-    fn key_change(
+    pub(super) fn key_change(
         &mut self,
         mapping: &Mapping,
         existing: Option<&Record>,
@@ -111,7 +123,7 @@ impl Run {
     }
 
     /// What a rule does to its field; nothing when its value is blank and a blank writes nothing.
-    fn change(
+    pub(super) fn change(
         &mut self,
         mapping: &Mapping,
         rule: &Rule,
@@ -135,28 +147,9 @@ impl Run {
         }
         let new = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
             Ok(value) => value,
-            Err(failure) => match &rule.otherwise {
-                Some(RuleElse::Keep) => {
-                    return change(None, Some(format!("otherwise keep: {}", failure.message)));
-                }
-                Some(RuleElse::Literal(value)) => value.clone(),
-                Some(RuleElse::Wait) => {
-                    let fields = mapping.reads.clone();
-                    let at = Some(rule.at.clone());
-                    return Err(Box::new(self.finish(Verdict::Waiting {
-                        reason: failure.message,
-                        fields,
-                        at,
-                    })));
-                }
-                Some(RuleElse::Park(Some(said))) => {
-                    let failure =
-                        crate::types::Failure { message: format!("{said}: {}", failure.message), ..failure };
-                    return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
-                }
-                Some(RuleElse::Park(None)) | None => {
-                    return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
-                }
+            Err(failure) => match self.instead(mapping, rule, failure)? {
+                Instead::Value(value) => value,
+                Instead::Keep(why) => return change(None, Some(why)),
             },
         };
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
@@ -169,6 +162,32 @@ impl Run {
             return change(None, Some(reason));
         }
         change(Some(new), None)
+    }
+
+    /// What a rule does about a failure.
+    pub(super) fn instead(
+        &mut self,
+        mapping: &Mapping,
+        rule: &Rule,
+        failure: Failure,
+    ) -> Result<Instead, Box<Effect>> {
+        match &rule.otherwise {
+            Some(RuleElse::Keep) => Ok(Instead::Keep(format!("otherwise keep: {}", failure.message))),
+            Some(RuleElse::Literal(value)) => Ok(Instead::Value(value.clone())),
+            Some(RuleElse::Wait) => {
+                let (fields, at) = (mapping.reads.clone(), Some(rule.at.clone()));
+                Err(Box::new(self.finish(Verdict::Waiting { reason: failure.message, fields, at })))
+            }
+            Some(RuleElse::Park(said)) => {
+                let message = match said {
+                    Some(said) => format!("{said}: {}", failure.message),
+                    None => failure.message,
+                };
+                let failure = Failure { message, ..failure };
+                Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())))
+            }
+            None => Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone()))),
+        }
     }
 
     /// Why a stage may not move to a new value.

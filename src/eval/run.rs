@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::plan::{GuardElse, Mapping, Need, Plan, Trigger, WithKind};
+use crate::plan::{Guard, GuardElse, Mapping, Need, Plan, Trigger, WithKind};
 use crate::source::Location;
 use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
 
@@ -18,13 +18,17 @@ pub struct Run {
     pub(super) mapping: usize,
     pub(super) record: String,
     if_became: bool,
-    source: Option<Record>,
+    pub(super) source: Option<Record>,
     related: Vec<Option<Record>>,
     /// Which related records are read, also those that do not exist.
     related_read: Vec<bool>,
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
     /// The target record that was handed over, by id.
-    handed: Option<String>,
+    pub(super) handed: Option<String>,
+    /// Whether this is a leg of a sync, which stops before its write: the sync decides what is written.
+    pub(super) is_leg: bool,
+    /// Whether the target is settled already, so that no ladder is climbed: the second leg of a sync.
+    joined: bool,
     /// The target record found.
     pub(super) target: Option<Record>,
     visited: Vec<usize>,
@@ -41,14 +45,26 @@ pub struct Run {
 pub(super) enum State {
     Begin,
     Source,
-    RelatedIds { index: usize, need: Need },
-    Related { index: usize, need: Need },
-    Lookups { asked: Vec<usize>, wanted: Vec<usize>, then: Next },
+    RelatedIds {
+        index: usize,
+        need: Need,
+    },
+    Related {
+        index: usize,
+        need: Need,
+    },
+    Lookups {
+        asked: Vec<usize>,
+        wanted: Vec<usize>,
+        then: Next,
+    },
     Handed,
     Key,
     Rung(usize),
     Adopt,
     Write(Box<PlannedWrite>),
+    /// A leg that is ready for its rules.
+    Held,
     Over,
 }
 
@@ -64,6 +80,34 @@ impl Run {
     /// Starts a run of a mapping (by name) for a source record (by id); `None` when there is no such mapping.
     pub fn start(plan: Arc<Plan>, mapping: &str, record: &str) -> Option<Self> {
         let index = plan.find(mapping)?;
+        Some(Self::of(plan, index, record))
+    }
+
+    /// The first leg of a sync: it reads its source record and looks for the other one.
+    pub(super) fn leg(plan: Arc<Plan>, index: usize, record: &str) -> Self {
+        Self { is_leg: true, ..Self::of(plan, index, record) }
+    }
+
+    /// The second leg of a sync, between records that are known; the source may be yet to be made.
+    pub(super) fn second_leg(
+        plan: Arc<Plan>,
+        index: usize,
+        source: Option<Record>,
+        target: Option<Record>,
+    ) -> (Self, Effect) {
+        let id = source.as_ref().map(|source| source.id.clone()).unwrap_or_default();
+        let mut run = Self { is_leg: true, joined: true, ..Self::of(Arc::clone(&plan), index, &id) };
+        if source.is_none() {
+            // Nothing is related to a record that does not exist.
+            run.related_read.fill(true);
+        }
+        run.source = source;
+        run.target = target;
+        let effect = run.read_related(&plan.mappings[index], 0, Need::Guards);
+        (run, effect)
+    }
+
+    fn of(plan: Arc<Plan>, index: usize, record: &str) -> Self {
         let mut run = Self {
             plan,
             mapping: index,
@@ -74,6 +118,8 @@ impl Run {
             related_read: Vec::new(),
             lookups: Vec::new(),
             handed: None,
+            is_leg: false,
+            joined: false,
             target: None,
             visited: Vec::new(),
             path: Vec::new(),
@@ -83,7 +129,12 @@ impl Run {
             state: State::Begin,
         };
         run.enter(index, None);
-        Some(run)
+        run
+    }
+
+    /// Whether a leg has come to its rules.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, State::Held)
     }
 
     /// Goes on only if the record as read holds a value that one of the mapping's `becomes` waits for; see
@@ -309,7 +360,9 @@ impl Run {
     }
 
     fn guards(&mut self, mapping: &Mapping) -> Effect {
-        for guard in &mapping.guards {
+        // A sync asks its guards of the records that are there, and not of the one that it is about to make.
+        let asked: &[Guard] = if self.source.is_some() { &mapping.guards } else { &[] };
+        for guard in asked {
             let at = Some(guard.at.clone());
             match self.with_frame(mapping, |frame| frame.holds(&guard.condition)) {
                 Ok(true) => {}
@@ -334,6 +387,9 @@ impl Run {
     }
 
     fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
+        if self.joined {
+            return self.read_related(mapping, 0, Need::Rules);
+        }
         match self.handed.take() {
             Some(id) => {
                 self.state = State::Handed;

@@ -45,6 +45,7 @@ fn plan() -> Arc<Plan> {
     };
     let mapping = Mapping {
         name: "mql_to_lead".to_owned(),
+        is_leg: false,
         at: at(1),
         source: contact(),
         target: ObjectName::new(Side::Salesforce, "Lead"),

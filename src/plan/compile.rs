@@ -8,8 +8,8 @@ use crate::types::{Type, Typed};
 use super::expression::{Call, Condition, Expr, Part};
 use super::needs;
 use super::program::{
-    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, TargetField,
-    Test, TestOp,
+    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, Sync,
+    TargetField, Test, TestOp, TwoWay,
 };
 
 /// Compiles a checked project. The sources give each rule its file and line; the schemas the types of what is read of a
@@ -19,8 +19,10 @@ pub fn compile(project: &Checked<typed::Project>, schemas: &Schemas, sources: &S
     let mut mappings: Vec<Mapping> =
         project.mappings.values().map(|mapping| context.mapping(mapping)).collect();
     needs::share_reads(&mut mappings);
+    let syncs = project.syncs.values().map(|sync| context.sync(sync, &mut mappings)).collect();
     Plan {
         mappings,
+        syncs,
         picklists: project.picklists.values().map(|picklist| context.picklist(picklist)).collect(),
         orders: project
             .orders
@@ -47,8 +49,41 @@ impl Context<'_> {
         self.sources.locate(span)
     }
 
-    fn mapping(&self, mapping: &typed::Mapping) -> Mapping {
+    /// Compiles both legs of a sync, behind the mappings.
+    fn sync(&self, sync: &typed::Sync, mappings: &mut Vec<Mapping>) -> Sync {
+        let (mut to_salesforce, _) = self.leg(&sync.to_salesforce, &[]);
+        let rounds: Vec<&typed::Expr> = sync.two_way.iter().map(|rule| &rule.round).collect();
+        let (mut to_hubspot, rounds) = self.leg(&sync.to_hubspot, &rounds);
+        needs::join(&mut to_salesforce, &mut to_hubspot, sync.triggered);
+        let first = mappings.len();
+        mappings.extend([to_salesforce, to_hubspot]);
+        let two_way = sync.two_way.iter().zip(rounds).map(|(rule, round)| TwoWay {
+            forth: rule.forth,
+            back: rule.back,
+            round,
+            conflict: rule.conflict,
+        });
+        Sync {
+            name: sync.name.clone(),
+            at: self.at(sync.span),
+            to_salesforce: first,
+            to_hubspot: first + 1,
+            two_way: two_way.collect(),
+        }
+    }
+
+    /// Compiles a leg, and beside it expressions over its source.
+    fn leg(&self, leg: &typed::Mapping, beside: &[&typed::Expr]) -> (Mapping, Vec<Expr>) {
         let mut tables = Tables::default();
+        let beside = beside.iter().map(|expr| self.expr(expr, &mut tables)).collect();
+        (Mapping { is_leg: true, ..self.program(leg, tables) }, beside)
+    }
+
+    fn mapping(&self, mapping: &typed::Mapping) -> Mapping {
+        self.program(mapping, Tables::default())
+    }
+
+    fn program(&self, mapping: &typed::Mapping, mut tables: Tables) -> Mapping {
         let lets = mapping.lets.iter().map(|one| self.expr(&one.value, &mut tables)).collect();
         let guards = mapping.guards.iter().map(|guard| self.guard(guard, &mut tables)).collect();
         let key = mapping.key.as_ref().map(|key| Key {
@@ -76,6 +111,7 @@ impl Context<'_> {
             .is_some_and(|object| object.convertible);
         let mut compiled = Mapping {
             name: mapping.name.clone(),
+            is_leg: false,
             at: self.at(mapping.span),
             source: mapping.source.clone(),
             target: mapping.target.clone(),

@@ -18,8 +18,8 @@ mod trigger;
 pub use compile::compile;
 pub use expression::{Call, Condition, Expr, Part};
 pub use program::{
-    Guard, GuardElse, Key, Lookup, Mapping, Need, Order, Outcome, OutcomeAction, Picklist, PicklistElse,
-    Plan, Related, Rule, RuleElse, Rung, Situation, Slot, TargetField, Test, TestOp, Trigger, WhenWritten,
-    WithKind,
+    Conflict, Guard, GuardElse, Key, Lookup, Mapping, Need, Order, Outcome, OutcomeAction, Picklist,
+    PicklistElse, Plan, Related, Rule, RuleElse, Rung, Situation, Slot, Sync, TargetField, Test, TestOp,
+    Trigger, TwoWay, WhenWritten, WithKind,
 };
 pub use trigger::Start;

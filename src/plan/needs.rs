@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
-use super::program::{Lookup, Mapping, Need, OutcomeAction, Test, TestOp, Trigger, WithKind};
+use super::program::{Lookup, Mapping, Need, OutcomeAction, TargetField, Test, TestOp, Trigger, WithKind};
+use crate::types::Type;
 
 /// What an expression uses, through named values and look-ups.
 #[derive(Default)]
@@ -116,6 +117,32 @@ pub(super) fn share_reads(mappings: &mut [Mapping]) {
         }
         if !changed {
             return;
+        }
+    }
+}
+
+/// Joins the legs of a sync: the record that one reads is the one that the other writes, so each read asks for what both
+/// need. Without a `when` of its own the sync runs for every change of what it reads.
+pub(super) fn join(a: &mut Mapping, b: &mut Mapping, triggered: bool) {
+    for leg in [&mut *a, &mut *b] {
+        if !triggered {
+            leg.triggers = vec![Trigger::Created, Trigger::Changes(leg.reads.clone())];
+        }
+    }
+    share_record(a, b);
+    share_record(b, a);
+}
+
+/// What one leg reads of its source, the other reads of its target, and the other way round.
+fn share_record(reader: &mut Mapping, writer: &mut Mapping) {
+    for field in writer.target_fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>() {
+        insert(&mut reader.reads, field);
+    }
+    for field in &reader.reads {
+        if !writer.target_fields.iter().any(|known| known.name == *field) {
+            let slot = reader.slots.iter().find(|slot| slot.of.is_none() && slot.field == *field);
+            let ty = slot.map_or(Type::Text(None), |slot| slot.ty.clone());
+            writer.target_fields.push(TargetField { name: field.clone(), ty });
         }
     }
 }

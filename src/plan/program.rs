@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::check::typed::{
-    Action as OutcomeAction, GuardElse, PicklistElse, RuleElse, Situation, Trigger, WhenWritten, WithKind,
+    Action as OutcomeAction, Conflict, GuardElse, PicklistElse, RuleElse, Situation, Trigger, WhenWritten,
+    WithKind,
 };
-use crate::source::{Location, ObjectName};
+use crate::source::{Location, ObjectName, Side};
 use crate::types::{Type, Value};
 
 use super::{Condition, Expr};
@@ -21,12 +22,19 @@ pub struct Plan {
     pub picklists: Vec<Picklist>,
     /// The orders that rules name by index.
     pub orders: Vec<Order>,
+    /// The syncs, in source order.
+    pub syncs: Vec<Sync>,
 }
 
 impl Plan {
-    /// The index of a mapping.
+    /// The index of a mapping; the legs of a sync are none.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.mappings.iter().position(|mapping| mapping.name == name)
+        self.mappings.iter().position(|mapping| mapping.name == name && !mapping.is_leg)
+    }
+
+    /// A sync by name.
+    pub fn sync(&self, name: &str) -> Option<&Sync> {
+        self.syncs.iter().find(|sync| sync.name == name)
     }
 
     /// The program of a mapping.
@@ -35,11 +43,51 @@ impl Plan {
     }
 }
 
+/// A sync: two mappings, its legs, and what joins them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sync {
+    /// Its name, which both legs carry.
+    pub name: String,
+    /// Where it stands.
+    pub at: Location,
+    /// The index of the leg to Salesforce.
+    pub to_salesforce: usize,
+    /// The index of the leg to HubSpot.
+    pub to_hubspot: usize,
+    /// The `<->` rules.
+    pub two_way: Vec<TwoWay>,
+}
+
+impl Sync {
+    /// The index of the leg that writes a side.
+    pub fn leg(&self, to: Side) -> usize {
+        match to {
+            Side::Hubspot => self.to_hubspot,
+            Side::Salesforce => self.to_salesforce,
+        }
+    }
+}
+
+/// A `<->` rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TwoWay {
+    /// Its rule in the leg to Salesforce.
+    pub forth: usize,
+    /// Its rule in the leg to HubSpot.
+    pub back: usize,
+    /// Salesforce's value taken back and forth, in the leg to HubSpot.
+    pub round: Expr,
+    /// Who decides when both sides have changed.
+    pub conflict: Conflict,
+}
+
 /// The program of one mapping.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Mapping {
     /// Its name.
     pub name: String,
+    /// Whether it is one direction of a sync.
+    pub is_leg: bool,
     /// Where it stands.
     pub at: Location,
     /// The object read.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::eval::{Answer, Effect, Run};
+use crate::eval::{Answer, Effect, Run, SyncRun};
 use crate::plan::Plan;
+use crate::source::ObjectName;
 use crate::types::ChangeEvent;
 
 /// Says which mappings events start, and starts them.
@@ -11,8 +12,8 @@ pub(super) trait Engine: Send + Sync {
     /// The mappings that these events of one record start, in source order.
     fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task>;
 
-    /// A run for a record; `None` when there is no such mapping.
-    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>>;
+    /// A run for a record of an object; `None` when there is no such mapping or sync.
+    fn start(&self, task: &Task, object: &ObjectName, record: &str) -> Option<Box<dyn Job>>;
 }
 
 /// A mapping to run for a record.
@@ -39,9 +40,18 @@ impl Engine for PlanEngine {
         starts.map(|start| Task { mapping: start.mapping.to_owned(), if_became: start.if_became }).collect()
     }
 
-    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>> {
+    fn start(&self, task: &Task, object: &ObjectName, record: &str) -> Option<Box<dyn Job>> {
+        if let Some(run) = SyncRun::start(Arc::clone(&self.0), &task.mapping, object, record) {
+            return Some(Box::new(run.if_became(task.if_became)));
+        }
         let run = Run::start(Arc::clone(&self.0), &task.mapping, record)?;
         Some(Box::new(run.if_became(task.if_became)))
+    }
+}
+
+impl Job for SyncRun {
+    fn next(&mut self, answer: Option<Answer>) -> Effect {
+        SyncRun::next(self, answer)
     }
 }
 

@@ -165,7 +165,7 @@ impl Engine for ScriptedEngine {
         if starts { self.0.iter().map(task).collect() } else { Vec::new() }
     }
 
-    fn start(&self, task: &Task, record: &str) -> Option<Box<dyn Job>> {
+    fn start(&self, task: &Task, _: &ObjectName, record: &str) -> Option<Box<dyn Job>> {
         let mapping = *self.0.iter().find(|mapping| **mapping == task.mapping)?;
         Some(Box::new(ScriptedJob { mapping, record: record.to_owned() }))
     }

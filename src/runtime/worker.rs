@@ -198,7 +198,8 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
     let (mut jobs, mut places) = (Vec::new(), Vec::new());
     for (place, work) in works.iter_mut().enumerate() {
         while let Some(task) = work.todo.pop_front() {
-            if let Some(job) = engine.start(&task, &work.lane.lane.key.record) {
+            let key = &work.lane.lane.key;
+            if let Some(job) = engine.start(&task, &key.object, &key.record) {
                 tracing::debug!(lane = %work.lane.lane.id, record = %work.lane.lane.key, mapping = task.mapping, "started");
                 jobs.push(job);
                 places.push((place, task.mapping));
