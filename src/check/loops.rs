@@ -92,14 +92,17 @@ fn can_give(world: &World<'_>, value: &Expr, wanted: &[String]) -> bool {
             let facts = world.picklists.get_index(*picklist).map(|(_, facts)| facts.targets());
             facts.is_none_or(|targets| targets.iter().any(|target| wanted.contains(target)))
         }
-        ExprKind::If(_, then, otherwise) => can_give(world, then, wanted) || can_give(world, otherwise, wanted),
+        ExprKind::If(_, then, otherwise) => {
+            can_give(world, then, wanted) || can_give(world, otherwise, wanted)
+        }
         _ => true,
     }
 }
 
 fn report(world: &World<'_>, path: &[Edge<'_>]) {
     let (Some(first), Some(last)) = (path.first(), path.last()) else { return };
-    let names: Vec<_> = path.iter().map(|edge| edge.from.name.as_str()).chain([last.to.name.as_str()]).collect();
+    let names: Vec<_> =
+        path.iter().map(|edge| edge.from.name.as_str()).chain([last.to.name.as_str()]).collect();
     let message = format!("these mappings trigger one another for ever: {}", names.join(" → "));
     let closing = last.rule.map_or(last.from.span, |rule| rule.span);
     let mut finding = Diagnostic::error(Code::TRIGGER_LOOP, closing, message).label("starts the first again");
@@ -123,7 +126,10 @@ fn step(edge: &Edge<'_>) -> String {
     match rule {
         Some(rule) => {
             let word = field_word(from.target.side);
-            format!("`{}` writes the {word} `{}` of its {}, which starts `{}`", from.name, rule.target, from.target, to.name)
+            format!(
+                "`{}` writes the {word} `{}` of its {}, which starts `{}`",
+                from.name, rule.target, from.target, to.name
+            )
         }
         None => format!("`{}` makes a {}, which starts `{}`", from.name, from.target, to.name),
     }
