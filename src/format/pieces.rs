@@ -106,7 +106,7 @@ fn text_literal(text: &str) -> usize {
 
 /// Whether a `-` after this token is the sign of a number.
 fn is_unary_after(before: &str) -> bool {
-    const WORDS: &[&str] = &["then", "else", "and", "or", "not", "in", "if", "otherwise", "becomes"];
+    const WORDS: &[&str] = &["then", "else", "and", "or", "not", "in", "if", "otherwise", "becomes", "type"];
     let word = first_word(before);
     if word.is_empty() { !before.starts_with([')', ']', '"', '`']) } else { WORDS.contains(&before) }
 }

@@ -13,6 +13,9 @@ use super::pieces::{Piece, blank_between, pieces};
 /// Two blanks for each level.
 const INDENT: usize = 2;
 
+/// A block may stay on one line around a statement of this many bytes; what is longer is easier to read on three lines.
+const ONE_LINE: usize = 80;
+
 /// Formats a text that parsed into this file.
 pub(super) fn render(text: &str, file: &File) -> String {
     let layout = layout(file.file, text);
@@ -163,6 +166,12 @@ impl<'t> Writer<'t> {
         let head = pieces(self.text, node.head.clone());
         let tokens: Vec<_> = head.iter().filter(|piece| !piece.comment).collect();
         let text = format!("{} {{", joined(&tokens));
+        if let Some(inner) = self.on_one_line(node, block) {
+            let text = format!("{text} {inner} }}");
+            let comment = self.trailing(block.end);
+            self.lines.push(Line::Fixed { depth: self.depth, text, comment });
+            return;
+        }
         let comment = self.trailing(block.open + 1);
         self.lines.push(Line::Fixed { depth: self.depth, text, comment });
         self.depth += 1;
@@ -170,6 +179,21 @@ impl<'t> Writer<'t> {
         self.depth -= 1;
         let comment = self.trailing(block.end);
         self.lines.push(Line::Fixed { depth: self.depth, text: "}".to_owned(), comment });
+    }
+
+    /// The only statement of a block that the author wrote on one line, if it may stay there.
+    fn on_one_line(&self, node: &Node, block: &Block) -> Option<String> {
+        let [inner] = block.nodes.as_slice() else { return None };
+        let written = self.text.get(node.head.start..block.end)?;
+        if written.contains('\n') || inner.block.is_some() {
+            return None;
+        }
+        let statement = pieces(self.text, inner.head.clone());
+        let split = self.splits.get(&inner.head.start).copied();
+        let row = row(block.kind, &statement.iter().collect::<Vec<_>>(), split);
+        let statement = align(&[&row]).concat();
+        // Judged by what will be written, so that it is the same the second time.
+        (statement.len() <= ONE_LINE).then_some(statement)
     }
 
     fn statement(&mut self, kind: BlockKind, node: &Node) {
@@ -231,7 +255,7 @@ impl<'t> Writer<'t> {
     }
 }
 
-/// Blank lines and braces part sections.
+/// Blank lines and blocks part sections.
 fn ends_section(line: &Line) -> bool {
     match line {
         Line::Blank => true,

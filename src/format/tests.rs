@@ -165,6 +165,124 @@ fn empty_files_and_comments() {
 }
 
 #[test]
+fn a_block_with_one_statement_may_stay_on_one_line() {
+    for (text, expected) in [
+        ("mapping m { match{key A=b} }", "mapping m {\n  match { key A = b }\n}\n"),
+        (
+            "mapping m {\n fields{ A<-b|c otherwise keep } # why\n}",
+            "mapping m {\n  fields { A <- b | c  otherwise keep }  # why\n}\n",
+        ),
+        (
+            "order o of salesforce.A.B { \"x\" then \"y\" }",
+            "order o of salesforce.A.B { \"x\" then \"y\" }\n",
+        ),
+        ("mapping m {\n match { key A = b\n }\n}", "mapping m {\n  match {\n    key A = b\n  }\n}\n"),
+        ("mapping m {\n fields { }\n}", "mapping m {\n  fields {\n  }\n}\n"),
+    ] {
+        assert_eq!(formatted(text), expected, "{text:?}");
+        assert_eq!(formatted(expected), expected);
+    }
+    let long = format!("mapping m {{\n  fields {{ A <- {} }}\n}}\n", vec!["b"; 40].join(" | "));
+    assert_eq!(formatted(&long).lines().count(), 5);
+}
+
+/// The language's design, as its author laid it out.
+#[test]
+fn the_design_is_canonical() {
+    let mapping = r#"# Marketing hands a qualified contact to sales.
+mapping mql_to_lead {
+  from hubspot.contact
+  to   salesforce.Lead
+
+  with employer = primary hubspot.company
+  let  mail     = email | trim | lowercase
+
+  when lifecyclestage becomes "marketingqualifiedlead"
+  only if mail is present otherwise wait
+
+  match {
+    key HubSpot_Contact_ID__c = id
+    or  Email = mail where IsConverted = false
+    or  salesforce.Contact where Email = mail then contact_from_mql
+  }
+  on none       create
+  on many       park "more than one open Lead has this e-mail"
+  on taken      park "that Lead belongs to another HubSpot contact"
+  on converted  then contact_from_mql
+  on duplicate  adopt
+  on rejected   park
+
+  fields {
+    use person
+    Email                 <- mail
+    Company               <- first_present(employer.name, company, mail | domain_of, "Unknown")
+    Title                 <- jobtitle | trim | truncate(128)
+    Phone                 <- phone | e164(country)                                otherwise keep
+    LeadSource            <- hs_analytics_source | lead_source
+    Lead_Source_Detail__c <- hs_analytics_source_data_1 | truncate(255)
+    HubSpot_Lead_Score__c <- hubscore
+    Contract_Date__c      <- contract_date
+    Description           <- "First converted on {recent_conversion_event_name}"  if target is blank
+    HasOptedOutOfEmail    <- hs_email_optout                                      once true stays true
+    OwnerId               <- first_present(lookup salesforce.User.Id where Email = owner.email, lookup salesforce.Group.Id where Name = "Inbound")  on create
+    Status                <- "MQL - Pending Review"                               on create
+  }
+}
+
+# Rules that Lead and Contact share; checked against each target that uses them.
+fields person from hubspot.contact {
+  FirstName <- firstname | trim
+  LastName  <- first_present(lastname | trim, "Unknown")
+}
+
+picklist lead_source {
+  from hubspot.contact.hs_analytics_source
+  to   salesforce.Lead.LeadSource
+
+  "ORGANIC_SEARCH" -> "Inbound - Organic Search"
+  "PAID_SEARCH"    -> "Inbound - Paid Search"
+  "OFFLINE"        -> nothing
+  otherwise        -> "Other"
+}
+
+order funnel of salesforce.Lead.Status {
+  "New" then "Working" then "Qualified"
+}
+
+test "a new MQL becomes a Lead" {
+  mapping mql_to_lead
+  given hubspot.contact { id: "5501", firstname: "Jane", lastname: "Doe", email: "Jane@Acme.test" }
+  expect create salesforce.Lead { FirstName: "Jane", Email: "jane@acme.test", LeadSource: absent }
+}
+"#;
+    similar_asserts(&formatted(mapping), mapping);
+    // The design's other example, but for its wider gaps: columns are as narrow as they can be (docs/language.md says why).
+    let sync = r#"# Accounts are made in Salesforce; HubSpot needs their Company for account-based marketing.
+sync company_account {
+  between hubspot.company and salesforce.Account  # HubSpot always stands on the left
+
+  match {
+    key hubspot.company.salesforce_account_id = Id
+    or  hubspot.company where domain = Website | registrable_domain
+  }
+  on none in hubspot     create
+  on none in salesforce  skip
+  on many                park
+
+  fields {
+    name              <-> Name                   on conflict latest otherwise salesforce
+    phone             <-> Phone                  on conflict salesforce
+    industry          <-> Industry via industry  hubspot fills only
+    numberofemployees  -> NumberOfEmployees
+    domain            <-  Website | registrable_domain
+  }
+  associate "Parent Company" linked hubspot.company of ParentId otherwise wait
+}
+"#;
+    similar_asserts(&formatted(sync), sync);
+}
+
+#[test]
 fn a_file_with_mistakes_is_not_touched() {
     let findings = format("mapping m {\n  form x\n}").expect_err("a mistake");
     assert_eq!(findings.len(), 1);

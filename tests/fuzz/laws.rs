@@ -1,0 +1,124 @@
+//! The formatter's laws: twice is once, the tree stays, no comment is lost or moved past a statement.
+
+use std::fs;
+
+use mapwright::diagnostic::Diagnostic;
+use mapwright::format::format;
+use mapwright::source::FileId;
+use mapwright::syntax::parse;
+use proptest::prelude::*;
+
+use super::corpus::{self, Sample};
+use super::files::file;
+use super::tape::{config, tapes};
+
+/// The tree without its places, by a way of its own: the formatter compares trees as well, and may be wrong there.
+fn tree(text: &str) -> (String, Vec<Diagnostic>) {
+    let (file, findings) = parse(FileId(0), text);
+    (placeless(&format!("{:?}", file.items)), findings)
+}
+
+/// Takes out every `0:12..15`.
+fn placeless(written: &str) -> String {
+    let mut pieces = written.split("0:");
+    let mut kept = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        if !piece[..piece.len() - rest.len()].contains("..") {
+            kept.push_str("0:");
+            kept.push_str(&piece[..piece.len() - rest.len()]);
+        }
+        kept.push_str(rest);
+    }
+    kept
+}
+
+/// All that is not white space and no brace, in order: a comment that stayed among its statements changes nothing here. A
+/// brace may change places with the comment beside it, which stays on its line.
+fn substance(text: &str) -> String {
+    text.trim_start_matches('\u{feff}').chars().filter(|c| !c.is_whitespace() && !"{}".contains(*c)).collect()
+}
+
+/// The laws for one file; whether they applied.
+pub(crate) fn hold(text: &str) -> bool {
+    let (before, findings) = tree(text);
+    if !findings.is_empty() {
+        let refused = format(text).expect_err("a file with mistakes is not formatted");
+        assert_eq!(refused.len(), findings.len(), "{text}");
+        return false;
+    }
+    let once = format(text).unwrap_or_else(|findings| panic!("{text}\n{findings:#?}"));
+    let (after, findings) = tree(&once);
+    assert_eq!(findings, [], "{text}\n{once}");
+    assert_eq!(before, after, "the tree changed\n{text}\n{once}");
+    assert_eq!(substance(text), substance(&once), "a comment moved\n{text}\n{once}");
+    let twice = format(&once).unwrap_or_else(|findings| panic!("{once}\n{findings:#?}"));
+    assert_eq!(once, twice, "formatting twice\n{text}");
+    assert!(!once.contains("\n\n\n") && !once.starts_with('\n') && !once.contains('\r'), "{once:?}");
+    assert!(once.lines().all(|line| line == line.trim_end()), "blanks at the end of a line: {once:?}");
+    assert!(once.is_empty() || once.ends_with('\n') && !once.ends_with("\n\n"), "{once:?}");
+    true
+}
+
+#[test]
+fn the_laws_hold_for_everything_that_is_written() {
+    let held = corpus::all().iter().filter(|sample| hold(&sample.text)).count();
+    assert!(held > 100, "only {held} files could be formatted");
+}
+
+#[test]
+fn what_ships_is_canonical() {
+    let differences: Vec<String> = corpus::mappings().iter().filter_map(difference).collect();
+    assert!(differences.is_empty(), "{}", differences.concat());
+}
+
+/// With `MAPWRIGHT_UPDATE=1` the pages are rewritten.
+#[test]
+fn every_example_is_canonical() {
+    let update = std::env::var_os("MAPWRIGHT_UPDATE").is_some();
+    let mut differences = Vec::new();
+    for page in corpus::pages() {
+        let text = fs::read_to_string(&page).expect("a page is readable");
+        let (mut written, mut at) = (String::new(), 0);
+        for (range, mark) in corpus::blocks(&text) {
+            let example = &text[range.clone()];
+            // An example of a mistake, or a piece of a file, may be one that cannot be read.
+            let Ok(formatted) = format(example) else {
+                assert!(mark != "map", "{}: an example cannot be read\n{example}", page.display());
+                continue;
+            };
+            written.push_str(&text[at..range.start]);
+            written.push_str(&formatted);
+            at = range.end;
+        }
+        written.push_str(&text[at..]);
+        if written == text {
+            continue;
+        }
+        if update {
+            fs::write(&page, written).expect("a page is writable");
+        } else {
+            let difference = similar::TextDiff::from_lines(&text, &written);
+            differences.push(format!("{}\n{}", page.display(), difference.unified_diff()));
+        }
+    }
+    assert!(differences.is_empty(), "{}\nMAPWRIGHT_UPDATE=1 rewrites the pages", differences.concat());
+}
+
+fn difference(sample: &Sample) -> Option<String> {
+    let formatted = format(&sample.text).unwrap_or_else(|findings| panic!("{}: {findings:#?}", sample.at));
+    let difference = similar::TextDiff::from_lines(&sample.text, &formatted);
+    (formatted != sample.text).then(|| format!("{}\n{}", sample.at, difference.unified_diff()))
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_laws_hold_for_generated_files(tape in tapes(1_500)) {
+        let text = file(&tape);
+        let findings = parse(FileId(0), &text).1;
+        prop_assert_eq!(&findings, &[], "{}", text);
+        hold(&text);
+    }
+}
