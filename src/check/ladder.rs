@@ -6,7 +6,7 @@ use crate::syntax::ast::{self, RungKind};
 use crate::types::{Assign, Type, Typed, assignable, text_max};
 
 use super::scope::Scope;
-use super::typed::{Expr, Key, Rung, TestOp};
+use super::typed::{CompareOp, Expr, FieldTest, Key, Rung, TestOp};
 use super::words;
 use super::world::{Obj, field_word};
 
@@ -19,6 +19,16 @@ pub(super) struct Ladder {
     pub(super) has_key: bool,
     /// Whether a rung below the key was written, also a broken one.
     pub(super) has_rungs: bool,
+}
+
+impl Ladder {
+    /// Whether every rung looks for one id, so that it finds one record at most.
+    pub(super) fn by_id(&self) -> bool {
+        let is_id = |test: &FieldTest| {
+            matches!(test.op, TestOp::Compare(CompareOp::Eq, _)) && matches!(test.field.as_str(), "Id" | "id")
+        };
+        !self.rungs.is_empty() && self.rungs.iter().all(|rung| rung.tests.iter().any(is_id))
+    }
 }
 
 /// Checks the rungs of a mapping.

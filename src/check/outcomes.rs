@@ -81,7 +81,7 @@ fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool, is_given: bool) ->
         is_given || ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
     let can = [
         (Situation::None, true),
-        (Situation::Many, ladder.has_rungs),
+        (Situation::Many, ladder.has_rungs && !ladder.by_id()),
         (Situation::Taken, ladder.has_key && adopts),
         (Situation::Converted, target.object.convertible),
         (Situation::Duplicate, creates && target.name.side == Side::Salesforce),
@@ -120,7 +120,7 @@ fn check_possible(
         _ if outcome.side.is_some() && !scope.is_leg => {
             "an outcome names its side only in a `sync`".to_owned()
         }
-        Situation::Many if cannot(Situation::Many) => "a unique key never finds several records".to_owned(),
+        Situation::Many if cannot(Situation::Many) => "what is unique never finds several records".to_owned(),
         Situation::Taken if !ladder.has_key => "without a key no record can hold another's".to_owned(),
         Situation::Taken if cannot(Situation::Taken) => format!("no rung but the key looks for a `{name}`"),
         Situation::Converted if cannot(Situation::Converted) => {

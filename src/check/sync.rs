@@ -341,7 +341,7 @@ impl<'a> Apart<'a> {
                     kind,
                     PolicyKind::ConflictSide(_) | PolicyKind::ConflictLatest(_) | PolicyKind::FillsOnly(_)
                 );
-                both && (conflict || *kind == PolicyKind::OnBlankClear)
+                conflict || both && *kind == PolicyKind::OnBlankClear
             };
             let policies = rule.policies.iter().filter(|policy| !is_own(&policy.kind)).cloned().collect();
             rules.push(FieldsEntry::Rule(ast::Rule {
