@@ -98,6 +98,8 @@ pub(super) struct Shape {
     /// Whether the type alone says that nobody writes it (an id, a compound address).
     pub(super) read_only: bool,
     pub(super) external_options: bool,
+    /// Whether the type alone says that it is an amount of money.
+    pub(super) currency: bool,
 }
 
 fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
@@ -112,8 +114,8 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
     let mut flag = |key| keys.flag(key);
     let (required, defaulted) = (flag("required"), flag("defaulted_on_create"));
     let (read_only, create_only, update_only) = (flag("read_only"), flag("create_only"), flag("update_only"));
-    let [unique, calculated, consent] =
-        ["unique", "calculated", "consent"].map(|key| flag(key).unwrap_or(false));
+    let [unique, calculated, consent, currency] =
+        ["unique", "calculated", "consent", "currency"].map(|key| flag(key).unwrap_or(false));
     let external_id = side == Side::Salesforce && flag("external_id").unwrap_or(false);
     let writes = [("read_only", read_only), ("create_only", create_only), ("update_only", update_only)];
     one_of(&writes, entry, problems);
@@ -138,6 +140,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
         external_id,
         unique,
         calculated,
+        currency: currency || shape.currency,
         consent,
         options: options.unwrap_or_default(),
         external_options: shape.external_options,
