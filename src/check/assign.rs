@@ -150,6 +150,10 @@ impl<'a> Scope<'a> {
             format!("the number {can}, and `{}` of `{}` keeps {to}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
         let finding = finding.and(into.field.span, format!("keeps {to} digits before the point"));
+        if matches!(value.kind, ExprKind::Literal(_)) {
+            self.report(finding.help("write a number that the field can hold"));
+            return;
+        }
         let most = "9".repeat(to as usize);
         let help = format!(
             "bound it, `| max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
@@ -167,7 +171,10 @@ impl<'a> Scope<'a> {
             format!("the number {can}, and `{}` of `{}` {keeps}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
         let finding = finding.and(into.field.span, keeps);
-        self.report(finding.help(format!("write `| round({to})`")));
+        self.report(match value.kind {
+            ExprKind::Literal(_) => finding.help("write a number that the field can hold"),
+            _ => finding.help(format!("write `| round({to})`")),
+        });
     }
 
     /// Whether a literal goes into a field; its value.

@@ -91,6 +91,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
 }
 
 /// What both vendors' readers say about a field.
+#[expect(clippy::struct_excessive_bools, reason = "these are independent facts about a type")]
 pub(super) struct Shape {
     pub(super) kind: FieldType,
     /// Whether the type alone says that the field is never blank and filled on create (an id, a Salesforce checkbox).
