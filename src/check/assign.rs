@@ -1,7 +1,7 @@
 //! Whether a value goes into a field: its type, its length, its digits, its options.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::schema::Field;
+use crate::schema::{Field, FieldType};
 use crate::source::Span;
 use crate::syntax::ast;
 use crate::types::{Assign, Options, Type, Typed, Value, assignable, text_length, text_max};
@@ -9,7 +9,7 @@ use crate::types::{Assign, Options, Type, Typed, Value, assignable, text_length,
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
 use super::words;
-use super::world::Obj;
+use super::world::{Obj, is_picklist};
 
 /// More digits than an exact decimal number has are as good as any number of them.
 const MAX_DIGITS: u32 = 28;
@@ -121,10 +121,13 @@ impl<'a> Scope<'a> {
         let finding =
             Diagnostic::error(Code::TOO_LONG, value.span, message).label(can).and(field.span, holds);
         let whole = !matches!(value.kind, ExprKind::If(..));
-        if matches!(value.typed.ty, Type::Email(_) | Type::Url(_))
-            || matches!(field.kind, crate::schema::FieldType::Email { .. })
-        {
-            let help = format!("an address must not be cut: write `| fits({to})` and `otherwise park`");
+        if is_picklist(field) {
+            let help = format!(
+                "translate it with a picklist, or write `| fits({to})` and `otherwise park`: a cut option is no option"
+            );
+            self.report(finding.help(help));
+        } else if let Some(what) = uncuttable(&value.typed.ty, field) {
+            let help = format!("{what} must not be cut: write `| fits({to})` and `otherwise park`");
             self.report(finding.help(help));
         } else if whole {
             let step = format!(" | truncate({to})");
@@ -140,14 +143,17 @@ impl<'a> Scope<'a> {
     }
 
     fn report_too_wide(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
-        let can = match from {
-            Some(from) if from <= MAX_DIGITS => format!("can have {from} digits before the point"),
-            _ => "can have any number of digits before the point".to_owned(),
-        };
+        let has = if matches!(value.kind, ExprKind::Literal(_)) { "has" } else { "can have" };
+        let can =
+            format!("{has} {} before the point", words::digits(from.filter(|from| *from <= MAX_DIGITS)));
         let message =
             format!("the number {can}, and `{}` of `{}` keeps {to}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
         let finding = finding.and(into.field.span, format!("keeps {to} digits before the point"));
+        if matches!(value.kind, ExprKind::Literal(_)) {
+            self.report(finding.help("write a number that the field can hold"));
+            return;
+        }
         let most = "9".repeat(to as usize);
         let help = format!(
             "bound it, `| max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
@@ -157,17 +163,18 @@ impl<'a> Scope<'a> {
     }
 
     fn report_fraction(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
-        let can = match from {
-            Some(1) => "can have a digit after the point".to_owned(),
-            Some(from) => format!("can have {from} digits after the point"),
-            None => "can have any number of digits after the point".to_owned(),
-        };
-        let keeps = if to == 0 { "no fraction".to_owned() } else { format!("{to}") };
+        let has = if matches!(value.kind, ExprKind::Literal(_)) { "has" } else { "can have" };
+        let can = format!("{has} {} after the point", words::digits(from));
+        let keeps =
+            format!("keeps {} (scale {to})", if to == 0 { "none".to_owned() } else { to.to_string() });
         let message =
-            format!("the number {can}, and `{}` of `{}` keeps {keeps}", into.field.name, into.object.name);
+            format!("the number {can}, and `{}` of `{}` {keeps}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
-        let finding = finding.and(into.field.span, format!("keeps {keeps}"));
-        self.report(finding.help(format!("write `| round({to})`")));
+        let finding = finding.and(into.field.span, keeps);
+        self.report(match value.kind {
+            ExprKind::Literal(_) => finding.help("write a number that the field can hold"),
+            _ => finding.help(format!("write `| round({to})`")),
+        });
     }
 
     /// Whether a literal goes into a field; its value.
@@ -180,6 +187,18 @@ impl<'a> Scope<'a> {
             ExprKind::Literal(value) => value,
             _ => Value::Blank,
         }
+    }
+}
+
+/// What means something else, or nothing, when its end is cut off.
+fn uncuttable(ty: &Type, field: &Field) -> Option<&'static str> {
+    match (ty, &field.kind) {
+        (Type::Email(_), _) | (_, FieldType::Email { .. }) => Some("an e-mail address"),
+        (Type::Url(_), _) | (_, FieldType::Url { .. }) => Some("a web address"),
+        (Type::Phone(_), _) | (_, FieldType::Phone { .. }) => Some("a phone number"),
+        (Type::Reference(_), _) => Some("an id"),
+        _ if field.external_id || field.unique => Some("what tells records apart"),
+        _ => None,
     }
 }
 

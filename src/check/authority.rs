@@ -39,7 +39,11 @@ pub(super) fn check(world: &World<'_>, mappings: &[Mapping], syncs: &[Sync]) {
 fn report(world: &World<'_>, mapping: &Mapping, name: &str, other: &str, fields: &[Clash<'_>]) {
     let Some(((rule, other_rule), more)) = fields.split_first() else { return };
     let also: Vec<String> = more.iter().map(|(rule, _)| format!("`{}`", rule.target)).collect();
-    let also = if also.is_empty() { String::new() } else { format!(", and so are {}", also.join(", ")) };
+    let also = if also.is_empty() {
+        String::new()
+    } else {
+        format!(", and so {} {}", if also.len() == 1 { "is" } else { "are" }, also.join(", "))
+    };
     let message =
         format!("`{}` of `{}` is written by `{other}` and by `{name}`{also}", rule.target, mapping.target);
     let finding = Diagnostic::error(Code::TWO_AUTHORITIES, rule.span, message)

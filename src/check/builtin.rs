@@ -51,6 +51,7 @@ fn owner_field(name: &str, span: Span) -> Field {
         external_id: false,
         unique: false,
         calculated: false,
+        currency: false,
         consent: false,
         options: Vec::new(),
         external_options: false,

@@ -74,7 +74,7 @@ impl<'a> Scope<'a> {
         if op.value == CompareOp::Ne && (left.typed.blank || right.typed.blank) {
             let side = if left.typed.blank { left } else { right };
             let text = self.world.sources.slice(side.span);
-            let whole = self.world.sources.slice(span);
+            let whole = self.world.sources.slice(span).trim_end();
             let message = format!("`!=` also holds when `{text}` is blank");
             let finding = Diagnostic::warning(Code::NOT_EQUAL_BLANK, span, message);
             let finding = finding.and(side.span, "can be blank");

@@ -96,13 +96,17 @@ impl Scope<'_> {
         let is_zero = matches!(&right.kind, ExprKind::Literal(Value::Number(number)) if number.is_zero());
         if op.value == ArithmeticOp::Div && is_zero {
             let message = "a division by zero always fails";
-            self.report(Diagnostic::error(Code::ARGUMENT_VALUE, right.span, message));
+            let finding = Diagnostic::error(Code::ARGUMENT_VALUE, right.span, message);
+            self.report(finding.help("divide by another number, or by a field, with `otherwise`"));
         }
         let by_literal = matches!(right.kind, ExprKind::Literal(_));
         let divides = op.value == ArithmeticOp::Div && !by_literal;
         let can_fail = left.can_fail || right.can_fail || divides;
         let blank = left.typed.blank || right.typed.blank;
-        let is_error = !numbers || left.typed.ty == Type::Error || right.typed.ty == Type::Error;
+        // What always fails was reported; what comes of it is not judged again.
+        let always_fails = op.value == ArithmeticOp::Div && is_zero;
+        let is_error =
+            !numbers || always_fails || left.typed.ty == Type::Error || right.typed.ty == Type::Error;
         let ty = if is_error { Type::Error } else { result_type(&left.typed.ty, op.value, &right.typed.ty) };
         let kind = ExprKind::Arithmetic(Box::new(left), op.value, Box::new(right));
         Expr { kind, typed: Typed { ty, blank }, can_fail, span }
@@ -133,6 +137,7 @@ impl Scope<'_> {
         span: Span,
     ) -> Expr {
         let condition = self.condition(condition);
+        self.check_branch_reached(&condition, then.span, otherwise.span);
         let known = self.known();
         self.learn(self.proves(&condition, true));
         let then = self.value(then);

@@ -59,6 +59,9 @@ pub(super) fn check<'a>(
     if let (Some(object), true) = (&target.object, target.creates) {
         check_required(scope, object, mapping, key, &rules, &written);
     }
+    if let Some(object) = &target.object {
+        super::currency::check(scope, object, &rules);
+    }
     rules
 }
 

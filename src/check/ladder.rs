@@ -1,6 +1,7 @@
 //! The match ladder: the key first, then the other rungs.
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::Field;
 use crate::source::{Side, Span};
 use crate::syntax::ast::{self, RungKind};
 use crate::types::{Assign, Type, Typed, assignable, text_max};
@@ -90,7 +91,7 @@ fn check_key<'a>(
     let field = scope.world.field(object, name)?;
     let typed = scope.readable(object, field, name.span)?;
     let external = field.external_id || object.name.side == Side::Hubspot;
-    if !(external && field.unique) {
+    if !can_be_key(object, field) {
         let lacks = match (external, field.unique) {
             (true, _) => "not unique",
             (false, true) => "no external ID",
@@ -230,6 +231,29 @@ fn check_fallible(scope: &Scope<'_>, rung: &Rung) {
             report_fallible(scope, value, "a rung");
         }
     }
+}
+
+/// What key to write: a field that a rung already looks for, where it could be one.
+pub(super) fn key_help(target: Option<&Obj<'_>>, mapping: &ast::Mapping) -> String {
+    let rungs = mapping.body.matches.iter().flat_map(|block| &block.rungs);
+    let fit = |field: &ast::Name| {
+        target.is_some_and(|object| object.field(&field.value).is_some_and(|field| can_be_key(object, field)))
+    };
+    let mut fields = rungs.filter_map(|rung| match &rung.kind {
+        RungKind::Field { field, tests, .. } if tests.is_empty() && fit(field) => Some(&field.value),
+        _ => None,
+    });
+    match fields.next() {
+        Some(field) => {
+            format!("write `key {field} = …` as the first rung: the field is unique, so that can be atomic")
+        }
+        None => "write `key FIELD = id` as the first rung, with a unique external ID".to_owned(),
+    }
+}
+
+/// Whether an upsert by a field is atomic.
+fn can_be_key(object: &Obj<'_>, field: &Field) -> bool {
+    field.unique && (field.external_id || object.name.side == Side::Hubspot)
 }
 
 /// Reports a value that can fail where nothing says what happens then.

@@ -14,7 +14,7 @@ use super::scope::{LetEntry, Scope, WithEntry};
 use super::typed::{AssignmentRule, Guard, GuardElse, Let, Mapping, With, WithKind};
 use super::words;
 use super::world::{Obj, World, field_word};
-use super::{fields, handover, ladder, outcomes};
+use super::{fields, handover, ladder, outcomes, reach};
 
 /// Checks every mapping. One whose source or target is unknown is left out: its finding keeps the project from passing.
 pub(super) fn check_all(world: &World<'_>) -> Vec<Mapping> {
@@ -201,6 +201,7 @@ fn check_guards(scope: &mut Scope<'_>, guards: &[ast::Guard]) -> Vec<Guard> {
                 GuardElse::Then(name.value.clone())
             }
         };
+        scope.check_guard_reached(&condition, guard.otherwise.as_ref().map(|otherwise| otherwise.span));
         // What passes a guard has what it asks for, in all that follows.
         scope.learn(scope.proves(&condition, true));
         typed.push(Guard { condition, otherwise, span: guard.span });
@@ -218,12 +219,13 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         report_incomplete(scope.world, mapping, "match", help);
     }
     let ladder = ladder::check(scope, target, mapping);
+    reach::check_rungs(scope, target, mapping);
     if outcomes::creates(mapping) && !ladder.has_key && !mapping.body.matches.is_empty() {
         let at = mapping.body.matches[0].span;
-        let message =
-            "records are created without a key, so a create that is sent again can make a duplicate";
+        let message = "records are looked up and then created, which is not atomic without a key: a create that is sent \
+                       again can make a duplicate";
         let finding = Diagnostic::warning(Code::NO_KEY, Span { end: at.start + 5, ..at }, message);
-        scope.report(finding.help("write `key FIELD = id` as the first rung, with a unique external ID"));
+        scope.report(finding.help(ladder::key_help(target, mapping)));
     }
     ladder
 }

@@ -138,7 +138,9 @@ fn check_possible(
         situation if outcome.side.is_some() => finding.help(format!("write `on {}`", words(situation))),
         Situation::Deleted => finding.help("write `on source deleted` or `on target deleted`"),
         Situation::Merged => finding.help("write `on source merged` or `on target merged`"),
-        _ => finding.help("remove it").fix(outcome.span, ""),
+        _ => finding
+            .help(format!("remove it; what can happen here: {}", listed(possible)))
+            .fix(outcome.span, ""),
     });
 }
 
@@ -159,10 +161,9 @@ fn check_action(scope: &Scope<'_>, target: Option<&Obj<'_>>, outcome: &ast::Outc
     };
     let fitting = fitting(situation);
     if !fitting.contains(&action_word(&action)) {
-        let list = fitting.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         let message = format!("`{}` does not fit `on {}`", action_word(&action), words(situation));
         let finding = Diagnostic::error(Code::ACTION_INVALID, outcome.action.span, message);
-        scope.report(finding.help(format!("write one of {list}")));
+        scope.report(finding.help(choices(situation, fitting)));
     } else if let (ast::Action::Then(name), Some(target)) = (&outcome.action.value, target) {
         let contact = ObjectName::new(target.name.side, CONTACT);
         super::handover::check_to(scope, name, Some((&contact, outcome.situation.span)));
@@ -184,6 +185,40 @@ fn fitting(situation: Situation) -> &'static [&'static str] {
             &["skip", "park", "unlink"]
         }
     }
+}
+
+/// The actions to choose from, each with what it does.
+fn choices(situation: Situation, fitting: &[&str]) -> String {
+    let written = |word: &str| if word == "then" { "then MAPPING".to_owned() } else { word.to_owned() };
+    let width = fitting.iter().map(|word| written(word).len()).max().unwrap_or(0);
+    let lines = fitting.iter().map(|word| {
+        let action = written(word);
+        format!("\n  on {} {action:<width$}  # {}", words(situation), effect(situation, word))
+    });
+    format!("write one of these:{}", lines.collect::<String>())
+}
+
+/// What an action does in a situation.
+fn effect(situation: Situation, action: &str) -> &'static str {
+    match (action, situation) {
+        ("create", _) => "make a record",
+        ("skip", _) => "leave it alone, and record that",
+        ("newest", _) => "the record that was created last",
+        ("oldest", _) => "the record that was created first",
+        ("adopt", Situation::Taken) => "write this record's key over the other one",
+        ("adopt", _) => "write to the record that the duplicate rule names",
+        ("allow", _) => "save in spite of the duplicate rule",
+        ("follow", _) => "go on with the record that is left",
+        ("unlink", _) => "forget that the two belong together",
+        ("drop field", _) => "leave out the refused field, and write the rest",
+        ("then", _) => "hand over, with the Contact that the Lead became",
+        _ => "keep it for a person to decide",
+    }
+}
+
+/// Situations as they are written.
+fn listed(situations: &[Situation]) -> String {
+    situations.iter().map(|situation| format!("`on {}`", words(*situation))).collect::<Vec<_>>().join(", ")
 }
 
 fn action_word(action: &Action) -> &'static str {

@@ -177,7 +177,9 @@ fn check_lines(
             world.report(finding.help("remove one of the lines"));
             continue;
         }
-        if let Some((object, field)) = from {
+        if line.from.value.is_empty() {
+            report_blank(world, &line.from, &picklist.name.value);
+        } else if let Some((object, field)) = from {
             check_source(world, object, field, &line.from);
         }
         if let (Some(to), Some(option)) = (to, &line.to.value) {
@@ -191,6 +193,14 @@ fn check_lines(
         });
     }
     typed
+}
+
+fn report_blank(world: &World<'_>, option: &Spanned<String>, picklist: &str) {
+    let message = "a blank stays blank and is never translated, so this line is never reached";
+    let finding = Diagnostic::warning(Code::UNREACHABLE, option.span, message);
+    world.report(
+        finding.help(format!("remove it; for a blank write `first_present(VALUE | {picklist}, \"…\")`")),
+    );
 }
 
 fn check_source(world: &World<'_>, object: &Obj<'_>, field: &Field, option: &Spanned<String>) {

@@ -143,13 +143,19 @@ impl Entry<'_, '_> {
 
     fn check_size(&self, literal: &Literal, typed: &Typed) -> bool {
         let (_, from) = literal_value(literal);
-        if assignable(&from, typed) == Assign::Ok {
-            return true;
-        }
-        let message = format!(
-            "`{}` of `{}` does not keep all digits of this number",
-            self.field.name, self.object.name
-        );
+        let name = format!("`{}` of `{}`", self.field.name, self.object.name);
+        let message = match assignable(&from, typed) {
+            Assign::Ok => return true,
+            Assign::Fraction { from, to } => {
+                let keeps = if to == 0 { "none".to_owned() } else { to.to_string() };
+                let has = words::digits(from);
+                format!("the number has {has} after the point, and {name} keeps {keeps} (scale {to})")
+            }
+            Assign::NumberTooWide { from, to } => {
+                format!("the number has {} before the point, and {name} keeps {to}", words::digits(from))
+            }
+            _ => format!("{name} does not keep all digits of this number"),
+        };
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, self.span, message);
         let finding = finding.and(self.field.span, "declared here");
         self.world.report(finding.help("write a number that the field can hold"));

@@ -94,6 +94,15 @@ pub(super) fn count(number: u32) -> String {
     text
 }
 
+/// So many digits.
+pub(super) fn digits(count: Option<u32>) -> String {
+    match count {
+        Some(1) => "1 digit".to_owned(),
+        Some(count) => format!("{count} digits"),
+        None => "any number of digits".to_owned(),
+    }
+}
+
 /// The first few of some names, each in back-quotes.
 pub(super) fn some(names: &[String]) -> String {
     /// More do not help to find the place.

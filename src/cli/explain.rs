@@ -16,7 +16,7 @@ pub(super) fn explain(code: &str, output: Output) -> Exit {
         ));
         return Exit::Usage;
     };
-    Output::result(&format!("{}: {}\n\n{}", page.code, page.title, page.text.trim()));
+    Output::result(&page.terminal());
     Exit::Fine
 }
 

@@ -1,4 +1,7 @@
 //! The registry of codes. A code is frozen once released, grouped by family, never reused.
+//!
+//! A new code is one line here (a constant, the code, its title) and its page, `docs/diagnostics/CODE.md`; then
+//! `MAPWRIGHT_UPDATE=1 cargo test --test pages` puts it into the index, and `tests/suite` wants its cases.
 
 use std::fmt;
 
@@ -19,8 +22,8 @@ pub struct CodePage {
     pub code: Code,
     /// One line.
     pub title: &'static str,
-    /// Why it is a finding and what to write instead.
-    pub text: &'static str,
+    /// `docs/diagnostics/CODE.md`: what it means, why it is a finding, an example and the same one mended.
+    pub page: &'static str,
 }
 
 /// The page of a code, if there is such a code; case does not count.
@@ -34,7 +37,11 @@ macro_rules! codes {
             $($(#[doc = $doc])+ pub const $name: Code = Code($code);)+
         }
         /// Every code with its page, in order.
-        pub const CODES: &[CodePage] = &[$(CodePage { code: Code($code), title: $title, text: concat!($($doc, "\n"),+) },)+];
+        pub const CODES: &[CodePage] = &[$(CodePage {
+                code: Code($code),
+                title: $title,
+                page: include_str!(concat!("../../docs/diagnostics/", $code, ".md")),
+            },)+];
     };
 }
 

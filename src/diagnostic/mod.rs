@@ -8,6 +8,7 @@
 
 mod codes;
 mod finding;
+mod page;
 mod render;
 mod suggest;
 

@@ -45,7 +45,7 @@ pub(super) fn read_shape(keys: &mut Keys<'_>, has_options: bool) -> Option<Shape
     let external_options =
         external_options && matches!(kind, FieldType::Picklist { .. } | FieldType::MultiPicklist { .. });
     let read_only = matches!(kind, FieldType::Other(_));
-    Some(Shape { kind, always_filled: false, read_only, external_options })
+    Some(Shape { kind, always_filled: false, read_only, external_options, currency: false })
 }
 
 fn read_kind(keys: &mut Keys<'_>, name: &str, field_type: Option<&str>, external: bool) -> Option<FieldType> {

@@ -91,6 +91,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
 }
 
 /// What both vendors' readers say about a field.
+#[expect(clippy::struct_excessive_bools, reason = "these are independent facts about a type")]
 pub(super) struct Shape {
     pub(super) kind: FieldType,
     /// Whether the type alone says that the field is never blank and filled on create (an id, a Salesforce checkbox).
@@ -98,6 +99,8 @@ pub(super) struct Shape {
     /// Whether the type alone says that nobody writes it (an id, a compound address).
     pub(super) read_only: bool,
     pub(super) external_options: bool,
+    /// Whether the type alone says that it is an amount of money.
+    pub(super) currency: bool,
 }
 
 fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
@@ -112,8 +115,8 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
     let mut flag = |key| keys.flag(key);
     let (required, defaulted) = (flag("required"), flag("defaulted_on_create"));
     let (read_only, create_only, update_only) = (flag("read_only"), flag("create_only"), flag("update_only"));
-    let [unique, calculated, consent] =
-        ["unique", "calculated", "consent"].map(|key| flag(key).unwrap_or(false));
+    let [unique, calculated, consent, currency] =
+        ["unique", "calculated", "consent", "currency"].map(|key| flag(key).unwrap_or(false));
     let external_id = side == Side::Salesforce && flag("external_id").unwrap_or(false);
     let writes = [("read_only", read_only), ("create_only", create_only), ("update_only", update_only)];
     one_of(&writes, entry, problems);
@@ -138,6 +141,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
         external_id,
         unique,
         calculated,
+        currency: currency || shape.currency,
         consent,
         options: options.unwrap_or_default(),
         external_options: shape.external_options,

@@ -92,6 +92,8 @@ pub struct Field {
     pub unique: bool,
     /// Whether it is a formula or computed property.
     pub calculated: bool,
+    /// Whether it is an amount of money, which means nothing without its currency.
+    pub currency: bool,
     /// Whether it records a person's consent (an opt-out); these must not go back by accident.
     pub consent: bool,
     /// The options of a picklist, in order; empty for other kinds and where the list is elsewhere.

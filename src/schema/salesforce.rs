@@ -54,7 +54,8 @@ pub(super) fn read_shape(keys: &mut Keys<'_>) -> Option<Shape> {
     let kind = read_kind(keys, &name)?;
     let always_filled = matches!(kind, FieldType::Id | FieldType::Boolean);
     let read_only = matches!(kind, FieldType::Id | FieldType::Other(_));
-    Some(Shape { kind, always_filled, read_only, external_options })
+    let currency = name == "currency";
+    Some(Shape { kind, always_filled, read_only, external_options, currency })
 }
 
 fn read_kind(keys: &mut Keys<'_>, name: &str) -> Option<FieldType> {

@@ -348,6 +348,7 @@ mod tests {
             external_id: false,
             unique: false,
             calculated: false,
+            currency: false,
             consent: false,
             options: options.iter().map(option).collect(),
             external_options: false,

@@ -8,8 +8,35 @@ use crate::world::World;
 fn explain_prints_the_page_of_a_code() {
     let world = World::empty();
     let ran = world.run(&["explain", "E0601"]).fine();
-    assert!(ran.out.starts_with("E0601: "), "{}", ran.out);
-    assert!(ran.out.lines().count() > 2, "a page, not a title: {}", ran.out);
+    insta::assert_snapshot!(ran.out, @r#"
+    E0601: option has no translation
+
+    An active option of the source has no line in the picklist, and there is no `otherwise`.
+
+    The first record with that option would fail, on the day when somebody picks it.
+
+            LeadSource <- source | by_source  otherwise keep
+
+        picklist by_source {
+          from hubspot.contact.source
+          to   salesforce.Lead.LeadSource
+          "SEARCH" -> "Inbound"
+        }
+
+    What to write instead:
+
+    Write a line for each option, `nothing` where there is no counterpart, or `otherwise` for the rest.
+
+            LeadSource <- source | by_source
+
+        picklist by_source {
+          from hubspot.contact.source
+          to   salesforce.Lead.LeadSource
+          "SEARCH"  -> "Inbound"
+          "OFFLINE" -> nothing
+          otherwise -> "Other"
+        }
+    "#);
     assert_eq!(world.run(&["explain", "e0601"]).fine().out, ran.out);
     let ran = world.run(&["explain", "E9999"]).exits(2);
     assert!(ran.err.starts_with("error: there is no code `E9999`"), "{}", ran.err);

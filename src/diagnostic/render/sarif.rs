@@ -1,11 +1,13 @@
 //! Findings for code scanning.
 
+use std::collections::HashSet;
+
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::source::{Sources, Span};
 
-use super::super::{CODES, CodePage, Diagnostic, Fix, Severity};
+use super::super::{CODES, Code, CodePage, Diagnostic, Fix, Severity};
 use super::Region;
 
 /// What a path may not hold literally in a URI reference.
@@ -29,7 +31,8 @@ const PATH: &AsciiSet = &CONTROLS
 
 /// The findings as a SARIF 2.1.0 log with one run; its rules are all codes, used or not.
 pub fn sarif(sources: &Sources, findings: &[Diagnostic]) -> Value {
-    let rules: Vec<Value> = CODES.iter().map(rule).collect();
+    let used: HashSet<Code> = findings.iter().map(|finding| finding.code).collect();
+    let rules: Vec<Value> = CODES.iter().map(|page| rule(page, used.contains(&page.code))).collect();
     let results: Vec<Value> = findings.iter().map(|finding| result(sources, finding)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -42,14 +45,19 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic]) -> Value {
     })
 }
 
-fn rule(page: &CodePage) -> Value {
+/// A rule; its whole page only where the log has a finding of it, so that the log of a small project stays small.
+fn rule(page: &CodePage, used: bool) -> Value {
     let level = if page.code.0.starts_with('W') { Severity::Warning } else { Severity::Error };
-    json!({
+    let mut rule = json!({
         "id": page.code.0,
         "shortDescription": { "text": page.title },
-        "fullDescription": { "text": page.text.trim() },
+        "fullDescription": { "text": page.summary() },
         "defaultConfiguration": { "level": level.word() },
-    })
+    });
+    if used {
+        rule["help"] = json!({ "text": page.terminal(), "markdown": page.page });
+    }
+    rule
 }
 
 fn result(sources: &Sources, finding: &Diagnostic) -> Value {

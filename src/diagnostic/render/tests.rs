@@ -128,6 +128,10 @@ fn sarif_has_rules_regions_related_places_and_fixes() {
     assert_eq!((&change["deletedRegion"], &change["insertedContent"]["text"]), (&region, &"jobtitle".into()));
     assert_eq!(run["results"][1]["level"], "warning");
     assert_eq!(rules.last().unwrap()["defaultConfiguration"]["level"], "warning");
+    assert!(rules[index]["help"]["markdown"].as_str().unwrap().starts_with("# E0202: "));
+    assert!(rules[index]["help"]["text"].as_str().unwrap().starts_with("E0202: "));
+    let helped = rules.iter().filter(|rule| rule.get("help").is_some()).count();
+    assert_eq!(helped, 2, "only the pages of the codes found");
     assert!(run["results"][1].get("fixes").is_none());
 }
 
