@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mapwright::check::check;
+use mapwright::check::{check, suppress};
 use mapwright::diagnostic::{CODES, Diagnostic, human};
 use mapwright::schema::{Schema, Schemas, load};
 use mapwright::source::Sources;
@@ -188,8 +188,9 @@ fn run_section(
         Schemas { hubspot: schema(&mut sources, "hubspot"), salesforce: schema(&mut sources, "salesforce") };
     let file = sources.add("case.map", text);
     let (tree, mut findings) = syntax::parse(file, sources.file(file).text());
-    findings.extend(check(&[tree], &schemas, &sources).1);
-    findings.sort_by(|a, b| a.order(&sources).cmp(&b.order(&sources)));
+    let trees = [tree];
+    findings.extend(check(&trees, &schemas, &sources).1);
+    let (findings, _) = suppress(&trees, &sources, findings);
     for finding in &findings {
         seen.insert(finding.code.0);
         if RENDERED.contains(&finding.code.0) {

@@ -16,6 +16,7 @@
 //!
 //! [`Type::Error`]: crate::types::Type::Error
 
+mod allow;
 mod assign;
 mod authority;
 mod bounds;
@@ -27,6 +28,7 @@ mod fields;
 mod handover;
 mod ladder;
 mod mapping;
+mod mend;
 mod names;
 mod options;
 mod order;
@@ -49,6 +51,7 @@ use crate::schema::Schemas;
 use crate::source::Sources;
 use crate::syntax::ast;
 
+pub use allow::suppress;
 pub use typed::{Checked, Project};
 
 use world::World;
