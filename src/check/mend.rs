@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, unambiguous};
 use crate::schema::{Field, FieldType};
-use crate::source::Span;
+use crate::source::{Sources, Span};
 use crate::syntax::{ast, shape};
 use crate::types::Type;
 
@@ -83,18 +83,30 @@ impl Scope<'_> {
 
 /// Lines that translate what has no translation: an `otherwise` that parks, so that no record gets a value that nobody
 /// chose, and above it each missing line as a comment, to be filled in.
-pub(super) fn stub_lines(picklist: &ast::Picklist, missing: &[String]) -> Option<(Span, String)> {
-    let ends = picklist
-        .lines
-        .iter()
-        .map(|line| line.span)
-        .chain(picklist.from.iter().chain(&picklist.to).map(|reference| reference.span));
-    let last = ends.max_by_key(|span| span.end)?;
-    let mut lines =
-        String::from("\n  # TODO: translate these; until then a record with one of them is parked.");
-    for option in missing {
-        lines.extend(["\n  #   ", &shape::spelled_text(option), " -> \"…\""]);
-    }
-    lines.extend(["\n  otherwise -> park \"not translated yet\""]);
-    Some((Span { start: last.end, ..last }, lines))
+pub(super) fn add_stubs(
+    finding: Diagnostic,
+    sources: &Sources,
+    picklist: &ast::Picklist,
+    missing: &[String],
+) -> Diagnostic {
+    let ends = picklist.from.iter().chain(&picklist.to).map(|reference| reference.span);
+    let ends = ends.chain(picklist.lines.iter().map(|line| line.span));
+    let Some(last) = ends.max_by_key(|span| span.end) else { return finding };
+    let todo = "# TODO: translate these; until then a record with one of them is parked".to_owned();
+    let stubs = missing.iter().map(|option| format!("#   {} -> \"…\"", shape::spelled_text(option)));
+    let park = "otherwise -> park \"not translated yet\"".to_owned();
+    let lines: Vec<String> = std::iter::once(todo).chain(stubs).chain(Some(park)).collect();
+    add_lines(finding, sources, last, &lines)
+}
+
+/// Adds lines below the one on which a statement ends, indented like it; a comment behind the statement stays with it.
+pub(super) fn add_lines(finding: Diagnostic, sources: &Sources, below: Span, lines: &[String]) -> Diagnostic {
+    let text = sources.file(below.file).text();
+    let range = below.range();
+    let line = text[..range.start].rfind('\n').map_or(0, |end| end + 1);
+    let indent = Some(&text[line..range.start]).filter(|before| before.trim().is_empty()).unwrap_or("  ");
+    let rest = text[range.end..].split(['\r', '\n']).next().unwrap_or_default();
+    let at = if rest.trim_start().starts_with('#') { range.end + rest.trim_end().len() } else { range.end };
+    let added: String = lines.iter().flat_map(|line| ["\n", indent, line.as_str()]).collect();
+    finding.fix(Span::new(below.file, at, at), added)
 }

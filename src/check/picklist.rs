@@ -253,10 +253,7 @@ fn check_covered(
     let help =
         format!("write `\"{}\" -> \"…\"`, or `otherwise -> \"…\"` for all that have no line", first.value);
     let finding = finding.help(help);
-    world.report(match mend::stub_lines(picklist, &names) {
-        Some((at, lines)) => finding.fix(at, lines),
-        None => finding,
-    });
+    world.report(mend::add_stubs(finding, world.sources, picklist, &names));
 }
 
 fn report_repeated(world: &World<'_>, second: crate::source::Span, first: crate::source::Span, what: &str) {

@@ -16,12 +16,14 @@ pub struct Edit {
 impl Edit {
     /// The edit that a correction is in the text of its file.
     ///
-    /// What is inserted ends its lines like the file does. What is removed takes the blanks before it along and, where
-    /// nothing else stands there, its line.
+    /// What is inserted ends its lines like the file does. Words that are removed take the blanks before them along and,
+    /// where nothing else stands there, their line.
     pub fn of(text: &str, fix: &Fix) -> Self {
         let range = fix.span.start as usize..fix.span.end as usize;
         if fix.replacement.is_empty() {
-            return Self { range: with_its_blanks(text, range), text: String::new() };
+            let words = text.get(range.clone()).is_some_and(|gone| gone.contains(char::is_alphanumeric));
+            let range = if words { with_its_blanks(text, range) } else { range };
+            return Self { range, text: String::new() };
         }
         let ends = if text.contains("\r\n") { "\r\n" } else { "\n" };
         Self { range, text: fix.replacement.replace('\n', ends) }
@@ -83,6 +85,7 @@ mod tests {
         );
         assert_eq!(removed("  on many park  # why\n", "on many park"), "  # why\n");
         assert_eq!(removed("a b", "b"), "a");
+        assert_eq!(removed("\"a \u{200b} b\"", "\u{200b}"), "\"a  b\"", "the author's blanks stay");
     }
 
     #[test]

@@ -37,8 +37,8 @@ fn cap_note(findings: &[Diagnostic]) -> Option<String> {
     let warnings = findings.len() - errors;
     (errors.max(warnings) > SHOWN).then(|| {
         format!(
-            "::notice title=mapwright::{errors} errors and {warnings} warnings; GitHub shows the first {SHOWN} of each \
-             as annotations, and the log of this step all of them\n"
+            "::notice title=mapwright::GitHub shows the first {SHOWN} errors and the first {SHOWN} warnings of a step as \
+             annotations; these are {errors} and {warnings}, and the log has all of them\n"
         )
     })
 }
