@@ -254,7 +254,7 @@ fn check_missing(
     let help = format!("write, with the action that you want:{}", explained.collect::<Vec<_>>().concat());
     let finding = Diagnostic::error(Code::OUTCOME_MISSING, mapping.name.span, message).help(help);
     scope.report(match insertion(mapping) {
-        Some(last) => mend::add_lines(finding, scope.world.sources, last, &lines),
+        Some(below) => mend::add_lines(finding, scope.world.sources, below, &lines),
         None => finding,
     });
 }

@@ -54,11 +54,10 @@ fn with_its_blanks(text: &str, range: Range<usize>) -> Range<usize> {
     let at_line_start = before[..start].is_empty() || before[..start].ends_with('\n');
     match rest.strip_prefix('\n') {
         Some(_) if at_line_start => start..range.end + blanks + 1,
-        Some(_) => start..range.end,
         None if rest.is_empty() => start..text.len(),
-        // Something follows on the line: its distance to what stands before stays.
+        // Something follows on the line: it takes the place of what goes.
         None if at_line_start => range.start..range.end + blanks,
-        None => start..range.end,
+        _ => start..range.end,
     }
 }
 

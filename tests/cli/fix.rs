@@ -341,7 +341,7 @@ fn a_correction_that_would_collide_is_not_made() {
 fn an_address_an_id_and_a_number_are_never_cut() {
     let world = small(&[(
         "one.map",
-        r#"mapping one {
+        r"mapping one {
   from hubspot.contact
   to   salesforce.Lead
   when created
@@ -358,7 +358,7 @@ fn an_address_an_id_and_a_number_are_never_cut() {
     FirstName  <- email
   }
 }
-"#,
+",
     )]);
     let before = world.read("one.map");
     let ran = world.run(&["check", "--fix", "--format", "json"]).exits(1);

@@ -92,7 +92,7 @@ impl<'s> Judge<'s> {
                 }
             }
             "minItems" => {
-                self.holds(items.len() as u64 >= rule.as_u64().expect("a number"), keyword, value, at)
+                self.holds(items.len() as u64 >= rule.as_u64().expect("a number"), keyword, value, at);
             }
             _ => {
                 let twice = items.iter().enumerate().any(|(index, item)| items[..index].contains(item));
