@@ -6,9 +6,15 @@ mod bad_input;
 mod check;
 #[path = "cli/eval.rs"]
 mod eval;
+#[path = "cli/fix.rs"]
+mod fix;
+#[path = "cli/formats.rs"]
+mod formats;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/mistakes.rs"]
 mod mistakes;
+#[path = "cli/schema.rs"]
+mod schema;
 #[path = "cli/world.rs"]
 mod world;

@@ -6,6 +6,7 @@ use crate::source::Span;
 use crate::syntax::ast;
 use crate::types::{Assign, Options, Type, Typed, Value, assignable, text_length, text_max};
 
+use super::mend;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
 use super::words;
@@ -130,16 +131,15 @@ impl<'a> Scope<'a> {
             let help = format!("{what} must not be cut: write `| fits({to})` and `otherwise park`");
             self.report(finding.help(help));
         } else if whole {
-            let step = format!(" | truncate({to})");
-            let at = Span { start: value.span.end, ..value.span };
-            self.report(finding.help(format!("write `| truncate({to})`")).fix(at, step));
+            self.report_cut(finding.help(format!("write `| truncate({to})`")), value, to, field);
         } else {
-            self.report(
-                finding.help(format!(
-                    "write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`"
-                )),
-            );
+            let help = format!("write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`");
+            self.report_cut(finding.help(help), value, to, field);
         }
+    }
+
+    fn report_cut(&self, finding: Diagnostic, value: &Expr, to: u32, field: &Field) {
+        self.report(if mend::may_be_cut(value, field) { self.cut(finding, value, to) } else { finding });
     }
 
     fn report_too_wide(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {

@@ -7,6 +7,7 @@ use crate::syntax::ast;
 use crate::types::{Options, Type, Typed, Value};
 
 use super::bounds;
+use super::mend;
 use super::picklist::PicklistFacts;
 use super::scope::{Scope, error};
 use super::typed::{Expr, ExprKind, PicklistElse};
@@ -210,7 +211,7 @@ impl Scope<'_> {
             let message = format!("`{field}` of `{object}` has no option `{text}`");
             let mut finding = Diagnostic::error(Code::OPTION_UNKNOWN, input.span, message);
             if let Some(help) = did_you_mean(text, facts.source_options()) {
-                finding = finding.help(help);
+                finding = mend::reword(finding.help(help), text, input.span, facts.source_options());
             }
             self.report(finding.and(facts.typed.span, "the picklist is here"));
             return false;

@@ -9,6 +9,7 @@ use crate::syntax::ast::{self, FieldsEntry};
 use crate::types::Type;
 
 use super::assign::Into;
+use super::mend;
 use super::policies::Policies;
 use super::scope::Scope;
 use super::typed::{Expr, Key, Rule, RuleElse, WhenWritten};
@@ -81,7 +82,8 @@ fn use_shared<'a>(
         });
         let finding =
             Diagnostic::error(Code::UNKNOWN_FIELDS, name.span, message).label("unknown shared fields");
-        world.report(finding.help(help));
+        let known = world.fields.keys().copied();
+        world.report(mend::rename(finding.help(help), &name.value, name.span, known));
         return;
     };
     world.mark_used(ItemKind::Fields, &name.value);
@@ -203,7 +205,6 @@ fn check_writable(
     policies: &Policies,
 ) {
     let (object, field) = (into.object, into.field);
-    let at_end = Span { start: rule.span.end, ..rule.span };
     let can_add = policies.when == WhenWritten::Always;
     if !field.updateable && policies.when != WhenWritten::OnCreate {
         let message = format!(
@@ -212,7 +213,7 @@ fn check_writable(
         );
         let finding = Diagnostic::error(Code::NOT_UPDATEABLE, rule.target.span, message);
         let finding = finding.and(field.span, "not updateable").help("add `on create`");
-        scope.report(if can_add { finding.fix(at_end, "  on create") } else { finding });
+        scope.report(if can_add { scope.add_policy(finding, rule, "on create") } else { finding });
     }
     if !field.createable && target.creates && policies.when != WhenWritten::OnUpdate {
         let message = format!(
@@ -221,7 +222,7 @@ fn check_writable(
         );
         let finding = Diagnostic::error(Code::NOT_CREATEABLE, rule.target.span, message);
         let finding = finding.and(field.span, "not createable").help("add `on update`");
-        scope.report(if can_add { finding.fix(at_end, "  on update") } else { finding });
+        scope.report(if can_add { scope.add_policy(finding, rule, "on update") } else { finding });
     }
 }
 
@@ -283,9 +284,8 @@ fn check_consent(scope: &Scope<'_>, into: &Into<'_, '_>, rule: &ast::Rule, polic
         format!("`{}` records that a person opted out, and this rule could take that back", into.field.name);
     let finding = Diagnostic::error(Code::CONSENT_BACK, rule.target.span, message);
     let finding = finding.and(into.field.span, "a consent field").help("add `once true stays true`");
-    let at_end = Span { start: rule.span.end, ..rule.span };
     scope.report(match policies.when {
-        WhenWritten::Always => finding.fix(at_end, "  once true stays true"),
+        WhenWritten::Always => scope.add_policy(finding, rule, "once true stays true"),
         _ => finding,
     });
 }

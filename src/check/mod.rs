@@ -16,6 +16,7 @@
 //!
 //! [`Type::Error`]: crate::types::Type::Error
 
+mod allow;
 mod assign;
 mod authority;
 mod bounds;
@@ -29,6 +30,7 @@ mod handover;
 mod ladder;
 mod loops;
 mod mapping;
+mod mend;
 mod names;
 mod options;
 mod order;
@@ -54,6 +56,7 @@ use crate::schema::Schemas;
 use crate::source::Sources;
 use crate::syntax::ast;
 
+pub use allow::suppress;
 pub use typed::{Checked, Project};
 
 use world::World;

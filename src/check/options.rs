@@ -7,6 +7,7 @@ use crate::schema::{Field, FieldType, PicklistOption};
 use crate::source::Span;
 use crate::types::{Options, Type, Value, text_max};
 
+use super::mend;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
 use super::words;
@@ -25,7 +26,11 @@ pub(super) fn unknown_option(object: &Obj<'_>, field: &Field, option: &str, span
         let options: Vec<_> = active(field).map(|known| known.value.clone()).collect();
         format!("it has {}", words::some(&options))
     });
-    finding.and(options_span(field), "its options are here").help(help)
+    let finding = finding.and(options_span(field), "its options are here").help(help);
+    match by_label {
+        Some(known) if known.active => mend::replace_text(finding, option, span, &known.value),
+        _ => mend::reword(finding, option, span, active(field).map(|known| known.value.as_str())),
+    }
 }
 
 /// The finding of an option that a field has and that new values may not use.

@@ -7,6 +7,7 @@ use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast;
 
 use super::ladder::Ladder;
+use super::mend;
 use super::scope::Scope;
 use super::typed::{Action, Outcome, Situation};
 use super::world::Obj;
@@ -296,7 +297,7 @@ fn check_missing(
     let help = format!("write, with the action that you want:{}", explained.collect::<Vec<_>>().concat());
     let finding = Diagnostic::error(Code::OUTCOME_MISSING, mapping.name.span, message).help(help);
     scope.report(match insertion(mapping) {
-        Some(at) => finding.fix(at, format!("\n  {}", lines.join("\n  "))),
+        Some(below) => mend::add_lines(finding, scope.world.sources, below, &lines),
         None => finding,
     });
 }
@@ -313,9 +314,9 @@ fn example(situation: Situation) -> String {
     format!("on {:<10} park", words(situation))
 }
 
-/// Behind the last outcome, or behind the ladder.
+/// The last outcome, or the ladder: missing ones go below it.
 fn insertion(mapping: &ast::Mapping) -> Option<Span> {
     let outcome = mapping.body.outcomes.iter().map(|outcome| outcome.span).max_by_key(|span| span.end);
     let ladder = mapping.body.matches.last().map(|block| block.span);
-    outcome.or(ladder).map(|span| Span { start: span.end, ..span })
+    outcome.or(ladder)
 }

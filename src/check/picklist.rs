@@ -10,6 +10,7 @@ use crate::source::{ObjectName, Spanned};
 use crate::syntax::ast;
 use crate::types::text_length;
 
+use super::mend;
 use super::options::{active, inactive_option, lists_options, options_span, unknown_option};
 use super::typed::{Picklist, PicklistElse, PicklistLine};
 use super::words;
@@ -242,7 +243,8 @@ fn check_covered(
             let message =
                 format!("every option of `{}` has a line, so `otherwise` is never reached", field.name);
             let finding = Diagnostic::warning(Code::UNREACHABLE, otherwise.span, message);
-            world.report(finding.and(options_span(field), "the options are here").help("remove it"));
+            let finding = finding.and(options_span(field), "the options are here").help("remove it");
+            world.report(finding.fix(otherwise.span, ""));
         }
         return;
     }
@@ -260,7 +262,8 @@ fn check_covered(
     let finding = finding.and(first.span, "the first of them");
     let help =
         format!("write `\"{}\" -> \"…\"`, or `otherwise -> \"…\"` for all that have no line", first.value);
-    world.report(finding.help(help));
+    let finding = finding.help(help);
+    world.report(mend::add_stubs(finding, world.sources, picklist, &names));
 }
 
 fn report_repeated(world: &World<'_>, second: crate::source::Span, first: crate::source::Span, what: &str) {

@@ -6,6 +6,7 @@ use crate::syntax::ast::{self, PolicyKind};
 use crate::types::Type;
 
 use super::assign::Into;
+use super::mend;
 use super::scope::Scope;
 use super::typed::{RuleElse, WhenWritten};
 use super::words;
@@ -135,7 +136,8 @@ impl<'a> Scope<'a> {
                 format!("write `order {} of {}.{} {{ … }}`", name.value, into.object.name, into.field.name)
             });
             let finding = Diagnostic::error(Code::UNKNOWN_ORDER, name.span, message).label("unknown order");
-            self.report(finding.help(help));
+            let orders = self.world.orders.keys().copied();
+            self.report(mend::rename(finding.help(help), &name.value, name.span, orders));
             return WhenWritten::Always;
         };
         self.world.mark_used(ItemKind::Order, &name.value);

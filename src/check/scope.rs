@@ -11,6 +11,7 @@ use crate::syntax::ast;
 use crate::types::{Type, Typed};
 
 use super::builtin::{OWNER_NAME, OWNER_PROPERTY};
+use super::mend;
 use super::typed::{Expr, ExprKind, FieldUse, Let, RecordUse, With, WithKind};
 use super::world::{Obj, World, field_word};
 
@@ -283,16 +284,16 @@ impl<'a> Scope<'a> {
         };
         if finding.help.is_none() {
             let withs = self.withs.iter().map(|with| with.typed.name.as_str());
-            let help =
-                did_you_mean(name, withs.chain(relationships)).unwrap_or_else(|| match object.name.side {
-                    Side::Hubspot => {
-                        format!("name the associated record: `with {name} = primary hubspot.company`")
-                    }
-                    Side::Salesforce => {
-                        "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
-                    }
-                });
-            finding = finding.help(help);
+            let known: Vec<_> = withs.chain(relationships).collect();
+            let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match object.name.side {
+                Side::Hubspot => {
+                    format!("name the associated record: `with {name} = primary hubspot.company`")
+                }
+                Side::Salesforce => {
+                    "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
+                }
+            });
+            finding = mend::rename(finding.help(help), name, part.span, known);
         }
         self.report(finding);
     }

@@ -11,6 +11,7 @@ use crate::schema::{Field, FieldType, Object, Schemas};
 use crate::source::{ObjectName, Side, Sources, Span};
 use crate::syntax::ast;
 
+use super::mend;
 use super::order::OrderFacts;
 use super::picklist::PicklistFacts;
 
@@ -132,7 +133,8 @@ impl<'a> World<'a> {
         let help = did_you_mean(&name.value, schema.objects.keys().map(String::as_str))
             .unwrap_or_else(|| format!("if the CRM has it, add the object to `{file}`"));
         let finding = Diagnostic::error(Code::UNKNOWN_OBJECT, name.span, message).label("unknown object");
-        self.report(finding.help(help));
+        let known = schema.objects.keys().map(String::as_str);
+        self.report(mend::rename(finding.help(help), &name.value, name.span, known));
     }
 
     /// A field of an object by name; an unknown one is reported.
@@ -147,14 +149,15 @@ impl<'a> World<'a> {
     /// Reports that an object has no such field; `more` are other names that would have been understood there.
     pub(super) fn report_unknown_field(&self, object: &Obj<'a>, name: &str, span: Span, more: &[&str]) {
         let message = format!("`{}` has no {} `{name}`", object.name, field_word(object.name.side));
-        let candidates = object.field_names().chain(more.iter().copied());
-        let help = did_you_mean(name, candidates).unwrap_or_else(|| {
+        let candidates = || object.field_names().chain(more.iter().copied());
+        let help = did_you_mean(name, candidates()).unwrap_or_else(|| {
             let file = self.sources.file(self.schemas.side(object.name.side).file).name();
             format!("if it is new in the CRM, add it to `{file}`")
         });
         let finding = Diagnostic::error(Code::UNKNOWN_FIELD, span, message);
         let unknown = format!("unknown {}", field_word(object.name.side));
-        self.report(finding.label(unknown).and(object.object.span, "its fields are here").help(help));
+        let finding = finding.label(unknown).and(object.object.span, "its fields are here").help(help);
+        self.report(mend::rename(finding, name, span, candidates()));
     }
 
     /// A mapping by name; an unknown one is reported.
@@ -169,7 +172,7 @@ impl<'a> World<'a> {
         if let Some(sync) = self.syncs.get(name.value.as_str()) {
             finding = finding.and(sync.name.span, "this is a `sync`").help("name a `mapping`");
         } else if let Some(help) = did_you_mean(&name.value, self.mappings.keys().copied()) {
-            finding = finding.help(help);
+            finding = mend::rename(finding.help(help), &name.value, name.span, self.mappings.keys().copied());
         } else {
             finding = finding.help(format!("write `mapping {} {{ … }}` in any `.map` file", name.value));
         }
@@ -180,11 +183,11 @@ impl<'a> World<'a> {
     /// Reports a step that is neither function nor picklist.
     pub(super) fn report_unknown_step(&self, name: &ast::Name) {
         let message = format!("there is no function or picklist `{}`", name.value);
-        let names = functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
-        let help = did_you_mean(&name.value, names)
+        let names = || functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
+        let help = did_you_mean(&name.value, names())
             .unwrap_or_else(|| "`mapwright explain functions` lists them".to_owned());
         let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message).label("unknown step");
-        self.report(finding.help(help));
+        self.report(mend::rename(finding.help(help), &name.value, name.span, names()));
     }
 
     /// Whether a statement with these first words stands in an item: if it does and the tree lacks it, the parser has

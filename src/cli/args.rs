@@ -77,6 +77,9 @@ pub(super) struct CheckArgs {
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
+    /// Write the mechanical corrections into the files, and report what remains.
+    #[arg(long)]
+    pub(super) fix: bool,
     /// Let a warning fail the check.
     #[arg(long)]
     pub(super) deny_warnings: bool,

@@ -6,64 +6,92 @@ use crate::diagnostic::{self, Diagnostic};
 
 use super::args::{CheckArgs, Format};
 use super::output::Output;
-use super::{Exit, project};
+use super::project::{self, Project};
+use super::{Exit, fix};
 
 pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> Exit {
-    let root = match project::find(given) {
-        Ok(root) => root,
+    match checked(given, options, output) {
+        Ok(exit) => exit,
         Err(message) => {
             output.error(&message);
-            return Exit::Usage;
+            Exit::Usage
         }
-    };
-    let project = project::load(&root);
-    let findings = match only(&project, &root, &options.files) {
-        Ok(findings) => findings,
-        Err(message) => {
-            output.error(&message);
-            return Exit::Usage;
-        }
-    };
-    match options.format {
-        Format::Human => output.findings(&project.sources, &findings),
-        Format::Json => Output::result(&diagnostic::json(&project.sources, &findings).to_string()),
-        Format::Sarif => Output::result(&diagnostic::sarif(&project.sources, &findings).to_string()),
-        Format::Github => Output::result(diagnostic::github(&project.sources, &findings).trim_end()),
     }
-    let mappings = project.checked.as_ref().map(|checked| checked.mappings.len());
-    match mappings {
-        Some(count) => output.note(&format!(
-            "{count} mapping{} checked: {}",
-            if count == 1 { "" } else { "s" },
-            Output::summary(&findings)
-        )),
-        None => output.note(&Output::summary(&findings)),
-    }
-    let fails = |finding: &Diagnostic| finding.is_error() || options.deny_warnings;
-    if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine }
 }
 
-/// The findings of the files asked for; of all when none is named.
-fn only(project: &project::Project, root: &Path, files: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
-    if files.is_empty() {
-        return Ok(project.findings.clone());
+fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<Exit, String> {
+    let root = project::find(given)?;
+    let mut project = project::load(&root);
+    let names = names(&project, &root, &options.files)?;
+    let mut fixed = Vec::new();
+    if options.fix {
+        let outcome = fix::run(&root, project, &names)?;
+        (project, fixed) = (outcome.project, outcome.fixed);
     }
+    for fix in &fixed {
+        let line = format!("fixed {}:{}: {} {}", fix.file, fix.line, fix.code, fix.message);
+        match options.format {
+            Format::Human => Output::result(&line),
+            _ => output.note(&line),
+        }
+    }
+    let of = |finding: &Diagnostic| {
+        let file = project.sources.file(finding.span().file).name();
+        names.is_empty() || names.iter().any(|name| name == file)
+    };
+    let findings: Vec<_> = project.findings.iter().filter(|finding| of(finding)).cloned().collect();
+    project.suppressed.retain(|suppressed| of(&suppressed.finding));
+    print(&project, options.format, &findings, &root, output);
+    let mut summary = Output::summary(&findings);
+    if let Some(count) = project.checked.as_ref().map(|checked| checked.mappings.len()) {
+        summary = format!("{count} mapping{} checked: {summary}", if count == 1 { "" } else { "s" });
+    }
+    if options.fix {
+        summary = format!("{} fixed; {summary}", fixed.len());
+    }
+    output.note(&summary);
+    let fails = |finding: &Diagnostic| finding.is_error() || options.deny_warnings;
+    Ok(if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine })
+}
+
+fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
+    let sources = &project.sources;
+    match format {
+        Format::Human => output.findings(sources, findings),
+        Format::Json => Output::result(&diagnostic::json(sources, findings).to_string()),
+        Format::Sarif => {
+            let log = diagnostic::sarif(&sources.within(&folder(root)), findings, &project.suppressed);
+            Output::result(&log.to_string());
+        }
+        Format::Github => {
+            Output::result(diagnostic::github(&sources.within(&folder(root)), findings).trim_end());
+        }
+    }
+}
+
+/// Where the project lies in the repository that GitHub checked out: annotations and alerts name files from there.
+fn folder(root: &Path) -> String {
+    let within = || {
+        let workspace = PathBuf::from(super::parts::env("GITHUB_WORKSPACE")?).canonicalize().ok()?;
+        let root = root.canonicalize().ok()?;
+        root.strip_prefix(workspace).ok().map(project::shown)
+    };
+    within().unwrap_or_default()
+}
+
+/// The names of the files asked for; none when no file is named, which asks for all.
+fn names(project: &Project, root: &Path, files: &[PathBuf]) -> Result<Vec<String>, String> {
     let root = root.canonicalize().map_err(|error| format!("`{}`: {error}", root.display()))?;
     let mut names = Vec::new();
     for file in files {
         let path = file.canonicalize().map_err(|error| format!("`{}`: {error}", file.display()))?;
-        let name = path
-            .strip_prefix(&root)
-            .map_err(|_| format!("`{}` is not a file of the project", file.display()))?;
-        let name =
-            name.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-        if !project.sources.iter().any(|(_, known)| known.name() == name) {
-            return Err(format!("`{}` is not a file of the project", file.display()));
-        }
-        names.push(name);
+        let name = path.strip_prefix(&root).map(project::shown);
+        let known = |name: &String| project.sources.iter().any(|(_, file)| file.name() == name);
+        names.push(
+            name.ok()
+                .filter(known)
+                .ok_or_else(|| format!("`{}` is not a file of the project", file.display()))?,
+        );
     }
-    let wanted = |finding: &&Diagnostic| {
-        names.iter().any(|name| name == project.sources.file(finding.span().file).name())
-    };
-    Ok(project.findings.iter().filter(wanted).cloned().collect())
+    Ok(names)
 }

@@ -58,10 +58,7 @@ fn one(path: &Path, name: &str, check: bool, output: Output) -> Result<bool, Exi
         Output::result(&format!("{name}:{line}: not in canonical form"));
         return Ok(true);
     }
-    // Written beside it first, so that a full disk does not cost the author the file.
-    let beside = path.with_extension("map.new");
-    let written = std::fs::write(&beside, formatted).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
+    project::write_whole(path, &formatted).map_err(|error| {
         output.error(&format!("`{name}` cannot be written: {error}"));
         Exit::Usage
     })?;

@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod eval;
 mod explain;
+mod fix;
 mod fmt;
 mod init;
 mod output;

@@ -1,12 +1,13 @@
 //! Finds, reads, checks and compiles a project.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
 use crate::check::{Checked, Project as Typed};
 use crate::config::Config;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Suppressed};
 use crate::plan::Plan;
 use crate::schema::{Schema, Schemas};
 use crate::source::{FileId, Sources, Span};
@@ -35,6 +36,8 @@ pub(super) struct Project {
     pub(super) checked: Option<Checked<Typed>>,
     /// All findings in source order.
     pub(super) findings: Vec<Diagnostic>,
+    /// The warnings that a comment keeps quiet.
+    pub(super) suppressed: Vec<Suppressed>,
     /// Its folder; `None` for the shipped one.
     pub(super) root: Option<PathBuf>,
 }
@@ -69,12 +72,20 @@ pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, String> {
 
 /// Reads and checks the project in a folder.
 pub(super) fn load(root: &Path) -> Project {
+    load_edited(root, &BTreeMap::new())
+}
+
+/// Reads and checks the project in a folder, with these texts in place of files.
+pub(super) fn load_edited(root: &Path, edited: &BTreeMap<String, String>) -> Project {
     let mut reader = Reader::default();
     let mut paths = Vec::new();
     collect(root, root, &mut paths, &mut reader);
     paths.sort();
     let files = paths.into_iter().map(|name| {
-        let bytes = read_file(&root.join(&name), limit(&name));
+        let bytes = match edited.get(&name) {
+            Some(text) => Ok(text.clone().into_bytes()),
+            None => read_file(&root.join(&name), limit(&name)),
+        };
         (name, bytes)
     });
     let files: Vec<_> = files.collect();
@@ -102,6 +113,23 @@ pub(super) fn read_map(path: &Path) -> Result<String, String> {
             Err(format!("it has {size} bytes, and at most {limit} are read"))
         }
     }
+}
+
+/// Writes a file whole or not at all: beside it first, so that a full disk does not cost the author the file. A link
+/// stays one, and the rights of the file stay what they were.
+pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = path.canonicalize()?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let rights = std::fs::metadata(&path)?.permissions();
+    let written = std::fs::write(&beside, text)
+        .and_then(|()| std::fs::set_permissions(&beside, rights))
+        .and_then(|()| std::fs::rename(&beside, &path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// Reads and checks the project that ships with the program.
@@ -172,7 +200,11 @@ fn collect(root: &Path, dir: &Path, names: &mut Vec<String>, reader: &mut Reader
 }
 
 fn relative(root: &Path, path: &Path) -> String {
-    let path = path.strip_prefix(root).unwrap_or(path);
+    shown(path.strip_prefix(root).unwrap_or(path))
+}
+
+/// A path with forward slashes.
+pub(super) fn shown(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
@@ -216,11 +248,11 @@ impl Reader {
             checked = project;
         }
         let sources = self.sources;
-        self.findings.sort_by(|a, b| a.order(&sources).cmp(&b.order(&sources)));
-        if self.findings.iter().any(Diagnostic::is_error) {
+        let (findings, suppressed) = crate::check::suppress(&self.trees, &sources, self.findings);
+        if findings.iter().any(Diagnostic::is_error) {
             checked = None;
         }
-        Project { config: self.config, schemas, checked, findings: self.findings, root: None, sources }
+        Project { config: self.config, schemas, checked, findings, suppressed, root: None, sources }
     }
 
     fn file(&mut self, name: &str, text: String) {

@@ -71,6 +71,12 @@ codes! {
     EDITION = "E0011", "unknown language edition";
     /// A secret stands in the file in the clear. Write `${NAME}` and set the variable.
     SECRET_IN_CLEAR = "E0012", "secret in the clear";
+    /// A comment allows a warning and gives no reason. Write `# allow W0004: REASON`.
+    SUPPRESSION_REASON = "E0013", "warning allowed without a reason";
+    /// A comment allows a code that does not exist.
+    SUPPRESSION_CODE = "E0014", "unknown code allowed";
+    /// A comment allows an error. Only warnings can be allowed.
+    SUPPRESSION_ERROR = "E0015", "error allowed";
 
     // Syntax.
     /// Something else was expected here.
@@ -220,4 +226,6 @@ codes! {
     EMPTY_FILE = "W0006", "empty file";
     /// A field is written that the CRM does not show as required, from an amount without its currency.
     AMOUNT_CURRENCY = "W0007", "amount without its currency";
+    /// A comment allows a warning that does not arise there. Remove it, or put it directly above the statement.
+    SUPPRESSES_NOTHING = "W0008", "comment suppresses nothing";
 }

@@ -31,6 +31,17 @@ pub struct Fix {
     pub replacement: String,
 }
 
+/// A warning that a comment keeps quiet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The warning.
+    pub finding: Diagnostic,
+    /// Why, as the comment says.
+    pub reason: String,
+    /// The code in the comment.
+    pub by: Span,
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {

@@ -7,12 +7,14 @@
 //! rules; what to do instead goes in the help.
 
 mod codes;
+mod edit;
 mod finding;
 mod page;
 mod render;
 mod suggest;
 
 pub use codes::{CODES, Code, CodePage, code_page};
-pub use finding::{Diagnostic, Fix, Label, Severity};
+pub use edit::{Edit, edit};
+pub use finding::{Diagnostic, Fix, Label, Severity, Suppressed};
 pub use render::{github, human, json, sarif};
-pub use suggest::{did_you_mean, nearest};
+pub use suggest::{did_you_mean, nearest, unambiguous};

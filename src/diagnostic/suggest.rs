@@ -19,3 +19,66 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     nearest(name, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
 }
+
+/// The candidate that a misspelt name certainly means, if there is one; case does not count.
+///
+/// Stricter than [`nearest`], since a correction is written and not only read: one slip in a short name, two in a long
+/// one, the digits as they are (`address_2` is no slip for `address_1`), and no other candidate as near.
+pub fn unambiguous<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let wanted = name.to_lowercase();
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .filter(|candidate| digits(candidate).eq(digits(name)))
+        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(slips, _)| *slips <= slips_allowed(&wanted))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    match near.as_slice() {
+        [(_, only)] => Some(only),
+        [(best, first), (second, _), ..] if best < second => Some(first),
+        _ => None,
+    }
+}
+
+fn digits(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(char::is_ascii_digit)
+}
+
+/// How many slips of the pen a name of this length may have and still be that name.
+fn slips_allowed(name: &str) -> usize {
+    match name.chars().count() {
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unambiguous;
+
+    #[test]
+    fn a_slip_of_the_pen_is_corrected() {
+        let fields = ["jobtitle", "firstname", "lastname", "Email", "id"];
+        for (written, meant) in
+            [("jobtitel", "jobtitle"), ("fristname", "firstname"), ("EMAIL", "Email"), ("ID", "id")]
+        {
+            assert_eq!(unambiguous(written, fields), Some(meant), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_another_name_is_not() {
+        assert_eq!(unambiguous("fone", ["founded_year", "phone2"]), None, "far from both");
+        assert_eq!(unambiguous("Contrct__c", ["Contract__c", "Contrect__c"]), None, "as near to both");
+        assert_eq!(unambiguous("address_2", ["address_1"]), None, "another number is another field");
+        assert_eq!(unambiguous("one", ["own"]), None, "too short to tell");
+        assert_eq!(unambiguous("name", []), None);
+    }
+
+    #[test]
+    fn one_name_twice_is_one_candidate() {
+        assert_eq!(unambiguous("statuss", ["status", "status"]), Some("status"));
+    }
+}

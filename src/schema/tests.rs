@@ -331,6 +331,6 @@ proptest::proptest! {
             proptest::prop_assert!(source.get(label.span.range()).is_some(), "{:?} of {source:?}", label.span);
         }
         crate::diagnostic::human(&sources, &findings, false, 80);
-        crate::diagnostic::sarif(&sources, &findings);
+        crate::diagnostic::sarif(&sources, &findings, &[]);
     }
 }

@@ -140,6 +140,16 @@ impl Sources {
             .map(|(index, file)| (FileId(u32::try_from(index).unwrap_or(u32::MAX)), file))
     }
 
+    /// The same files, named from a folder further up.
+    #[must_use]
+    pub fn within(&self, folder: &str) -> Self {
+        let mut files = self.files.clone();
+        for file in files.iter_mut().filter(|_| !folder.is_empty()) {
+            file.name = format!("{folder}/{}", file.name).into();
+        }
+        Self { files }
+    }
+
     /// The source text of a span.
     pub fn slice(&self, span: Span) -> &str {
         self.file(span.file).text().get(span.range()).unwrap_or("")

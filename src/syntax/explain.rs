@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest, unambiguous};
 use crate::source::{FileId, Span};
 
 use super::grammar::Rule;
@@ -39,7 +39,10 @@ pub(crate) fn not_an_item(file: FileId, text: &str, base: usize) -> Diagnostic {
     let message = format!("{} does not begin an item", quote(shown));
     let finding = Diagnostic::error(Code::SYNTAX_ITEM, span, message);
     match nearest(word, ITEMS.iter().copied()) {
-        Some(item) => finding.help(format!("did you mean `{item}`?")).fix(span, item),
+        Some(item) => {
+            let finding = finding.help(format!("did you mean `{item}`?"));
+            mended(finding, span, word, item)
+        }
         None => finding.help("a file holds `mapping`, `sync`, `fields`, `picklist`, `order` and `test`"),
     }
 }
@@ -57,6 +60,14 @@ pub(crate) fn explain(statement: &Statement<'_>, at: usize, rules: &[Rule]) -> D
         .or_else(|| here.misspelled())
         .or_else(|| here.reserved())
         .unwrap_or_else(|| here.expected())
+}
+
+/// Puts the word that is meant in place of a misspelt one, where it is a slip of the pen.
+fn mended(finding: Diagnostic, span: Span, word: &str, near: &str) -> Diagnostic {
+    match unambiguous(word, [near]) {
+        Some(near) => finding.fix(span, near),
+        None => finding,
+    }
 }
 
 impl Statement<'_> {
@@ -112,7 +123,9 @@ impl Here<'_, '_> {
         let finding = self.error(format!("`{word}` does not begin a statement of {block}"));
         let rest = self.statement.text[word.len()..].trim_start();
         if let Some(near) = nearest(word, known.iter().map(|name| shape::first_word(name))) {
-            return Some(finding.help(format!("did you mean `{near}`?")).fix(self.span, near));
+            let finding = finding.help(format!("did you mean `{near}`?"));
+            let span = self.statement.span(0, word.len());
+            return Some(mended(finding, span, word, near));
         }
         if shape::starts_arrow(rest) {
             return Some(finding.help("rules stand in a block: `fields { … }`"));
@@ -235,7 +248,7 @@ impl Here<'_, '_> {
         if self.expects(&name) {
             return None;
         }
-        Some(self.error(self.message()).help(help).fix(span, near))
+        Some(mended(self.error(self.message()).help(help), span, word, near))
     }
 
     /// The words that could stand here, also those inside the rules that are expected.

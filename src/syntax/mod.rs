@@ -4,6 +4,7 @@
 //! A broken item hides nothing in the others, and a broken statement nothing in its item. pest's types never leave this
 //! folder.
 
+pub(crate) mod allow;
 pub mod ast;
 
 mod explain;

@@ -3,6 +3,7 @@
 //! These decide where statements end, also in a file with mistakes, and look at no more than the line's first words.
 
 use super::layout::BlockKind;
+use super::words::RESERVED;
 
 /// The words that begin a statement of a mapping or a sync.
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -39,6 +40,32 @@ pub(crate) fn first_name(text: &str) -> &str {
         },
         None => first_word(text),
     }
+}
+
+/// A name as it is written, with back-quotes where it needs them; `None` where it cannot be written at all.
+pub(crate) fn spelled_name(name: &str) -> Option<String> {
+    let is_bare = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && first_word(name) == name
+        && !RESERVED.contains(&name);
+    match name.contains(['`', '\n']) || name.is_empty() {
+        true => None,
+        false if is_bare => Some(name.to_owned()),
+        false => Some(format!("`{name}`")),
+    }
+}
+
+/// A fixed text as it is written, in double quotes.
+pub(crate) fn spelled_text(text: &str) -> String {
+    let mut spelled = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '\n' => spelled.push_str("\\n"),
+            '"' | '\\' | '{' | '}' => spelled.extend(['\\', character]),
+            other => spelled.push(other),
+        }
+    }
+    spelled.push('"');
+    spelled
 }
 
 /// Whether an item begins at `pos`: its word and what must follow it. No statement of any block looks like that.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mapwright::check::check;
+use mapwright::check::{check, suppress};
 use mapwright::diagnostic::{Diagnostic, human};
 use mapwright::schema::{Schema, Schemas, load};
 use mapwright::source::Sources;
@@ -52,7 +52,9 @@ pub(crate) fn check_file(text: String) -> (Sources, Vec<Diagnostic>) {
         Schemas { hubspot: schema(&mut sources, "hubspot"), salesforce: schema(&mut sources, "salesforce") };
     let file = sources.add("case.map", text);
     let (tree, mut findings) = syntax::parse(file, sources.file(file).text());
-    findings.extend(check(&[tree], &schemas, &sources).1);
+    let trees = [tree];
+    findings.extend(check(&trees, &schemas, &sources).1);
+    let (mut findings, _) = suppress(&trees, &sources, findings);
     findings.sort_by(|a, b| a.order(&sources).cmp(&b.order(&sources)));
     (sources, findings)
 }

@@ -25,7 +25,22 @@ pub fn github(sources: &Sources, findings: &[Diagnostic]) -> String {
         }
         let _ = writeln!(out, ",title={title}::{}", data(&message(sources, finding)));
     }
+    out.extend(cap_note(findings));
     out
+}
+
+/// Says that GitHub leaves annotations out, where it does: it shows so many errors and so many warnings of a step (GitHub:
+/// actions/toolkit, docs/problem-matchers.md, "Limitations").
+fn cap_note(findings: &[Diagnostic]) -> Option<String> {
+    const SHOWN: usize = 10;
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let warnings = findings.len() - errors;
+    (errors.max(warnings) > SHOWN).then(|| {
+        format!(
+            "::notice title=mapwright::GitHub shows the first {SHOWN} errors and the first {SHOWN} warnings of a step as \
+             annotations; these are {errors} and {warnings}, and the log has all of them\n"
+        )
+    })
 }
 
 fn message(sources: &Sources, finding: &Diagnostic) -> String {

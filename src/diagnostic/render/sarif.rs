@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::source::{Sources, Span};
 
-use super::super::{CODES, Code, CodePage, Diagnostic, Fix, Severity};
+use super::super::{CODES, Code, CodePage, Diagnostic, Fix, Severity, Suppressed};
 use super::Region;
 
 /// What a path may not hold literally in a URI reference.
@@ -29,16 +29,30 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'}')
     .add(b':');
 
-/// The findings as a SARIF 2.1.0 log with one run; its rules are all codes, used or not.
-pub fn sarif(sources: &Sources, findings: &[Diagnostic]) -> Value {
+/// The findings as a SARIF 2.1.0 log with one run; its rules are all codes, used or not. What a comment keeps quiet is a
+/// result with a suppression, so that a dashboard can count it.
+pub fn sarif(sources: &Sources, findings: &[Diagnostic], suppressed: &[Suppressed]) -> Value {
     let used: HashSet<Code> = findings.iter().map(|finding| finding.code).collect();
     let rules: Vec<Value> = CODES.iter().map(|page| rule(page, used.contains(&page.code))).collect();
-    let results: Vec<Value> = findings.iter().map(|finding| result(sources, finding)).collect();
+    let active = findings.iter().map(|finding| result(sources, finding));
+    let quiet = suppressed.iter().map(|suppressed| {
+        let mut result = result(sources, &suppressed.finding);
+        result["suppressions"] = json!([{
+            "kind": "inSource",
+            "status": "accepted",
+            "justification": suppressed.reason,
+            "location": { "physicalLocation": physical(sources, suppressed.by) },
+        }]);
+        result
+    });
+    let results: Vec<Value> = active.chain(quiet).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": { "name": "mapwright", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
+            // Findings of another run of the same commit are replaced, not added (GitHub: "SARIF support").
+            "automationDetails": { "id": "mapwright/" },
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],

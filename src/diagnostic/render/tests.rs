@@ -112,7 +112,7 @@ fn github_gets_one_escaped_line_for_each_finding() {
 #[test]
 fn sarif_has_rules_regions_related_places_and_fixes() {
     let (sources, findings) = project();
-    let log = sarif(&sources, &findings);
+    let log = sarif(&sources, &findings, &[]);
     assert_eq!(log["version"], "2.1.0");
     let run = &log["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
@@ -155,7 +155,7 @@ fn every_span(text: &str) {
             assert!(report.contains("the empty file"), "{start}..{end} of {text:?}:\n{report}");
             json(&sources, &findings);
             github(&sources, &findings);
-            sarif(&sources, &findings);
+            sarif(&sources, &findings, &[]);
         }
     }
 }

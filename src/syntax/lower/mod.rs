@@ -11,6 +11,7 @@ use pest::iterators::Pair;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
 
+use super::allow;
 use super::ast;
 use super::explain;
 use super::findings::Findings;
@@ -120,7 +121,10 @@ impl<'t> Lower<'t> {
         let lines = self.comments.get(node.doc.clone())?;
         let text =
             |comment: &Spanned<String>| comment.value.strip_prefix(' ').unwrap_or(&comment.value).to_owned();
-        (!lines.is_empty()).then(|| lines.iter().map(text).collect::<Vec<_>>().join("\n"))
+        // A word to the checker describes nothing.
+        let lines = lines.iter().filter(|comment| allow::read(&comment.value).is_none());
+        let lines: Vec<_> = lines.map(text).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     fn node_span(&self, node: &Node) -> Span {

@@ -1,0 +1,112 @@
+//! Mechanical corrections: attached only where there is one way to mend a mistake and it cannot lose a value.
+
+use crate::diagnostic::{Diagnostic, unambiguous};
+use crate::schema::{Field, FieldType};
+use crate::source::{Sources, Span};
+use crate::syntax::{ast, shape};
+use crate::types::Type;
+
+use super::scope::Scope;
+use super::typed::{Expr, ExprKind};
+
+/// Puts the name that is meant in place of a misspelt one, where only one can be meant.
+pub(super) fn rename<'c>(
+    finding: Diagnostic,
+    written: &str,
+    span: Span,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Diagnostic {
+    match unambiguous(written, candidates).and_then(shape::spelled_name) {
+        Some(name) => finding.fix(span, name),
+        None => finding,
+    }
+}
+
+/// Puts the option that is meant in place of a misspelt one, where only one can be meant.
+pub(super) fn reword<'c>(
+    finding: Diagnostic,
+    written: &str,
+    span: Span,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Diagnostic {
+    match unambiguous(written, candidates) {
+        Some(option) => replace_text(finding, written, span, option),
+        None => finding,
+    }
+}
+
+/// Puts another text in place of a literal one, where the span holds nothing but that literal.
+pub(super) fn replace_text(finding: Diagnostic, written: &str, span: Span, text: &str) -> Diagnostic {
+    if span.range().len() == shape::spelled_text(written).len() {
+        finding.fix(span, shape::spelled_text(text))
+    } else {
+        finding
+    }
+}
+
+/// Whether text that goes into a field may be cut: half an address, a number or an option is another one, and two ids
+/// that begin alike would become one.
+pub(super) fn may_be_cut(value: &Expr, field: &Field) -> bool {
+    let is_id = matches!(&value.kind, ExprKind::Field(field) if field.field == "id");
+    matches!(field.kind, FieldType::Text { .. })
+        && !(field.unique || field.external_id || is_id)
+        && matches!(value.typed.ty, Type::Text(_) | Type::Picklist(_))
+}
+
+impl Scope<'_> {
+    /// Cuts a value to so many characters: the last step becomes shorter, or one is added.
+    pub(super) fn cut(&self, finding: Diagnostic, value: &Expr, to: u32) -> Diagnostic {
+        if let ExprKind::Call { function, args } = &value.kind
+            && let ("truncate", [_, length]) = (function.name, args.as_slice())
+            && matches!(length.kind, ExprKind::Literal(_))
+        {
+            return finding.fix(length.span, to.to_string());
+        }
+        let text = self.world.sources.slice(value.span);
+        // Behind the last word of these a step would belong to that word.
+        let binds_looser = matches!(value.kind, ExprKind::If(..) | ExprKind::Lookup { .. });
+        if binds_looser && !text.starts_with('(') {
+            return finding.fix(value.span, format!("({text}) | truncate({to})"));
+        }
+        finding.fix(Span { start: value.span.end, ..value.span }, format!(" | truncate({to})"))
+    }
+
+    /// Adds a policy behind a rule. A rule that several targets share is left to its author: what one of them needs would
+    /// bind the others too.
+    pub(super) fn add_policy(&self, finding: Diagnostic, rule: &ast::Rule, policy: &str) -> Diagnostic {
+        if self.shared {
+            return finding;
+        }
+        finding.fix(Span { start: rule.span.end, ..rule.span }, format!("  {policy}"))
+    }
+}
+
+/// Lines that translate what has no translation: an `otherwise` that parks, so that no record gets a value that nobody
+/// chose, and above it each missing line as a comment, to be filled in.
+pub(super) fn add_stubs(
+    finding: Diagnostic,
+    sources: &Sources,
+    picklist: &ast::Picklist,
+    missing: &[String],
+) -> Diagnostic {
+    let ends = picklist.from.iter().chain(&picklist.to).map(|reference| reference.span);
+    let ends = ends.chain(picklist.lines.iter().map(|line| line.span));
+    let Some(last) = ends.max_by_key(|span| span.end) else { return finding };
+    let todo = "# TODO: translate these; until then a record with one of them is parked".to_owned();
+    let stubs = missing.iter().map(|option| format!("#   {} -> \"…\"", shape::spelled_text(option)));
+    let park = "otherwise -> park \"not translated yet\"".to_owned();
+    let lines: Vec<String> = std::iter::once(todo).chain(stubs).chain(Some(park)).collect();
+    add_lines(finding, sources, last, &lines)
+}
+
+/// Adds lines below the one on which a statement ends, indented like it; a comment behind the statement stays with it.
+pub(super) fn add_lines(finding: Diagnostic, sources: &Sources, below: Span, lines: &[String]) -> Diagnostic {
+    let text = sources.file(below.file).text();
+    let range = below.range();
+    let line = text[..range.start].rfind('\n').map_or(0, |end| end + 1);
+    let indent = Some(&text[line..range.start]).filter(|before| before.trim().is_empty()).unwrap_or("  ");
+    let rest = text[range.end..].split(['\r', '\n']).next().unwrap_or_default();
+    let at = if rest.trim_start().starts_with('#') { range.end + rest.trim_end().len() } else { range.end };
+    let added: String = lines.iter().flat_map(|line| ["\n", indent, line.as_str()]).collect();
+    finding.fix(Span::new(below.file, at, at), added)
+}
