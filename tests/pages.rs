@@ -50,7 +50,7 @@ const HEADING: &str = "## What to write instead";
 const WIDTH: usize = 100;
 
 /// A page that is longer is not read. Two whole mappings and a few sentences fit.
-const LINES: std::ops::RangeInclusive<usize> = 10..=50;
+const LINES: std::ops::RangeInclusive<usize> = 10..=60;
 
 /// A variable that no example may find set.
 const UNSET: &str = "FOLDER_THAT_IS_NOT_SET";
@@ -196,7 +196,7 @@ fn prose(page: &str) -> impl Iterator<Item = &str> {
 
 /// An example in its frame: field rules, statements of a mapping, or a whole file.
 fn framed(example: &str) -> String {
-    let first = example.lines().next().unwrap_or_default();
+    let first = example.lines().find(|line| !line.trim_start().starts_with('#')).unwrap_or_default();
     let Frame { before, after } = match (first.starts_with(' '), first.contains("<-"), first.contains("use "))
     {
         (false, _, _) => WHOLE,
