@@ -79,4 +79,19 @@ mod tests {
             assert_eq!(read(comment), None, "{comment}");
         }
     }
+
+    #[test]
+    fn it_is_no_part_of_what_a_comment_describes() {
+        let text = "# The funnel.\n# allow W0001: soon\norder o of salesforce.Lead.Status { \"New\" }\n\n# allow W0001: soon\norder p of salesforce.Lead.Status { \"New\" }\n";
+        let (file, findings) = crate::syntax::parse(crate::source::FileId(0), text);
+        let docs: Vec<_> = file
+            .items
+            .iter()
+            .map(|item| match item {
+                crate::syntax::ast::Item::Order(order) => order.doc.as_deref(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((docs, findings.len()), (vec![Some("The funnel."), None], 0));
+    }
 }

@@ -413,3 +413,38 @@ fn a_link_stays_a_link_and_the_rights_stay() {
     let beside: Vec<_> = std::fs::read_dir(world.home()).expect("a folder").flatten().collect();
     assert_eq!(beside.len(), 1, "nothing is left beside it");
 }
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_survive() {
+    let unix = small(&[("meaning.map", MEANING)]);
+    let windows = small(&[("meaning.map", &format!("\u{feff}{}", MEANING.replace('\n', "\r\n")))]);
+    let (a, b) = (unix.run(&["check", "--fix"]).fine(), windows.run(&["check", "--fix"]).fine());
+    assert_eq!((a.out, a.err), (b.out, b.err));
+    let expected = format!("\u{feff}{}", unix.read("meaning.map").replace('\n', "\r\n"));
+    assert_eq!(windows.read("meaning.map"), expected);
+}
+
+#[test]
+fn a_file_that_was_not_canonical_keeps_its_form() {
+    let text = MEANING.replace("  FirstName <- firstname", "      FirstName <-   firstname");
+    let world = small(&[("meaning.map", &text)]);
+    world.run(&["check", "--fix"]).fine();
+    let mended = world.read("meaning.map");
+    assert!(mended.contains("      FirstName <-   firstname | trim | truncate(40)\n"), "{mended}");
+    assert!(mended.contains("  on none create  # nobody has it yet\n  on many       park\n"), "{mended}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_right_is_not_written() {
+    use std::os::unix::fs::MetadataExt as _;
+    let world = World::project();
+    let inode = |name: &str| world.path(name).metadata().expect("facts").ino();
+    let names = ["mql_to_lead.map", "picklists.map", "company_to_account.map"];
+    world.replace("mql_to_lead.map", "Title     <- jobtitle", "Title     <- jobtitel");
+    let before = names.map(inode);
+    world.run(&["check", "--fix"]).fine();
+    let after = names.map(inode);
+    assert_ne!(before[0], after[0], "the one with a mistake");
+    assert_eq!(before[1..], after[1..], "the others");
+}
