@@ -324,6 +324,12 @@ impl Here<'_, '_> {
                 let message = format!("this `{}` closes nothing", self.found);
                 return self.error(message).help("delete it, or write the bracket that it closes");
             }
+            (BlockKind::Match, "where") if ends && before.split_whitespace().any(|word| word == "key") => {
+                let message = "a key has no `where`: the write by it would no longer be atomic";
+                return self
+                    .error(message)
+                    .help("write it as a rung below the key: `or FIELD = VALUE where …`");
+            }
             (BlockKind::Match, "or") if ends => return finding.help("each rung stands on a line of its own"),
             (
                 BlockKind::Rules
