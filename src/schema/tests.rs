@@ -51,6 +51,8 @@ fn the_shipped_salesforce_snapshot_tells_the_facts() {
     assert!(field(&schema, "Lead", "Id").read_only());
     assert!(field(&schema, "Lead", "Address").read_only());
     assert_eq!(field(&schema, "Account", "NumberOfEmployees").kind, FieldType::Integer { digits: 8 });
+    assert!(field(&schema, "Opportunity", "Amount").currency);
+    assert!(!field(&schema, "Account", "NumberOfEmployees").currency);
     assert_eq!(field(&schema, "Opportunity", "Amount").kind, FieldType::Decimal { precision: 18, scale: 2 });
     assert!(field(&schema, "Opportunity", "CloseDate").required_on_create());
     assert!(field(&schema, "Account", "HubSpot_Company_ID__c").external_id);
@@ -333,4 +335,15 @@ proptest::proptest! {
         crate::diagnostic::human(&sources, &findings, false, 80);
         crate::diagnostic::sarif(&sources, &findings, &[]);
     }
+}
+
+#[test]
+fn a_property_can_be_marked_as_money() {
+    let text = "crm: hubspot\napi_version: v3\nobjects:\n  deal:\n    fields:\n      deposit: { type: number, currency: true }\n      \
+                seats: { type: number }\n";
+    let mut sources = Sources::new();
+    let (schema, findings) = load(&mut sources, "schema/hubspot.yaml", text);
+    assert!(findings.is_empty(), "{findings:?}");
+    let schema = schema.unwrap();
+    assert!(field(&schema, "deal", "deposit").currency && !field(&schema, "deal", "seats").currency);
 }

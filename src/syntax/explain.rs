@@ -337,6 +337,7 @@ impl Here<'_, '_> {
                 let message = format!("this `{}` closes nothing", self.found);
                 return self.error(message).help("delete it, or write the bracket that it closes");
             }
+            (BlockKind::Match, "where") if ends && self.is_key() => return self.key_with_where(),
             (BlockKind::Match, "or") if ends => return finding.help("each rung stands on a line of its own"),
             (
                 BlockKind::Rules
@@ -365,6 +366,16 @@ impl Here<'_, '_> {
             }
             _ => finding.help("each statement stands on a line of its own"),
         }
+    }
+
+    /// Whether the statement, in a ladder, is its key.
+    fn is_key(&self) -> bool {
+        self.before().split_whitespace().any(|word| word == "key")
+    }
+
+    fn key_with_where(&self) -> Diagnostic {
+        let message = "a key has no `where`: the write by it would no longer be atomic";
+        self.error(message).help("write it as a rung below the key: `or FIELD = VALUE where …`")
     }
 
     fn message(&self) -> String {
