@@ -93,7 +93,9 @@ fn a_changed_rule_fails_its_tests_with_the_difference_and_its_line() {
         "failed: a new marketing qualified contact becomes a Lead (tests.map:{test})
   field   expected                found                  rule
   Title   \"VP Engineering\"        \"vp engineering\"       mql_to_lead.map:{title}
+    Title <- jobtitle | trim | lowercase | truncate(128)
   Status  \"MQL - Pending Review\"  \"Working - Contacted\"  mql_to_lead.map:{status}
+    Status <- \"Working - Contacted\"
 
 1 test failed
 "

@@ -49,6 +49,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping) -> Option<Mapping>
         withs: scope.withs.into_iter().map(|entry| entry.typed).collect(),
         lets: scope.lets.into_iter().map(|entry| entry.typed).collect(),
         triggers,
+        trigger_spans: mapping.body.whens.iter().map(|when| when.span).collect(),
         guards,
         key: ladder.key,
         rungs: ladder.rungs,

@@ -35,6 +35,7 @@ mod picklist;
 mod policies;
 mod scope;
 mod test_items;
+mod test_refusals;
 mod test_values;
 mod trigger;
 pub mod typed;

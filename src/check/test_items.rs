@@ -8,9 +8,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::FieldType;
 use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast::{self, EntryValue, ExpectKind};
-use crate::types::{Value, display};
+use crate::types::{AssociationKind, Value, display};
 
 use super::handover;
+use super::scope::Scope;
+use super::test_refusals;
 use super::test_values;
 use super::typed::{Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenRecord, Mapping, Test};
 use super::world::{Obj, World};
@@ -28,9 +30,13 @@ fn check<'a>(world: &'a World<'a>, test: &ast::Test, mappings: &HashMap<&str, &M
     let subject = subject(world, test);
     let given: Vec<_> = test.given.iter().filter_map(|given| self::given(world, given)).collect();
     let expect: Vec<_> = test.expect.iter().filter_map(|expect| self::expect(world, expect)).collect();
+    let refusals = test.refusals.iter().filter_map(|refusal| test_refusals::check(world, refusal)).collect();
     check_ends(world, test);
     let subject = subject?;
     check_source(world, test, subject);
+    check_associations(world, test, subject);
+    let source = subject.from.first().and_then(|from| world.object(from));
+    let whens = Scope::new(world, source).triggers(&test.whens);
     check_ids(world, &given, subject);
     if let Some(mapping) = mappings.get(subject.name.value.as_str()) {
         warn_unreachable(world, mapping, mappings, &expect);
@@ -39,6 +45,8 @@ fn check<'a>(world: &'a World<'a>, test: &ast::Test, mappings: &HashMap<&str, &M
         name: test.name.value.clone(),
         mapping: subject.name.value.clone(),
         given: source_first(given, subject),
+        refusals,
+        whens,
         expect,
         span: test.name.span,
     })
@@ -96,6 +104,24 @@ fn check_source(world: &World<'_>, test: &ast::Test, subject: &ast::Mapping) {
     }
 }
 
+/// Only another record of the source's CRM is associated with the source record.
+fn check_associations(world: &World<'_>, test: &ast::Test, subject: &ast::Mapping) {
+    let Some(from) = subject.from.first() else { return };
+    for given in &test.given {
+        let Some(mark) = &given.association else { continue };
+        let message = if is_of(&given.object, from) {
+            "the source record is not associated with itself".to_owned()
+        } else if given.object.side == Side::Hubspot && from.side == Side::Hubspot {
+            continue;
+        } else {
+            let object = format!("{}.{}", given.object.side, given.object.name.value);
+            format!("no association leads to a `{object}`; only HubSpot's records have them")
+        };
+        let finding = Diagnostic::error(Code::BAD_PATH, mark.span, message);
+        world.report(finding.help("leave it out"));
+    }
+}
+
 fn is_of(object: &ast::ObjectRef, other: &ast::ObjectRef) -> bool {
     object.side == other.side && object.name.value == other.name.value
 }
@@ -114,9 +140,17 @@ fn is_source(given: &GivenRecord, subject: &ast::Mapping) -> bool {
 /// A run ends once, so one end can be expected; before it, any number of hand-overs.
 fn check_ends(world: &World<'_>, test: &ast::Test) {
     if test.expect.is_empty() && !world.is_written(test.span, &["expect"]) {
-        let help =
-            "write `expect create OBJECT { FIELD: VALUE }`, `update`, `skip`, `park` or `then MAPPING`";
+        let help = "write `expect create OBJECT { FIELD: VALUE }`, `update`, `nothing`, `skip`, `wait`, `park` or \
+                    `then MAPPING`";
         report_incomplete(world, test, "`expect`", help);
+    }
+    let not_triggered = test.expect.iter().find(|expect| expect.kind == ExpectKind::NotTriggered);
+    if let (Some(expect), []) = (not_triggered, test.whens.as_slice())
+        && !world.is_written(test.span, &["when"])
+    {
+        let message = "without a `when`, a test runs its mapping as if it had been triggered";
+        let finding = Diagnostic::error(Code::INCOMPLETE, expect.span, message);
+        world.report(finding.help("write what happened, such as `when created` or `when FIELD changes`"));
     }
     let mut ends = test.expect.iter().filter(|expect| !matches!(expect.kind, ExpectKind::Then(_)));
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {
@@ -167,6 +201,10 @@ fn given<'a>(world: &'a World<'a>, given: &ast::Given) -> Option<GivenRecord> {
         object: object.name,
         id,
         values,
+        association: given.association.as_ref().map(|mark| match &mark.value {
+            ast::AssociationMark::Primary => AssociationKind::Primary,
+            ast::AssociationMark::Labelled(label) => AssociationKind::Labelled(label.clone()),
+        }),
         span: given.object.span,
     })
 }
@@ -218,6 +256,9 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
             }
             ExpectationKind::Then(name.value.clone())
         }
+        ExpectKind::Wait => ExpectationKind::Wait,
+        ExpectKind::Nothing => ExpectationKind::Nothing,
+        ExpectKind::NotTriggered => ExpectationKind::NotTriggered,
     };
     Some(Expectation { kind, span: expect.span })
 }

@@ -18,8 +18,10 @@ mod rules;
 mod run;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Verdict};
 pub use expression::Frame;
 pub use offline::{Offline, fields};
 pub use run::Run;
+pub use trace::{Point, Trace};

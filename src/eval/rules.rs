@@ -6,6 +6,7 @@ use crate::types::{Value, WriteRequest, WriteTarget, display, quoted, same};
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
 use super::ladder::old_value;
 use super::run::{Run, State};
+use super::trace::Point;
 use crate::types::Record;
 
 /// Why a rule leaves its field as it is whatever its value would be; `None` when it applies.
@@ -131,16 +132,23 @@ impl Run {
             return change(None, Some(format!("dropped: {said}")));
         }
         if let Some(reason) = kept(mapping, rule, existing) {
+            self.hit(&rule.at, Point::Kept);
             return change(None, Some(reason));
         }
+        let mut given = Point::Value;
         let new = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
             Ok(value) => value,
             Err(failure) => match &rule.otherwise {
                 Some(RuleElse::Keep) => {
+                    self.hit(&rule.at, Point::Otherwise);
                     return change(None, Some(format!("otherwise keep: {}", failure.message)));
                 }
-                Some(RuleElse::Literal(value)) => value.clone(),
+                Some(RuleElse::Literal(value)) => {
+                    given = Point::Otherwise;
+                    value.clone()
+                }
                 Some(RuleElse::Wait) => {
+                    self.hit(&rule.at, Point::Otherwise);
                     let fields = mapping.reads.clone();
                     let at = Some(rule.at.clone());
                     return Err(Box::new(self.finish(Verdict::Waiting {
@@ -150,15 +158,20 @@ impl Run {
                     })));
                 }
                 Some(RuleElse::Park(Some(said))) => {
+                    self.hit(&rule.at, Point::Otherwise);
                     let failure =
                         crate::types::Failure { message: format!("{said}: {}", failure.message), ..failure };
                     return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
                 }
                 Some(RuleElse::Park(None)) | None => {
+                    self.hit(&rule.at, Point::Otherwise);
                     return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
                 }
             },
         };
+        if !new.is_blank() || given == Point::Otherwise {
+            self.hit(&rule.at, given);
+        }
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
             return Ok(None);
         }
@@ -166,7 +179,13 @@ impl Run {
             return change(None, Some("already so".to_owned()));
         }
         if let Some(reason) = self.goes_back(rule, old.as_ref(), &new) {
+            self.hit(&rule.at, Point::Kept);
             return change(None, Some(reason));
+        }
+        if new.is_blank() {
+            self.hit(&rule.at, Point::Cleared);
+        } else if existing.is_some() || rule.when == WhenWritten::OnCreate {
+            self.hit(&rule.at, Point::Written);
         }
         change(Some(new), None)
     }

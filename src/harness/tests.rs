@@ -43,7 +43,7 @@ fn outcomes(mapping: Lead, tests: &str) -> Vec<Outcome> {
     assert!(findings.is_empty(), "{findings:#?}\n{text}");
     let checked = checked.expect("a checked project");
     let plan: Arc<Plan> = Arc::new(compile(&checked, &schemas, &sources));
-    checked.tests.iter().map(|test| run(&plan, test, &sources)).collect()
+    checked.tests.iter().map(|test| run(&plan, test, &sources, None)).collect()
 }
 
 /// Runs one test of the full mapping.
