@@ -196,9 +196,15 @@ impl End<'_> {
         };
         let mapping = &finished.mapping;
         let (found, why, rule) = match &finished.verdict {
-            Verdict::Written { object, created, .. } => {
+            Verdict::Written { object, created, changes, .. } => {
                 let what = if *created { "created a new" } else { "updated a" };
-                (format!("`{mapping}` {what} {object}"), None, None)
+                let fields = changes.iter().filter(|change| change.new.is_some());
+                let fields: Vec<_> = fields.map(|change| format!("`{}`", change.field)).collect();
+                (
+                    format!("`{mapping}` {what} {object}"),
+                    Some(format!("it writes {}", fields.join(", "))),
+                    None,
+                )
             }
             Verdict::Unchanged { object, id } => {
                 (format!("`{mapping}` found {object} {id}, which is already as it should be"), None, None)
