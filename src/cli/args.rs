@@ -60,6 +60,9 @@ pub(super) enum Command {
     Functions {
         /// One function.
         name: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
     },
     /// Print a completion script for a shell
     Completions {

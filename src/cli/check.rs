@@ -51,7 +51,9 @@ fn only(project: &project::Project, root: &Path, files: &[PathBuf]) -> Result<Ve
     let root = root.canonicalize().map_err(|error| format!("`{}`: {error}", root.display()))?;
     let mut names = Vec::new();
     for file in files {
-        let path = file.canonicalize().map_err(|error| format!("`{}`: {error}", file.display()))?;
+        // From the current folder as any shell means it, else from the project's.
+        let path = file.canonicalize().or_else(|error| root.join(file).canonicalize().map_err(|_| error));
+        let path = path.map_err(|error| format!("`{}`: {error}", file.display()))?;
         let name = path
             .strip_prefix(&root)
             .map_err(|_| format!("`{}` is not a file of the project", file.display()))?;

@@ -57,10 +57,9 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
         Output::result(&summary(passed, failed));
     }
     let too_low =
-        coverage.as_ref().zip(options.coverage_min).filter(|(coverage, min)| coverage.percent() < *min);
+        coverage.as_ref().zip(options.coverage_min).filter(|(coverage, min)| coverage.percent < *min);
     if let Some((coverage, min)) = too_low {
-        output
-            .error(&format!("the coverage is {:.1} %, and at least {min} % are wanted", coverage.percent()));
+        output.error(&format!("the coverage is {:.1} %, and at least {min} % are wanted", coverage.percent));
     }
     if failed == 0 && too_low.is_none() { Exit::Fine } else { Exit::Findings }
 }
@@ -69,7 +68,7 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
 fn coverage_report(coverage: &Coverage) -> String {
     let width = coverage.kinds.keys().map(|kind| kind.title().len()).max().unwrap_or(0);
     let mut lines =
-        vec![format!("coverage: {:.1} % ({} of {})", coverage.percent(), coverage.exercised, coverage.total)];
+        vec![format!("coverage: {:.1} % ({} of {})", coverage.percent, coverage.exercised, coverage.total)];
     for (kind, count) in &coverage.kinds {
         lines.push(format!("  {:width$}  {} of {}", kind.title(), count.exercised, count.total));
     }

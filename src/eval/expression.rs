@@ -193,7 +193,9 @@ fn trace_options(trace: &Trace, picklist: &Picklist, back: bool, value: &Value) 
     match value {
         Value::Blank => {}
         Value::List(options) => {
-            options.iter().for_each(|option| trace_options(trace, picklist, back, option));
+            for option in options {
+                trace_options(trace, picklist, back, option);
+            }
         }
         option => {
             let option = types::display(option);

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::check::typed::{PicklistElse, Project};
 use crate::eval::{Point, Trace};
@@ -17,8 +17,7 @@ use crate::source::{Location, Sources};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
     /// Per cent, rounded down to a tenth: 100 means everything.
-    #[serde(rename = "percent", serialize_with = "tenths")]
-    tenths: u32,
+    pub percent: f64,
     /// What was exercised.
     pub exercised: usize,
     /// What there is.
@@ -27,13 +26,6 @@ pub struct Coverage {
     pub kinds: BTreeMap<Kind, Count>,
     /// What was not exercised, by file and line.
     pub missed: Vec<Missed>,
-}
-
-impl Coverage {
-    /// Per cent, rounded down to a tenth: 100 means everything.
-    pub fn percent(&self) -> f64 {
-        f64::from(self.tenths) / 10.0
-    }
 }
 
 /// How many of a kind.
@@ -108,7 +100,7 @@ pub fn coverage(project: &Project, plan: &Plan, sources: &Sources, trace: &Trace
     spots.gather();
     let mut seen = HashSet::new();
     let mut coverage =
-        Coverage { tenths: 1000, exercised: 0, total: 0, kinds: BTreeMap::new(), missed: Vec::new() };
+        Coverage { percent: 100.0, exercised: 0, total: 0, kinds: BTreeMap::new(), missed: Vec::new() };
     for spot in spots.all.into_iter().filter(|spot| seen.insert(spot.key.clone())) {
         let count = coverage.kinds.entry(spot.missed.kind).or_default();
         count.total += 1;
@@ -122,16 +114,12 @@ pub fn coverage(project: &Project, plan: &Plan, sources: &Sources, trace: &Trace
     }
     coverage.missed.sort_by(|a, b| order(a).cmp(&order(b)));
     let tenths = (coverage.exercised * 1000).checked_div(coverage.total).unwrap_or(1000);
-    coverage.tenths = u32::try_from(tenths).unwrap_or(1000);
+    coverage.percent = f64::from(u32::try_from(tenths).unwrap_or(1000)) / 10.0;
     coverage
 }
 
 fn order(missed: &Missed) -> (&str, usize, usize, Kind) {
     (&missed.at.file, missed.at.line, missed.at.column, missed.kind)
-}
-
-fn tenths<S: Serializer>(tenths: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(f64::from(*tenths) / 10.0)
 }
 
 struct Spots<'s> {

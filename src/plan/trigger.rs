@@ -36,8 +36,8 @@ impl Mapping {
                 .iter()
                 .any(|event| event.object == self.source && self::fires(trigger, &event.kind).is_some())
         };
-        let fired = self.triggers.iter().enumerate().filter(|(_, trigger)| fires(trigger));
-        fired.map(|(index, _)| index).collect()
+        let indexes = self.triggers.iter().enumerate().filter(|(_, trigger)| fires(trigger));
+        indexes.map(|(index, _)| index).collect()
     }
 }
 
