@@ -17,7 +17,7 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> 
         }
     };
     let project = project::load(&root);
-    let findings = match only(&project, &root, &options.files) {
+    let findings = match only(&project, &root, given.is_some(), &options.files) {
         Ok(findings) => findings,
         Err(message) => {
             output.error(&message);
@@ -43,16 +43,23 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> 
     if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine }
 }
 
-/// The findings of the files asked for; of all when none is named.
-fn only(project: &project::Project, root: &Path, files: &[PathBuf]) -> Result<Vec<Diagnostic>, String> {
+/// The findings of the files asked for; of all when none is named. `named` tells whether the command names the project.
+fn only(
+    project: &project::Project,
+    root: &Path,
+    named: bool,
+    files: &[PathBuf],
+) -> Result<Vec<Diagnostic>, String> {
     if files.is_empty() {
         return Ok(project.findings.clone());
     }
     let root = root.canonicalize().map_err(|error| format!("`{}`: {error}", root.display()))?;
     let mut names = Vec::new();
     for file in files {
-        // From the current folder as any shell means it, else from the project's.
-        let path = file.canonicalize().or_else(|error| root.join(file).canonicalize().map_err(|_| error));
+        // From the current folder as any shell means it, else from the folder that `--project` names.
+        let elsewhere =
+            |error| if named { root.join(file).canonicalize().map_err(|_| error) } else { Err(error) };
+        let path = file.canonicalize().or_else(elsewhere);
         let path = path.map_err(|error| format!("`{}`: {error}", file.display()))?;
         let name = path
             .strip_prefix(&root)

@@ -21,10 +21,14 @@ fn init_writes_a_project_that_checks() {
     assert_eq!(ran.out, "");
     insta::assert_snapshot!(ran.err, @r#"
     wrote ./company_to_account.map
+    wrote ./company_to_account_tests.map
     wrote ./contact_from_mql.map
+    wrote ./contact_from_mql_tests.map
     wrote ./mapwright.yaml
     wrote ./mql_to_lead.map
+    wrote ./mql_to_lead_tests.map
     wrote ./picklists.map
+    wrote ./picklists_tests.map
     wrote ./sandbox.yaml
     wrote ./tests.map
     wrote ./schema/hubspot.yaml
