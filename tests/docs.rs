@@ -168,6 +168,20 @@ fn the_reference_names_every_function_and_only_codes_that_exist() {
     }
 }
 
+#[test]
+fn the_page_of_functions_is_rendered_from_the_table() {
+    let path = root().join("docs/functions.md");
+    let wanted = mapwright::functions::reference();
+    if std::env::var_os("MAPWRIGHT_UPDATE").is_some() {
+        fs::write(&path, &wanted).expect("the page is writable");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "docs/functions.md is stale: MAPWRIGHT_UPDATE=1 cargo test --test docs rewrites it"
+    );
+}
+
 /// Everything that looks like a code.
 fn quoted_codes(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric())

@@ -93,7 +93,9 @@ fn a_changed_rule_fails_its_tests_with_the_difference_and_its_line() {
         "failed: a new marketing qualified contact becomes a Lead (tests.map:{test})
   field   expected                found                  rule
   Title   \"VP Engineering\"        \"vp engineering\"       mql_to_lead.map:{title}
+    Title <- jobtitle | trim | lowercase | truncate(128)
   Status  \"MQL - Pending Review\"  \"Working - Contacted\"  mql_to_lead.map:{status}
+    Status <- \"Working - Contacted\"
 
 1 test failed
 "
@@ -147,7 +149,52 @@ fn what_cannot_be_run_is_said() {
     let (code, out, err) = mapwright(dir.path(), &["test"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(err.contains("E0202") && err.contains("did you mean `company`"), "{err}");
-    std::fs::remove_file(dir.path().join("tests.map")).expect("removable");
+    let of_tests = [
+        "company_to_account_tests",
+        "contact_from_mql_tests",
+        "mql_to_lead_tests",
+        "picklists_tests",
+        "tests",
+    ];
+    for name in of_tests {
+        std::fs::remove_file(dir.path().join(format!("{name}.map"))).expect("removable");
+    }
     let (code, out, _) = mapwright(dir.path(), &["test"]);
     assert_eq!((code, out.as_str()), (Some(0), "the project has no tests\n"));
+}
+
+#[test]
+fn the_shipped_mappings_are_covered_whole() {
+    let dir = project();
+    let (code, out, err) = mapwright(dir.path(), &["test", "--json", "--coverage-min", "100"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    let json: Json = serde_json::from_str(&out).expect("one JSON document");
+    let coverage = &json["coverage"];
+    assert_eq!(coverage["percent"], 100.0);
+    assert_eq!((&coverage["exercised"], &coverage["missed"]), (&coverage["total"], &serde_json::json!([])));
+    for kind in ["trigger", "guard", "rung", "outcome", "rule", "policy", "picklist_line"] {
+        assert!(coverage["kinds"][kind]["total"].as_u64() > Some(1), "{kind}: {coverage}");
+    }
+}
+
+#[test]
+fn what_no_test_exercises_is_listed_and_can_fail() {
+    let dir = project();
+    replace(dir.path(), "picklists.map", "  \"RETAIL\" ", "  \"AUTOMOTIVE\" -> \"Machinery\"\n  \"RETAIL\" ");
+    let (code, out, err) = mapwright(dir.path(), &["test", "--coverage"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    let at = line(dir.path(), "picklists.map", "AUTOMOTIVE");
+    let missed = format!(
+        "no test exercises:\n  picklists.map:{at}: `\"AUTOMOTIVE\" -> \"Machinery\"` is not reached; give a record whose industry holds it\n\n"
+    );
+    assert!(out.contains(&missed) && out.starts_with("coverage: 98.9 % (93 of 94)\n"), "{out}");
+    let (code, _, err) = mapwright(dir.path(), &["test", "--coverage-min", "99"]);
+    assert_eq!(
+        (code, err.as_str()),
+        (Some(1), "error: the coverage is 98.9 %, and at least 99 % are wanted\n")
+    );
+    let (code, _, _) = mapwright(dir.path(), &["test", "--coverage-min", "98"]);
+    assert_eq!(code, Some(0));
+    let (code, _, err) = mapwright(dir.path(), &["test", "--coverage-min", "much"]);
+    assert!(code == Some(2) && err.contains("a number from 0 to 100"), "{err}");
 }

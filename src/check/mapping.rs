@@ -55,6 +55,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
         withs: scope.withs.into_iter().map(|entry| entry.typed).collect(),
         lets: scope.lets.into_iter().map(|entry| entry.typed).collect(),
         triggers,
+        trigger_spans: mapping.body.whens.iter().map(|when| when.span).collect(),
         guards,
         key: ladder.key,
         rungs: ladder.rungs,

@@ -41,6 +41,7 @@ mod reach;
 mod scope;
 mod sync;
 mod test_items;
+mod test_refusals;
 mod test_values;
 mod trigger;
 mod two_way;

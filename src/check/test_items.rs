@@ -9,9 +9,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::FieldType;
 use crate::source::{ObjectName, Side, Span, Spanned};
 use crate::syntax::ast::{self, EntryValue, ExpectKind};
-use crate::types::{Value, display};
+use crate::types::{AssociationKind, Value, display};
 
 use super::handover;
+use super::scope::Scope;
+use super::test_refusals;
 use super::test_values;
 use super::typed::{
     Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenLink, GivenRecord, Mapping, Sync, Test,
@@ -68,9 +70,13 @@ fn check<'a>(
     let subject = subject(world, test);
     let given: Vec<_> = test.given.iter().filter_map(|given| self::given(world, given)).collect();
     let expect: Vec<_> = test.expect.iter().filter_map(|expect| self::expect(world, expect)).collect();
+    let refusals = test.refusals.iter().filter_map(|refusal| test_refusals::check(world, refusal)).collect();
     check_ends(world, test, matches!(subject, Some(Subject::Sync(_))));
     let subject = subject?;
     check_source(world, test, subject);
+    check_associations(world, test, subject);
+    let source = source_of(test, subject).and_then(|from| world.object(from));
+    let whens = Scope::new(world, source).triggers(&test.whens);
     check_ids(world, &given, subject);
     let name = subject.name().value.as_str();
     if let Some(mapping) = mappings.get(name) {
@@ -83,6 +89,8 @@ fn check<'a>(
         mapping: subject.name().value.clone(),
         given: source_first(given, subject),
         links: test.links.iter().filter_map(|link| self::link(world, link)).collect(),
+        refusals,
+        whens,
         expect,
         span: test.name.span,
     })
@@ -142,6 +150,31 @@ fn check_source(world: &World<'_>, test: &ast::Test, subject: Subject<'_>) {
     }
 }
 
+/// Only another record of the source's CRM is associated with the source record.
+fn check_associations(world: &World<'_>, test: &ast::Test, subject: Subject<'_>) {
+    let Some(from) = source_of(test, subject) else { return };
+    for given in &test.given {
+        let Some(mark) = &given.association else { continue };
+        let message = if is_of(&given.object, from) {
+            "the source record is not associated with itself".to_owned()
+        } else if given.object.side == Side::Hubspot && from.side == Side::Hubspot {
+            continue;
+        } else {
+            let object = format!("{}.{}", given.object.side, given.object.name.value);
+            format!("no association leads to a `{object}`; only HubSpot's records have them")
+        };
+        let finding = Diagnostic::error(Code::BAD_PATH, mark.span, message);
+        world.report(finding.help("leave it out"));
+    }
+}
+
+/// The object of the record that runs: the source, or the end of a sync whose record is given first.
+fn source_of<'t>(test: &'t ast::Test, subject: Subject<'t>) -> Option<&'t ast::ObjectRef> {
+    let ends = subject.sources();
+    let given = test.given.iter().find_map(|given| ends.iter().find(|end| is_of(&given.object, end)));
+    given.or(ends.first()).copied()
+}
+
 fn is_of(object: &ast::ObjectRef, other: &ast::ObjectRef) -> bool {
     object.side == other.side && object.name.value == other.name.value
 }
@@ -162,9 +195,17 @@ fn is_source(given: &GivenRecord, subject: Subject<'_>) -> bool {
 /// A run ends once, so one end can be expected; before it, any number of hand-overs. A sync may write both its records.
 fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     if test.expect.is_empty() && !world.is_written(test.span, &["expect"]) {
-        let help =
-            "write `expect create OBJECT { FIELD: VALUE }`, `update`, `skip`, `park` or `then MAPPING`";
+        let help = "write `expect create OBJECT { FIELD: VALUE }`, `update`, `nothing`, `skip`, `wait`, `park` or \
+                    `then MAPPING`";
         report_incomplete(world, test, "`expect`", help);
+    }
+    let not_triggered = test.expect.iter().find(|expect| expect.kind == ExpectKind::NotTriggered);
+    if let (Some(expect), []) = (not_triggered, test.whens.as_slice())
+        && !world.is_written(test.span, &["when"])
+    {
+        let message = "without a `when`, a test runs its mapping as if it had been triggered";
+        let finding = Diagnostic::error(Code::INCOMPLETE, expect.span, message);
+        world.report(finding.help("write what happened, such as `when created` or `when FIELD changes`"));
     }
     let written = |expect: &ast::Expect| match &expect.kind {
         ExpectKind::Create(object, _) | ExpectKind::Update(object, _) => Some(object.side),
@@ -225,6 +266,10 @@ fn given<'a>(world: &'a World<'a>, given: &ast::Given) -> Option<GivenRecord> {
         id,
         values,
         changed_at: given.at.as_ref().and_then(|at| instant(world, at)),
+        association: given.association.as_ref().map(|mark| match &mark.value {
+            ast::AssociationMark::Primary => AssociationKind::Primary,
+            ast::AssociationMark::Labelled(label) => AssociationKind::Labelled(label.clone()),
+        }),
         span: given.object.span,
     })
 }
@@ -316,6 +361,9 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
             }
             ExpectationKind::Then(name.value.clone())
         }
+        ExpectKind::Wait => ExpectationKind::Wait,
+        ExpectKind::Nothing => ExpectationKind::Nothing,
+        ExpectKind::NotTriggered => ExpectationKind::NotTriggered,
     };
     Some(Expectation { kind, span: expect.span })
 }

@@ -98,6 +98,8 @@ pub struct Mapping {
     pub lets: Vec<Let>,
     /// What makes it run; none means that it only receives hand-overs (and backfills).
     pub triggers: Vec<Trigger>,
+    /// The statement of each trigger.
+    pub trigger_spans: Vec<Span>,
     /// What must hold of the record as freshly read, in order.
     pub guards: Vec<Guard>,
     /// The ladder: the key, if there is one, then the other rungs in order.
@@ -501,6 +503,10 @@ pub struct Test {
     pub given: Vec<GivenRecord>,
     /// The pairs that were settled before.
     pub links: Vec<GivenLink>,
+    /// What a CRM refuses to write.
+    pub refusals: Vec<Refusal>,
+    /// What happened to the source record; without any, the mapping runs as if one of its triggers had fired.
+    pub whens: Vec<Trigger>,
     /// What the run must come to: any number of hand-overs and at most one end.
     pub expect: Vec<Expectation>,
     /// Its name in the file.
@@ -520,6 +526,8 @@ pub struct GivenRecord {
     pub unset: IndexMap<String, Value>,
     /// The reference field of each relationship by which a path can go on (`Owner` by `OwnerId`).
     pub relationships: IndexMap<String, String>,
+    /// How it is associated with the source record; `None` is by every label and as the primary one.
+    pub association: Option<AssociationKind>,
     /// When its fields took their values, where the test says it.
     pub changed_at: Option<DateTime<Utc>>,
     /// The statement.
@@ -537,6 +545,36 @@ pub struct GivenLink {
     pub synced: IndexMap<String, Value>,
     /// The statement.
     pub span: Span,
+}
+
+/// What a CRM refuses to write in a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The object that is written.
+    pub object: ObjectName,
+    /// Which writes, and how.
+    pub kind: RefusalKind,
+}
+
+/// The ways in which a CRM refuses a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// A validation rule.
+    Rejects {
+        /// The field that is refused whenever it is written; `None` refuses every write.
+        field: Option<String>,
+        /// What the CRM says.
+        message: String,
+    },
+    /// A duplicate rule: a new record may not share a value with one that is there.
+    Duplicates {
+        /// The field that is compared.
+        field: String,
+        /// The object of the record that is there.
+        of: ObjectName,
+        /// Whether a caller may insist.
+        allow_save: bool,
+    },
 }
 
 /// What a test expects.
@@ -561,6 +599,12 @@ pub enum ExpectationKind {
     Park(Option<String>),
     /// The record is handed over to the mapping of this name.
     Then(String),
+    /// A guard or a rule waits.
+    Wait,
+    /// The record was found and nothing is written, as everything is already so.
+    Nothing,
+    /// What happened does not make the mapping run.
+    NotTriggered,
 }
 
 /// A field of the record that a test expects.

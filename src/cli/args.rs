@@ -60,6 +60,9 @@ pub(super) enum Command {
     Functions {
         /// One function.
         name: Option<String>,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
     },
     /// Print a completion script for a shell
     Completions {
@@ -101,9 +104,21 @@ pub(super) struct FmtArgs {
 pub(super) struct TestArgs {
     /// Run only the tests of this mapping, and those whose name holds this text.
     pub(super) filter: Option<String>,
+    /// Tell which rules, policies, picklist lines, outcomes, rungs, guards, triggers and branches no test exercises.
+    #[arg(long)]
+    pub(super) coverage: bool,
+    /// The same, and fail below this percentage.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(super) coverage_min: Option<f64>,
     /// Print one JSON document.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// A percentage from 0 to 100.
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim_end_matches('%').parse().map_err(|_| "a number from 0 to 100".to_owned())?;
+    if (0.0..=100.0).contains(&number) { Ok(number) } else { Err("a number from 0 to 100".to_owned()) }
 }
 
 /// How findings are printed.

@@ -22,7 +22,7 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> 
 fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<Exit, String> {
     let root = project::find(given)?;
     let mut project = project::load(&root);
-    let names = names(&project, &root, &options.files)?;
+    let names = names(&project, &root, given.is_some(), &options.files)?;
     let mut fixed = Vec::new();
     if options.fix {
         let outcome = fix::run(&root, project, &names)?;
@@ -80,11 +80,15 @@ fn folder(root: &Path) -> String {
 }
 
 /// The names of the files asked for; none when no file is named, which asks for all.
-fn names(project: &Project, root: &Path, files: &[PathBuf]) -> Result<Vec<String>, String> {
+fn names(project: &Project, root: &Path, named: bool, files: &[PathBuf]) -> Result<Vec<String>, String> {
     let root = root.canonicalize().map_err(|error| format!("`{}`: {error}", root.display()))?;
     let mut names = Vec::new();
     for file in files {
-        let path = file.canonicalize().map_err(|error| format!("`{}`: {error}", file.display()))?;
+        // From the current folder as any shell means it, else from the folder that `--project` names.
+        let elsewhere =
+            |error| if named { root.join(file).canonicalize().map_err(|_| error) } else { Err(error) };
+        let path = file.canonicalize().or_else(elsewhere);
+        let path = path.map_err(|error| format!("`{}`: {error}", file.display()))?;
         let name = path.strip_prefix(&root).map(project::shown);
         let known = |name: &String| project.sources.iter().any(|(_, file)| file.name() == name);
         names.push(

@@ -91,8 +91,15 @@ impl Evaluation<'_> {
                     }
                 }
                 Ok(Line::Refused(reason)) => self.output.note(&format!("line {number}: skipped: {reason}")),
-                Err(message) => {
-                    self.output.error(&format!("line {number}: {message}"));
+                Ok(Line::Parked(why)) => {
+                    self.output.complaint("parked", &format!("line {number}: {why}"));
+                    exit = Exit::Findings;
+                    if self.fail_fast {
+                        break;
+                    }
+                }
+                Err(why) => {
+                    self.output.error(&format!("line {number}: {why}"));
                     exit = Exit::Findings;
                     if self.fail_fast {
                         break;
@@ -141,7 +148,7 @@ impl Evaluation<'_> {
             Offline::Failed { field, failure, at } => {
                 let field = field.map_or_else(String::new, |field| format!("`{field}`: "));
                 let help = failure.help.map_or_else(String::new, |help| format!("; {help}"));
-                Err(format!("{field}{} ({at}){help}", failure.message))
+                Ok(Line::Parked(format!("{field}{} ({at}){help}", failure.message)))
             }
         }
     }
@@ -168,6 +175,8 @@ fn without_mark(line: &[u8]) -> &[u8] {
 enum Line {
     Fields(Map<String, Json>),
     Refused(String),
+    /// A run would park the record.
+    Parked(String),
 }
 
 /// Reads a line of at most a little more than the limit; the rest of a longer one is read and forgotten.

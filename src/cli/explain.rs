@@ -1,6 +1,7 @@
 //! `mapwright explain`, `functions` and `completions`
 
 use clap::CommandFactory;
+use serde_json::{Value as Json, json};
 
 use super::Exit;
 use super::output::Output;
@@ -20,15 +21,13 @@ pub(super) fn explain(code: &str, output: Output) -> Exit {
     Exit::Fine
 }
 
-pub(super) fn functions(name: Option<&str>, output: Output) -> Exit {
+pub(super) fn functions(name: Option<&str>, as_json: bool, output: Output) -> Exit {
     let Some(name) = name else {
-        let mut family = None;
-        for function in functions::all() {
-            if family != Some(function.family) {
-                family = Some(function.family);
-                Output::result(&format!("{}:", function.family.title()));
-            }
-            Output::result(&format!("  {}", function.signature));
+        if as_json {
+            let all: Vec<Json> = functions::all().map(json).collect();
+            Output::result(&Json::from(all).to_string());
+        } else {
+            list();
         }
         return Exit::Fine;
     };
@@ -40,20 +39,39 @@ pub(super) fn functions(name: Option<&str>, output: Output) -> Exit {
         ));
         return Exit::Usage;
     };
-    Output::result(&page(function));
+    Output::result(&if as_json { json(function).to_string() } else { functions::page(function) });
     Exit::Fine
 }
 
-fn page(function: &Function) -> String {
-    let mut page = format!("{}\n\n{}\n", function.signature, function.doc);
-    match function.failure {
-        Some(failure) => page.extend(["\nfails: ", failure, "\n"]),
-        None => page.push_str("\nnever fails\n"),
+/// Every function by family, with what it does in a sentence.
+fn list() {
+    let width = functions::all().map(|function| function.signature.len()).filter(|width| *width <= 44).max();
+    let width = width.unwrap_or(0);
+    let mut family = None;
+    for function in functions::all() {
+        if family != Some(function.family) {
+            family = Some(function.family);
+            Output::result(&format!("{}:", function.family.title()));
+        }
+        Output::result(&format!("  {:width$}  {}", function.signature, functions::summary(function)));
     }
-    for example in function.examples {
-        page.extend(["\n  ", example.expression, "  gives  ", example.result]);
-    }
-    page
+}
+
+fn json(function: &Function) -> Json {
+    let examples = function.examples.iter();
+    let examples: Vec<Json> =
+        examples.map(|example| json!({"expression": example.expression, "result": example.result})).collect();
+    json!({
+        "name": function.name,
+        "family": function.family.title(),
+        "signature": function.signature,
+        "doc": function.doc,
+        "failure": function.failure,
+        "inverse": function.inverse,
+        "idempotent": function.idempotent,
+        "takes_blank": function.takes_blank,
+        "examples": examples,
+    })
 }
 
 pub(super) fn completions(shell: clap_complete::Shell) -> Exit {

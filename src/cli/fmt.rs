@@ -35,7 +35,13 @@ fn files(given: Option<&Path>, named: &[PathBuf]) -> Result<Vec<(PathBuf, String
         let found = project::map_files(&root);
         return Ok(found.into_iter().map(|name| (root.join(&name), name)).collect());
     }
-    Ok(named.iter().map(|path| (path.clone(), path.display().to_string())).collect())
+    let root = given.map(|_| project::find(given)).transpose()?;
+    // From the current folder as any shell means it, else from the project's.
+    let found = |path: &PathBuf| match &root {
+        Some(root) if !path.exists() => root.join(path),
+        _ => path.clone(),
+    };
+    Ok(named.iter().map(|path| (found(path), path.display().to_string())).collect())
 }
 
 /// Formats one file; whether that changes it.

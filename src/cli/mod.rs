@@ -66,7 +66,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         Command::Test(options) => test::run(project, options, output),
         Command::Eval(options) => eval::run(project, options, output),
         Command::Explain { code } => explain::explain(code, output),
-        Command::Functions { name } => explain::functions(name.as_deref(), output),
+        Command::Functions { name, json } => explain::functions(name.as_deref(), *json, output),
         Command::Completions { shell } => explain::completions(*shell),
         Command::Plan(options) => {
             parts::block_on(record::run(project, options, record::Mode::Preview, output))

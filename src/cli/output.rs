@@ -33,7 +33,12 @@ impl Output {
 
     /// What went wrong.
     pub(super) fn error(self, message: &str) {
-        let word = if self.colour { "\u{1b}[31;1merror\u{1b}[0m" } else { "error" };
+        self.complaint("error", message);
+    }
+
+    /// What went wrong, by another word than `error`.
+    pub(super) fn complaint(self, word: &str, message: &str) {
+        let word = if self.colour { format!("\u{1b}[31;1m{word}\u{1b}[0m") } else { word.to_owned() };
         let _ = writeln!(std::io::stderr().lock(), "{word}: {message}");
     }
 

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
 use crate::runtime::{self, OnceError, Preview};
-use crate::types::{Value, WriteTarget, display};
+use crate::types::{Value, WriteTarget, display, to_json};
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,9 @@ async fn try_run(
             match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
                 Preview::WouldWrite(planned) => {
                     if options.json {
-                        Output::result(&json!({"would": "write", "write": planned}).to_string());
+                        Output::result(
+                            &json!({"would": "write", "write": planned_json(&planned)}).to_string(),
+                        );
                     } else {
                         show_planned(&planned);
                     }
@@ -109,6 +111,41 @@ pub(super) fn table(changes: &[FieldChange]) -> Vec<String> {
     rows.into_iter().map(|(field, what, at)| format!("  {field}  {what:column$}  {at}")).collect()
 }
 
+fn planned_json(planned: &PlannedWrite) -> Json {
+    let fields = &planned.request.fields;
+    let fields: Map<String, Json> =
+        fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    let mut json = json!(planned);
+    json["request"]["fields"] = fields.into();
+    json["changes"] = planned.changes.iter().map(change_json).collect();
+    json
+}
+
+fn finished_json(finished: &Finished) -> Json {
+    let mut json = json!(finished);
+    if let Verdict::Written { changes, .. } = &finished.verdict {
+        json["verdict"]["Written"]["changes"] = changes.iter().map(change_json).collect();
+    }
+    json
+}
+
+/// A change with plain values; `type` tells a date from a text that looks like one.
+fn change_json(change: &FieldChange) -> Json {
+    let mut json = json!(change);
+    for (key, value) in [("old", &change.old), ("new", &change.new)] {
+        json[key] = value.as_ref().map_or(Json::Null, to_json);
+    }
+    let ty = [&change.new, &change.old].into_iter().flatten().find_map(|value| match value {
+        Value::Date(_) => Some("date"),
+        Value::DateTime(_) => Some("datetime"),
+        _ => None,
+    });
+    if let Some(ty) = ty {
+        json["type"] = ty.into();
+    }
+    json
+}
+
 fn shown(value: &Value) -> String {
     match value {
         Value::Blank => "(blank)".to_owned(),
@@ -123,7 +160,7 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
         _ => Exit::Fine,
     };
     if as_json {
-        Output::result(&json!({"finished": finished}).to_string());
+        Output::result(&json!({"finished": finished_json(finished)}).to_string());
         return exit;
     }
     for step in &finished.path {

@@ -9,7 +9,8 @@ use super::args::TestArgs;
 use super::output::Output;
 use super::{Exit, parts};
 use crate::check::typed::Test;
-use crate::harness::{self, Outcome};
+use crate::eval::Trace;
+use crate::harness::{self, Coverage, Outcome};
 
 pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> Exit {
     let project = match parts::checked(given, output) {
@@ -31,20 +32,54 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
         return Exit::Usage;
     }
     let plan = Arc::new(plan);
-    let outcomes: Vec<Outcome> =
-        tests.iter().map(|test| harness::run(&plan, test, &project.sources)).collect();
+    let wants_coverage = options.coverage || options.coverage_min.is_some();
+    let trace = wants_coverage.then(|| Arc::new(Trace::default()));
+    let run = |test: &&Test| harness::run(&plan, test, &project.sources, trace.as_ref());
+    let outcomes: Vec<Outcome> = tests.iter().map(run).collect();
+    let covered = |trace| harness::coverage(checked, &plan, &project.sources, trace);
+    let coverage = trace.as_deref().map(covered);
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     let passed = outcomes.len() - failed;
     if options.json {
         let tests: Vec<Json> = outcomes.iter().map(as_json).collect();
-        Output::result(&json!({"passed": passed, "failed": failed, "tests": tests}).to_string());
+        let mut json = json!({"passed": passed, "failed": failed, "tests": tests});
+        if let Some(coverage) = &coverage {
+            json["coverage"] = json!(coverage);
+        }
+        Output::result(&json.to_string());
     } else {
         for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
             Output::result(&harness::report(outcome));
         }
+        if let Some(coverage) = &coverage {
+            Output::result(&coverage_report(coverage));
+        }
         Output::result(&summary(passed, failed));
     }
-    if failed == 0 { Exit::Fine } else { Exit::Findings }
+    let too_low =
+        coverage.as_ref().zip(options.coverage_min).filter(|(coverage, min)| coverage.percent < *min);
+    if let Some((coverage, min)) = too_low {
+        output.error(&format!("the coverage is {:.1} %, and at least {min} % are wanted", coverage.percent));
+    }
+    if failed == 0 && too_low.is_none() { Exit::Fine } else { Exit::Findings }
+}
+
+/// The numbers by kind, and what was not exercised, a line each.
+fn coverage_report(coverage: &Coverage) -> String {
+    let width = coverage.kinds.keys().map(|kind| kind.title().len()).max().unwrap_or(0);
+    let mut lines =
+        vec![format!("coverage: {:.1} % ({} of {})", coverage.percent, coverage.exercised, coverage.total)];
+    for (kind, count) in &coverage.kinds {
+        lines.push(format!("  {:width$}  {} of {}", kind.title(), count.exercised, count.total));
+    }
+    if !coverage.missed.is_empty() {
+        lines.push("no test exercises:".to_owned());
+    }
+    for missed in &coverage.missed {
+        lines.push(format!("  {}: {}; give {}", missed.at, missed.what, missed.add));
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn is_wanted(test: &Test, filter: Option<&str>) -> bool {

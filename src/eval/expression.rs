@@ -6,6 +6,8 @@ use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, 
 use crate::syntax::ast::{ArithmeticOp, CompareOp, Presence};
 use crate::types::{self, Failure, Raw, Value};
 
+use super::trace::{Point, Trace};
+
 /// What the expressions of one mapping see of one record.
 #[derive(Debug)]
 pub struct Frame<'f> {
@@ -17,6 +19,8 @@ pub struct Frame<'f> {
     pub slots: &'f [Raw<'f>],
     /// The look-ups made so far; one that was not made is blank.
     pub lookups: &'f [Option<Result<Value, Failure>>],
+    /// What is exercised, where anybody wants to know.
+    pub trace: Option<&'f Trace>,
 }
 
 impl Frame<'_> {
@@ -29,12 +33,20 @@ impl Frame<'_> {
             Expr::Lookup(index) => self.lookups.get(*index).cloned().flatten().unwrap_or(Ok(Value::Blank)),
             Expr::Call(call) => self.call(call),
             Expr::Translate { picklist, back, value, .. } => {
-                translate(&self.plan.picklists[*picklist], *back, &self.value(value)?)
+                let (picklist, value) = (&self.plan.picklists[*picklist], self.value(value)?);
+                if let Some(trace) = self.trace {
+                    trace_options(trace, picklist, *back, &value);
+                }
+                translate(picklist, *back, &value)
             }
             Expr::Template(parts) => self.template(parts),
             Expr::Arithmetic(left, op, right) => arithmetic(&self.value(left)?, *op, &self.value(right)?),
-            Expr::If(condition, then, otherwise) => {
-                self.value(if self.holds(condition)? { then } else { otherwise })
+            Expr::If(condition, then, otherwise, at) => {
+                let holds = self.holds(condition)?;
+                if let Some(trace) = self.trace {
+                    trace.hit(at, if holds { Point::Then } else { Point::Else });
+                }
+                self.value(if holds { then } else { otherwise })
             }
             Expr::List(items) => {
                 Ok(Value::List(items.iter().map(|item| self.value(item)).collect::<Result<_, _>>()?))
@@ -176,6 +188,27 @@ fn translate(picklist: &Picklist, back: bool, value: &Value) -> Result<Value, Fa
     }
 }
 
+/// Records the lines by which a picklist translates.
+fn trace_options(trace: &Trace, picklist: &Picklist, back: bool, value: &Value) {
+    match value {
+        Value::Blank => {}
+        Value::List(options) => {
+            for option in options {
+                trace_options(trace, picklist, back, option);
+            }
+        }
+        option => {
+            let option = types::display(option);
+            let line = if back {
+                picklist.back.get(&option)
+            } else {
+                picklist.forth.get_key_value(&option).map(|(from, _)| from)
+            };
+            trace.hit(&picklist.at, line.cloned().map_or(Point::Untranslated, Point::Line));
+        }
+    }
+}
+
 fn translate_one(picklist: &Picklist, back: bool, option: &str) -> Result<Value, Failure> {
     let known = if back {
         picklist.back.get(option).map(|option| Some(option.as_str()))
@@ -220,7 +253,7 @@ mod tests {
         let mapping = &plan.mappings[0];
         let slots: Vec<Raw<'_>> =
             mapping.slots.iter().map(|slot| Raw::from(record.get(&slot.field))).collect();
-        Frame { plan: &plan, mapping, slots: &slots, lookups: &[] }
+        Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None }
             .value(&mapping.rules.last().expect("a rule").value)
     }
 
@@ -229,7 +262,7 @@ mod tests {
         let mapping = &plan.mappings[0];
         let slots: Vec<Raw<'_>> =
             mapping.slots.iter().map(|slot| Raw::from(record.get(&slot.field))).collect();
-        Frame { plan: &plan, mapping, slots: &slots, lookups: &[] }
+        Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None }
             .holds(&mapping.guards[0].condition)
             .expect("no failure")
     }

@@ -13,6 +13,7 @@ use crate::types::{
 use super::effect::{Effect, Park, Verdict};
 use super::expression::Frame;
 use super::run::{Next, Run, State, raw};
+use super::trace::Point;
 
 /// How many records a rung reads where the newest of several is wanted. More than this share one value only by mistake.
 const SEVERAL: u32 = 200;
@@ -118,6 +119,9 @@ impl Run {
     }
 
     pub(super) fn key_found(&mut self, mapping: &Mapping, mut records: Vec<Record>) -> Effect {
+        if let (Some(key), false) = (&mapping.key, records.is_empty()) {
+            self.hit(&key.at, Point::Found);
+        }
         match records.len() {
             0 => self.rung(mapping, 0),
             // It holds the key by the CRM's own comparison, which may ignore case, so it is nobody else's.
@@ -153,6 +157,9 @@ impl Run {
 
     pub(super) fn rung_found(&mut self, mapping: &Mapping, index: usize, mut records: Vec<Record>) -> Effect {
         let rung = &mapping.rungs[index];
+        if !records.is_empty() {
+            self.hit(&rung.at, Point::Found);
+        }
         match records.len() {
             0 => self.rung(mapping, index + 1),
             1 => self.rung_decides(mapping, records.remove(0), Some(rung)),
@@ -161,7 +168,7 @@ impl Run {
     }
 
     fn none(&mut self, mapping: &Mapping) -> Effect {
-        let outcome = mapping.outcome(Situation::None);
+        let outcome = self.outcome(mapping, Situation::None);
         let at = outcome.map(|outcome| outcome.at.clone());
         let reason = format!("no {} matches", mapping.target.name);
         match outcome.map(|outcome| &outcome.action) {
@@ -175,7 +182,7 @@ impl Run {
 
     /// Several records match the key (`None`) or a rung.
     fn many(&mut self, mapping: &Mapping, mut records: Vec<Record>, rung: Option<&Rung>) -> Effect {
-        let outcome = mapping.outcome(Situation::Many);
+        let outcome = self.outcome(mapping, Situation::Many);
         let pick = match outcome.map(|outcome| &outcome.action) {
             Some(OutcomeAction::Oldest) => Some(0),
             Some(OutcomeAction::Newest) => Some(records.len() - 1),
@@ -244,7 +251,7 @@ impl Run {
         holder: &Value,
         found_at: Option<&Location>,
     ) -> Option<Effect> {
-        let outcome = mapping.outcome(Situation::Taken);
+        let outcome = self.outcome(mapping, Situation::Taken);
         let at = outcome.map(|outcome| outcome.at.clone()).or_else(|| found_at.cloned());
         let reason = format!(
             "{} {} already belongs to {} {}",
@@ -265,7 +272,7 @@ impl Run {
 
     /// The Lead found was converted; its Contact goes along to the mapping that takes over.
     pub(super) fn converted(&mut self, mapping: &Mapping, record: &Record) -> Effect {
-        let outcome = mapping.outcome(Situation::Converted);
+        let outcome = self.outcome(mapping, Situation::Converted);
         let at = outcome.map(|outcome| outcome.at.clone());
         let reason = format!("{} {} is converted", mapping.target.name, record.id);
         let contact = read(&raw(record, "ConvertedContactId"), &crate::types::Type::Text(Some(18)));

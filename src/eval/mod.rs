@@ -19,9 +19,11 @@ mod run;
 mod sync;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Synced, SyncedWrite, Verdict};
 pub use expression::Frame;
 pub use offline::{Offline, fields};
 pub use run::Run;
 pub use sync::SyncRun;
+pub use trace::{Point, Trace};

@@ -32,7 +32,7 @@ pub enum Offline<'p> {
 /// Evaluates a mapping for a new target record. `slots` holds the raw values by slot; look-ups and records that are not
 /// there are blank.
 pub fn fields<'p>(plan: &'p Plan, mapping: &'p Mapping, slots: &[Raw<'_>]) -> Offline<'p> {
-    let frame = Frame { plan, mapping, slots, lookups: &[] };
+    let frame = Frame { plan, mapping, slots, lookups: &[], trace: None };
     let failed = |field: Option<&'p str>, failure: Failure, at: &Location| {
         let at = failure.at.clone().unwrap_or_else(|| at.clone());
         Offline::Failed { field, failure, at }

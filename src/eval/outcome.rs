@@ -54,7 +54,7 @@ impl Run {
         matches: &[MatchedRecord],
         allow_save: bool,
     ) -> Effect {
-        let outcome = mapping.outcome(Situation::Duplicate);
+        let outcome = self.outcome(mapping, Situation::Duplicate);
         let at = outcome.map(|outcome| outcome.at.clone());
         let mut reason = format!("the duplicate rule `{rule}` blocked the write");
         match outcome.map(|outcome| &outcome.action) {
@@ -139,7 +139,7 @@ impl Run {
     }
 
     fn rejected(&mut self, mapping: &Mapping, planned: &PlannedWrite, errors: &[FieldError]) -> Effect {
-        let outcome = mapping.outcome(Situation::Rejected);
+        let outcome = self.outcome(mapping, Situation::Rejected);
         let blamed = blamed(planned, errors);
         let dropping = outcome.is_some_and(|outcome| outcome.action == OutcomeAction::DropField);
         let vital = blamed.iter().find(|(field, _)| vital(mapping, planned, field));

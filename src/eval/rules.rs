@@ -6,6 +6,7 @@ use crate::types::{Failure, Value, WriteRequest, WriteTarget, display, quoted, s
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
 use super::ladder::old_value;
 use super::run::{Run, State};
+use super::trace::Point;
 use crate::types::Record;
 
 /// Why a rule leaves its field as it is whatever its value would be; `None` when it applies.
@@ -143,15 +144,23 @@ impl Run {
             return change(None, Some(format!("dropped: {said}")));
         }
         if let Some(reason) = kept(mapping, rule, existing) {
+            self.hit(&rule.at, Point::Kept);
             return change(None, Some(reason));
         }
+        let mut given = Point::Value;
         let new = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
             Ok(value) => value,
             Err(failure) => match self.instead(mapping, rule, failure)? {
-                Instead::Value(value) => value,
+                Instead::Value(value) => {
+                    given = Point::Otherwise;
+                    value
+                }
                 Instead::Keep(why) => return change(None, Some(why)),
             },
         };
+        if !new.is_blank() || given == Point::Otherwise {
+            self.hit(&rule.at, given);
+        }
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
             return Ok(None);
         }
@@ -159,7 +168,13 @@ impl Run {
             return change(None, Some("already so".to_owned()));
         }
         if let Some(reason) = self.goes_back(rule, old.as_ref(), &new) {
+            self.hit(&rule.at, Point::Kept);
             return change(None, Some(reason));
+        }
+        if new.is_blank() {
+            self.hit(&rule.at, Point::Cleared);
+        } else if existing.is_some() || rule.when == WhenWritten::OnCreate {
+            self.hit(&rule.at, Point::Written);
         }
         change(Some(new), None)
     }
@@ -171,6 +186,7 @@ impl Run {
         rule: &Rule,
         failure: Failure,
     ) -> Result<Instead, Box<Effect>> {
+        self.hit(&rule.at, Point::Otherwise);
         match &rule.otherwise {
             Some(RuleElse::Keep) => Ok(Instead::Keep(format!("otherwise keep: {}", failure.message))),
             Some(RuleElse::Literal(value)) => Ok(Instead::Value(value.clone())),

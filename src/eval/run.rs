@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::plan::{Guard, GuardElse, Mapping, Need, Plan, Trigger, WithKind};
+use crate::plan::{Guard, GuardElse, Mapping, Need, Outcome, Plan, Situation, Trigger, WithKind};
 use crate::source::Location;
 use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
 
 use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::expression::Frame;
 use super::ladder::{self, Tests};
+use super::trace::{Point, Trace};
 
 /// One record on its way through one mapping.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Run {
     pub(super) allow_duplicates: bool,
     /// Fields left out because the target refused them, with what it said.
     pub(super) dropped: Vec<(String, String)>,
+    /// What is exercised on the way, for the coverage of tests.
+    trace: Option<Arc<Trace>>,
     pub(super) state: State,
 }
 
@@ -94,9 +97,10 @@ impl Run {
         index: usize,
         source: Option<Record>,
         target: Option<Record>,
+        trace: Option<Arc<Trace>>,
     ) -> (Self, Effect) {
         let id = source.as_ref().map(|source| source.id.clone()).unwrap_or_default();
-        let mut run = Self { is_leg: true, joined: true, ..Self::of(Arc::clone(&plan), index, &id) };
+        let mut run = Self { is_leg: true, joined: true, trace, ..Self::of(Arc::clone(&plan), index, &id) };
         if source.is_none() {
             // Nothing is related to a record that does not exist.
             run.related_read.fill(true);
@@ -126,6 +130,7 @@ impl Run {
             restarts: 0,
             allow_duplicates: false,
             dropped: Vec::new(),
+            trace: None,
             state: State::Begin,
         };
         run.enter(index, None);
@@ -143,6 +148,29 @@ impl Run {
     pub fn if_became(mut self, only: bool) -> Self {
         self.if_became = only;
         self
+    }
+
+    /// Records what is exercised on the way.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Arc<Trace>>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Records that something took place, where anybody wants to know.
+    pub(super) fn hit(&self, at: &Location, point: Point) {
+        if let Some(trace) = &self.trace {
+            trace.hit(at, point);
+        }
+    }
+
+    /// What a mapping does in a situation that has arisen.
+    pub(super) fn outcome<'m>(&self, mapping: &'m Mapping, situation: Situation) -> Option<&'m Outcome> {
+        let outcome = mapping.outcome(situation);
+        if let Some(outcome) = outcome {
+            self.hit(&outcome.at, Point::Outcome);
+        }
+        outcome
     }
 
     /// The mapping that the run is in now.
@@ -365,9 +393,10 @@ impl Run {
         for guard in asked {
             let at = Some(guard.at.clone());
             match self.with_frame(mapping, |frame| frame.holds(&guard.condition)) {
-                Ok(true) => {}
+                Ok(true) => self.hit(&guard.at, Point::Passed),
                 Err(failure) => return self.park_failure(failure, None, guard.at.clone()),
                 Ok(false) => {
+                    self.hit(&guard.at, Point::Refused);
                     let reason = format!("`only if {}` does not hold", guard.text);
                     return match &guard.otherwise {
                         GuardElse::Skip => self.finish(Verdict::Skipped { reason, at }),
@@ -412,7 +441,8 @@ impl Run {
                 record.map_or(Raw::Missing, |record| raw(record, &slot.field))
             })
             .collect();
-        ask(&Frame { plan: &self.plan, mapping, slots: &slots, lookups: &self.lookups })
+        let trace = self.trace.as_deref();
+        ask(&Frame { plan: &self.plan, mapping, slots: &slots, lookups: &self.lookups, trace })
     }
 
     /// Ends the run.

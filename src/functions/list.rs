@@ -2,7 +2,7 @@
 
 use crate::types::{Failure, Type, Typed, Value, display};
 
-use super::arguments::{any_blank, meaningless, text, wanted, wants_text};
+use super::arguments::{any_blank, meaningless, text, unexpected, wanted, wants_text};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -28,12 +28,96 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: |values, _| call_join(values),
         doc: "Makes one text of a list or a multi-select, with the second text between its values. A blank second text \
               puts nothing between them.",
-        examples: &[Example { expression: r#""a;b" | split(";") | join(", ")"#, result: r#""a, b""# }],
+        examples: &[
+            Example { expression: r#""a;b" | split(";") | join(", ")"#, result: r#""a, b""# },
+            Example {
+                expression: r#"["Price", "Support"] | join(" and ")"#,
+                result: r#""Price and Support""#,
+            },
+        ],
         ..TEXT
+    },
+    Function {
+        name: "first",
+        signature: "first(list) -> value",
+        check: check_item,
+        call: |values, _| call_item(values, <[Value]>::first),
+        doc: "Gives the first value of a list; of a multi-select, the first in the order in which the CRM sends them.",
+        examples: &[
+            Example { expression: r#""a;b" | split(";") | first"#, result: r#""a""# },
+            Example { expression: "nothing | first", result: "nothing" },
+        ],
+        ..LIST
+    },
+    Function {
+        name: "last",
+        signature: "last(list) -> value",
+        check: check_item,
+        call: |values, _| call_item(values, <[Value]>::last),
+        doc: "Gives the last value of a list or a multi-select.",
+        examples: &[Example { expression: r#""a;b" | split(";") | last"#, result: r#""b""# }],
+        ..LIST
+    },
+    Function {
+        name: "count",
+        signature: "count(list) -> integer",
+        takes_blank: true,
+        check: check_count,
+        call: |values, _| call_count(values),
+        doc: "Counts the values of a list or a multi-select; a blank has none.",
+        examples: &[
+            Example { expression: r#"["Price", "Support"] | count"#, result: "2" },
+            Example { expression: "nothing | count", result: "0" },
+        ],
+        ..LIST
     },
 ];
 
 const TEXT: Function = Function { family: Family::Text, ..BASE };
+
+const LIST: Function = Function { family: Family::List, ..BASE };
+
+/// Wants a list and gives the type of its values.
+fn wants_list(arguments: &[Argument<'_>]) -> Result<Type, Problem> {
+    match &arguments[0].typed.ty {
+        Type::List(items) => Ok(items.ty.clone()),
+        Type::MultiPicklist(options) => Ok(Type::Picklist(options.clone())),
+        ty @ (Type::Nothing | Type::Error) => Ok(ty.clone()),
+        _ => Err(wanted(0, "a list", Some("write `| split(\";\")` to make a list of text"))),
+    }
+}
+
+fn check_item(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    let item = wants_list(arguments)?;
+    Ok(Signature::of(arguments, item, false).or_blank())
+}
+
+fn call_item(values: &[Value], pick: fn(&[Value]) -> Option<&Value>) -> Result<Value, Failure> {
+    match values.first() {
+        Some(Value::List(items)) => Ok(pick(items).cloned().unwrap_or(Value::Blank)),
+        other => Err(unexpected(other, "a list")),
+    }
+}
+
+/// A list can hold no more values than memory; ten digits are more than enough.
+const COUNT_DIGITS: u32 = 10;
+
+fn check_count(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
+    wants_list(arguments)?;
+    let mut signature = Signature::of(arguments, Type::Integer(Some(COUNT_DIGITS)), false);
+    signature.result.blank = false;
+    Ok(signature)
+}
+
+fn call_count(values: &[Value]) -> Result<Value, Failure> {
+    match values.first() {
+        Some(Value::List(items)) => {
+            Ok(Value::Number(items.iter().filter(|item| !item.is_blank()).count().into()))
+        }
+        Some(Value::Blank) => Ok(Value::Number(0.into())),
+        other => Err(unexpected(other, "a list")),
+    }
+}
 
 fn check_split(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     let max = wants_text(arguments, 0)?;
@@ -98,6 +182,26 @@ mod tests {
         assert_eq!(call("join", &[list.clone(), text("; ")]), Ok(text("a; b c")));
         assert_eq!(call("join", &[list, Value::Blank]), Ok(text("ab c")));
         assert_eq!(call("join", &[Value::Blank, text(",")]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn values_of_a_list_are_picked_and_counted() {
+        let list = Value::List(vec![text("a"), text("b"), text("a")]);
+        assert_eq!(call("first", std::slice::from_ref(&list)), Ok(text("a")));
+        assert_eq!(call("last", &[Value::List(vec![text("a"), text("b")])]), Ok(text("b")));
+        assert_eq!(call("count", &[list]), Ok(Value::Number(3.into())));
+        assert_eq!(call("count", &[Value::Blank]), Ok(Value::Number(0.into())));
+        assert_eq!(call("first", &[Value::List(Vec::new())]), Ok(Value::Blank));
+        assert!(call("count", &[text("a")]).is_err());
+        let options = Options::These(vec!["a".to_owned(), "b".to_owned()]);
+        let set = Typed::always(Type::MultiPicklist(options.clone()));
+        assert_eq!(check_typed("first", &set, &[]).unwrap().result, Typed::maybe(Type::Picklist(options)));
+        assert_eq!(
+            check_typed("count", &Typed::maybe(set.ty), &[]).unwrap().result,
+            Typed::always(Type::Integer(Some(10)))
+        );
+        let problem = check_typed("count", &Typed::maybe(Type::Text(None)), &[]).unwrap_err();
+        assert!(matches!(problem, Problem::Type { argument: 0, .. }), "{problem:?}");
     }
 
     #[test]

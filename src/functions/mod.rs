@@ -27,6 +27,7 @@ mod calendar;
 mod general;
 mod list;
 mod number;
+mod page;
 mod pattern;
 mod phone;
 mod place;
@@ -35,6 +36,7 @@ mod time;
 mod web;
 
 pub(crate) use general::{kind, unify};
+pub use page::{page, reference, summary};
 
 /// A function of the language.
 #[derive(Debug)]
@@ -86,6 +88,8 @@ pub enum Family {
     General,
     /// Text.
     Text,
+    /// Lists and multi-selects.
+    List,
     /// Domains, web and e-mail addresses.
     Web,
     /// Phone numbers.
@@ -104,6 +108,7 @@ impl Family {
         match self {
             Family::General => "any value",
             Family::Text => "text",
+            Family::List => "list and multi-select",
             Family::Web => "web and e-mail",
             Family::Phone => "phone",
             Family::Place => "place",

@@ -63,10 +63,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         prepare: Some(prepare),
         call: call_matches,
         doc: "Whether a regular expression is found somewhere in the text; `^` and `$` tie it to beginning and end. The \
-              pattern is a literal. Look-around and back-references do not exist.",
+              pattern is a literal; braces in it are written `\\{` and `\\}`. Look-around and back-references do not exist.",
         examples: &[
-            Example { expression: r#""DE123" | matches("^[A-Z]{2}[0-9]+$")"#, result: "true" },
-            Example { expression: r#""123" | matches("^[A-Z]{2}[0-9]+$")"#, result: "false" },
+            Example { expression: r#""DE123" | matches("^[A-Z]\{2\}[0-9]+$")"#, result: "true" },
+            Example { expression: r#""123" | matches("^[A-Z]\{2\}[0-9]+$")"#, result: "false" },
         ],
         ..TEXT
     },

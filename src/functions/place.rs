@@ -36,6 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         examples: &[
             Example { expression: r#""US" | country_name"#, result: r#""United States""# },
             Example { expression: r#""DEU" | country_name"#, result: r#""Germany""# },
+            Example { expression: r#""Atlantis" | country_name"#, result: "failure" },
         ],
         ..PLACE
     },

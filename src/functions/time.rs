@@ -57,6 +57,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 expression: r#""2024-09-30" | date | datetime("09:00", "America/Phoenix")"#,
                 result: "2024-09-30T16:00:00Z",
             },
+            Example { expression: r#""30.09.2024 12:00" | datetime"#, result: "failure" },
         ],
         ..TIME
     },
@@ -69,7 +70,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         failure: Some("the number is not whole, or lies outside the years 1 to 9999"),
         inverse: Some("to_epoch_ms"),
         doc: "The instant of so many milliseconds since the beginning of 1970 in UTC.",
-        examples: &[Example { expression: "1727654400000 | from_epoch_ms", result: "2024-09-30T00:00:00Z" }],
+        examples: &[
+            Example { expression: "1727654400000 | from_epoch_ms", result: "2024-09-30T00:00:00Z" },
+            Example { expression: "0.5 | from_epoch_ms", result: "failure" },
+        ],
         ..TIME
     },
     Function {
@@ -129,6 +133,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 expression: r#""2024-03-09T17:00:00Z" | datetime | add_days(1, "America/New_York")"#,
                 result: "2024-03-10T16:00:00Z",
             },
+            Example { expression: r#""9999-12-31" | date | add_days(1)"#, result: "failure" },
         ],
         ..TIME
     },

@@ -1,7 +1,9 @@
 //! What a run came to, beside what its test expects.
 
+use std::collections::HashMap;
+
 use crate::check::typed::{ExpectationKind, ExpectedField, ExpectedValue, Test};
-use crate::eval::{FieldChange, Finished, Verdict};
+use crate::eval::{FieldChange, Finished, Synced, Verdict};
 use crate::plan::{Mapping, Plan};
 use crate::source::{Location, ObjectName, Sources, Span};
 use crate::types::{Value, display, same};
@@ -13,9 +15,12 @@ use super::world::{Stored, World};
 pub(super) struct End<'e> {
     pub(super) plan: &'e Plan,
     pub(super) world: &'e World,
-    pub(super) finished: &'e Finished,
+    /// How the run ended; `None` where nothing triggered it.
+    pub(super) finished: Option<&'e Finished>,
+    /// The mapping that the test is about.
+    pub(super) mapping: &'e str,
     /// The mappings gone through, the first one included.
-    pub(super) mappings: &'e [&'e str],
+    pub(super) mappings: Vec<String>,
 }
 
 /// Where the run is not as the test expects, in the order of the expectations.
@@ -35,9 +40,12 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
                     None => differences.push(end.other(end_words(object, creates), place)),
                 }
             }
-            ExpectationKind::Skip => {
-                if !matches!(end.finished.verdict, Verdict::Skipped { .. }) {
-                    differences.push(end.other("the record is skipped".to_owned(), place));
+            ExpectationKind::Skip | ExpectationKind::Wait | ExpectationKind::Nothing => {
+                differences.extend(end.verdict(&expectation.kind, place));
+            }
+            ExpectationKind::NotTriggered => {
+                if end.finished.is_some() {
+                    differences.push(end.other(format!("`{}` is not triggered", end.mapping), place));
                 }
             }
             ExpectationKind::Park(reason) => differences.extend(end.park(reason.as_deref(), place)),
@@ -63,29 +71,65 @@ struct After<'e> {
     before: Option<&'e Stored>,
     /// What the rules said about its fields.
     changes: &'e [FieldChange],
-    /// Whether the run wrote at all.
-    wrote: bool,
+    /// The fields sent; `None` when nothing was written.
+    fields: Option<&'e HashMap<String, Value>>,
 }
 
 impl End<'_> {
+    /// How a run differs that should end without a write.
+    fn verdict(&self, expected: &ExpectationKind, at: Location) -> Option<Difference> {
+        let verdict = self.finished.map(|finished| &finished.verdict);
+        let (as_expected, words) = match expected {
+            ExpectationKind::Wait => (matches!(verdict, Some(Verdict::Waiting { .. })), "the record waits"),
+            ExpectationKind::Nothing => (
+                match verdict {
+                    Some(Verdict::Unchanged { .. }) => true,
+                    Some(Verdict::Synced(synced)) => synced.writes.is_empty(),
+                    _ => false,
+                },
+                "a record that is already as it should be",
+            ),
+            _ => (matches!(verdict, Some(Verdict::Skipped { .. })), "the record is skipped"),
+        };
+        (!as_expected).then(|| self.other(words.to_owned(), at))
+    }
+
     /// The record of the run's end, where it is of this object and new or not, as expected.
     fn record(&self, wanted: &ObjectName, creates: bool) -> Option<After<'_>> {
-        match &self.finished.verdict {
+        match &self.finished?.verdict {
             Verdict::Written { object, id, created, changes } if object == wanted && *created == creates => {
-                let written = self.world.written.as_ref()?;
+                let written = self.world.written(object, id)?;
                 Some(After {
                     record: self.world.record(object, id)?,
                     before: written.before.as_ref(),
                     changes,
-                    wrote: true,
+                    fields: Some(&written.fields),
                 })
             }
+            Verdict::Synced(synced) => self.synced(synced, wanted, creates),
             Verdict::Unchanged { object, id } if object == wanted && !creates => {
                 let record = self.world.record(object, id)?;
-                Some(After { record, before: Some(record), changes: &[], wrote: false })
+                Some(After { record, before: Some(record), changes: &[], fields: None })
             }
             _ => None,
         }
+    }
+
+    /// The record of one side of a sync.
+    fn synced<'v>(&'v self, synced: &'v Synced, wanted: &ObjectName, creates: bool) -> Option<After<'v>> {
+        if let Some(write) = synced.writes.iter().find(|write| write.object == *wanted) {
+            let written = self.world.written(&write.object, &write.id)?;
+            return (write.created == creates).then_some(After {
+                record: self.world.record(&write.object, &write.id)?,
+                before: written.before.as_ref(),
+                changes: &write.changes,
+                fields: Some(&written.fields),
+            });
+        }
+        let ends = [&synced.hubspot, &synced.salesforce];
+        let (object, id) = ends.into_iter().find(|(object, _)| object == wanted).filter(|_| !creates)?;
+        let record = self.world.record(object, id)?;
+        Some(After { record, before: Some(record), changes: &[], fields: None })
     }
 
     /// How a field differs from what is expected of it.
@@ -96,8 +140,7 @@ impl End<'_> {
         at: impl Fn(Span) -> Location,
     ) -> Option<Difference> {
         let field = expected.field.as_str();
-        let written = self.world.written.as_ref().filter(|_| after.wrote);
-        let written = written.and_then(|written| written.fields.get(field));
+        let written = after.fields.and_then(|fields| fields.get(field));
         let now = after.record.value(field).unwrap_or(Value::Blank);
         let was = after.before.and_then(|record| record.value(field)).unwrap_or(Value::Blank);
         let nobody_set =
@@ -130,6 +173,7 @@ impl End<'_> {
             found,
             why,
             rule,
+            source: None,
             at: at(expected.span),
         })
     }
@@ -139,19 +183,21 @@ impl End<'_> {
         if let Some(change) = after.changes.iter().find(|change| change.field == field) {
             return (Some(change.at.clone()), change.kept.clone());
         }
-        let mapping = self.plan.mapping(&self.finished.mapping);
+        let name = self.finished.map_or(self.mapping, |finished| &finished.mapping);
+        let of_object = |mapping: &&Mapping| mapping.name == *name && mapping.target == after.record.object;
+        let mapping = self.plan.mappings.iter().find(of_object);
         match mapping.and_then(|mapping| rule_at(mapping, field)) {
-            Some(at) if !after.wrote => (Some(at), Some("everything was already so".to_owned())),
+            Some(at) if after.fields.is_none() => (Some(at), Some("everything was already so".to_owned())),
             Some(at) => (Some(at), (!written).then(|| "its value is blank".to_owned())),
-            None => (None, Some(format!("no rule of `{}` writes it", self.finished.mapping))),
+            None => (None, Some(format!("no rule of `{name}` writes it"))),
         }
     }
 
     fn park(&self, reason: Option<&str>, at: Location) -> Option<Difference> {
-        match (&self.finished.verdict, reason) {
-            (Verdict::Parked(_), None) => None,
+        match (self.finished.map(|finished| &finished.verdict), reason) {
+            (Some(Verdict::Parked(_)), None) => None,
             // A failed rule puts the author's words before what went wrong.
-            (Verdict::Parked(park), Some(said))
+            (Some(Verdict::Parked(park)), Some(said))
                 if park
                     .reason
                     .strip_prefix(said)
@@ -166,11 +212,22 @@ impl End<'_> {
 
     /// The difference of a run that ended in another way.
     fn other(&self, expected: String, at: Location) -> Difference {
-        let mapping = &self.finished.mapping;
-        let (found, why, rule) = match &self.finished.verdict {
-            Verdict::Written { object, created, .. } => {
+        let Some(finished) = self.finished else {
+            let found = format!("what happened does not trigger `{}`", self.mapping);
+            let rule = self.plan.mapping(self.mapping).map(|mapping| mapping.at.clone());
+            return Difference { field: None, expected, found, why: None, rule, source: None, at };
+        };
+        let mapping = &finished.mapping;
+        let (found, why, rule) = match &finished.verdict {
+            Verdict::Written { object, created, changes, .. } => {
                 let what = if *created { "created a new" } else { "updated a" };
-                (format!("`{mapping}` {what} {object}"), None, None)
+                let fields = changes.iter().filter(|change| change.new.is_some());
+                let fields: Vec<_> = fields.map(|change| format!("`{}`", change.field)).collect();
+                (
+                    format!("`{mapping}` {what} {object}"),
+                    Some(format!("it writes {}", fields.join(", "))),
+                    None,
+                )
             }
             Verdict::Unchanged { object, id } => {
                 (format!("`{mapping}` found {object} {id}, which is already as it should be"), None, None)
@@ -199,7 +256,7 @@ impl End<'_> {
             }
             Verdict::SourceGone => (format!("`{mapping}` finds no source record"), None, None),
         };
-        Difference { field: None, expected, found, why, rule, at }
+        Difference { field: None, expected, found, why, rule, source: None, at }
     }
 }
 

@@ -15,6 +15,9 @@ pub fn report(outcome: &Outcome) -> String {
     for difference in outcome.differences.iter().filter(|difference| difference.field.is_none()) {
         let _ = writeln!(text, "  expected  {} ({})", difference.expected, difference.at);
         let _ = writeln!(text, "  found     {}{}", difference.found, place(difference));
+        if let Some(source) = &difference.source {
+            let _ = writeln!(text, "            {source}");
+        }
         if let Some(why) = &difference.why {
             let _ = writeln!(text, "            {why}");
         }
@@ -40,22 +43,26 @@ fn table(text: &mut String, differences: &[Difference]) {
                 (None, why) => why.clone().unwrap_or_default(),
             };
             let field = difference.field.clone()?;
-            Some([field, difference.expected.clone(), difference.found.clone(), rule])
+            let cells = [field, difference.expected.clone(), difference.found.clone(), rule];
+            Some((cells, difference.source.as_deref()))
         })
         .collect();
     if rows.is_empty() {
         return;
     }
     let head = ["field", "expected", "found", "rule"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let rows: Vec<_> = std::iter::once((head, None)).chain(rows).collect();
     let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
+        let widths = rows.iter().map(|(row, _)| row[column].chars().count());
         widths.filter(|width| *width <= MAX_COLUMN).max().unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2)];
-    for [field, expected, found, rule] in &rows {
+    for ([field, expected, found, rule], source) in &rows {
         let line =
             format!("  {field:0$}  {expected:1$}  {found:2$}  {rule}", widths[0], widths[1], widths[2]);
         let _ = writeln!(text, "{}", line.trim_end());
+        if let Some(source) = source {
+            let _ = writeln!(text, "    {source}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use super::{Outcome, report, run};
+use super::{Outcome, coverage, report, run};
 use crate::check::check;
+use crate::eval::Trace;
 use crate::plan::testing::{LEAD, Lead, schemas};
 use crate::plan::{Plan, compile};
 use crate::source::Sources;
@@ -43,7 +44,7 @@ fn outcomes(mapping: Lead, tests: &str) -> Vec<Outcome> {
     assert!(findings.is_empty(), "{findings:#?}\n{text}");
     let checked = checked.expect("a checked project");
     let plan: Arc<Plan> = Arc::new(compile(&checked, &schemas, &sources));
-    checked.tests.iter().map(|test| run(&plan, test, &sources)).collect()
+    checked.tests.iter().map(|test| run(&plan, test, &sources, None)).collect()
 }
 
 /// Runs one test of the full mapping.
@@ -133,11 +134,16 @@ fn the_report_names_the_rule_and_why_it_wrote_nothing() {
         "failed: t (m.map:{test})
   field               expected  found             rule
   Title               \"Acme\"    \"VP\" (was there)  m.map:{title} (the target is not blank)
+    Title <- employer.name | truncate(128) if target is blank
   HasOptedOutOfEmail  false     true (was there)  m.map:{consent} (once true stays true)
+    HasOptedOutOfEmail <- opted_out once true stays true
   Status              \"New\"     nothing           m.map:{status} (written on create only)
+    Status <- \"New\" on create
   LeadSource          \"Other\"   nothing           m.map:{source} (its value is blank)
+    LeadSource <- source | sources
   Rating              \"Hot\"     nothing           no rule of `lead` writes it
   LastName            kept      \"Unknown\"         m.map:{name}
+    LastName <- first_present(lastname | trim, \"Unknown\")
 ",
         test = FULL.text().lines().count() + 1,
         title = line("Title <-"),
@@ -315,4 +321,193 @@ fn outcomes_are_data() {
     assert_eq!(json["differences"][0]["field"], "LastName");
     assert_eq!(json["differences"][0]["rule"]["file"], "m.map");
     assert_eq!(json["path"], serde_json::json!([]));
+}
+
+#[test]
+fn what_triggers_a_mapping_is_judged_where_a_test_says_what_happened() {
+    passes(&format!("{CONTACT}\n when created\n expect create salesforce.Lead {{ Status: \"New\" }}"));
+    passes(&format!(
+        "{CONTACT}\n when email changes\n when primary hubspot.company changes\n expect not triggered"
+    ));
+    let (_, expected, found) = differs_once(&format!("{CONTACT}\n when email changes\n expect skip"));
+    assert_eq!(
+        (expected.as_str(), found.as_str()),
+        ("the record is skipped", "what happened does not trigger `lead`")
+    );
+    let (_, expected, _) = differs_once(&format!("{CONTACT}\n when created\n expect not triggered"));
+    assert_eq!(expected, "`lead` is not triggered");
+    let becomes = Lead { head: "when lifecyclestage becomes \"marketingqualifiedlead\"", ..LEAD };
+    let test = |body: &str| {
+        let outcome = outcomes(becomes, &format!("test \"t\" {{\n mapping lead\n {body}\n}}\n")).remove(0);
+        assert!(outcome.passed(), "{}", report(&outcome));
+    };
+    let record = |stage: &str| format!("given hubspot.contact {{ lifecyclestage: \"{stage}\" }}");
+    let created = "expect create salesforce.Lead {}";
+    test(&format!("{}\n when lifecyclestage becomes \"marketingqualifiedlead\"\n {created}", record("lead")));
+    test(&format!("{}\n when lifecyclestage becomes \"lead\"\n expect not triggered", record("lead")));
+    test(&format!("{}\n when lifecyclestage changes\n {created}", record("marketingqualifiedlead")));
+    test(&format!("{}\n when created\n {created}", record("marketingqualifiedlead")));
+    test(&format!("{}\n when created\n expect not triggered", record("lead")));
+}
+
+#[test]
+fn a_run_that_waits_or_changes_nothing_is_expected_as_that() {
+    passes("given hubspot.contact { lastname: \"Doe\" }\n expect wait");
+    let lead = "given salesforce.Lead { HubSpot_Contact_ID__c: \"5501\", Email: \"jane@acme.example\", LastName: \"Unknown\", Company: \"Acme\", Status: \"Working\" }";
+    passes(&format!("{CONTACT}\n {lead}\n expect nothing"));
+    let changed = lead.replace("LastName: \"Unknown\"", "LastName: \"Doe\"");
+    let (_, expected, found) = differs_once(&format!("{CONTACT}\n {changed}\n expect nothing"));
+    assert_eq!(
+        (expected.as_str(), found.as_str()),
+        ("a record that is already as it should be", "`lead` updated a salesforce.Lead")
+    );
+    let (_, expected, _) = differs_once(&format!("{CONTACT}\n {lead}\n expect wait"));
+    assert_eq!(expected, "the record waits");
+}
+
+#[test]
+fn what_salesforce_refuses_is_given() {
+    let rejects = |what: &str| format!("{CONTACT}\n given salesforce.Lead rejects {what}");
+    passes(&format!("{}\n expect park \"Salesforce refused `Status`\"", rejects("Status \"no\"")));
+    passes(&format!("{}\n expect park \"Salesforce refused the write\"", rejects("\"no\"")));
+    passes(&format!("{}\n expect create salesforce.Lead {{ Phone: absent }}", rejects("Phone \"no\"")));
+    let dropping = Lead {
+        outcomes: "on none create\n on converted park\n on duplicate allow\n on rejected drop field",
+        fields: "Title <- jobtitle | truncate(128)\n Phone <- phone | truncate(40)",
+        ..LEAD
+    };
+    let record = "given hubspot.contact { id: \"1\", jobtitle: \"VP\", phone: \"12\" }";
+    let ends = |given: &str, expect: &str| {
+        let text = format!("test \"t\" {{\n mapping lead\n {record}\n {given}\n {expect}\n}}\n");
+        let outcome = outcomes(dropping, &text).remove(0);
+        assert!(outcome.passed(), "{}", report(&outcome));
+    };
+    ends(
+        "given salesforce.Lead rejects Title \"no\"",
+        "expect create salesforce.Lead { Title: absent, Phone: \"12\" }",
+    );
+    ends(
+        "given salesforce.Lead { Phone: \"12\" }\n given salesforce.Lead warns of duplicates by Phone",
+        "expect create salesforce.Lead { Phone: \"12\" }",
+    );
+    ends(
+        "given salesforce.Lead { Phone: \"12\" }\n given salesforce.Lead blocks duplicates by Phone",
+        "expect park",
+    );
+    ends(
+        "given salesforce.Lead { Phone: \"13\" }\n given salesforce.Lead blocks duplicates by Phone",
+        "expect create salesforce.Lead { Phone: \"12\" }",
+    );
+}
+
+#[test]
+fn associated_records_are_told_apart_by_their_labels() {
+    let labelled = Lead {
+        head: "with employer = primary hubspot.company\n with payer = \"Billing\" hubspot.company",
+        fields: "Title <- employer.name | truncate(128)\n Description <- payer.name | truncate(100)",
+        ..LEAD
+    };
+    let ends = |companies: &str, expect: &str| {
+        let text = format!(
+            "test \"t\" {{\n mapping lead\n given hubspot.contact {{ id: \"1\" }}\n {companies}\n expect create salesforce.Lead {{ {expect} }}\n}}\n"
+        );
+        let outcome = outcomes(labelled, &text).remove(0);
+        assert!(outcome.passed(), "{}", report(&outcome));
+    };
+    ends(
+        "given \"Billing\" hubspot.company { name: \"Payer\" }\n given primary hubspot.company { name: \"Acme\" }",
+        "Title: \"Acme\", Description: \"Payer\"",
+    );
+    ends("given hubspot.company { name: \"Acme\" }", "Title: \"Acme\", Description: \"Acme\"");
+    ends("given primary hubspot.company { name: \"Acme\" }", "Title: \"Acme\", Description: absent");
+}
+
+/// What a test of the full mapping leaves unexercised, by what did not take place.
+fn missed(mapping: Lead, body: &str) -> Vec<String> {
+    let text = format!("{}test \"t\" {{\n mapping lead\n {body}\n}}\n", mapping.text());
+    let mut sources = Sources::new();
+    let schemas = schemas(&mut sources);
+    let file = sources.add("m.map", text.clone());
+    let (tree, _) = syntax::parse(file, &text);
+    let checked = check(&[tree], &schemas, &sources).0.expect("a checked project");
+    let plan = Arc::new(compile(&checked, &schemas, &sources));
+    let trace = Arc::new(Trace::default());
+    for test in &checked.tests {
+        let outcome = run(&plan, test, &sources, Some(&trace));
+        assert!(outcome.passed(), "{}", report(&outcome));
+    }
+    let coverage = coverage(&checked, &plan, &sources, &trace);
+    assert_eq!(coverage.total - coverage.exercised, coverage.missed.len());
+    let kinds: usize = coverage.kinds.values().map(|count| count.total).sum();
+    assert_eq!(kinds, coverage.total);
+    coverage.missed.into_iter().map(|missed| missed.what).collect()
+}
+
+/// One rule of the small mapping, on a Lead that is there and holds this.
+fn missed_of(rule: &'static str, contact: &str, lead: &str) -> Vec<String> {
+    let beside = if rule.contains("funnel") {
+        "order funnel of salesforce.Lead.Status { \"New\" then \"Working\" then \"Qualified\" }\n"
+    } else {
+        ""
+    };
+    let body = format!(
+        "given hubspot.contact {{ id: \"1\", {contact} }}\n given salesforce.Lead {{ HubSpot_Contact_ID__c: \"1\", LastName: \"Doe\", {lead} }}\n \
+         expect update salesforce.Lead {{}}"
+    );
+    let mut missed = missed(Lead { fields: rule, beside, ..LEAD }, &body);
+    missed.retain(|what| !what.starts_with("`on ") || what.contains("never"));
+    missed
+}
+
+#[test]
+fn a_policy_is_exercised_when_it_lets_write_and_when_it_keeps() {
+    let written = |policy: &str, field: &str| format!("`{policy}` never lets `{field}` be written");
+    let kept = |policy: &str, field: &str| format!("`{policy}` never keeps `{field}`");
+    let title = "Title <- jobtitle | truncate(128) if target is blank";
+    assert_eq!(missed_of(title, "jobtitle: \"VP\"", ""), [kept("if target is blank", "Title")]);
+    assert_eq!(
+        missed_of(title, "jobtitle: \"VP\"", "Title: \"CTO\""),
+        ["`Title` gets no value".to_owned(), written("if target is blank", "Title")]
+    );
+    let consent = "HasOptedOutOfEmail <- opted_out once true stays true";
+    assert_eq!(
+        missed_of(consent, "opted_out: true", ""),
+        [kept("once true stays true", "HasOptedOutOfEmail")]
+    );
+    let stage = "Status <- \"Working\" advance only along funnel";
+    assert_eq!(missed_of(stage, "", "Status: \"New\""), [kept("advance only", "Status")]);
+    assert_eq!(missed_of(stage, "", "Status: \"Qualified\""), [written("advance only", "Status")]);
+    let clears = "Description <- jobtitle | truncate(100) on blank clear";
+    assert_eq!(missed_of(clears, "", "Description: \"x\""), ["`Description` gets no value"]);
+    assert_eq!(missed_of(clears, "jobtitle: \"VP\"", ""), ["`on blank clear` never clears `Description`"]);
+    let fails = "Phone <- phone | e164 otherwise keep";
+    assert_eq!(missed_of(fails, "phone: \"none\"", ""), ["`Phone` gets no value"]);
+    assert_eq!(
+        missed_of(fails, "phone: \"+1 415 555 0100\"", ""),
+        ["`otherwise keep` of `Phone` is not reached"]
+    );
+    let choice = "Title <- if hubscore > 50 then \"hot\" else \"cold\"";
+    assert_eq!(missed_of(choice, "hubscore: 51", ""), ["the condition of this `if` never fails to hold"]);
+    assert_eq!(missed_of(choice, "hubscore: 5", ""), ["the condition of this `if` never holds"]);
+}
+
+#[test]
+fn what_no_test_reaches_is_listed() {
+    let all = missed(FULL, &format!("{CONTACT}\n expect create salesforce.Lead {{}}"));
+    for what in [
+        "`when created` does not fire",
+        "`only if mail is present` refuses no record",
+        "the key `HubSpot_Contact_ID__c` finds no record",
+        "the rung finds no salesforce.Contact",
+        "`on many park \"several\"` is not reached",
+        "`on create` never keeps `OwnerId`",
+        "`FirstName` gets no value",
+        "`\"SEARCH\" -> \"Inbound\"` is not reached",
+        "`otherwise -> \"Other\"` of `sources` is not reached: no other option",
+    ] {
+        assert!(all.iter().any(|missed| missed == what), "{what}: {all:#?}");
+    }
+    for what in ["`only if mail is present` lets no record through", "`on none create` is not reached"] {
+        assert!(!all.iter().any(|missed| missed == what), "{what}: {all:#?}");
+    }
 }

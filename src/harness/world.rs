@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::check::typed::{GivenLink, GivenRecord, Test};
+use crate::check::typed::{GivenLink, GivenRecord, Refusal, RefusalKind, Test};
 use crate::eval::Answer;
 use crate::plan::{Plan, WithKind};
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, Filter, FilterOp, FindRequest, LinkRequest,
-    LinkedPair, ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget, display, order, same,
-    to_json,
+    AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, FieldError, Filter, FilterOp,
+    FindRequest, LinkRequest, LinkedPair, MatchedRecord, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
+    WriteTarget, display, order, same, to_json,
 };
 
 /// A path over more relationships than SOQL allows (five) leads nowhere.
@@ -25,8 +25,10 @@ const MAX_HOPS: usize = 5;
 pub(super) struct World {
     /// All records, the source record first, then in order of creation.
     records: Vec<Stored>,
-    /// The one write of a run.
-    pub(super) written: Option<Written>,
+    /// What the CRMs refuse to write.
+    refusals: Vec<Refusal>,
+    /// What was written, in order.
+    written: Vec<Written>,
     /// The pairs that the test gives.
     links: Vec<GivenLink>,
     /// The associations made.
@@ -45,11 +47,15 @@ pub(super) struct Stored {
     relationships: IndexMap<String, String>,
     /// When its fields took their values, where the test says it.
     changed_at: Option<DateTime<Utc>>,
+    /// The one association that leads to it; `None` is every one.
+    association: Option<AssociationKind>,
 }
 
 /// What a run wrote.
 #[derive(Debug)]
 pub(super) struct Written {
+    object: ObjectName,
+    id: String,
     /// The record before; `None` when it is new.
     pub(super) before: Option<Stored>,
     /// The fields sent, and the key.
@@ -80,6 +86,7 @@ impl World {
                 unset: given.unset.clone(),
                 relationships: given.relationships.clone(),
                 changed_at: given.changed_at,
+                association: given.association.clone(),
             })
             .collect();
         point_at_references(plan, &mut records);
@@ -87,7 +94,13 @@ impl World {
             record.id = ids.next(&record.object);
         }
         fill_references(plan, &mut records);
-        Self { records, written: None, links: test.links.clone(), associations: Vec::new() }
+        Self {
+            records,
+            refusals: test.refusals.clone(),
+            written: Vec::new(),
+            links: test.links.clone(),
+            associations: Vec::new(),
+        }
     }
 
     /// The id of the record that runs.
@@ -98,6 +111,16 @@ impl World {
     /// A record by id.
     pub(super) fn record(&self, object: &ObjectName, id: &str) -> Option<&Stored> {
         self.place(object, id).map(|index| &self.records[index])
+    }
+
+    /// The last write of a record.
+    pub(super) fn written(&self, object: &ObjectName, id: &str) -> Option<&Written> {
+        self.written.iter().rev().find(|written| written.object == *object && written.id == id)
+    }
+
+    /// The source record.
+    pub(super) fn source_record(&self) -> Option<&Stored> {
+        self.records.first()
     }
 
     fn place(&self, object: &ObjectName, id: &str) -> Option<usize> {
@@ -115,6 +138,7 @@ impl World {
             .records
             .iter()
             .filter(|record| record.object == other)
+            .filter(|record| record.association.as_ref().is_none_or(|kind| *kind == request.kind))
             .map(|record| record.id.clone())
             .collect();
         Answer::Associated(request.ids.iter().map(|id| (id.clone(), all.clone())).collect())
@@ -189,25 +213,83 @@ impl World {
                     .position(|record| record.object == request.object && self.holds(record, &filter))
             }
         };
+        if let Some(refused) = self.refused(request, &fields, place.is_none()) {
+            return Answer::Written(refused);
+        }
         let before = place.map(|place| self.records[place].clone());
-        let place = place.unwrap_or_else(|| {
-            let taken = self.records.iter().map(|record| record.id.clone());
-            let id = Ids::beside(taken).next(&request.object);
-            self.records.push(Stored {
-                object: request.object.clone(),
-                id,
-                values: IndexMap::new(),
-                unset: IndexMap::new(),
-                relationships: IndexMap::new(),
-                changed_at: None,
-            });
-            self.records.len() - 1
-        });
+        let place = place.unwrap_or_else(|| self.add(&request.object));
         let record = &mut self.records[place];
         record.values.extend(fields.clone());
-        let (id, created) = (record.id.clone(), before.is_none());
-        self.written = Some(Written { before, fields });
+        let (object, id, created) = (request.object.clone(), record.id.clone(), before.is_none());
+        self.written.push(Written { object, id: id.clone(), before, fields });
         Answer::Written(WriteAnswer::Written { id, created })
+    }
+
+    /// Makes a record that holds nothing.
+    fn add(&mut self, object: &ObjectName) -> usize {
+        let taken = self.records.iter().map(|record| record.id.clone());
+        let id = Ids::beside(taken).next(object);
+        self.records.push(Stored {
+            object: object.clone(),
+            id,
+            values: IndexMap::new(),
+            unset: IndexMap::new(),
+            relationships: IndexMap::new(),
+            association: None,
+            changed_at: None,
+        });
+        self.records.len() - 1
+    }
+
+    /// What the CRM says instead of writing.
+    fn refused(
+        &self,
+        request: &WriteRequest,
+        fields: &HashMap<String, Value>,
+        creates: bool,
+    ) -> Option<WriteAnswer> {
+        let mut errors = Vec::new();
+        for refusal in self.refusals.iter().filter(|refusal| refusal.object == request.object) {
+            match &refusal.kind {
+                RefusalKind::Rejects { field, message }
+                    if field.as_ref().is_none_or(|field| fields.contains_key(field)) =>
+                {
+                    errors.push(FieldError {
+                        code: "REFUSED".to_owned(),
+                        message: message.clone(),
+                        fields: field.iter().cloned().collect(),
+                    });
+                }
+                RefusalKind::Duplicates { field, of, allow_save }
+                    if creates && !(*allow_save && request.allow_duplicates) =>
+                {
+                    let matches = self.duplicates(of, field, fields.get(field));
+                    if !matches.is_empty() {
+                        let rule = format!("duplicates by {field}");
+                        let message = format!("a {} with this {field} exists", of.name);
+                        return Some(WriteAnswer::Duplicate {
+                            rule,
+                            message,
+                            matches,
+                            allow_save: *allow_save,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        (!errors.is_empty()).then_some(WriteAnswer::Rejected { errors })
+    }
+
+    /// The records that hold a value.
+    fn duplicates(&self, of: &ObjectName, field: &str, value: Option<&Value>) -> Vec<MatchedRecord> {
+        let Some(value) = value.filter(|value| !value.is_blank()) else { return Vec::new() };
+        let filter = Filter { field: field.to_owned(), op: FilterOp::Eq(value.clone()) };
+        self.records
+            .iter()
+            .filter(|record| record.object == *of && self.holds(record, &filter))
+            .map(|record| MatchedRecord { object: record.object.clone(), id: record.id.clone() })
+            .collect()
     }
 
     /// A record as its CRM sends it.

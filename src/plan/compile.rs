@@ -251,7 +251,8 @@ impl Context<'_> {
             ExprKind::If(condition, then, otherwise) => {
                 let condition = self.condition(condition, tables);
                 let then = self.expr(then, tables);
-                Expr::If(Box::new(condition), Box::new(then), Box::new(self.expr(otherwise, tables)))
+                let otherwise = self.expr(otherwise, tables);
+                Expr::If(Box::new(condition), Box::new(then), Box::new(otherwise), self.at(expr.span))
             }
             ExprKind::List(items) => Expr::List(items.iter().map(|item| self.expr(item, tables)).collect()),
             ExprKind::Condition(condition) => Expr::Condition(Box::new(self.condition(condition, tables))),

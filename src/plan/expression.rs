@@ -36,8 +36,8 @@ pub enum Expr {
     Template(Vec<Part>),
     /// Exact decimal arithmetic.
     Arithmetic(Box<Expr>, ArithmeticOp, Box<Expr>),
-    /// `if C then A else B`
-    If(Box<Condition>, Box<Expr>, Box<Expr>),
+    /// `if C then A else B`, and where it stands.
+    If(Box<Condition>, Box<Expr>, Box<Expr>, Location),
     /// A list.
     List(Vec<Expr>),
     /// A condition as a boolean.
@@ -139,7 +139,7 @@ pub(super) fn children<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
             visit(left);
             visit(right);
         }
-        Expr::If(condition, then, otherwise) => {
+        Expr::If(condition, then, otherwise, _) => {
             condition_children(condition, visit);
             visit(then);
             visit(otherwise);
@@ -199,6 +199,7 @@ mod tests {
             Box::new(condition),
             Box::new(Expr::Template(vec![Part::Text("a".to_owned()), Part::Hole(Expr::Slot(3))])),
             Box::new(Expr::Arithmetic(Box::new(Expr::Slot(4)), ArithmeticOp::Add, Box::new(Expr::Slot(5)))),
+            Location { file: "a.map".to_owned(), line: 1, column: 1 },
         );
         let mut seen = Vec::new();
         slots(&expr, &mut seen);

@@ -7,6 +7,7 @@
 //! [`Checked`]: crate::check::Checked
 //! [`Location`]: crate::source::Location
 
+mod branches;
 mod compile;
 mod expression;
 mod needs;

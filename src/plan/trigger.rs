@@ -28,6 +28,19 @@ impl Plan {
     }
 }
 
+impl Mapping {
+    /// The triggers that fire by these events of one record, by index.
+    pub fn fired(&self, events: &[ChangeEvent]) -> Vec<usize> {
+        let fires = |trigger: &Trigger| {
+            events
+                .iter()
+                .any(|event| event.object == self.source && self::fires(trigger, &event.kind).is_some())
+        };
+        let indexes = self.triggers.iter().enumerate().filter(|(_, trigger)| fires(trigger));
+        indexes.map(|(index, _)| index).collect()
+    }
+}
+
 /// How sure it is that an event starts a mapping, the surest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Firing {

@@ -164,7 +164,7 @@ impl Sources {
 }
 
 /// A place as people read it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Location {
     /// The file's name.
     pub file: String,

@@ -752,6 +752,10 @@ pub struct Test {
     pub given: Vec<Given>,
     /// `given link …`
     pub links: Vec<GivenLink>,
+    /// What a CRM does with writes: `given OBJECT rejects …`, `given OBJECT blocks duplicates …`
+    pub refusals: Vec<Refusal>,
+    /// `when …`: what happened to the source record.
+    pub whens: Vec<Trigger>,
     /// `expect …`
     pub expect: Vec<Expect>,
     /// The whole item.
@@ -772,6 +776,8 @@ pub struct GivenLink {
 /// `given OBJECT [at "TIME"] { … }`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
+    /// How the record is associated with the source record, where only in this way.
+    pub association: Option<Spanned<AssociationMark>>,
     /// The object.
     pub object: ObjectRef,
     /// When its fields took their values.
@@ -780,6 +786,47 @@ pub struct Given {
     pub entries: Vec<Entry>,
     /// The statement.
     pub span: Span,
+}
+
+/// The association that a given record stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AssociationMark {
+    /// `primary`
+    Primary,
+    /// The one with this label.
+    Labelled(String),
+}
+
+/// What a CRM refuses to write in a test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The object that is written.
+    pub object: ObjectRef,
+    /// What it does.
+    pub kind: RefusalKind,
+    /// The statement.
+    pub span: Span,
+}
+
+/// The ways in which a CRM refuses a write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RefusalKind {
+    /// `rejects [FIELD] "message"`
+    Rejects {
+        /// The field that is refused whenever it is written; without it, every write.
+        field: Option<Name>,
+        /// What the CRM says.
+        message: Spanned<String>,
+    },
+    /// `blocks duplicates by FIELD [of OBJECT]`, `warns of duplicates by …`
+    Duplicates {
+        /// The field that two records may not share.
+        field: Name,
+        /// The object of the record that is there; the one that is written without it.
+        of: Option<ObjectRef>,
+        /// Whether a caller may insist.
+        allow_save: bool,
+    },
 }
 
 /// `expect …`
@@ -804,6 +851,12 @@ pub enum ExpectKind {
     Park(Option<String>),
     /// Handed to another mapping.
     Then(Name),
+    /// Looked at again when a field changes.
+    Wait,
+    /// Everything is already as the mapping says.
+    Nothing,
+    /// What happened makes the mapping not run.
+    NotTriggered,
 }
 
 /// `NAME: VALUE` in a test's record.

@@ -105,7 +105,7 @@ impl Here<'_, '_> {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
             BlockKind::Picklist => ("a `picklist`", &["from", "to", "otherwise", "\"A\" -> \"B\""]),
-            BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "expect"]),
+            BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "when", "expect"]),
             _ => return None,
         };
         if self.at != 0 {

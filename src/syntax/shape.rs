@@ -133,7 +133,7 @@ pub(crate) fn starts_statement(kind: BlockKind, text: &str, pos: usize) -> bool 
         BlockKind::Rules | BlockKind::Shared | BlockKind::SyncRules => {
             !name.is_empty() && starts_arrow(rest) || name == "use" && word_follows
         }
-        BlockKind::Test => matches!(name, "mapping" | "sync" | "given" | "expect") && word_follows,
+        BlockKind::Test => matches!(name, "mapping" | "sync" | "given" | "when" | "expect") && word_follows,
         BlockKind::Picklist | BlockKind::Order => true,
         BlockKind::Unknown => false,
     }

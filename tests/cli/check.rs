@@ -21,10 +21,14 @@ fn init_writes_a_project_that_checks() {
     assert_eq!(ran.out, "");
     insta::assert_snapshot!(ran.err, @r#"
     wrote ./company_to_account.map
+    wrote ./company_to_account_tests.map
     wrote ./contact_from_mql.map
+    wrote ./contact_from_mql_tests.map
     wrote ./mapwright.yaml
     wrote ./mql_to_lead.map
+    wrote ./mql_to_lead_tests.map
     wrote ./picklists.map
+    wrote ./picklists_tests.map
     wrote ./sandbox.yaml
     wrote ./tests.map
     wrote ./schema/hubspot.yaml
@@ -95,6 +99,11 @@ fn findings_of_one_file_can_be_asked_for() {
     let ran = world.run(&["check", "company_to_account.map", "--format", "json"]).exits(1);
     assert_eq!(ran.json().as_array().map(Vec::len), Some(1));
     world.run(&["check", "picklists.map"]).fine();
+    // From another folder the name is also looked for in the project's.
+    let mut elsewhere = world.command(&["check", "--project", "../work", "company_to_account.map"]);
+    let output = elsewhere.current_dir(world.home()).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("company_to_account.map:"), "{output:?}");
     let ran = world.run(&["check", "missing.map"]).exits(2);
     assert!(ran.err.starts_with("error: `missing.map`: "), "{}", ran.err);
     std::fs::write(world.home().join("other.map"), "").expect("a file");

@@ -52,7 +52,8 @@ fn ids(ran: &Ran) -> Vec<String> {
 fn complaint(line: &str) -> String {
     let ran = eval(format!("{}\n{line}\n{}\n", good("1"), good("3"))).exits(1);
     assert_eq!(ids(&ran), ["1", "3"]);
-    let mut said: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("error")).collect();
+    let mut said: Vec<&str> =
+        ran.err.lines().filter(|line| line.starts_with("error") || line.starts_with("parked")).collect();
     assert_eq!(said.len(), 1, "{}", ran.err);
     said.remove(0).to_owned()
 }
@@ -124,12 +125,12 @@ fn a_property_of_the_wrong_type_is_reported_with_rule_and_value() {
     };
     assert_eq!(
         with("hubscore", json!("abc")),
-        "error: line 2: `HubSpot_Lead_Score__c`: `hubscore` cannot be read: `abc` is not a number such as `1234.5` \
+        "parked: line 2: `HubSpot_Lead_Score__c`: `hubscore` cannot be read: `abc` is not a number such as `1234.5` \
          (mql_to_lead.map:38)"
     );
     assert_eq!(
         with("contract_date", json!("1727654400001")),
-        "error: line 2: `Contract_Date__c`: `contract_date` cannot be read: `1727654400001` is not a date: it is not \
+        "parked: line 2: `Contract_Date__c`: `contract_date` cannot be read: `1727654400001` is not a date: it is not \
          midnight UTC but a time of day (mql_to_lead.map:39)"
     );
     assert!(with("contract_date", json!("30.09.2024")).contains("`Contract_Date__c`"));
@@ -138,7 +139,7 @@ fn a_property_of_the_wrong_type_is_reported_with_rule_and_value() {
     assert!(with("hubscore", json!("1e999")).contains("`HubSpot_Lead_Score__c`"));
     assert_eq!(
         with("hs_analytics_source", json!("AI_REFERRALS")),
-        "error: line 2: `LeadSource`: `AI_REFERRALS` has no translation in `lead_source` (picklists.map:2); add the line \
+        "parked: line 2: `LeadSource`: `AI_REFERRALS` has no translation in `lead_source` (picklists.map:2); add the line \
          `\"AI_REFERRALS\" -> \"…\"` to `picklist lead_source`"
     );
 }

@@ -57,6 +57,10 @@ fn a_plan_for_a_known_record_shows_old_and_new() {
     assert_eq!(stage.org_state(), before);
     let document = stage.run(&["plan", "mql_to_lead", "--record", "102", "--json"]).fine().json();
     assert_eq!(document["would"], "write");
+    assert_eq!(document["write"]["request"]["fields"]["LastName"], "O'Brien");
+    let changes = document["write"]["changes"].as_array().expect("the changes");
+    let name = changes.iter().find(|change| change["field"] == "LastName").expect("it changes");
+    assert_eq!((&name["old"], &name["new"]), (&json!("Old"), &json!("O'Brien")));
 
     stage.run(&["run", "mql_to_lead", "--record", "102"]).fine();
     let leads = stage.leads_of("102");

@@ -13,6 +13,7 @@ use super::super::effect::{Effect, FieldChange};
 use super::super::ladder::old_value;
 use super::super::rules::{Instead, kept};
 use super::super::run::Run;
+use super::super::trace::Point;
 use super::{SyncRun, other, stays, times};
 
 /// Two changes that lie closer together than this by two clocks have no order.
@@ -256,7 +257,12 @@ impl<'f> Field<'f> {
         match (changed(hubspot), changed(salesforce)) {
             (true, false) => Ok(Way::From(Side::Hubspot)),
             (false, true) => Ok(Way::From(Side::Salesforce)),
-            _ => self.conflict().map(Way::From),
+            _ => {
+                let side = self.conflict()?;
+                let at = &self.to_salesforce.rules[self.rule.forth].at;
+                self.run.leg(Side::Salesforce).hit(at, Point::Conflict);
+                Ok(Way::From(side))
+            }
         }
     }
 
@@ -339,6 +345,7 @@ impl<'f> Field<'f> {
         }
         let change =
             FieldChange { field: rule.field.clone(), old, new: Some(new), kept: None, at: rule.at.clone() };
+        self.run.leg(side).hit(&rule.at, Point::To(side));
         decided.put(side, change);
         Ok(true)
     }

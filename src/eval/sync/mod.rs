@@ -23,6 +23,7 @@ use crate::types::{ChangedRequest, LinkRequest, LinkedPair, Record, Value};
 
 use super::effect::{Answer, Effect, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
 use super::run::Run;
+use super::trace::Trace;
 
 use decide::Decided;
 
@@ -46,6 +47,7 @@ pub struct SyncRun {
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
     restarts: u32,
+    trace: Option<Arc<Trace>>,
     state: State,
 }
 
@@ -96,8 +98,16 @@ impl SyncRun {
             changed: BTreeMap::new(),
             writes: Vec::new(),
             restarts: 0,
+            trace: None,
             state: State::Begin,
         })
+    }
+
+    /// Records what the run exercises.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Arc<Trace>>) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// Goes on only if the record as read holds a value that one of the sync's `becomes` waits for.
@@ -154,7 +164,8 @@ impl SyncRun {
         let pair = pairs.into_iter().next();
         let (side, record) = (other(self.from.0), self.from.1.clone());
         let index = self.plan.syncs[self.sync].leg(side);
-        let mut leg = Run::leg(Arc::clone(&self.plan), index, &record).if_became(self.if_became);
+        let leg = Run::leg(Arc::clone(&self.plan), index, &record);
+        let mut leg = leg.if_became(self.if_became).traced(self.trace.clone());
         leg.handed = pair.as_ref().filter(|pair| !pair.gone).map(|pair| pair.to.clone());
         self.base = pair.map(|pair| pair.synced).unwrap_or_default();
         let effect = leg.next(None);
@@ -178,7 +189,7 @@ impl SyncRun {
         let (source, target) = (leg.source.clone(), leg.target.clone());
         let second = other(side);
         let index = self.plan.syncs[self.sync].leg(second);
-        let (leg, effect) = Run::second_leg(Arc::clone(&self.plan), index, target, source);
+        let (leg, effect) = Run::second_leg(Arc::clone(&self.plan), index, target, source, self.trace.clone());
         *self.legs.to(second) = Some(leg);
         self.led(second, effect)
     }

@@ -4,8 +4,9 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping, Name, ObjectRef,
-    Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync, Test,
+    AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping, Name,
+    ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, Refusal, RefusalKind,
+    SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -244,6 +245,8 @@ impl Lower<'_> {
             subjects: Vec::new(),
             given: Vec::new(),
             links: Vec::new(),
+            refusals: Vec::new(),
+            whens: Vec::new(),
             expect: Vec::new(),
             span: item.span,
         };
@@ -251,20 +254,36 @@ impl Lower<'_> {
             let Some(statement) = self.statement(Rule::test_line, node, BlockKind::Test) else { continue };
             match statement.as_rule() {
                 Rule::subject => test.subjects.extend(self.hand_over(statement)),
-                Rule::given => test.given.extend(self.given(statement)),
                 Rule::given_link => test.links.extend(self.given_link(statement)),
+                Rule::given => self.given(statement, &mut test),
+                Rule::when => {
+                    let span = self.span(&statement);
+                    test.whens.extend(self.trigger(statement).map(|kind| Trigger { kind, span }));
+                }
                 _ => test.expect.extend(self.expect(statement)),
             }
         }
         test
     }
 
-    fn given(&mut self, pair: Pair<'_, Rule>) -> Option<Given> {
+    fn given(&mut self, pair: Pair<'_, Rule>, test: &mut Test) {
         let span = self.span(&pair);
-        let at = pair.clone().into_inner().find(|child| child.as_rule() == Rule::text);
-        let at = at.map(|text| self.text(&text));
+        let (mut association, mut kind, mut at) = (None, None, None);
+        for child in pair.clone().into_inner() {
+            match child.as_rule() {
+                Rule::association_mark => association = Some(self.association_mark(child)),
+                Rule::text => at = Some(self.text(&child)),
+                Rule::rejects => kind = self.rejects(child),
+                Rule::duplicates => kind = self.duplicates(child),
+                _ => {}
+            }
+        }
         let (object, entries) = self.object_and_record(pair);
-        Some(Given { object: object?, at, entries, span })
+        let Some(object) = object else { return };
+        match kind {
+            Some(kind) => test.refusals.push(Refusal { object, kind, span }),
+            None => test.given.push(Given { association, object, at, entries, span }),
+        }
     }
 
     fn given_link(&mut self, pair: Pair<'_, Rule>) -> Option<GivenLink> {
@@ -282,6 +301,38 @@ impl Lower<'_> {
         Some(GivenLink { ends: ends.try_into().ok()?, entries, span })
     }
 
+    fn association_mark(&self, pair: Pair<'_, Rule>) -> Spanned<AssociationMark> {
+        let span = self.span(&pair);
+        let label = pair.into_inner().find(|child| child.as_rule() == Rule::text);
+        let mark = label.map(|label| AssociationMark::Labelled(self.text(&label).value));
+        Spanned::new(mark.unwrap_or(AssociationMark::Primary), span)
+    }
+
+    fn rejects(&self, pair: Pair<'_, Rule>) -> Option<RefusalKind> {
+        let (mut field, mut message) = (None, None);
+        for child in pair.into_inner() {
+            match child.as_rule() {
+                Rule::field => field = Some(self.name(&child)),
+                Rule::text => message = Some(self.text(&child)),
+                _ => {}
+            }
+        }
+        Some(RefusalKind::Rejects { field, message: message? })
+    }
+
+    fn duplicates(&self, pair: Pair<'_, Rule>) -> Option<RefusalKind> {
+        let (mut field, mut of, mut allow_save) = (None, None, false);
+        for child in pair.into_inner() {
+            match child.as_rule() {
+                Rule::field => field = Some(self.name(&child)),
+                Rule::object => of = Some(self.object(&child)),
+                Rule::kw_warns => allow_save = true,
+                _ => {}
+            }
+        }
+        Some(RefusalKind::Duplicates { field: field?, of, allow_save })
+    }
+
     fn expect(&mut self, pair: Pair<'_, Rule>) -> Option<Expect> {
         let span = self.span(&pair);
         let what = pair.into_inner().find(|child| child.as_rule() != Rule::kw_expect)?;
@@ -297,6 +348,9 @@ impl Lower<'_> {
                     ExpectKind::Create(object?, entries)
                 }
             }
+            Rule::kw_wait => ExpectKind::Wait,
+            Rule::kw_nothing => ExpectKind::Nothing,
+            Rule::not_triggered => ExpectKind::NotTriggered,
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })

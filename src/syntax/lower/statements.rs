@@ -93,7 +93,7 @@ impl Lower<'_> {
         Some(Let { name: name?, value: value?, span })
     }
 
-    fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<TriggerKind> {
+    pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<TriggerKind> {
         let trigger = pair.into_inner().find(|child| child.as_rule() != Rule::kw_when)?;
         let rule = trigger.as_rule();
         let (mut paths, mut values, mut association) = (Vec::new(), Vec::new(), None);

@@ -512,7 +512,30 @@ fn lines_of_a_test() {
             (
                 "given contact { a: 1 }",
                 &[
-                    "2:9 E0101 expected `hubspot`, `salesforce` or `link`, found `contact` | name its CRM, as in `hubspot.contact`",
+                    "2:9 E0101 expected `hubspot`, `salesforce`, `link` or `primary`, found `contact` | name its CRM, as in `hubspot.contact`",
+                ],
+            ),
+            (
+                "given hubspot.contact changed",
+                &[
+                    "2:25 E0101 expected `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
+                ],
+            ),
+            ("expect not", &["2:13 E0101 expected `triggered`, found the end of the line | "]),
+            (
+                "given salesforce.Lead rejects",
+                &[
+                    "2:32 E0101 expected a field name or a text in double quotes, found the end of the line | ",
+                ],
+            ),
+            (
+                "given salesforce.Lead blocks duplicates",
+                &["2:42 E0101 expected `by`, found the end of the line | "],
+            ),
+            (
+                "when email is present",
+                &[
+                    "2:14 E0101 `when` names an event, and this is a condition | write `only if email is present`, and an event such as `email changes` after `when`",
                 ],
             ),
             (
