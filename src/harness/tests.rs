@@ -1,3 +1,5 @@
+mod sync;
+
 use std::sync::Arc;
 
 use super::{Outcome, coverage, report, run};

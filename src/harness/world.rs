@@ -13,8 +13,8 @@ use crate::plan::{Plan, WithKind};
 use crate::source::{ObjectName, Side};
 use crate::types::{
     AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, FieldError, Filter, FilterOp,
-    FindRequest, LinkRequest, LinkedPair, MatchedRecord, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
-    WriteTarget, display, order, same, to_json,
+    FindRequest, LinkRequest, LinkedPair, MatchedRecord, ReadRequest, Record, Value, WriteAnswer,
+    WriteRequest, WriteTarget, display, order, same, to_json,
 };
 
 /// A path over more relationships than SOQL allows (five) leads nowhere.

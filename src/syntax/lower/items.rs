@@ -4,8 +4,8 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping, Name,
-    ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, Refusal, RefusalKind,
+    AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping,
+    Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, Refusal, RefusalKind,
     SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
