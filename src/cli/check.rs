@@ -43,11 +43,11 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> 
     if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine }
 }
 
-/// The findings of the files asked for; of all when none is named. `named` tells whether the command names the project.
+/// The findings of the files asked for; of all when none is named. `explicit` tells whether the command names the project.
 fn only(
     project: &project::Project,
     root: &Path,
-    named: bool,
+    explicit: bool,
     files: &[PathBuf],
 ) -> Result<Vec<Diagnostic>, String> {
     if files.is_empty() {
@@ -58,7 +58,7 @@ fn only(
     for file in files {
         // From the current folder as any shell means it, else from the folder that `--project` names.
         let elsewhere =
-            |error| if named { root.join(file).canonicalize().map_err(|_| error) } else { Err(error) };
+            |error| if explicit { root.join(file).canonicalize().map_err(|_| error) } else { Err(error) };
         let path = file.canonicalize().or_else(elsewhere);
         let path = path.map_err(|error| format!("`{}`: {error}", file.display()))?;
         let name = path

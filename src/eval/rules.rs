@@ -30,6 +30,14 @@ pub(super) fn kept(mapping: &Mapping, rule: &Rule, existing: Option<&Record>) ->
     }
 }
 
+/// What a rule gives.
+enum Given {
+    /// This value, also where its failure says so.
+    Value(Value),
+    /// Nothing, as its failure says, and why.
+    Kept(String),
+}
+
 impl Run {
     /// Evaluates the rules and plans the write.
     pub(super) fn write(&mut self, mapping: &Mapping) -> Effect {
@@ -135,43 +143,10 @@ impl Run {
             self.hit(&rule.at, Point::Kept);
             return change(None, Some(reason));
         }
-        let mut given = Point::Value;
-        let new = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
-            Ok(value) => value,
-            Err(failure) => match &rule.otherwise {
-                Some(RuleElse::Keep) => {
-                    self.hit(&rule.at, Point::Otherwise);
-                    return change(None, Some(format!("otherwise keep: {}", failure.message)));
-                }
-                Some(RuleElse::Literal(value)) => {
-                    given = Point::Otherwise;
-                    value.clone()
-                }
-                Some(RuleElse::Wait) => {
-                    self.hit(&rule.at, Point::Otherwise);
-                    let fields = mapping.reads.clone();
-                    let at = Some(rule.at.clone());
-                    return Err(Box::new(self.finish(Verdict::Waiting {
-                        reason: failure.message,
-                        fields,
-                        at,
-                    })));
-                }
-                Some(RuleElse::Park(Some(said))) => {
-                    self.hit(&rule.at, Point::Otherwise);
-                    let failure =
-                        crate::types::Failure { message: format!("{said}: {}", failure.message), ..failure };
-                    return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
-                }
-                Some(RuleElse::Park(None)) | None => {
-                    self.hit(&rule.at, Point::Otherwise);
-                    return Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())));
-                }
-            },
+        let new = match self.given(mapping, rule)? {
+            Given::Value(value) => value,
+            Given::Kept(reason) => return change(None, Some(reason)),
         };
-        if !new.is_blank() || given == Point::Otherwise {
-            self.hit(&rule.at, given);
-        }
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
             return Ok(None);
         }
@@ -188,6 +163,36 @@ impl Run {
             self.hit(&rule.at, Point::Written);
         }
         change(Some(new), None)
+    }
+
+    /// The value of a rule, or what its failure does instead.
+    fn given(&mut self, mapping: &Mapping, rule: &Rule) -> Result<Given, Box<Effect>> {
+        let failure = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
+            Ok(value) => {
+                if !value.is_blank() {
+                    self.hit(&rule.at, Point::Value);
+                }
+                return Ok(Given::Value(value));
+            }
+            Err(failure) => failure,
+        };
+        self.hit(&rule.at, Point::Otherwise);
+        let failure = match &rule.otherwise {
+            Some(RuleElse::Keep) => {
+                return Ok(Given::Kept(format!("otherwise keep: {}", failure.message)));
+            }
+            Some(RuleElse::Literal(value)) => return Ok(Given::Value(value.clone())),
+            Some(RuleElse::Wait) => {
+                let (fields, at) = (mapping.reads.clone(), Some(rule.at.clone()));
+                let waiting = Verdict::Waiting { reason: failure.message, fields, at };
+                return Err(Box::new(self.finish(waiting)));
+            }
+            Some(RuleElse::Park(Some(said))) => {
+                crate::types::Failure { message: format!("{said}: {}", failure.message), ..failure }
+            }
+            Some(RuleElse::Park(None)) | None => failure,
+        };
+        Err(Box::new(self.park_failure(failure, Some(&rule.field), rule.at.clone())))
     }
 
     /// Why a stage may not move to a new value.
