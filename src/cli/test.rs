@@ -39,29 +39,34 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
     let covered = |trace| harness::coverage(checked, &plan, &project.sources, trace);
     let coverage = trace.as_deref().map(covered);
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
-    let passed = outcomes.len() - failed;
-    if options.json {
-        let tests: Vec<Json> = outcomes.iter().map(as_json).collect();
-        let mut json = json!({"passed": passed, "failed": failed, "tests": tests});
-        if let Some(coverage) = &coverage {
-            json["coverage"] = json!(coverage);
-        }
-        Output::result(&json.to_string());
-    } else {
-        for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
-            Output::result(&harness::report(outcome));
-        }
-        if let Some(coverage) = &coverage {
-            Output::result(&coverage_report(coverage));
-        }
-        Output::result(&summary(passed, failed));
-    }
+    show(&outcomes, failed, coverage.as_ref(), options.json);
     let too_low =
         coverage.as_ref().zip(options.coverage_min).filter(|(coverage, min)| coverage.percent < *min);
     if let Some((coverage, min)) = too_low {
         output.error(&format!("the coverage is {:.1} %, and at least {min} % are wanted", coverage.percent));
     }
     if failed == 0 && too_low.is_none() { Exit::Fine } else { Exit::Findings }
+}
+
+/// Prints what became of the tests.
+fn show(outcomes: &[Outcome], failed: usize, coverage: Option<&Coverage>, as_json: bool) {
+    let passed = outcomes.len() - failed;
+    if as_json {
+        let tests: Vec<Json> = outcomes.iter().map(self::as_json).collect();
+        let mut json = json!({"passed": passed, "failed": failed, "tests": tests});
+        if let Some(coverage) = coverage {
+            json["coverage"] = json!(coverage);
+        }
+        Output::result(&json.to_string());
+        return;
+    }
+    for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
+        Output::result(&harness::report(outcome));
+    }
+    if let Some(coverage) = coverage {
+        Output::result(&coverage_report(coverage));
+    }
+    Output::result(&summary(passed, failed));
 }
 
 /// The numbers by kind, and what was not exercised, a line each.

@@ -147,20 +147,10 @@ impl Run {
             self.hit(&rule.at, Point::Kept);
             return change(None, Some(reason));
         }
-        let mut given = Point::Value;
-        let new = match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
-            Ok(value) => value,
-            Err(failure) => match self.instead(mapping, rule, failure)? {
-                Instead::Value(value) => {
-                    given = Point::Otherwise;
-                    value
-                }
-                Instead::Keep(why) => return change(None, Some(why)),
-            },
+        let new = match self.given(mapping, rule)? {
+            Instead::Value(value) => value,
+            Instead::Keep(reason) => return change(None, Some(reason)),
         };
-        if !new.is_blank() || given == Point::Otherwise {
-            self.hit(&rule.at, given);
-        }
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
             return Ok(None);
         }
@@ -177,6 +167,19 @@ impl Run {
             self.hit(&rule.at, Point::Written);
         }
         change(Some(new), None)
+    }
+
+    /// The value of a rule, or what its failure does instead.
+    pub(super) fn given(&mut self, mapping: &Mapping, rule: &Rule) -> Result<Instead, Box<Effect>> {
+        match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
+            Ok(value) => {
+                if !value.is_blank() {
+                    self.hit(&rule.at, Point::Value);
+                }
+                Ok(Instead::Value(value))
+            }
+            Err(failure) => self.instead(mapping, rule, failure),
+        }
     }
 
     /// What a rule does about a failure.

@@ -325,12 +325,9 @@ impl<'f> Field<'f> {
         {
             return stay(why, decided);
         }
-        let new = match leg.with_frame(mapping, |frame| frame.value(&rule.value)) {
-            Ok(new) => new,
-            Err(failure) => match leg.instead(mapping, rule, failure)? {
-                Instead::Value(value) => value,
-                Instead::Keep(why) => return stay(why, decided),
-            },
+        let new = match leg.given(mapping, rule)? {
+            Instead::Value(value) => value,
+            Instead::Keep(why) => return stay(why, decided),
         };
         if new.is_blank() {
             if existing.is_none() || old.as_ref().is_none_or(Value::is_blank) {

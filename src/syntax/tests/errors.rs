@@ -175,10 +175,13 @@ fn statements_of_a_mapping() {
                 "on nome create",
                 &["2:6 E0101 expected a situation such as `none`, found `nome` | did you mean `none`?"],
             ),
-            ("on many", &["2:10 E0101 expected an action such as `create`, found the end of the line | "]),
+            (
+                "on many",
+                &["2:10 E0101 expected an action such as `create` or `in`, found the end of the line | "],
+            ),
             (
                 "on many craete",
-                &["2:11 E0101 expected an action such as `create`, found `craete` | did you mean `create`?"],
+                &["2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?"],
             ),
             (
                 "on none in hubspt create",
@@ -518,7 +521,7 @@ fn lines_of_a_test() {
             (
                 "given hubspot.contact changed",
                 &[
-                    "2:25 E0101 expected `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
+                    "2:25 E0101 expected `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
                 ],
             ),
             ("expect not", &["2:13 E0101 expected `triggered`, found the end of the line | "]),
@@ -546,11 +549,16 @@ fn lines_of_a_test() {
                 "given hubspot.contact { a: b }",
                 &[r#"2:30 E0101 `b` is not in quotes | a text stands in double quotes: write `"b"`"#],
             ),
-            ("given hubspot.contact", &["2:24 E0101 expected `{`, found the end of the line | "]),
+            (
+                "given hubspot.contact",
+                &[
+                    "2:24 E0101 expected `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found the end of the line | ",
+                ],
+            ),
             (
                 "expect craete salesforce.Lead { }",
                 &[
-                    "2:10 E0101 expected `create`, `update`, `park`, `skip` or `then`, found `craete` | did you mean `create`?",
+                    "2:10 E0101 expected `create`, `update`, `not`, `nothing`, `park`, `skip`, `then` or `wait`, found `craete` | did you mean `create`?",
                 ],
             ),
             (
