@@ -398,7 +398,7 @@ async fn what_the_checker_accepts_is_not_refused() {
                 .map(|field| (field.name.clone(), property(&mut dice, field)));
             let values: Map<String, Json> = values.collect();
             portal.0.lock().expect("no panic").insert(id.clone(), values.clone());
-            match run_once(plan.clone(), "lead", &id, &crms).await.map(|end| end.verdict) {
+            match run_once(plan.clone(), "lead", &id, &crms, None).await.map(|end| end.verdict) {
                 Ok(Verdict::Written { .. } | Verdict::Unchanged { .. }) => written += 1,
                 // Documented: a number beyond 28 digits parks and needs no `otherwise`.
                 Ok(Verdict::Parked(park)) if park.reason.contains("more digits than a number") => {}

@@ -188,18 +188,27 @@ fn keep_private(root: &Path, store: &Path) {
     }
 }
 
+/// Where the project's store is.
+pub(super) fn store_path(ready: &Ready) -> std::path::PathBuf {
+    let config::Store::Sqlite(path) = &ready.config.store;
+    ready.root.join(path)
+}
+
 /// Opens the project's store and makes its folder.
 pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, Exit> {
-    let config::Store::Sqlite(path) = &ready.config.store;
-    let path = ready.root.join(path);
+    open_store(&ready.root, &store_path(ready), output).await
+}
+
+/// Opens a store and makes its folder.
+pub(super) async fn open_store(root: &Path, path: &Path, output: Output) -> Result<SqliteStore, Exit> {
     if let Some(parent) = path.parent()
         && let Err(error) = std::fs::create_dir_all(parent)
     {
         output.error(&format!("`{}` cannot be made: {error}", parent.display()));
         return Err(Exit::Remote);
     }
-    keep_private(&ready.root, &path);
-    SqliteStore::open(&path).await.map_err(|error| {
+    keep_private(root, path);
+    SqliteStore::open(path).await.map_err(|error| {
         output.error(&format!("the store `{}`: {error}", path.display()));
         Exit::Remote
     })

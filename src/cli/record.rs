@@ -9,7 +9,7 @@ use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
-use crate::runtime::{self, OnceError, Preview};
+use crate::runtime::{self, Memory, OnceError, Preview};
 use crate::types::{Value, WriteTarget, display};
 
 /// Whether anything is written.
@@ -50,7 +50,15 @@ async fn try_run(
     };
     match mode {
         Mode::Preview => {
-            match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
+            // A project that never ran has no store, and a preview makes none.
+            let store = if parts::store_path(&ready).exists() {
+                Some(parts::store(&ready, output).await?)
+            } else {
+                None
+            };
+            let memory = store.as_ref().map(|store| Memory { store, pair: &pair.name });
+            let previewed = runtime::preview(plan, &options.mapping, &options.record, &crms, memory).await;
+            match previewed.map_err(failed)? {
                 Preview::WouldWrite(planned) => {
                     if options.json {
                         Output::result(&json!({"would": "write", "write": planned}).to_string());
@@ -63,11 +71,32 @@ async fn try_run(
             }
         }
         Mode::Write => {
-            let finished =
-                runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
+            let store = parts::store(&ready, output).await?;
+            let memory = Memory { store: &store, pair: &pair.name };
+            let finished = runtime::run_once(plan, &options.mapping, &options.record, &crms, Some(memory))
+                .await
+                .map_err(failed)?;
+            keep(memory, &ready, options, &finished, output).await.map_err(failed)?;
             Ok(show(&finished, &options.record, options.json))
         }
     }
+}
+
+/// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
+async fn keep(
+    memory: Memory<'_>,
+    ready: &parts::Ready,
+    options: &RecordArgs,
+    finished: &Finished,
+    output: Output,
+) -> Result<(), OnceError> {
+    let Some(mapping) = ready.plan.mapping(&options.mapping) else { return Ok(()) };
+    let (object, record) = (mapping.source.clone(), &options.record);
+    runtime::record_once(memory, object, record, &options.mapping, finished.clone(), parts::now()).await?;
+    if matches!(finished.verdict, Verdict::Parked(_)) {
+        output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");
+    }
+    Ok(())
 }
 
 fn show_planned(planned: &PlannedWrite) {
@@ -168,6 +197,9 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
             ));
         }
         Verdict::Parked(park) => show_park(mapping, park),
+        Verdict::Relinked { reason, at: place, .. } => {
+            Output::result(&format!("`{mapping}` writes nothing: {reason}{}", at(place)));
+        }
         Verdict::SourceGone => Output::result(&format!(
             "`{mapping}`: there is no source record with the id `{record}`; `--record` takes the id that the CRM shows"
         )),

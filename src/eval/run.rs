@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use crate::plan::{GuardElse, Mapping, Need, Plan, Trigger, WithKind};
 use crate::source::Location;
-use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
+use crate::types::{
+    AssociatedRequest, Cause, Failure, FindRequest, LinkChange, LinkedPair, Raw, ReadRequest, Record, Value,
+    display,
+};
 
 use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
+use super::ends::Ended;
 use super::expression::Frame;
 use super::ladder::{self, Tests};
 
@@ -18,6 +22,8 @@ pub struct Run {
     pub(super) mapping: usize,
     pub(super) record: String,
     if_became: bool,
+    /// The end of a record of the pair, where that is why the run was started.
+    pub(super) cause: Option<Cause>,
     source: Option<Record>,
     related: Vec<Option<Record>>,
     /// Which related records are read, also those that do not exist.
@@ -25,6 +31,10 @@ pub struct Run {
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
     /// The target record that was handed over, by id.
     handed: Option<String>,
+    /// The pair that the store remembers, once it was asked for.
+    pub(super) link: Option<Option<LinkedPair>>,
+    /// What changes in what is remembered about pairs.
+    pub(super) links: Vec<LinkChange>,
     /// The target record found.
     pub(super) target: Option<Record>,
     visited: Vec<usize>,
@@ -40,12 +50,18 @@ pub struct Run {
 #[derive(Debug)]
 pub(super) enum State {
     Begin,
+    Ended(Ended),
     Source,
     RelatedIds { index: usize, need: Need },
     Related { index: usize, need: Need },
     Lookups { asked: Vec<usize>, wanted: Vec<usize>, then: Next },
     Handed,
+    Link,
     Key,
+    Rival(Box<Record>),
+    Linked,
+    Survivor,
+    Followed,
     Rung(usize),
     Adopt,
     Write(Box<PlannedWrite>),
@@ -69,11 +85,14 @@ impl Run {
             mapping: index,
             record: record.to_owned(),
             if_became: false,
+            cause: None,
             source: None,
             related: Vec::new(),
             related_read: Vec::new(),
             lookups: Vec::new(),
             handed: None,
+            link: None,
+            links: Vec::new(),
             target: None,
             visited: Vec::new(),
             path: Vec::new(),
@@ -94,6 +113,13 @@ impl Run {
         self
     }
 
+    /// Says that the run was started by the end of a record of its pair: it is about that alone.
+    #[must_use]
+    pub fn because(mut self, cause: Option<Cause>) -> Self {
+        self.cause = cause;
+        self
+    }
+
     /// The mapping that the run is in now.
     pub fn mapping(&self) -> &str {
         &self.plan.mappings[self.mapping].name
@@ -111,6 +137,9 @@ impl Run {
         let mapping = &plan.mappings[self.mapping];
         match (std::mem::replace(&mut self.state, State::Over), answer) {
             (State::Begin, None) => {
+                if let Some(cause) = self.cause.clone() {
+                    return self.ended(mapping, &cause);
+                }
                 self.state = State::Source;
                 Effect::Read(ReadRequest {
                     object: mapping.source.clone(),
@@ -140,6 +169,24 @@ impl Run {
                     None => self.ladder(mapping),
                 }
             }
+            (State::Ended(Ended::Pair), Some(Answer::Links(pairs))) => self.ended_pairs(mapping, pairs),
+            (State::Ended(Ended::Rivals { own, heirs }), Some(Answer::Records(records))) => {
+                self.rivals(mapping, &own, &heirs, &records)
+            }
+            (State::Link, Some(Answer::Links(pairs))) => {
+                self.link = Some(pairs.into_iter().find(|pair| pair.id == self.record));
+                self.ladder(mapping)
+            }
+            (State::Linked, Some(Answer::Records(records))) => {
+                self.linked_read(mapping, records.into_iter().next())
+            }
+            (State::Survivor, Some(Answer::Survivor(into))) => self.survivor(mapping, into),
+            (State::Followed, Some(Answer::Records(records))) => {
+                self.followed(mapping, records.into_iter().next())
+            }
+            (State::Rival(own), Some(Answer::Records(records))) => {
+                self.rival_read(mapping, *own, records.first())
+            }
             (State::Key, Some(Answer::Found(found))) => {
                 self.key_found(mapping, found.into_iter().next().unwrap_or_default())
             }
@@ -165,6 +212,7 @@ impl Run {
         self.lookups = vec![None; program.lookups.len()];
         self.mapping = mapping;
         self.handed = handed;
+        self.link = None;
         self.target = None;
         self.allow_duplicates = false;
         self.dropped.clear();
@@ -363,7 +411,8 @@ impl Run {
     pub(super) fn finish(&mut self, verdict: Verdict) -> Effect {
         self.state = State::Over;
         let mapping = self.mapping().to_owned();
-        Effect::Finish(Finished { mapping, verdict, path: self.path.clone() })
+        let links = std::mem::take(&mut self.links);
+        Effect::Finish(Finished { mapping, verdict, path: self.path.clone(), links })
     }
 
     /// Ends the run: a person must look.

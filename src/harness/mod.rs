@@ -13,6 +13,10 @@
 //!   A record that was found and already holds everything counts as updated. `absent`: nothing was there and nothing is
 //!   written; `kept`: something was there and is not written; `nothing`: blank afterwards.
 //! - **`expect park "reason"`** compares the author's own words; what a failed step adds behind them does not count.
+//! - **`given OBJECT "ID" deleted`, `given OBJECT "ID" merged into "ID"`**: where the test gives no source record, this
+//!   event starts the run: for that record itself, or for the source record that a `given link` pairs with it. Where it
+//!   gives one, that record runs in a world in which the other has ended. A linked record that is not given is gone.
+//! - **`expect unlink`, `expect follow`**: nothing is written; the pair is forgotten, or goes over to the survivor.
 //! - **`expect then MAPPING`**: it takes over; how that mapping ends may be expected beside it.
 //!
 //! What cannot be said yet: what a CRM refuses (a duplicate rule, a validation rule, a lost race for a key), a guard's or
@@ -21,6 +25,7 @@
 
 mod compare;
 mod report;
+mod start;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -30,7 +35,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::check::typed::Test;
-use crate::eval::{Effect, Run};
+use crate::eval::Effect;
 use crate::plan::Plan;
 use crate::source::{Location, Sources};
 
@@ -87,7 +92,7 @@ pub fn run(plan: &Arc<Plan>, test: &Test, sources: &Sources) -> Outcome {
         path: Vec::new(),
     };
     let mut world = World::of(plan, test);
-    let started = world.source().and_then(|source| Run::start(Arc::clone(plan), &test.mapping, source));
+    let started = start::start(plan, test, &world);
     // INVARIANT: a checked test gives the source record of a mapping that its own project has.
     let Some(mut run) = started else {
         outcome.differences.push(Difference {
@@ -110,6 +115,7 @@ pub fn run(plan: &Arc<Plan>, test: &Test, sources: &Sources) -> Outcome {
             Effect::Write(planned) => Some(world.write(&planned.request)),
             Effect::Links(request) => Some(world.links(&request)),
             Effect::Changed(request) => Some(world.changed(&request)),
+            Effect::Survivor { object, id } => Some(world.survivor(&object, &id)),
             Effect::Associate { add, remove } => Some(world.associate(&add, &remove)),
         };
     };

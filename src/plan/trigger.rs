@@ -1,17 +1,19 @@
 //! Which mappings the pending events of a record start.
 
-use crate::types::{ChangeEvent, ChangeKind};
+use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::program::{Mapping, Plan, Trigger};
 
 /// A mapping that must run for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start<'p> {
     /// The mapping's name.
     pub mapping: &'p str,
     /// The events do not tell the value that a `becomes` waits for (a new record, a notice without a value): the run
     /// goes on only if the record as read holds it.
     pub if_became: bool,
+    /// The end of the record, where the events end its life and the mapping says what follows: it runs for that alone.
+    pub cause: Option<Cause>,
 }
 
 impl Plan {
@@ -21,10 +23,23 @@ impl Plan {
         self.mappings
             .iter()
             .filter_map(|mapping| {
+                if let Some(cause) = mapping.ended(events) {
+                    return Some(Start { mapping: &mapping.name, if_became: false, cause: Some(cause) });
+                }
                 let firing = events.iter().filter_map(|event| starts(mapping, event)).max()?;
-                Some(Start { mapping: &mapping.name, if_became: firing == Firing::IfBecame })
+                Some(Start { mapping: &mapping.name, if_became: firing == Firing::IfBecame, cause: None })
             })
             .collect()
+    }
+
+    /// The mappings that must run for the source records paired with the record that these events are about, because it
+    /// ended and they say what follows.
+    pub fn relays(&self, events: &[ChangeEvent]) -> Vec<(&str, Cause)> {
+        let relay = |mapping| {
+            let mapping: &Mapping = mapping;
+            Some((mapping.name.as_str(), mapping.target_ended(events)?))
+        };
+        self.mappings.iter().filter_map(relay).collect()
     }
 }
 

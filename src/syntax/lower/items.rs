@@ -4,8 +4,8 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping, Name, ObjectRef,
-    Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync, Test,
+    Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd, GivenLink, Item, Mapping, Name,
+    ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync, Test,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -244,6 +244,7 @@ impl Lower<'_> {
             subjects: Vec::new(),
             given: Vec::new(),
             links: Vec::new(),
+            ends: Vec::new(),
             expect: Vec::new(),
             span: item.span,
         };
@@ -253,6 +254,7 @@ impl Lower<'_> {
                 Rule::subject => test.subjects.extend(self.hand_over(statement)),
                 Rule::given => test.given.extend(self.given(statement)),
                 Rule::given_link => test.links.extend(self.given_link(statement)),
+                Rule::given_end => test.ends.extend(self.given_end(&statement)),
                 _ => test.expect.extend(self.expect(statement)),
             }
         }
@@ -282,6 +284,20 @@ impl Lower<'_> {
         Some(GivenLink { ends: ends.try_into().ok()?, entries, span })
     }
 
+    fn given_end(&mut self, pair: &Pair<'_, Rule>) -> Option<GivenEnd> {
+        let span = self.span(pair);
+        let (mut object, mut ids) = (None, Vec::new());
+        for child in pair.clone().into_inner() {
+            match child.as_rule() {
+                Rule::object => object = Some(self.object(&child)),
+                Rule::text => ids.push(self.text(&child)),
+                _ => {}
+            }
+        }
+        let mut ids = ids.into_iter();
+        Some(GivenEnd { object: object?, id: ids.next()?, into: ids.next(), span })
+    }
+
     fn expect(&mut self, pair: Pair<'_, Rule>) -> Option<Expect> {
         let span = self.span(&pair);
         let what = pair.into_inner().find(|child| child.as_rule() != Rule::kw_expect)?;
@@ -297,6 +313,8 @@ impl Lower<'_> {
                     ExpectKind::Create(object?, entries)
                 }
             }
+            Rule::kw_unlink => ExpectKind::Unlink,
+            Rule::kw_follow => ExpectKind::Follow,
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })
