@@ -19,11 +19,11 @@ use mapwright::plan::{Plan, compile};
 use mapwright::runtime::{Clock, Crms, SystemClock, run_once};
 use mapwright::sandbox::salesforce as sandbox;
 use mapwright::schema::{Field, FieldType, Schemas, load};
-use mapwright::source::{Side, Sources};
+use mapwright::source::{ObjectName, Side, Sources};
 use mapwright::syntax;
 use mapwright::types::{
-    AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer,
-    WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, FindRequest, ReadRequest, Record,
+    WriteAnswer, WriteRequest,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -79,6 +79,14 @@ impl Crm for Portal {
 
     async fn associated(&self, _: &AssociatedRequest) -> Result<HashMap<String, Vec<String>>, CrmError> {
         Ok(HashMap::new())
+    }
+
+    async fn changed(&self, _: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
+        unreachable!("no mapping of these tests asks for times")
+    }
+
+    async fn survivor(&self, _: &ObjectName, _: &str) -> Result<Option<String>, CrmError> {
+        unreachable!("no mapping of these tests follows a merge")
     }
 
     async fn associate(&self, _: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {

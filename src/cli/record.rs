@@ -10,7 +10,8 @@ use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
 use crate::runtime::{self, Memory, OnceError, Preview};
-use crate::types::{Value, WriteTarget, display};
+use crate::source::Side;
+use crate::types::{CrmErrorKind, Value, WriteTarget, display};
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,10 @@ async fn try_run(
     let plan = Arc::clone(&ready.plan);
     let failed = |error: OnceError| {
         output.error(&error.to_string());
+        if let Some(key) = unreached(&error) {
+            let pair = &pair.name;
+            output.note(&format!("the address stands in `mapwright.yaml` under `pairs: {pair}: {key}`"));
+        }
         Exit::Remote
     };
     match mode {
@@ -80,6 +85,16 @@ async fn try_run(
             Ok(show(&finished, &options.record, options.json))
         }
     }
+}
+
+/// The key of the configuration that holds the address of a CRM that could not be reached.
+fn unreached(error: &OnceError) -> Option<&'static str> {
+    let OnceError::Crm(error) = error else { return None };
+    let reached = error.status.is_some() || error.kind != CrmErrorKind::Retry;
+    (!reached).then_some(match error.side {
+        Side::Hubspot => "hubspot: base_url",
+        Side::Salesforce => "salesforce: login_url",
+    })
 }
 
 /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.

@@ -1,3 +1,5 @@
+mod ends;
+
 use std::sync::Arc;
 
 use super::{Outcome, report, run};

@@ -27,6 +27,7 @@
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
+mod claim;
 mod model;
 mod sqlite;
 
@@ -41,6 +42,7 @@ use tokio::sync::watch;
 
 use crate::types::{LinkRequest, LinkedPair};
 
+pub use claim::Claim;
 pub use model::{
     Appended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent,
     LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId, ParkedRecord,
@@ -161,6 +163,16 @@ pub enum StoreError {
         path: PathBuf,
         /// What the database said.
         reason: String,
+    },
+    /// Another process serves the store.
+    #[error(
+        "another `mapwright serve` is at work on the store `{}`; stop it first, or give this one a store of its own \
+         (`store: sqlite:` in `mapwright.yaml`)",
+        path.display()
+    )]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
     },
     /// The database refused a statement: disk full, locked for too long, damaged.
     #[error("the store failed: {0}")]
