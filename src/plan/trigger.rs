@@ -81,7 +81,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::plan::testing::{LEAD, Lead};
     use crate::source::{ObjectName, Side};
-    use crate::types::{ChangeEvent, ChangeKind};
+    use crate::types::{Cause, ChangeEvent, ChangeKind};
 
     fn plan(head: &'static str) -> Plan {
         Lead { head, ..LEAD }.plan()
@@ -156,5 +156,39 @@ mod tests {
     #[test]
     fn a_mapping_without_a_trigger_starts_by_nothing() {
         assert_eq!(starts(&plan(""), [ChangeKind::Created]), None);
+    }
+
+    #[test]
+    fn an_end_starts_what_says_what_follows_and_for_that_alone() {
+        let plan = |more: &str| {
+            let outcomes = format!("{}\n {more}", LEAD.outcomes);
+            Lead { head: "when email changes", outcomes: Box::leak(outcomes.into_boxed_str()), ..LEAD }.plan()
+        };
+        let cause = |plan: &Plan, kinds: &[ChangeKind]| {
+            let events: Vec<_> = kinds.iter().map(|kind| event("contact", kind.clone())).collect();
+            plan.triggered(&events).into_iter().next().map(|start| start.cause)
+        };
+        let merged = ChangeKind::Merged { into: "2".to_owned() };
+        let ends = plan("on source deleted skip");
+        assert_eq!(cause(&ends, &[changed("email", None), ChangeKind::Deleted]), Some(Some(Cause::SourceDeleted)));
+        assert_eq!(cause(&ends, &[ChangeKind::Deleted, ChangeKind::Restored]), None);
+        assert_eq!(cause(&ends, std::slice::from_ref(&merged)), None, "it says nothing of merges");
+        let into = Cause::SourceMerged { into: "2".to_owned() };
+        let ends = plan("on source merged follow");
+        assert_eq!(cause(&ends, &[merged, ChangeKind::Deleted]), Some(Some(into)), "a merge tells more");
+        assert_eq!(cause(&plan(""), &[ChangeKind::Deleted]), None);
+        assert_eq!(cause(&plan(""), &[changed("email", None), ChangeKind::Deleted]), Some(None), "as ever");
+    }
+
+    #[test]
+    fn an_end_of_a_target_record_is_told_to_its_pairs() {
+        let outcomes = "on none create\n on converted park\n on duplicate park\n on rejected park\n on target deleted park";
+        let plan = Lead { outcomes, ..LEAD }.plan();
+        let of_lead = |kind| ChangeEvent { object: ObjectName::new(Side::Salesforce, "Lead"), ..event("x", kind) };
+        let told = plan.relays(&[of_lead(ChangeKind::Deleted)]);
+        assert_eq!(told, [("lead", Cause::TargetDeleted { target: "1".to_owned() })]);
+        assert!(plan.relays(&[of_lead(ChangeKind::Merged { into: "2".to_owned() })]).is_empty());
+        assert!(plan.relays(&[event("contact", ChangeKind::Deleted)]).is_empty());
+        assert!(plan.triggered(&[of_lead(ChangeKind::Deleted)]).is_empty());
     }
 }

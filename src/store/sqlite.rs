@@ -386,6 +386,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_older_schema_is_brought_up_to_date_with_what_it_holds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut old = SqliteConnection::connect_with(&options).await.expect("a database");
+        old.execute(sqlx::raw_sql(MIGRATIONS[0])).await.expect("the first schema");
+        let rows = "PRAGMA application_id = 1298231383; PRAGMA user_version = 1;
+            INSERT INTO lanes (pair, side, object, record, not_before) VALUES ('main', 'hubspot', 'contact', '1', 0);
+            INSERT INTO requests (lane, mapping) SELECT id, 'lead' FROM lanes;
+            INSERT INTO links (pair, mapping, side, object, record, target_side, target_object, target, updated_at)
+            VALUES ('main', 'lead', 'hubspot', 'contact', '1', 'salesforce', 'Lead', 'L1', 0);";
+        assert_eq!(APPLICATION_ID, 1_298_231_383);
+        old.execute(sqlx::raw_sql(rows)).await.expect("rows");
+        old.close().await.expect("closed");
+        let store = SqliteStore::open(&path).await.expect("the same store");
+        let lane = store.lease(conformance::lease_at(0)).await.expect("lease").remove(0);
+        assert_eq!(lane.requested, ["lead"]);
+        let link = store.links(&lane.lane.key).await.expect("links").remove(0);
+        assert_eq!((link.target.record.as_str(), link.source_gone, link.synced.len()), ("L1", false, 0));
+    }
+
+    #[tokio::test]
     async fn a_folder_is_no_store() {
         let folder = tempfile::tempdir().expect("a folder");
         let error = SqliteStore::open(folder.path()).await.expect_err("refused");

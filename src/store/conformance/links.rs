@@ -79,14 +79,12 @@ pub(super) async fn counterparts(store: &dyn Store) {
     settle(store, "2", 2, ChangeKind::Created, vec![link("a", "L1")]).await;
     assert_eq!(leads(store, Some("a"), &["1", "2", "3"]).await, [pair("2", "L1"), pair("1", "L1")]);
     assert_eq!(leads(store, None, &["1"]).await, [pair("1", "L1"), pair("1", "L2")]);
-    let of = |ids: &'static [&'static str]| {
-        ask(store, None, Box::leak(Box::new(lead())), ids, Box::leak(Box::new(contact("").object)))
-    };
-    assert_eq!(of(&["L1"]).await, [pair("L1", "2"), pair("L1", "1")]);
-    assert_eq!(of(&["L2", "L3"]).await, [pair("L2", "1")]);
+    let (lead, contacts) = (lead(), contact("").object);
+    assert_eq!(ask(store, None, &lead, &["L1"], &contacts).await, [pair("L1", "2"), pair("L1", "1")]);
+    assert_eq!(ask(store, None, &lead, &["L2", "L3"], &contacts).await, [pair("L2", "1")]);
     let account = ObjectName::new(Side::Salesforce, "Account");
-    assert!(ask(store, None, &contact("").object, &["1"], &account).await.is_empty(), "of another object");
-    let other = LinkRequest { by: None, of: lead(), ids: vec!["L1".to_owned()], to: contact("").object };
+    assert!(ask(store, None, &contacts, &["1"], &account).await.is_empty(), "of another object");
+    let other = LinkRequest { by: None, of: lead, ids: vec!["L1".to_owned()], to: contacts };
     assert!(store.counterparts("other", &other).await.expect("links").is_empty(), "of another pair");
 }
 
