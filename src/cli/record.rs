@@ -9,7 +9,7 @@ use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
-use crate::runtime::{self, Memory, OnceError, Preview};
+use crate::runtime::{self, Crms, Memory, OnceError, Preview};
 use crate::source::Side;
 use crate::types::{CrmErrorKind, Value, WriteTarget, display};
 
@@ -44,7 +44,6 @@ async fn try_run(
         output.error(&message);
         Exit::Usage
     })?;
-    let plan = Arc::clone(&ready.plan);
     let failed = |error: OnceError| {
         output.error(&error.to_string());
         if let Some(key) = unreached(&error) {
@@ -53,37 +52,66 @@ async fn try_run(
         }
         Exit::Remote
     };
+    let it = OneRecord { ready: &ready, options, pair: &pair.name, crms: &crms };
     match mode {
-        Mode::Preview => {
-            // A project that never ran has no store, and a preview makes none.
-            let store = if parts::store_path(&ready).exists() {
-                Some(parts::store(&ready, output).await?)
-            } else {
-                None
-            };
-            let memory = store.as_ref().map(|store| Memory { store, pair: &pair.name });
-            let previewed = runtime::preview(plan, &options.mapping, &options.record, &crms, memory).await;
-            match previewed.map_err(failed)? {
-                Preview::WouldWrite(planned) => {
-                    if options.json {
-                        Output::result(&json!({"would": "write", "write": planned}).to_string());
-                    } else {
-                        show_planned(&planned);
-                    }
-                    Ok(Exit::Fine)
-                }
-                Preview::WouldFinish(finished) => Ok(show(&finished, &options.record, options.json)),
+        Mode::Preview => it.preview(output).await?.map_err(failed),
+        Mode::Write => it.write(output).await?.map_err(failed),
+    }
+}
+
+/// One record, and what it takes to run it.
+struct OneRecord<'r> {
+    ready: &'r parts::Ready,
+    options: &'r RecordArgs,
+    pair: &'r str,
+    crms: &'r Crms,
+}
+
+impl OneRecord<'_> {
+    async fn preview(&self, output: Output) -> Result<Result<Exit, OnceError>, Exit> {
+        // A project that never ran has no store, and a preview makes none.
+        let store = match parts::store_path(self.ready).exists() {
+            true => Some(parts::store(self.ready, output).await?),
+            false => None,
+        };
+        let memory = store.as_ref().map(|store| Memory { store, pair: self.pair });
+        let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
+        Ok(runtime::preview(plan, mapping, record, self.crms, memory).await.map(|preview| match preview {
+            Preview::WouldWrite(planned) if *json => {
+                Output::result(&json!({"would": "write", "write": planned}).to_string());
+                Exit::Fine
             }
+            Preview::WouldWrite(planned) => {
+                show_planned(&planned);
+                Exit::Fine
+            }
+            Preview::WouldFinish(finished) => show(&finished, record, *json),
+        }))
+    }
+
+    async fn write(&self, output: Output) -> Result<Result<Exit, OnceError>, Exit> {
+        let store = parts::store(self.ready, output).await?;
+        let memory = Memory { store: &store, pair: self.pair };
+        Ok(self.write_with(memory, output).await)
+    }
+
+    async fn write_with(&self, memory: Memory<'_>, output: Output) -> Result<Exit, OnceError> {
+        let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
+        let finished = runtime::run_once(plan, mapping, record, self.crms, Some(memory)).await?;
+        self.keep(memory, &finished, output).await?;
+        Ok(show(&finished, record, *json))
+    }
+
+    /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
+    async fn keep(&self, memory: Memory<'_>, finished: &Finished, output: Output) -> Result<(), OnceError> {
+        let RecordArgs { mapping, record, .. } = self.options;
+        let Some(program) = self.ready.plan.mapping(mapping) else { return Ok(()) };
+        let object = program.source.clone();
+        runtime::record_once(memory, object, record, mapping, finished.clone(), parts::now()).await?;
+        if matches!(finished.verdict, Verdict::Parked(_)) {
+            output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");
         }
-        Mode::Write => {
-            let store = parts::store(&ready, output).await?;
-            let memory = Memory { store: &store, pair: &pair.name };
-            let finished = runtime::run_once(plan, &options.mapping, &options.record, &crms, Some(memory))
-                .await
-                .map_err(failed)?;
-            keep(memory, &ready, options, &finished, output).await.map_err(failed)?;
-            Ok(show(&finished, &options.record, options.json))
-        }
+        Ok(())
     }
 }
 
@@ -95,23 +123,6 @@ fn unreached(error: &OnceError) -> Option<&'static str> {
         Side::Hubspot => "hubspot: base_url",
         Side::Salesforce => "salesforce: login_url",
     })
-}
-
-/// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
-async fn keep(
-    memory: Memory<'_>,
-    ready: &parts::Ready,
-    options: &RecordArgs,
-    finished: &Finished,
-    output: Output,
-) -> Result<(), OnceError> {
-    let Some(mapping) = ready.plan.mapping(&options.mapping) else { return Ok(()) };
-    let (object, record) = (mapping.source.clone(), &options.record);
-    runtime::record_once(memory, object, record, &options.mapping, finished.clone(), parts::now()).await?;
-    if matches!(finished.verdict, Verdict::Parked(_)) {
-        output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");
-    }
-    Ok(())
 }
 
 fn show_planned(planned: &PlannedWrite) {

@@ -8,32 +8,65 @@ use crate::plan::{Mapping, OutcomeAction, Situation};
 use crate::source::Location;
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Record};
 
-use super::effect::{Effect, Park, Verdict};
+use super::effect::{Answer, Effect, Park, Verdict};
 use super::ladder::target_read;
 use super::run::{Run, State};
 
-/// What a run that an end causes waits for.
+/// What a run waits for that asks about its pair.
 #[derive(Debug)]
-pub(super) enum Ended {
-    /// The pair of its record.
-    Pair,
+pub(super) enum OfPair {
+    /// The pair that an end is about.
+    Ended,
     /// Which of the two counterparts is still there: the record's own and that of the one into which it was merged.
     Rivals { own: String, heirs: String },
+    /// The pair of the record that runs.
+    Link,
+    /// The linked record.
+    Linked,
+    /// What became of a linked record that is gone.
+    Survivor,
+    /// The record into which the linked one was merged.
+    Followed,
+    /// The linked record that came over with a merge, beside the one that the key found.
+    Rival(Box<Record>),
 }
 
 impl Run {
+    /// Goes on with an answer about the pair.
+    pub(super) fn pair_answered(&mut self, mapping: &Mapping, state: OfPair, answer: Answer) -> Effect {
+        match (state, answer) {
+            (OfPair::Ended, Answer::Links(pairs)) => self.ended_pairs(mapping, &pairs),
+            (OfPair::Rivals { own, heirs }, Answer::Records(records)) => {
+                self.rivals(mapping, &own, &heirs, &records)
+            }
+            (OfPair::Link, Answer::Links(pairs)) => {
+                self.link = Some(pairs.into_iter().find(|pair| pair.id == self.record));
+                self.ladder(mapping)
+            }
+            (OfPair::Linked, Answer::Records(records)) => {
+                self.linked_read(mapping, records.into_iter().next())
+            }
+            (OfPair::Survivor, Answer::Survivor(into)) => self.survivor(mapping, into),
+            (OfPair::Followed, Answer::Records(records)) => {
+                self.followed(mapping, records.into_iter().next())
+            }
+            (OfPair::Rival(own), Answer::Records(records)) => self.rival_read(mapping, *own, records.first()),
+            (state, _) => self.not_asked_for(&state),
+        }
+    }
+
     /// Asks for the pair that the cause is about.
     pub(super) fn ended(&mut self, mapping: &Mapping, cause: &Cause) -> Effect {
         let mut ids = vec![self.record.clone()];
         if let Cause::SourceMerged { into } = cause {
             ids.push(into.clone());
         }
-        self.state = State::Ended(Ended::Pair);
+        self.state = State::OfPair(OfPair::Ended);
         links(mapping, ids)
     }
 
     /// Goes on with the pairs of the record that ended, or of the one whose counterpart ended.
-    pub(super) fn ended_pairs(&mut self, mapping: &Mapping, pairs: Vec<LinkedPair>) -> Effect {
+    fn ended_pairs(&mut self, mapping: &Mapping, pairs: &[LinkedPair]) -> Effect {
         let Some(cause) = self.cause.clone() else { return self.ladder(mapping) };
         let mut own = pairs.iter().filter(|pair| pair.id == self.record);
         match cause {
@@ -126,7 +159,7 @@ impl Run {
                 self.park_ended(said.as_ref(), what, help, at)
             }
             (_, Some(heirs)) if heirs != pair.to => {
-                self.state = State::Ended(Ended::Rivals { own: pair.to.clone(), heirs: heirs.clone() });
+                self.state = State::OfPair(OfPair::Rivals { own: pair.to.clone(), heirs: heirs.clone() });
                 let mut read = target_read(mapping, pair.to.clone());
                 read.ids.push(heirs);
                 Effect::Read(read)
@@ -141,7 +174,7 @@ impl Run {
     }
 
     /// Two records became one and both had a counterpart: one that is gone leaves the other; of two a person decides.
-    pub(super) fn rivals(&mut self, mapping: &Mapping, own: &str, heirs: &str, records: &[Record]) -> Effect {
+    fn rivals(&mut self, mapping: &Mapping, own: &str, heirs: &str, records: &[Record]) -> Effect {
         let Some(Cause::SourceMerged { into }) = self.cause.clone() else { return self.ladder(mapping) };
         let there = |id: &str| records.iter().any(|record| same_id(&record.id, id));
         let (_, at) = decided(mapping, Situation::SourceMerged);
@@ -222,7 +255,7 @@ impl Run {
 
     /// Asks for the record's pair, before the ladder of a mapping that needs it.
     pub(super) fn ask_link(&mut self, mapping: &Mapping) -> Effect {
-        self.state = State::Link;
+        self.state = State::OfPair(OfPair::Link);
         links(mapping, vec![self.record.clone()])
     }
 
@@ -232,14 +265,14 @@ impl Run {
             None => self.rung(mapping, 0),
             Some(LinkedPair { merged_into: Some(into), to, .. }) => self.target_merged(mapping, &to, into),
             Some(pair) => {
-                self.state = State::Linked;
+                self.state = State::OfPair(OfPair::Linked);
                 Effect::Read(target_read(mapping, pair.to))
             }
         }
     }
 
     /// Takes the linked record, or finds out what became of it.
-    pub(super) fn linked_read(&mut self, mapping: &Mapping, record: Option<Record>) -> Effect {
+    fn linked_read(&mut self, mapping: &Mapping, record: Option<Record>) -> Effect {
         // INVARIANT: only a link leads here.
         let Some(pair) = self.link.clone().flatten() else { return self.rung(mapping, 0) };
         match record {
@@ -247,7 +280,7 @@ impl Run {
             // HubSpot answers for a record that was merged with the one that survived.
             Some(record) => self.target_merged(mapping, &pair.to, record.id),
             None if mapping.outcome(Situation::TargetMerged).is_some() => {
-                self.state = State::Survivor;
+                self.state = State::OfPair(OfPair::Survivor);
                 Effect::Survivor { object: mapping.target.clone(), id: pair.to }
             }
             None => self.target_deleted(mapping, &pair.to),
@@ -255,7 +288,7 @@ impl Run {
     }
 
     /// Goes on after the CRM was asked what became of a linked record that is not there.
-    pub(super) fn survivor(&mut self, mapping: &Mapping, into: Option<String>) -> Effect {
+    fn survivor(&mut self, mapping: &Mapping, into: Option<String>) -> Effect {
         // INVARIANT: only a link leads here.
         let Some(pair) = self.link.clone().flatten() else { return self.rung(mapping, 0) };
         match into {
@@ -265,7 +298,7 @@ impl Run {
     }
 
     /// Takes the surviving record; one that is gone itself was deleted after all.
-    pub(super) fn followed(&mut self, mapping: &Mapping, record: Option<Record>) -> Effect {
+    fn followed(&mut self, mapping: &Mapping, record: Option<Record>) -> Effect {
         // INVARIANT: only a link leads here.
         let Some(pair) = self.link.clone().flatten() else { return self.rung(mapping, 0) };
         match record {
@@ -285,7 +318,7 @@ impl Run {
             Some(OutcomeAction::Follow) => {
                 self.remember(mapping, LinkFate::PointsAt { target: into.clone() });
                 self.path.push(format!("{} {gone} was merged into {into}", mapping.target));
-                self.state = State::Followed;
+                self.state = State::OfPair(OfPair::Followed);
                 Effect::Read(target_read(mapping, into))
             }
             Some(OutcomeAction::Park(said)) => {
@@ -328,7 +361,7 @@ impl Run {
     pub(super) fn key_and_inherited(&mut self, mapping: &Mapping, record: Record) -> Effect {
         match self.link.clone().flatten() {
             Some(pair) if pair.inherited && !same_id(&record.id, &pair.to) => {
-                self.state = State::Rival(Box::new(record));
+                self.state = State::OfPair(OfPair::Rival(Box::new(record)));
                 Effect::Read(target_read(mapping, pair.to))
             }
             _ => self.take(mapping, record),
@@ -336,7 +369,7 @@ impl Run {
     }
 
     /// Goes on with the key's record if the one that came over is gone.
-    pub(super) fn rival_read(&mut self, mapping: &Mapping, own: Record, other: Option<&Record>) -> Effect {
+    fn rival_read(&mut self, mapping: &Mapping, own: Record, other: Option<&Record>) -> Effect {
         let Some(other) = other.filter(|other| !same_id(&other.id, &own.id)) else {
             return self.take(mapping, own);
         };

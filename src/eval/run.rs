@@ -11,7 +11,7 @@ use crate::types::{
 };
 
 use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
-use super::ends::Ended;
+use super::ends::OfPair;
 use super::expression::Frame;
 use super::ladder::{self, Tests};
 
@@ -50,18 +50,13 @@ pub struct Run {
 #[derive(Debug)]
 pub(super) enum State {
     Begin,
-    Ended(Ended),
+    OfPair(OfPair),
     Source,
     RelatedIds { index: usize, need: Need },
     Related { index: usize, need: Need },
     Lookups { asked: Vec<usize>, wanted: Vec<usize>, then: Next },
     Handed,
-    Link,
     Key,
-    Rival(Box<Record>),
-    Linked,
-    Survivor,
-    Followed,
     Rung(usize),
     Adopt,
     Write(Box<PlannedWrite>),
@@ -169,24 +164,7 @@ impl Run {
                     None => self.ladder(mapping),
                 }
             }
-            (State::Ended(Ended::Pair), Some(Answer::Links(pairs))) => self.ended_pairs(mapping, pairs),
-            (State::Ended(Ended::Rivals { own, heirs }), Some(Answer::Records(records))) => {
-                self.rivals(mapping, &own, &heirs, &records)
-            }
-            (State::Link, Some(Answer::Links(pairs))) => {
-                self.link = Some(pairs.into_iter().find(|pair| pair.id == self.record));
-                self.ladder(mapping)
-            }
-            (State::Linked, Some(Answer::Records(records))) => {
-                self.linked_read(mapping, records.into_iter().next())
-            }
-            (State::Survivor, Some(Answer::Survivor(into))) => self.survivor(mapping, into),
-            (State::Followed, Some(Answer::Records(records))) => {
-                self.followed(mapping, records.into_iter().next())
-            }
-            (State::Rival(own), Some(Answer::Records(records))) => {
-                self.rival_read(mapping, *own, records.first())
-            }
+            (State::OfPair(state), Some(answer)) => self.pair_answered(mapping, state, answer),
             (State::Key, Some(Answer::Found(found))) => {
                 self.key_found(mapping, found.into_iter().next().unwrap_or_default())
             }
@@ -198,10 +176,13 @@ impl Run {
                 self.target = None;
                 self.ladder(mapping)
             }
-            (state, _) => self.park(Park::because(format!(
-                "the run was told something that it had not asked for ({state:?})"
-            ))),
+            (state, _) => self.not_asked_for(&state),
         }
+    }
+
+    /// Ends a run whose driver is at fault.
+    pub(super) fn not_asked_for(&mut self, state: &dyn std::fmt::Debug) -> Effect {
+        self.park(Park::because(format!("the run was told something that it had not asked for ({state:?})")))
     }
 
     /// Turns to a mapping, with the target record that goes along.

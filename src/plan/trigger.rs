@@ -170,7 +170,10 @@ mod tests {
         };
         let merged = ChangeKind::Merged { into: "2".to_owned() };
         let ends = plan("on source deleted skip");
-        assert_eq!(cause(&ends, &[changed("email", None), ChangeKind::Deleted]), Some(Some(Cause::SourceDeleted)));
+        assert_eq!(
+            cause(&ends, &[changed("email", None), ChangeKind::Deleted]),
+            Some(Some(Cause::SourceDeleted))
+        );
         assert_eq!(cause(&ends, &[ChangeKind::Deleted, ChangeKind::Restored]), None);
         assert_eq!(cause(&ends, std::slice::from_ref(&merged)), None, "it says nothing of merges");
         let into = Cause::SourceMerged { into: "2".to_owned() };
@@ -184,7 +187,8 @@ mod tests {
     fn an_end_of_a_target_record_is_told_to_its_pairs() {
         let outcomes = "on none create\n on converted park\n on duplicate park\n on rejected park\n on target deleted park";
         let plan = Lead { outcomes, ..LEAD }.plan();
-        let of_lead = |kind| ChangeEvent { object: ObjectName::new(Side::Salesforce, "Lead"), ..event("x", kind) };
+        let of_lead =
+            |kind| ChangeEvent { object: ObjectName::new(Side::Salesforce, "Lead"), ..event("x", kind) };
         let told = plan.relays(&[of_lead(ChangeKind::Deleted)]);
         assert_eq!(told, [("lead", Cause::TargetDeleted { target: "1".to_owned() })]);
         assert!(plan.relays(&[of_lead(ChangeKind::Merged { into: "2".to_owned() })]).is_empty());

@@ -427,17 +427,7 @@ impl Call {
             }
             Call::Associated { request, waiting } => {
                 let answer = crms.get(request.from.side).associated(&request).await;
-                waiting
-                    .into_iter()
-                    .map(|(index, ids)| {
-                        let own = answer.as_ref().map_err(|error| error.clone().into()).map(|all| {
-                            let found =
-                                ids.iter().filter_map(|id| all.get(id).map(|to| (id.clone(), to.clone())));
-                            Reply::Whole(Answer::Associated(found.collect()))
-                        });
-                        (index, own)
-                    })
-                    .collect()
+                share_associated(&answer, waiting)
             }
             Call::Find { side, requests, waiting } => {
                 let mut answers = crms.get(side).find(&requests).await.into_iter();
@@ -476,6 +466,19 @@ impl Call {
             Call::Nothing { index, answer } => vec![(index, Ok(Reply::Whole(answer)))],
         }
     }
+}
+
+/// Gives each run what its records are associated with.
+fn share_associated(
+    answer: &Result<HashMap<String, Vec<String>>, CrmError>,
+    waiting: Vec<(usize, Vec<String>)>,
+) -> Vec<Part> {
+    let part = |ids: Vec<String>| {
+        let all = answer.as_ref().map_err(|error| Lost::from(error.clone()))?;
+        let found = ids.iter().filter_map(|id| all.get(id).map(|to| (id.clone(), to.clone())));
+        Ok(Reply::Whole(Answer::Associated(found.collect())))
+    };
+    waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
 }
 
 /// Gives every run the same answer.

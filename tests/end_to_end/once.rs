@@ -45,12 +45,16 @@ fn what_a_run_by_hand_parks_waits_with_the_rest() {
     assert!(run.out.contains("more than one open Lead has this e-mail"), "{}", run.out);
     assert!(run.err.contains("`mapwright parked list` shows it"), "{}", run.err);
     let document = stage.run(&["parked", "list", "--json"]).fine().json();
-    assert_eq!((&document[0]["mapping"], &document[0]["record"]), (&json!("mql_to_lead"), &json!("main:hubspot.contact:103")));
+    assert_eq!(
+        (&document[0]["mapping"], &document[0]["record"]),
+        (&json!("mql_to_lead"), &json!("main:hubspot.contact:103"))
+    );
     let id = document[0]["id"].to_string();
     // Neither a secret nor a sound mapping is needed to see what waits.
     stage.world.write("broken.map", "mapping {");
     let mut bare = stage.world.command(&["parked", "show", &id]);
-    for name in ["HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"] {
+    for name in ["HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"]
+    {
         bare.env_remove(name);
     }
     let show = stage.world.finish(bare, &[]).fine();

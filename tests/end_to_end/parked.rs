@@ -99,7 +99,9 @@ fn a_deleted_contact_is_parked_with_the_lead_that_it_leaves() {
     let id = stage.run(&["parked", "list", "--json"]).fine().json()[0]["id"].to_string();
     let show = stage.run(&["parked", "show", &id]).fine();
     let lead = stage.leads_of("101")[0]["Id"].as_str().expect("an id").to_owned();
-    for fact in ["reason: hubspot.contact 101 was deleted", &format!("it is linked to salesforce.Lead {lead}")] {
+    for fact in
+        ["reason: hubspot.contact 101 was deleted", &format!("it is linked to salesforce.Lead {lead}")]
+    {
         assert!(show.out.contains(fact), "{fact}: {}", show.out);
     }
 }
