@@ -70,10 +70,8 @@ struct OneRecord<'r> {
 impl OneRecord<'_> {
     async fn preview(&self, output: Output) -> Result<Result<Exit, OnceError>, Exit> {
         // A project that never ran has no store, and a preview makes none.
-        let store = match parts::store_path(self.ready).exists() {
-            true => Some(parts::store(self.ready, output).await?),
-            false => None,
-        };
+        let known = parts::store_path(self.ready).exists();
+        let store = if known { Some(parts::store(self.ready, output).await?) } else { None };
         let memory = store.as_ref().map(|store| Memory { store, pair: self.pair });
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
         Ok(runtime::preview(plan, mapping, record, self.crms, memory).await.map(|preview| match preview {

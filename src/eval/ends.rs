@@ -40,7 +40,7 @@ impl Run {
                 self.rivals(mapping, &own, &heirs, &records)
             }
             (OfPair::Link, Answer::Links(pairs)) => {
-                self.link = Some(pairs.into_iter().find(|pair| pair.id == self.record));
+                self.link = pairs.into_iter().find(|pair| pair.id == self.record);
                 self.ladder(mapping)
             }
             (OfPair::Linked, Answer::Records(records)) => {
@@ -255,13 +255,14 @@ impl Run {
 
     /// Asks for the record's pair, before the ladder of a mapping that needs it.
     pub(super) fn ask_link(&mut self, mapping: &Mapping) -> Effect {
+        self.link_asked = true;
         self.state = State::OfPair(OfPair::Link);
         links(mapping, vec![self.record.clone()])
     }
 
     /// Goes on to the linked record, or to the rungs where nothing is linked.
     pub(super) fn linked(&mut self, mapping: &Mapping) -> Effect {
-        match self.link.clone().flatten() {
+        match self.link.clone() {
             None => self.rung(mapping, 0),
             Some(LinkedPair { merged_into: Some(into), to, .. }) => self.target_merged(mapping, &to, into),
             Some(pair) => {
@@ -274,7 +275,7 @@ impl Run {
     /// Takes the linked record, or finds out what became of it.
     fn linked_read(&mut self, mapping: &Mapping, record: Option<Record>) -> Effect {
         // INVARIANT: only a link leads here.
-        let Some(pair) = self.link.clone().flatten() else { return self.rung(mapping, 0) };
+        let Some(pair) = self.link.clone() else { return self.rung(mapping, 0) };
         match record {
             Some(record) if same_id(&record.id, &pair.to) => self.take_linked(mapping, record, &pair),
             // HubSpot answers for a record that was merged with the one that survived.
@@ -290,7 +291,7 @@ impl Run {
     /// Goes on after the CRM was asked what became of a linked record that is not there.
     fn survivor(&mut self, mapping: &Mapping, into: Option<String>) -> Effect {
         // INVARIANT: only a link leads here.
-        let Some(pair) = self.link.clone().flatten() else { return self.rung(mapping, 0) };
+        let Some(pair) = self.link.clone() else { return self.rung(mapping, 0) };
         match into {
             Some(into) => self.target_merged(mapping, &pair.to, into),
             None => self.target_deleted(mapping, &pair.to),
@@ -300,7 +301,7 @@ impl Run {
     /// Takes the surviving record; one that is gone itself was deleted after all.
     fn followed(&mut self, mapping: &Mapping, record: Option<Record>) -> Effect {
         // INVARIANT: only a link leads here.
-        let Some(pair) = self.link.clone().flatten() else { return self.rung(mapping, 0) };
+        let Some(pair) = self.link.clone() else { return self.rung(mapping, 0) };
         match record {
             Some(record) => self.take_linked(mapping, record, &pair),
             None => self.target_deleted(mapping, &pair.to),
@@ -359,7 +360,7 @@ impl Run {
 
     /// The key finds a record, and another one came over from a record that was merged into this one.
     pub(super) fn key_and_inherited(&mut self, mapping: &Mapping, record: Record) -> Effect {
-        match self.link.clone().flatten() {
+        match self.link.clone() {
             Some(pair) if pair.inherited && !same_id(&record.id, &pair.to) => {
                 self.state = State::OfPair(OfPair::Rival(Box::new(record)));
                 Effect::Read(target_read(mapping, pair.to))

@@ -93,7 +93,7 @@ fn target_fields(mapping: &Mapping) -> Vec<String> {
 impl Run {
     /// Starts the ladder from its top: the key, then the pair that is remembered, then the rungs.
     pub(super) fn ladder(&mut self, mapping: &Mapping) -> Effect {
-        if self.link.is_none() && mapping.asks_for_its_pair() {
+        if !self.link_asked && mapping.asks_for_its_pair() {
             return self.ask_link(mapping);
         }
         let Some(key) = &mapping.key else { return self.linked(mapping) };

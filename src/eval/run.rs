@@ -31,8 +31,10 @@ pub struct Run {
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
     /// The target record that was handed over, by id.
     handed: Option<String>,
-    /// The pair that the store remembers, once it was asked for.
-    pub(super) link: Option<Option<LinkedPair>>,
+    /// Whether the record's pair was asked for.
+    pub(super) link_asked: bool,
+    /// The pair that the store remembers.
+    pub(super) link: Option<LinkedPair>,
     /// What changes in what is remembered about pairs.
     pub(super) links: Vec<LinkChange>,
     /// The target record found.
@@ -86,6 +88,7 @@ impl Run {
             related_read: Vec::new(),
             lookups: Vec::new(),
             handed: None,
+            link_asked: false,
             link: None,
             links: Vec::new(),
             target: None,
@@ -193,6 +196,7 @@ impl Run {
         self.lookups = vec![None; program.lookups.len()];
         self.mapping = mapping;
         self.handed = handed;
+        self.link_asked = false;
         self.link = None;
         self.target = None;
         self.allow_duplicates = false;
