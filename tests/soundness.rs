@@ -19,11 +19,11 @@ use mapwright::plan::{Plan, compile};
 use mapwright::runtime::{Clock, Crms, SystemClock, run_once};
 use mapwright::sandbox::salesforce as sandbox;
 use mapwright::schema::{Field, FieldType, Schemas, load};
-use mapwright::source::{Side, Sources};
+use mapwright::source::{ObjectName, Side, Sources};
 use mapwright::syntax;
 use mapwright::types::{
-    AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer,
-    WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, FindRequest, ReadRequest, Record,
+    WriteAnswer, WriteRequest,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -79,6 +79,14 @@ impl Crm for Portal {
 
     async fn associated(&self, _: &AssociatedRequest) -> Result<HashMap<String, Vec<String>>, CrmError> {
         Ok(HashMap::new())
+    }
+
+    async fn changed(&self, _: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
+        unreachable!("no mapping of these tests asks for times")
+    }
+
+    async fn survivor(&self, _: &ObjectName, _: &str) -> Result<Option<String>, CrmError> {
+        unreachable!("no mapping of these tests follows a merge")
     }
 
     async fn associate(&self, _: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
@@ -398,7 +406,7 @@ async fn what_the_checker_accepts_is_not_refused() {
                 .map(|field| (field.name.clone(), property(&mut dice, field)));
             let values: Map<String, Json> = values.collect();
             portal.0.lock().expect("no panic").insert(id.clone(), values.clone());
-            match run_once(plan.clone(), "lead", &id, &crms).await.map(|end| end.verdict) {
+            match run_once(plan.clone(), "lead", &id, &crms, None).await.map(|end| end.verdict) {
                 Ok(Verdict::Written { .. } | Verdict::Unchanged { .. }) => written += 1,
                 // Documented: a number beyond 28 digits parks and needs no `otherwise`.
                 Ok(Verdict::Parked(park)) if park.reason.contains("more digits than a number") => {}

@@ -15,6 +15,9 @@ use super::world::Obj;
 /// Where a converted Lead goes on.
 const CONTACT: &str = "Contact";
 
+/// The objects of Salesforce whose records can be merged (SOAP guide: `merge()`).
+const MERGED: [&str; 4] = ["Account", "Case", "Contact", "Lead"];
+
 /// Checks the outcomes of a mapping.
 pub(super) fn check(
     scope: &Scope<'_>,
@@ -99,22 +102,8 @@ fn check_possible(
     ladder: &Ladder,
 ) {
     let name = target.map_or_else(String::new, |target| target.name.to_string());
+    let source = scope.source.as_ref().map(|source| &source.name);
     let cannot = |situation: Situation| !possible.contains(&situation);
-    if matches!(
-        outcome.situation.value,
-        Situation::SourceDeleted
-            | Situation::SourceMerged
-            | Situation::TargetDeleted
-            | Situation::TargetMerged
-    ) {
-        // Silence would be a promise: the engine does not follow deletions and merges yet.
-        let words = words(outcome.situation.value);
-        let message =
-            format!("`on {words}` belongs to the language, and this version does not execute it yet");
-        let finding = Diagnostic::error(Code::NOT_YET, outcome.situation.span, message);
-        scope.report(finding.help("remove it; until then a deleted or merged record is left as it is"));
-        return;
-    }
     let why = match outcome.situation.value {
         Situation::Deleted => "a mapping names its ends `source` and `target`".to_owned(),
         Situation::Merged => "a mapping names its ends `source` and `target`".to_owned(),
@@ -131,6 +120,14 @@ fn check_possible(
             Some(Side::Hubspot) => "HubSpot has no duplicate rules".to_owned(),
             _ => "the mapping makes no record, so no duplicate rule blocks one".to_owned(),
         },
+        Situation::SourceMerged => match source.map(unmerged) {
+            Some(Some(why)) => why,
+            _ => return,
+        },
+        Situation::TargetMerged => match target.map(|target| unmerged(&target.name)) {
+            Some(Some(why)) => why,
+            _ => return,
+        },
         _ => return,
     };
     let message = format!("`on {}` cannot happen: {why}", words(outcome.situation.value));
@@ -143,6 +140,12 @@ fn check_possible(
             .help(format!("remove it; what can happen here: {}", listed(possible)))
             .fix(outcome.span, ""),
     });
+}
+
+/// Why records of an object are never merged.
+fn unmerged(object: &ObjectName) -> Option<String> {
+    let cannot = object.side == Side::Salesforce && !MERGED.contains(&object.name.as_str());
+    cannot.then(|| format!("Salesforce merges only accounts, cases, contacts and leads, not a `{object}`"))
 }
 
 fn check_action(scope: &Scope<'_>, target: Option<&Obj<'_>>, outcome: &ast::Outcome) -> Action {

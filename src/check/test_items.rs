@@ -16,7 +16,8 @@ use super::scope::Scope;
 use super::test_refusals;
 use super::test_values;
 use super::typed::{
-    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenLink, GivenRecord, Mapping, Sync, Test,
+    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenEnd, GivenLink, GivenRecord, Mapping,
+    Sync, Test,
 };
 use super::world::{Obj, World};
 
@@ -69,6 +70,7 @@ fn check<'a>(
 ) -> Option<Test> {
     let subject = subject(world, test);
     let given: Vec<_> = test.given.iter().filter_map(|given| self::given(world, given)).collect();
+    let ends: Vec<_> = test.ends.iter().filter_map(|end| ended(world, end)).collect();
     let expect: Vec<_> = test.expect.iter().filter_map(|expect| self::expect(world, expect)).collect();
     let refusals = test.refusals.iter().filter_map(|refusal| test_refusals::check(world, refusal)).collect();
     check_ends(world, test, matches!(subject, Some(Subject::Sync(_))));
@@ -91,6 +93,7 @@ fn check<'a>(
         links: test.links.iter().filter_map(|link| self::link(world, link)).collect(),
         refusals,
         whens,
+        ends,
         expect,
         span: test.name.span,
     })
@@ -128,6 +131,7 @@ fn check_source(world: &World<'_>, test: &ast::Test, subject: Subject<'_>) {
     let Some(from) = ends.first() else { return };
     let mut sources = test.given.iter().filter(|given| ends.iter().any(|end| is_of(&given.object, end)));
     match (sources.next(), sources.next()) {
+        (None, _) if starts_by_an_end(test, from) => {}
         (None, _) => {
             let object = format!("{}.{}", from.side, from.name.value);
             if !world.is_written(test.span, &["given", &object]) {
@@ -314,6 +318,34 @@ fn link(world: &World<'_>, link: &ast::GivenLink) -> Option<GivenLink> {
     })
 }
 
+fn ended(world: &World<'_>, end: &ast::GivenEnd) -> Option<GivenEnd> {
+    let object = world.object(&end.object)?;
+    if let Some(into) = end.into.as_ref().filter(|into| into.value == end.id.value) {
+        let finding = Diagnostic::error(Code::SYNTAX, into.span, "a record cannot be merged into itself");
+        world.report(finding.help("write the id of the record that survived"));
+    }
+    Some(GivenEnd {
+        object: object.name,
+        id: end.id.value.clone(),
+        into: end.into.as_ref().map(|into| into.value.clone()),
+        span: end.span,
+    })
+}
+
+/// The end of a record starts the run where the source record itself is not given: its own, or that of the record
+/// with which it is paired.
+fn starts_by_an_end(test: &ast::Test, from: &ast::ObjectRef) -> bool {
+    let paired = |end: &ast::GivenEnd| {
+        test.links.iter().any(|link| {
+            let ended = |(object, id): &(ast::ObjectRef, Spanned<String>)| {
+                is_of(object, &end.object) && id.value == end.id.value
+            };
+            link.ends.iter().any(ended) && link.ends.iter().any(|(object, _)| is_of(object, from))
+        })
+    };
+    test.ends.iter().any(|end| is_of(&end.object, from) || paired(end))
+}
+
 /// Whether a name is a record's id: HubSpot's `id`, which is no property, and Salesforce's `Id`.
 fn is_id(object: &Obj<'_>, name: &str) -> bool {
     object.is_record_id(name)
@@ -355,6 +387,8 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
         }
         ExpectKind::Skip => ExpectationKind::Skip,
         ExpectKind::Park(reason) => ExpectationKind::Park(reason.clone()),
+        ExpectKind::Unlink => ExpectationKind::Unlink,
+        ExpectKind::Follow => ExpectationKind::Follow,
         ExpectKind::Then(name) => {
             if !world.mappings.contains_key(name.value.as_str()) {
                 world.mapping(name);

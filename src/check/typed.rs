@@ -507,6 +507,8 @@ pub struct Test {
     pub refusals: Vec<Refusal>,
     /// What happened to the source record; without any, the mapping runs as if one of its triggers had fired.
     pub whens: Vec<Trigger>,
+    /// The records that are no longer there.
+    pub ends: Vec<GivenEnd>,
     /// What the run must come to: any number of hand-overs and at most one end.
     pub expect: Vec<Expectation>,
     /// Its name in the file.
@@ -577,6 +579,19 @@ pub enum RefusalKind {
     },
 }
 
+/// A record of which a test says that it is no longer there.
+#[derive(Debug, Clone)]
+pub struct GivenEnd {
+    /// Its object.
+    pub object: ObjectName,
+    /// Its id.
+    pub id: String,
+    /// The record into which it was merged; `None` where it was deleted.
+    pub into: Option<String>,
+    /// The statement.
+    pub span: Span,
+}
+
 /// What a test expects.
 #[derive(Debug, Clone)]
 pub struct Expectation {
@@ -597,6 +612,10 @@ pub enum ExpectationKind {
     Skip,
     /// The record is kept for a person; a reason is compared where there is one.
     Park(Option<String>),
+    /// The pair is forgotten.
+    Unlink,
+    /// The pair goes over to the surviving record.
+    Follow,
     /// The record is handed over to the mapping of this name.
     Then(String),
     /// A guard or a rule waits.

@@ -10,11 +10,7 @@ use super::{Exit, parts};
 use crate::store::{ParkState, ParkedId, ParkedRecord, Store, StoreError};
 
 pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: Output) -> Exit {
-    let ready = match parts::ready(given, output) {
-        Ok(ready) => ready,
-        Err(exit) => return exit,
-    };
-    let store = match parts::store(&ready, output).await {
+    let store = match parts::store_alone(given, output).await {
         Ok(store) => store,
         Err(exit) => return exit,
     };

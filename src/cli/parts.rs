@@ -16,7 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::Crms;
 use crate::schema::Schemas;
-use crate::store::SqliteStore;
+use crate::store::{Claim, SqliteStore};
 
 /// An environment variable; unset and not UTF-8 are the same to us.
 #[expect(
@@ -188,18 +188,54 @@ fn keep_private(root: &Path, store: &Path) {
     }
 }
 
+/// Makes this process the only one that serves a store, for as long as the claim is held.
+pub(super) fn claim(ready: &Ready, output: Output) -> Result<Claim, Exit> {
+    Claim::of(&store_path(ready)).map_err(|error| {
+        output.error(&error.to_string());
+        Exit::Usage
+    })
+}
+
+/// Where the project's store is.
+pub(super) fn store_path(ready: &Ready) -> std::path::PathBuf {
+    let config::Store::Sqlite(path) = &ready.config.store;
+    ready.root.join(path)
+}
+
 /// Opens the project's store and makes its folder.
 pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, Exit> {
-    let config::Store::Sqlite(path) = &ready.config.store;
-    let path = ready.root.join(path);
+    open_store(&ready.root, &store_path(ready), output).await
+}
+
+/// Opens the store of a project whatever its mappings are like, and without any secret of a CRM.
+pub(super) async fn store_alone(given: Option<&Path>, output: Output) -> Result<SqliteStore, Exit> {
+    let usage = |message: String| {
+        output.error(&message);
+        Exit::Usage
+    };
+    let root = project::find(given).map_err(usage)?;
+    let (sources, config, findings) = project::config(&root).map_err(usage)?;
+    let Some(config) = config else {
+        output.findings(&sources, &findings);
+        return Err(Exit::Usage);
+    };
+    let config::Store::Sqlite(path) = config.resolve_store(&env).map_err(|findings| {
+        output.findings(&sources, &findings);
+        Exit::Usage
+    })?;
+    open_store(&root, &root.join(path), output).await
+}
+
+/// Opens a store and makes its folder.
+pub(super) async fn open_store(root: &Path, path: &Path, output: Output) -> Result<SqliteStore, Exit> {
     if let Some(parent) = path.parent()
         && let Err(error) = std::fs::create_dir_all(parent)
     {
         output.error(&format!("`{}` cannot be made: {error}", parent.display()));
         return Err(Exit::Remote);
     }
-    keep_private(&ready.root, &path);
-    SqliteStore::open(&path).await.map_err(|error| {
+    keep_private(root, path);
+    SqliteStore::open(path).await.map_err(|error| {
         output.error(&format!("the store `{}`: {error}", path.display()));
         Exit::Remote
     })

@@ -94,6 +94,15 @@ pub(super) fn load_edited(root: &Path, edited: &BTreeMap<String, String>) -> Pro
     project
 }
 
+/// A project's configuration alone, with its file and what is wrong with it.
+pub(super) fn config(root: &Path) -> Result<(Sources, Option<Config>, Vec<Diagnostic>), String> {
+    let path = root.join(CONFIG);
+    let text = read_map(&path).map_err(|why| format!("`{}` cannot be read: {why}", path.display()))?;
+    let mut sources = Sources::new();
+    let (config, findings) = crate::config::parse(&mut sources, CONFIG, &text);
+    Ok((sources, config, findings))
+}
+
 /// The names of a project's `.map` files, relative to its folder.
 pub(super) fn map_files(root: &Path) -> Vec<String> {
     let mut names = Vec::new();

@@ -9,8 +9,9 @@ use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
-use crate::runtime::{self, OnceError, Preview};
-use crate::types::{Value, WriteTarget, display, to_json};
+use crate::runtime::{self, Crms, Memory, OnceError, Preview};
+use crate::source::Side;
+use crate::types::{CrmErrorKind, Value, WriteTarget, display, to_json};
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,33 +44,83 @@ async fn try_run(
         output.error(&message);
         Exit::Usage
     })?;
-    let plan = Arc::clone(&ready.plan);
     let failed = |error: OnceError| {
         output.error(&error.to_string());
+        if let Some(key) = unreached(&error) {
+            let pair = &pair.name;
+            output.note(&format!("the address stands in `mapwright.yaml` under `pairs: {pair}: {key}`"));
+        }
         Exit::Remote
     };
+    let it = OneRecord { ready: &ready, options, pair: &pair.name, crms: &crms };
     match mode {
-        Mode::Preview => {
-            match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
-                Preview::WouldWrite(planned) => {
-                    if options.json {
-                        Output::result(
-                            &json!({"would": "write", "write": planned_json(&planned)}).to_string(),
-                        );
-                    } else {
-                        show_planned(&planned);
-                    }
-                    Ok(Exit::Fine)
-                }
-                Preview::WouldFinish(finished) => Ok(show(&finished, &options.record, options.json)),
-            }
-        }
-        Mode::Write => {
-            let finished =
-                runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
-            Ok(show(&finished, &options.record, options.json))
-        }
+        Mode::Preview => it.preview(output).await?.map_err(failed),
+        Mode::Write => it.write(output).await?.map_err(failed),
     }
+}
+
+/// One record, and what it takes to run it.
+struct OneRecord<'r> {
+    ready: &'r parts::Ready,
+    options: &'r RecordArgs,
+    pair: &'r str,
+    crms: &'r Crms,
+}
+
+impl OneRecord<'_> {
+    async fn preview(&self, output: Output) -> Result<Result<Exit, OnceError>, Exit> {
+        // A project that never ran has no store, and a preview makes none.
+        let known = parts::store_path(self.ready).exists();
+        let store = if known { Some(parts::store(self.ready, output).await?) } else { None };
+        let memory = store.as_ref().map(|store| Memory { store, pair: self.pair });
+        let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
+        Ok(runtime::preview(plan, mapping, record, self.crms, memory).await.map(|preview| match preview {
+            Preview::WouldWrite(planned) if *json => {
+                Output::result(&json!({"would": "write", "write": planned_json(&planned)}).to_string());
+                Exit::Fine
+            }
+            Preview::WouldWrite(planned) => {
+                show_planned(&planned);
+                Exit::Fine
+            }
+            Preview::WouldFinish(finished) => show(&finished, record, *json),
+        }))
+    }
+
+    async fn write(&self, output: Output) -> Result<Result<Exit, OnceError>, Exit> {
+        let store = parts::store(self.ready, output).await?;
+        let memory = Memory { store: &store, pair: self.pair };
+        Ok(self.write_with(memory, output).await)
+    }
+
+    async fn write_with(&self, memory: Memory<'_>, output: Output) -> Result<Exit, OnceError> {
+        let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
+        let finished = runtime::run_once(plan, mapping, record, self.crms, Some(memory)).await?;
+        self.keep(memory, &finished, output).await?;
+        Ok(show(&finished, record, *json))
+    }
+
+    /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
+    async fn keep(&self, memory: Memory<'_>, finished: &Finished, output: Output) -> Result<(), OnceError> {
+        let RecordArgs { mapping, record, .. } = self.options;
+        let Some(program) = self.ready.plan.mapping(mapping) else { return Ok(()) };
+        let object = program.source.clone();
+        runtime::record_once(memory, object, record, mapping, finished.clone(), parts::now()).await?;
+        if matches!(finished.verdict, Verdict::Parked(_)) {
+            output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");
+        }
+        Ok(())
+    }
+}
+
+/// The key of the configuration that holds the address of a CRM that could not be reached.
+fn unreached(error: &OnceError) -> Option<&'static str> {
+    let OnceError::Crm(error) = error else { return None };
+    let reached = error.status.is_some() || error.kind != CrmErrorKind::Retry;
+    (!reached).then_some(match error.side {
+        Side::Hubspot => "hubspot: base_url",
+        Side::Salesforce => "salesforce: login_url",
+    })
 }
 
 fn show_planned(planned: &PlannedWrite) {
@@ -205,6 +256,9 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
             ));
         }
         Verdict::Parked(park) => show_park(mapping, park),
+        Verdict::Relinked { reason, at: place, .. } => {
+            Output::result(&format!("`{mapping}` writes nothing: {reason}{}", at(place)));
+        }
         Verdict::SourceGone => Output::result(&format!(
             "`{mapping}`: there is no source record with the id `{record}`; `--record` takes the id that the CRM shows"
         )),

@@ -38,6 +38,8 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> R
         settings.bind = listen;
     }
     let store = Arc::new(parts::store(&ready, output).await?);
+    // Held until the end: two workers of one name would take each other's leases.
+    let _claim = parts::claim(&ready, output)?;
     let service = Service::start(&ready, pair, settings, Arc::clone(&store)).await.map_err(|message| {
         output.error(&message);
         Exit::Remote

@@ -57,6 +57,17 @@ impl Config {
         let findings = reading.findings();
         config.filter(|_| findings.is_empty()).ok_or(findings)
     }
+
+    /// The same for the store alone: whoever only looks at what is kept needs no secret of a CRM.
+    pub fn resolve_store(
+        &self,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Store, Vec<Diagnostic>> {
+        let reading = Reading::new(self.file, &self.text, Some(environment));
+        let store = reading.only_store(&self.root);
+        let findings = reading.findings();
+        store.filter(|_| findings.is_empty()).ok_or(findings)
+    }
 }
 
 /// Reads the structure of the file without any environment; reports every mistake that shows already. `None` is a file
@@ -111,6 +122,11 @@ impl Reading<'_> {
             limits: limits?,
             allow_private_addresses,
         })
+    }
+
+    fn only_store(&self, root: &Node) -> Option<Store> {
+        let mut keys = Keys::of(root, "the configuration", Span::new(self.file, 0, 0), &self.problems)?;
+        keys.entry("store").map_or_else(|| Some(Store::Sqlite(SQLITE.to_owned())), |entry| self.store(entry))
     }
 
     fn language(&self, entry: &Entry) -> Option<u32> {

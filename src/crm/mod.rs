@@ -13,12 +13,13 @@ mod testing;
 mod waves;
 
 use async_trait::async_trait;
-use std::collections::HashMap;
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashMap};
 
-use crate::source::Side;
+use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, CrmError, FindRequest, ReadRequest, Record, WriteAnswer,
-    WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, FindRequest, ReadRequest, Record,
+    WriteAnswer, WriteRequest,
 };
 
 pub use limits::{Allowance, Limits};
@@ -47,6 +48,13 @@ pub trait Crm: Send + Sync {
 
     /// Adds associations; one answer for each request, in order.
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;
+
+    /// When fields of a record took their present values, by the CRM's clock. A field whose time is not known is absent,
+    /// and so are all fields of a record that does not exist.
+    async fn changed(&self, request: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError>;
+
+    /// The record into which another one was merged, which is gone since; `None` where it was not, or nobody knows.
+    async fn survivor(&self, object: &ObjectName, gone: &str) -> Result<Option<String>, CrmError>;
 
     /// How many HTTP calls were made so far.
     fn calls(&self) -> u64;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Location, ObjectName};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, FindRequest, LinkRequest, LinkedPair, ReadRequest,
-    Record, Value, WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, FindRequest, LinkChange, LinkRequest, LinkedPair,
+    ReadRequest, Record, Value, WriteAnswer, WriteRequest,
 };
 
 /// What a run needs next.
@@ -27,6 +27,13 @@ pub enum Effect {
     Links(LinkRequest),
     /// When fields took their values; the answer is [`Answer::Changed`].
     Changed(ChangedRequest),
+    /// Into which record another one that is gone was merged; the answer is [`Answer::Survivor`].
+    Survivor {
+        /// The object.
+        object: ObjectName,
+        /// The id of the record that is gone.
+        id: String,
+    },
     /// Associations to add and to remove; the answer is [`Answer::Associations`].
     Associate {
         /// Those to add.
@@ -54,6 +61,8 @@ pub enum Answer {
     Links(Vec<LinkedPair>),
     /// When each field took its value; one whose time nobody knows is absent.
     Changed(BTreeMap<String, DateTime<Utc>>),
+    /// The surviving record's id; `None` where there is none, or nobody knows.
+    Survivor(Option<String>),
     /// What the CRM said of each association that it refused for good, those to add first; `None` where it is as asked.
     Associations(Vec<Option<String>>),
     /// The write was not sent: another run has meanwhile written the record that it is about, or one that its look-ups
@@ -100,6 +109,9 @@ pub struct Finished {
     pub verdict: Verdict,
     /// The mappings gone through, each with why it handed over.
     pub path: Vec<String>,
+    /// What changes in what is remembered about the pairs of the record, beside the pair that the verdict settles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkChange>,
 }
 
 /// How a run ended.
@@ -143,6 +155,15 @@ pub enum Verdict {
     },
     /// A person must look.
     Parked(Park),
+    /// A record of a pair ended, and what is remembered about the pair changes; nothing is written.
+    Relinked {
+        /// What happened, and what becomes of the pair.
+        reason: String,
+        /// Whether the pair is forgotten; else it goes over to the surviving record.
+        forgotten: bool,
+        /// The line that says so.
+        at: Option<Location>,
+    },
     /// The source record does not exist (any more).
     SourceGone,
 }

@@ -216,6 +216,7 @@ fn answer(dice: &mut Dice, effect: &Effect) -> Answer {
             Answer::Found(requests.iter().map(|find| records(dice, &find.object, 2)).collect())
         }
         (_, Effect::Links(_)) => Answer::Links(Vec::new()),
+        (_, Effect::Survivor { .. }) => Answer::Survivor(None),
         (_, Effect::Changed(_)) => Answer::Changed(BTreeMap::new()),
         (_, Effect::Associate { add, remove }) => Answer::Associations(vec![None; add.len() + remove.len()]),
     }
@@ -281,6 +282,7 @@ fn every_run_ends_and_writes_nothing_wrong() {
                 Verdict::Skipped { .. } => "skipped",
                 Verdict::Waiting { .. } => "waiting",
                 Verdict::Parked(_) => "parked",
+                Verdict::Relinked { .. } => "relinked",
                 Verdict::SourceGone => "gone",
             };
             *verdicts.entry(word).or_default() += 1;

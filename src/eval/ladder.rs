@@ -92,9 +92,12 @@ fn target_fields(mapping: &Mapping) -> Vec<String> {
 }
 
 impl Run {
-    /// Starts the ladder from its top.
+    /// Starts the ladder from its top: the key, then the pair that is remembered, then the rungs.
     pub(super) fn ladder(&mut self, mapping: &Mapping) -> Effect {
-        let Some(key) = &mapping.key else { return self.rung(mapping, 0) };
+        if !self.link_asked && mapping.asks_for_its_pair() {
+            return self.ask_link(mapping);
+        }
+        let Some(key) = &mapping.key else { return self.linked(mapping) };
         match self.key_value(mapping, key) {
             Ok(value) => {
                 self.state = State::Key;
@@ -123,15 +126,15 @@ impl Run {
             self.hit(&key.at, Point::Found);
         }
         match records.len() {
-            0 => self.rung(mapping, 0),
+            0 => self.linked(mapping),
             // It holds the key by the CRM's own comparison, which may ignore case, so it is nobody else's.
-            1 if !is_converted(mapping, &records[0]) => self.take(mapping, records.remove(0)),
+            1 if !is_converted(mapping, &records[0]) => self.key_and_inherited(mapping, records.remove(0)),
             1 => self.converted(mapping, &records[0]),
             _ => self.many(mapping, records, None),
         }
     }
 
-    fn rung(&mut self, mapping: &Mapping, from: usize) -> Effect {
+    pub(super) fn rung(&mut self, mapping: &Mapping, from: usize) -> Effect {
         let newest =
             mapping.outcome(Situation::Many).is_some_and(|outcome| outcome.action == OutcomeAction::Newest);
         for (index, rung) in mapping.rungs.iter().enumerate().skip(from) {
@@ -287,8 +290,16 @@ impl Run {
         }
     }
 
+    /// Takes a record that holds the key of a source record which is no more.
+    pub(super) fn take_inherited(&mut self, mapping: &Mapping, record: Record) -> Effect {
+        if is_converted(mapping, &record) {
+            return self.converted(mapping, &record);
+        }
+        self.take(mapping, record)
+    }
+
     /// Goes on to the rules with a record to update; what was read of related records and look-ups stays.
-    fn take(&mut self, mapping: &Mapping, record: Record) -> Effect {
+    pub(super) fn take(&mut self, mapping: &Mapping, record: Record) -> Effect {
         self.target = Some(record);
         self.read_related(mapping, 0, Need::Rules)
     }

@@ -8,6 +8,7 @@
 //! ladder needs of them, the ladder, what the rules that apply need of them, the rules, the write. Policies that read before they write use the record as the ladder found it, just before the write.
 
 mod effect;
+mod ends;
 mod expression;
 #[cfg(test)]
 mod hostile;

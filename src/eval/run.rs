@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use crate::plan::{Guard, GuardElse, Mapping, Need, Outcome, Plan, Situation, Trigger, WithKind};
 use crate::source::Location;
-use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
+use crate::types::{
+    AssociatedRequest, Cause, Failure, FindRequest, LinkChange, LinkedPair, Raw, ReadRequest, Record, Value,
+    display,
+};
 
 use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
+use super::ends::OfPair;
 use super::expression::Frame;
 use super::ladder::{self, Tests};
 use super::trace::{Point, Trace};
@@ -19,6 +23,8 @@ pub struct Run {
     pub(super) mapping: usize,
     pub(super) record: String,
     if_became: bool,
+    /// The end of a record of the pair, where that is why the run was started.
+    pub(super) cause: Option<Cause>,
     pub(super) source: Option<Record>,
     related: Vec<Option<Record>>,
     /// Which related records are read, also those that do not exist.
@@ -30,6 +36,12 @@ pub struct Run {
     pub(super) is_leg: bool,
     /// Whether the target is settled already, so that no ladder is climbed: the second leg of a sync.
     joined: bool,
+    /// Whether the record's pair was asked for.
+    pub(super) link_asked: bool,
+    /// The pair that the store remembers.
+    pub(super) link: Option<LinkedPair>,
+    /// What changes in what is remembered about pairs.
+    pub(super) links: Vec<LinkChange>,
     /// The target record found.
     pub(super) target: Option<Record>,
     visited: Vec<usize>,
@@ -47,6 +59,7 @@ pub struct Run {
 #[derive(Debug)]
 pub(super) enum State {
     Begin,
+    OfPair(OfPair),
     Source,
     RelatedIds {
         index: usize,
@@ -117,6 +130,7 @@ impl Run {
             mapping: index,
             record: record.to_owned(),
             if_became: false,
+            cause: None,
             source: None,
             related: Vec::new(),
             related_read: Vec::new(),
@@ -124,6 +138,9 @@ impl Run {
             handed: None,
             is_leg: false,
             joined: false,
+            link_asked: false,
+            link: None,
+            links: Vec::new(),
             target: None,
             visited: Vec::new(),
             path: Vec::new(),
@@ -173,6 +190,13 @@ impl Run {
         outcome
     }
 
+    /// Says that the run was started by the end of a record of its pair: it is about that alone.
+    #[must_use]
+    pub fn because(mut self, cause: Option<Cause>) -> Self {
+        self.cause = cause;
+        self
+    }
+
     /// The mapping that the run is in now.
     pub fn mapping(&self) -> &str {
         &self.plan.mappings[self.mapping].name
@@ -190,6 +214,9 @@ impl Run {
         let mapping = &plan.mappings[self.mapping];
         match (std::mem::replace(&mut self.state, State::Over), answer) {
             (State::Begin, None) => {
+                if let Some(cause) = self.cause.clone() {
+                    return self.ended(mapping, &cause);
+                }
                 self.state = State::Source;
                 Effect::Read(ReadRequest {
                     object: mapping.source.clone(),
@@ -219,6 +246,7 @@ impl Run {
                     None => self.ladder(mapping),
                 }
             }
+            (State::OfPair(state), Some(answer)) => self.pair_answered(mapping, state, answer),
             (State::Key, Some(Answer::Found(found))) => {
                 self.key_found(mapping, found.into_iter().next().unwrap_or_default())
             }
@@ -230,10 +258,13 @@ impl Run {
                 self.target = None;
                 self.ladder(mapping)
             }
-            (state, _) => self.park(Park::because(format!(
-                "the run was told something that it had not asked for ({state:?})"
-            ))),
+            (state, _) => self.not_asked_for(&state),
         }
+    }
+
+    /// Ends a run whose driver is at fault.
+    pub(super) fn not_asked_for(&mut self, state: &dyn std::fmt::Debug) -> Effect {
+        self.park(Park::because(format!("the run was told something that it had not asked for ({state:?})")))
     }
 
     /// Turns to a mapping, with the target record that goes along.
@@ -244,6 +275,8 @@ impl Run {
         self.lookups = vec![None; program.lookups.len()];
         self.mapping = mapping;
         self.handed = handed;
+        self.link_asked = false;
+        self.link = None;
         self.target = None;
         self.allow_duplicates = false;
         self.dropped.clear();
@@ -449,7 +482,8 @@ impl Run {
     pub(super) fn finish(&mut self, verdict: Verdict) -> Effect {
         self.state = State::Over;
         let mapping = self.mapping().to_owned();
-        Effect::Finish(Finished { mapping, verdict, path: self.path.clone() })
+        let links = std::mem::take(&mut self.links);
+        Effect::Finish(Finished { mapping, verdict, path: self.path.clone(), links })
     }
 
     /// Ends the run: a person must look.

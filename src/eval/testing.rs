@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) links: Vec<LinkedPair>,
     /// When fields took their values, by side.
     pub(crate) changed: HashMap<Side, BTreeMap<String, DateTime<Utc>>>,
+    /// Into which record others were merged, by id.
+    pub(crate) survivors: HashMap<String, String>,
     /// Every association asked for.
     pub(crate) added: Vec<AssociateRequest>,
     /// Every association removed.
@@ -106,7 +108,12 @@ impl World {
             }
             Effect::Links(request) => {
                 self.log.push(format!("links {}", request.to.name));
-                Answer::Links(self.links.clone())
+                let own = |pair: &&LinkedPair| request.ids.contains(&pair.id);
+                Answer::Links(self.links.iter().filter(own).cloned().collect())
+            }
+            Effect::Survivor { object, id } => {
+                self.log.push(format!("survivor {}", object.name));
+                Answer::Survivor(self.survivors.get(&id).cloned())
             }
             Effect::Changed(request) => {
                 self.log.push(format!("changed {}", request.object.name));

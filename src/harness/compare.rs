@@ -48,6 +48,15 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
                     differences.push(end.other(format!("`{}` is not triggered", end.mapping), place));
                 }
             }
+            ExpectationKind::Unlink | ExpectationKind::Follow => {
+                let unlinks = matches!(expectation.kind, ExpectationKind::Unlink);
+                let found = matches!(
+                    end.finished.map(|finished| &finished.verdict),
+                    Some(Verdict::Relinked { forgotten, .. }) if *forgotten == unlinks
+                );
+                let words = if unlinks { "the pair is forgotten" } else { "the pair follows the merge" };
+                differences.extend((!found).then(|| end.other(words.to_owned(), place)));
+            }
             ExpectationKind::Park(reason) => differences.extend(end.park(reason.as_deref(), place)),
             ExpectationKind::Then(name) => {
                 if !end.mappings.iter().skip(1).any(|gone| gone == name) {
@@ -253,6 +262,9 @@ impl End<'_> {
                 let field = park.field.as_ref().map_or_else(String::new, |field| format!(" for `{field}`"));
                 let found = format!("`{mapping}` parks the record{field}: {}", park.reason);
                 (found, park.help.clone(), park.at.clone())
+            }
+            Verdict::Relinked { reason, at, .. } => {
+                (format!("`{mapping}` writes nothing: {reason}"), None, at.clone())
             }
             Verdict::SourceGone => (format!("`{mapping}` finds no source record"), None, None),
         };

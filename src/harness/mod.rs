@@ -17,6 +17,10 @@
 //!   written; `kept`: something was there and is not written; `nothing`: blank afterwards.
 //! - **`expect nothing`**: the record was found, and nothing is written.
 //! - **`expect park "reason"`** compares the author's own words; what a failed step adds behind them does not count.
+//! - **`given OBJECT "ID" deleted`, `given OBJECT "ID" merged into "ID"`**: where the test gives no source record, this
+//!   event starts the run: for that record itself, or for the source record that a `given link` pairs with it. Where it
+//!   gives one, that record runs in a world in which the other has ended. A linked record that is not given is gone.
+//! - **`expect unlink`, `expect follow`**: nothing is written; the pair is forgotten, or goes over to the survivor.
 //! - **`expect then MAPPING`**: it takes over; how that mapping ends may be expected beside it.
 //!
 //! [`coverage`] tells what the tests of a project did not exercise, from the trace that the runs leave.
@@ -26,6 +30,7 @@
 mod compare;
 mod coverage;
 mod report;
+mod start;
 #[cfg(test)]
 mod tests;
 mod trigger;
@@ -97,9 +102,9 @@ pub fn run(plan: &Arc<Plan>, test: &Test, sources: &Sources, trace: Option<&Arc<
         path: Vec::new(),
     };
     let mut world = World::of(plan, test);
-    let found = subject(plan, test).zip(world.source());
-    let Some((mapping, source)) = found else {
-        // INVARIANT: a checked test gives the source record of a mapping that its own project has.
+    let found = subject(plan, test).and_then(|mapping| Some((mapping, start::of(mapping, test, &world)?)));
+    let Some((mapping, (source, cause))) = found else {
+        // INVARIANT: a checked test gives the source record of a mapping that its own project has, or how it ended.
         outcome.differences.push(Difference {
             field: None,
             expected: format!("a run of `{}`", test.mapping),
@@ -111,18 +116,18 @@ pub fn run(plan: &Arc<Plan>, test: &Test, sources: &Sources, trace: Option<&Arc<
         });
         return outcome;
     };
-    let started = trigger::started(plan, mapping, test, &world);
-    let (source, object) = (source.to_owned(), mapping.source.clone());
+    let started = if cause.is_some() { Some(false) } else { trigger::started(plan, mapping, test, &world) };
+    let object = mapping.source.clone();
     let (finished, mappings) = match started {
         Some(if_became) if mapping.is_leg => {
             let run = SyncRun::start(Arc::clone(plan), &mapping.name, &object, &source);
-            let run = run.map(|run| run.if_became(if_became).traced(trace.cloned()));
+            let run = run.map(|run| run.if_became(if_became).because(cause).traced(trace.cloned()));
             let finished = run.map(|mut run| go(|answer| run.next(answer), &mut world));
             (finished, vec![mapping.name.clone()])
         }
         Some(if_became) => {
             let run = Run::start(Arc::clone(plan), &mapping.name, &source);
-            let run = run.map(|run| run.if_became(if_became).traced(trace.cloned()));
+            let run = run.map(|run| run.if_became(if_became).because(cause).traced(trace.cloned()));
             run.map_or((None, Vec::new()), |mut run| {
                 let finished = go(|answer| run.next(answer), &mut world);
                 (Some(finished), run.mappings().map(str::to_owned).collect())
@@ -149,9 +154,9 @@ pub fn run(plan: &Arc<Plan>, test: &Test, sources: &Sources, trace: Option<&Arc<
 /// The mapping that a test runs; of a sync, the leg that reads the record given first.
 fn subject<'p>(plan: &'p Plan, test: &Test) -> Option<&'p Mapping> {
     let Some(sync) = plan.sync(&test.mapping) else { return plan.mapping(&test.mapping) };
-    let first = &test.given.first()?.object;
     let legs = [sync.to_salesforce, sync.to_hubspot].map(|index| &plan.mappings[index]);
-    legs.into_iter().find(|leg| leg.source == *first)
+    let given = test.given.iter().find_map(|given| legs.iter().find(|leg| leg.source == given.object));
+    given.or_else(|| legs.iter().find(|leg| start::cause(leg, test).is_some())).copied()
 }
 
 /// Runs to the end.
@@ -166,6 +171,7 @@ fn go(mut next: impl FnMut(Option<Answer>) -> Effect, world: &mut World) -> Fini
             Effect::Write(planned) => Some(world.write(&planned.request)),
             Effect::Links(request) => Some(world.links(&request)),
             Effect::Changed(request) => Some(world.changed(&request)),
+            Effect::Survivor { object, id } => Some(world.survivor(&object, &id)),
             Effect::Associate { add, remove } => Some(world.associate(&add, &remove)),
         };
     }

@@ -1,3 +1,4 @@
+mod ends;
 mod sync;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::check::typed::{GivenLink, GivenRecord, Refusal, RefusalKind, Test};
+use crate::check::typed::{GivenEnd, GivenLink, GivenRecord, Refusal, RefusalKind, Test};
 use crate::eval::Answer;
 use crate::plan::{Plan, WithKind};
 use crate::source::{ObjectName, Side};
@@ -31,6 +31,10 @@ pub(super) struct World {
     written: Vec<Written>,
     /// The pairs that the test gives.
     links: Vec<GivenLink>,
+    /// The records that are no longer there.
+    ends: Vec<GivenEnd>,
+    /// The record that runs, where the test gives it.
+    runs: Option<(ObjectName, String)>,
     /// The associations made.
     pub(super) associations: Vec<AssociateRequest>,
 }
@@ -94,11 +98,20 @@ impl World {
             record.id = ids.next(&record.object);
         }
         fill_references(plan, &mut records);
+        let sources: Vec<&ObjectName> = plan
+            .mappings
+            .iter()
+            .filter(|mapping| mapping.name == test.mapping)
+            .map(|mapping| &mapping.source)
+            .collect();
+        let runs = records.first().filter(|record| sources.contains(&&record.object));
         Self {
+            runs: runs.map(|record| (record.object.clone(), record.id.clone())),
             records,
             refusals: test.refusals.clone(),
             written: Vec::new(),
             links: test.links.clone(),
+            ends: test.ends.clone(),
             associations: Vec::new(),
         }
     }
@@ -152,16 +165,32 @@ impl World {
                 Side::Hubspot => (&link.hubspot, &link.salesforce),
                 Side::Salesforce => (&link.salesforce, &link.hubspot),
             };
-            if near.0 == request.of && far.0 == request.to && request.ids.contains(&near.1) {
+            // A record that runs has what was merged into it; the end that starts a run is told of its own pair.
+            let heir = self.merged(&near.0, &near.1).filter(|into| {
+                self.runs.as_ref().is_some_and(|(object, id)| *object == near.0 && *id == **into)
+            });
+            let id = heir.unwrap_or(&near.1);
+            if near.0 == request.of && far.0 == request.to && request.ids.contains(id) {
                 pairs.push(LinkedPair {
-                    id: near.1.clone(),
+                    id: id.clone(),
                     to: far.1.clone(),
                     gone: self.record(&far.0, &far.1).is_none(),
+                    merged_into: self.merged(&far.0, &far.1).cloned(),
+                    inherited: heir.is_some(),
                     synced: link.synced.clone().into_iter().collect(),
                 });
             }
         }
         Answer::Links(pairs)
+    }
+
+    /// Into which record another was merged, as the test says.
+    pub(super) fn survivor(&self, object: &ObjectName, id: &str) -> Answer {
+        Answer::Survivor(self.merged(object, id).cloned())
+    }
+
+    fn merged(&self, object: &ObjectName, id: &str) -> Option<&String> {
+        self.ends.iter().find(|end| end.object == *object && end.id == id)?.into.as_ref()
     }
 
     /// When fields took their values: nobody knows, unless the test says it.

@@ -135,18 +135,18 @@ async fn a_webhook_becomes_a_lead() {
 #[tokio::test]
 async fn a_preview_writes_nothing_and_a_run_does() {
     let (_, salesforce, crms) = crms();
-    let shown = preview(plan(), "mql_to_lead", "5501", &crms).await.expect("a preview");
+    let shown = preview(plan(), "mql_to_lead", "5501", &crms, None).await.expect("a preview");
     let Preview::WouldWrite(write) = shown else { panic!("{shown:?}") };
     let target = WriteTarget::Upsert { key: "HubSpot_Contact_ID__c".to_owned(), value: "5501".to_owned() };
     assert_eq!(write.request.target, target);
     assert!(salesforce.rows("write").is_empty());
 
-    let finished = run_once(plan(), "mql_to_lead", "5501", &crms).await.expect("a run");
+    let finished = run_once(plan(), "mql_to_lead", "5501", &crms, None).await.expect("a run");
     assert!(matches!(finished.verdict, Verdict::Written { created: true, .. }), "{finished:?}");
     assert_eq!(salesforce.rows("write"), [1]);
 
-    let missing = preview(plan(), "nobody", "5501", &crms).await;
+    let missing = preview(plan(), "nobody", "5501", &crms, None).await;
     assert_eq!(missing, Err(OnceError::NoSuchMapping("nobody".to_owned())));
-    let gone = run_once(plan(), "mql_to_lead", "gone", &crms).await.expect("a run");
+    let gone = run_once(plan(), "mql_to_lead", "gone", &crms, None).await.expect("a run");
     assert_eq!(gone.verdict, Verdict::SourceGone);
 }

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use crate::runtime::{Health, ManualClock};
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, NewEvent, ParkedId, ParkedRecord, Pending,
-    RecordKey, Settled, Settlement, SqliteStore, Store, StoreError,
+    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, ParkedId,
+    ParkedRecord, Pending, RecordKey, Settled, Settlement, SqliteStore, Store, StoreError,
 };
-use crate::types::ChangeKind;
+use crate::types::{ChangeKind, LinkRequest, LinkedPair};
 
 use super::{Ingress, IngressParts, IngressSettings, Portal, sign_v3};
 
@@ -347,6 +347,9 @@ impl Store for BrokenStore {
     async fn settle(&self, _: &Lane, _: Settlement, _: DateTime<Utc>) -> Result<Settled, StoreError> {
         self.fail().await
     }
+    async fn record(&self, _: &RecordKey, _: Vec<MappingResult>, _: DateTime<Utc>) -> Result<(), StoreError> {
+        self.fail().await
+    }
     async fn release(&self, _: &str, _: DateTime<Utc>) -> Result<u64, StoreError> {
         self.fail().await
     }
@@ -369,6 +372,9 @@ impl Store for BrokenStore {
         self.fail().await
     }
     async fn links(&self, _: &RecordKey) -> Result<Vec<Link>, StoreError> {
+        self.fail().await
+    }
+    async fn counterparts(&self, _: &str, _: &LinkRequest) -> Result<Vec<LinkedPair>, StoreError> {
         self.fail().await
     }
     async fn set_tombstone(&self, _: &RecordKey, _: bool, _: DateTime<Utc>) -> Result<u64, StoreError> {

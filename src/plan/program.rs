@@ -9,7 +9,7 @@ pub use crate::check::typed::{
     WithKind,
 };
 use crate::source::{Location, ObjectName, Side};
-use crate::types::{Type, Value};
+use crate::types::{Cause, ChangeEvent, Type, Value};
 
 use super::{Condition, Expr};
 
@@ -131,9 +131,43 @@ impl Mapping {
         self.outcomes.get(&situation)
     }
 
+    /// Whether its runs ask which record theirs is paired with: without a key the pair is all that tells a record whose
+    /// values have changed, and what the mapping says about ended records is about pairs.
+    pub fn asks_for_its_pair(&self) -> bool {
+        let about_pairs = [Situation::TargetDeleted, Situation::TargetMerged, Situation::SourceMerged];
+        self.key.is_none() || about_pairs.iter().any(|situation| self.outcomes.contains_key(situation))
+    }
+
+    /// Why it runs for a source record whose life these events end; `None` where they do not, or where it does not say
+    /// what follows.
+    pub fn ended(&self, events: &[ChangeEvent]) -> Option<Cause> {
+        if events.iter().any(|event| event.object != self.source) {
+            return None;
+        }
+        Cause::of_source(events).filter(|cause| self.outcomes.contains_key(&situation(cause)))
+    }
+
+    /// The same for a target record, and the source records paired with it.
+    pub fn target_ended(&self, events: &[ChangeEvent]) -> Option<Cause> {
+        if events.iter().any(|event| event.object != self.target) {
+            return None;
+        }
+        Cause::of_target(events).filter(|cause| self.outcomes.contains_key(&situation(cause)))
+    }
+
     /// The type of a target field, where a rule, the key or a policy uses it.
     pub fn target_type(&self, field: &str) -> Option<&Type> {
         self.target_fields.iter().find(|known| known.name == field).map(|known| &known.ty)
+    }
+}
+
+/// The situation that a cause is.
+fn situation(cause: &Cause) -> Situation {
+    match cause {
+        Cause::SourceDeleted => Situation::SourceDeleted,
+        Cause::SourceMerged { .. } => Situation::SourceMerged,
+        Cause::TargetDeleted { .. } => Situation::TargetDeleted,
+        Cause::TargetMerged { .. } => Situation::TargetMerged,
     }
 }
 

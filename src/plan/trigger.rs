@@ -1,17 +1,19 @@
 //! Which mappings the pending events of a record start.
 
-use crate::types::{ChangeEvent, ChangeKind};
+use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::program::{Mapping, Plan, Trigger};
 
 /// A mapping that must run for a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start<'p> {
     /// The mapping's name.
     pub mapping: &'p str,
     /// The events do not tell the value that a `becomes` waits for (a new record, a notice without a value): the run
     /// goes on only if the record as read holds it.
     pub if_became: bool,
+    /// The end of the record, where the events end its life and the mapping says what follows: it runs for that alone.
+    pub cause: Option<Cause>,
 }
 
 impl Plan {
@@ -21,10 +23,24 @@ impl Plan {
         self.mappings
             .iter()
             .filter_map(|mapping| {
+                if let Some(cause) = mapping.ended(events) {
+                    return Some(Start { mapping: &mapping.name, if_became: false, cause: Some(cause) });
+                }
                 let firing = events.iter().filter_map(|event| starts(mapping, event)).max()?;
-                Some(Start { mapping: &mapping.name, if_became: firing == Firing::IfBecame })
+                Some(Start { mapping: &mapping.name, if_became: firing == Firing::IfBecame, cause: None })
             })
             .collect()
+    }
+
+    /// The mappings that must run for the source records paired with the record that these events are about, because it
+    /// ended and they say what follows.
+    pub fn relays(&self, events: &[ChangeEvent]) -> Vec<(&str, Cause)> {
+        let relay = |mapping| {
+            let mapping: &Mapping = mapping;
+            Some((mapping.name.as_str(), mapping.target_ended(events)?))
+        };
+        // A sync hears of the end of either record as that of a source.
+        self.mappings.iter().filter(|mapping| !mapping.is_leg).filter_map(relay).collect()
     }
 }
 
@@ -79,7 +95,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::plan::testing::{LEAD, Lead};
     use crate::source::{ObjectName, Side};
-    use crate::types::{ChangeEvent, ChangeKind};
+    use crate::types::{Cause, ChangeEvent, ChangeKind};
 
     fn plan(head: &'static str) -> Plan {
         Lead { head, ..LEAD }.plan()
@@ -154,5 +170,43 @@ mod tests {
     #[test]
     fn a_mapping_without_a_trigger_starts_by_nothing() {
         assert_eq!(starts(&plan(""), [ChangeKind::Created]), None);
+    }
+
+    #[test]
+    fn an_end_starts_what_says_what_follows_and_for_that_alone() {
+        let plan = |more: &str| {
+            let outcomes = format!("{}\n {more}", LEAD.outcomes);
+            Lead { head: "when email changes", outcomes: Box::leak(outcomes.into_boxed_str()), ..LEAD }.plan()
+        };
+        let cause = |plan: &Plan, kinds: &[ChangeKind]| {
+            let events: Vec<_> = kinds.iter().map(|kind| event("contact", kind.clone())).collect();
+            plan.triggered(&events).into_iter().next().map(|start| start.cause)
+        };
+        let merged = ChangeKind::Merged { into: "2".to_owned() };
+        let ends = plan("on source deleted skip");
+        assert_eq!(
+            cause(&ends, &[changed("email", None), ChangeKind::Deleted]),
+            Some(Some(Cause::SourceDeleted))
+        );
+        assert_eq!(cause(&ends, &[ChangeKind::Deleted, ChangeKind::Restored]), None);
+        assert_eq!(cause(&ends, std::slice::from_ref(&merged)), None, "it says nothing of merges");
+        let into = Cause::SourceMerged { into: "2".to_owned() };
+        let ends = plan("on source merged follow");
+        assert_eq!(cause(&ends, &[merged, ChangeKind::Deleted]), Some(Some(into)), "a merge tells more");
+        assert_eq!(cause(&plan(""), &[ChangeKind::Deleted]), None);
+        assert_eq!(cause(&plan(""), &[changed("email", None), ChangeKind::Deleted]), Some(None), "as ever");
+    }
+
+    #[test]
+    fn an_end_of_a_target_record_is_told_to_its_pairs() {
+        let outcomes = "on none create\n on converted park\n on duplicate park\n on rejected park\n on target deleted park";
+        let plan = Lead { outcomes, ..LEAD }.plan();
+        let of_lead =
+            |kind| ChangeEvent { object: ObjectName::new(Side::Salesforce, "Lead"), ..event("x", kind) };
+        let told = plan.relays(&[of_lead(ChangeKind::Deleted)]);
+        assert_eq!(told, [("lead", Cause::TargetDeleted { target: "1".to_owned() })]);
+        assert!(plan.relays(&[of_lead(ChangeKind::Merged { into: "2".to_owned() })]).is_empty());
+        assert!(plan.relays(&[event("contact", ChangeKind::Deleted)]).is_empty());
+        assert!(plan.triggered(&[of_lead(ChangeKind::Deleted)]).is_empty());
     }
 }

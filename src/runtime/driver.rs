@@ -12,14 +12,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::join_all;
 
 use crate::eval::{Answer, Effect, Finished, PlannedWrite};
-use crate::source::Side;
+use crate::source::{ObjectName, Side};
+use crate::store::StoreError;
 use crate::types::{
-    AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
-    WriteTarget,
+    AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest, ReadRequest, Record,
+    WriteAnswer, WriteRequest, WriteTarget,
 };
 
-use super::Crms;
 use super::engine::Job;
+use super::{Crms, Memory};
 
 /// Ids of one read. HubSpot's batch read takes 100; a vendor that takes fewer splits in its client.
 const READ_IDS: usize = 100;
@@ -37,6 +38,8 @@ pub(super) enum End {
     Finished(Finished),
     /// A call failed.
     Failed(CrmError),
+    /// The store could not say what it remembers.
+    Unremembered(String),
     /// The interpreter broke an assumption of its own; the text is for the log.
     Broken(String),
 }
@@ -56,7 +59,7 @@ enum State {
 }
 
 /// Runs jobs to their ends, in order of the jobs.
-pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
+pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms, memory: Memory<'_>) -> Vec<End> {
     let mut slots: Vec<Slot> = jobs.into_iter().map(Slot::start).collect();
     let mut writes = Writes::default();
     loop {
@@ -65,7 +68,7 @@ pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
         if calls.is_empty() {
             break;
         }
-        let answers = join_all(calls.into_iter().map(|call| call.perform(crms))).await;
+        let answers = join_all(calls.into_iter().map(|call| call.perform(crms, memory))).await;
         for (index, answer) in assemble(answers.into_iter().flatten()) {
             slots[index].answer(answer);
         }
@@ -74,8 +77,8 @@ pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
 }
 
 /// Puts the look-ups of a run together again, in the order in which it asked; one that failed fails all of them.
-fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer, CrmError>> {
-    let mut found: BTreeMap<usize, Result<BTreeMap<usize, Vec<Record>>, CrmError>> = BTreeMap::new();
+fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer, Lost>> {
+    let mut found: BTreeMap<usize, Result<BTreeMap<usize, Vec<Record>>, Lost>> = BTreeMap::new();
     let mut answers = BTreeMap::new();
     for (index, part) in parts {
         match part {
@@ -109,11 +112,12 @@ impl Slot {
         slot
     }
 
-    fn answer(&mut self, answer: Result<Answer, CrmError>) {
+    fn answer(&mut self, answer: Result<Answer, Lost>) {
         match answer {
-            Ok(Answer::Written(WriteAnswer::Failed(error))) | Err(error) => {
+            Ok(Answer::Written(WriteAnswer::Failed(error))) | Err(Lost::Call(error)) => {
                 self.state = State::Over(End::Failed(error));
             }
+            Err(Lost::Links(error)) => self.state = State::Over(End::Unremembered(error)),
             Ok(answer) => self.advance(Some(answer)),
         }
     }
@@ -169,6 +173,19 @@ enum Call {
         requests: Vec<WriteRequest>,
         waiting: Vec<usize>,
     },
+    Links {
+        request: LinkRequest,
+        waiting: Vec<(usize, Vec<String>)>,
+    },
+    Changed {
+        request: ChangedRequest,
+        waiting: Vec<usize>,
+    },
+    Survivor {
+        object: ObjectName,
+        id: String,
+        waiting: Vec<usize>,
+    },
     /// Nothing to ask, such as no look-ups at all.
     Nothing {
         index: usize,
@@ -195,10 +212,9 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
                     calls.push(Call::Nothing { index, answer: Answer::LookAgain });
                 }
             },
-            Effect::Links(_) => calls.push(Call::Nothing { index, answer: Answer::Links(Vec::new()) }),
-            Effect::Changed(_) => {
-                calls.push(Call::Nothing { index, answer: Answer::Changed(BTreeMap::new()) });
-            }
+            Effect::Links(request) => add_links(&mut calls, index, request),
+            Effect::Changed(request) => add_changed(&mut calls, index, request),
+            Effect::Survivor { object, id } => add_survivor(&mut calls, index, object, id),
             Effect::Associate { add, remove } => {
                 let answer = Answer::Associations(vec![None; add.len() + remove.len()]);
                 calls.push(Call::Nothing { index, answer });
@@ -247,6 +263,50 @@ fn add_associated(calls: &mut Vec<Call>, index: usize, wanted: &AssociatedReques
         waiting.push((index, wanted.ids.clone()));
     } else {
         calls.push(Call::Associated { request: wanted.clone(), waiting: vec![(index, wanted.ids.clone())] });
+    }
+}
+
+/// Links come from the store, many in one question.
+fn add_links(calls: &mut Vec<Call>, index: usize, wanted: &LinkRequest) {
+    let same = calls.iter_mut().find_map(|call| match call {
+        Call::Links { request, waiting }
+            if request.by == wanted.by && request.of == wanted.of && request.to == wanted.to =>
+        {
+            Some((request, waiting))
+        }
+        _ => None,
+    });
+    if let Some((request, waiting)) = same {
+        let fresh: Vec<String> = wanted.ids.iter().filter(|id| !request.ids.contains(id)).cloned().collect();
+        request.ids.extend(fresh);
+        waiting.push((index, wanted.ids.clone()));
+    } else {
+        calls.push(Call::Links { request: wanted.clone(), waiting: vec![(index, wanted.ids.clone())] });
+    }
+}
+
+/// The history of one record is one call; it is asked for only where both sides of a pair have changed.
+fn add_changed(calls: &mut Vec<Call>, index: usize, wanted: &ChangedRequest) {
+    let same = calls.iter_mut().find_map(|call| match call {
+        Call::Changed { request, waiting } if request == wanted => Some(waiting),
+        _ => None,
+    });
+    match same {
+        Some(waiting) => waiting.push(index),
+        None => calls.push(Call::Changed { request: wanted.clone(), waiting: vec![index] }),
+    }
+}
+
+fn add_survivor(calls: &mut Vec<Call>, index: usize, wanted: &ObjectName, gone: &str) {
+    let same = calls.iter_mut().find_map(|call| match call {
+        Call::Survivor { object, id, waiting } if object == wanted && id == gone => Some(waiting),
+        _ => None,
+    });
+    match same {
+        Some(waiting) => waiting.push(index),
+        None => {
+            calls.push(Call::Survivor { object: wanted.clone(), id: gone.to_owned(), waiting: vec![index] });
+        }
     }
 }
 
@@ -335,7 +395,22 @@ fn touched(write: &PlannedWrite) -> Vec<String> {
 }
 
 /// What a call brings for one run.
-type Part = (usize, Result<Reply, CrmError>);
+type Part = (usize, Result<Reply, Lost>);
+
+/// Why a run has no answer.
+#[derive(Debug, Clone)]
+enum Lost {
+    /// A call failed.
+    Call(CrmError),
+    /// The store failed.
+    Links(String),
+}
+
+impl From<CrmError> for Lost {
+    fn from(error: CrmError) -> Self {
+        Lost::Call(error)
+    }
+}
 
 /// A run's answer, or the part of it that one look-up is.
 enum Reply {
@@ -344,7 +419,7 @@ enum Reply {
 }
 
 impl Call {
-    async fn perform(self, crms: &Crms) -> Vec<Part> {
+    async fn perform(self, crms: &Crms, memory: Memory<'_>) -> Vec<Part> {
         match self {
             Call::Read { request, waiting } => {
                 let answer = crms.get(request.object.side).read(&request).await;
@@ -352,17 +427,7 @@ impl Call {
             }
             Call::Associated { request, waiting } => {
                 let answer = crms.get(request.from.side).associated(&request).await;
-                waiting
-                    .into_iter()
-                    .map(|(index, ids)| {
-                        let own = answer.as_ref().map_err(Clone::clone).map(|all| {
-                            let found =
-                                ids.iter().filter_map(|id| all.get(id).map(|to| (id.clone(), to.clone())));
-                            Reply::Whole(Answer::Associated(found.collect()))
-                        });
-                        (index, own)
-                    })
-                    .collect()
+                share_associated(&answer, waiting)
             }
             Call::Find { side, requests, waiting } => {
                 let mut answers = crms.get(side).find(&requests).await.into_iter();
@@ -370,7 +435,7 @@ impl Call {
                     .into_iter()
                     .map(|(index, place)| {
                         let found = answers.next().unwrap_or_else(|| Err(short_answer(side)));
-                        (index, found.map(|records| Reply::Found(place, records)))
+                        (index, found.map(|records| Reply::Found(place, records)).map_err(Lost::from))
                     })
                     .collect()
             }
@@ -384,14 +449,56 @@ impl Call {
                             answers
                                 .next()
                                 .map(|answer| Reply::Whole(Answer::Written(answer)))
-                                .ok_or_else(|| lost_write(side)),
+                                .ok_or_else(|| lost_write(side).into()),
                         )
                     })
                     .collect()
             }
+            Call::Links { request, waiting } => share_links(&memory.links(&request).await, waiting),
+            Call::Changed { request, waiting } => {
+                let answer = crms.get(request.object.side).changed(&request).await.map(Answer::Changed);
+                share(&answer, waiting)
+            }
+            Call::Survivor { object, id, waiting } => {
+                let answer = crms.get(object.side).survivor(&object, &id).await.map(Answer::Survivor);
+                share(&answer, waiting)
+            }
             Call::Nothing { index, answer } => vec![(index, Ok(Reply::Whole(answer)))],
         }
     }
+}
+
+/// Gives each run what its records are associated with.
+fn share_associated(
+    answer: &Result<HashMap<String, Vec<String>>, CrmError>,
+    waiting: Vec<(usize, Vec<String>)>,
+) -> Vec<Part> {
+    let part = |ids: Vec<String>| {
+        let all = answer.as_ref().map_err(|error| Lost::from(error.clone()))?;
+        let found = ids.iter().filter_map(|id| all.get(id).map(|to| (id.clone(), to.clone())));
+        Ok(Reply::Whole(Answer::Associated(found.collect())))
+    };
+    waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
+}
+
+/// Gives every run the same answer.
+fn share(answer: &Result<Answer, CrmError>, waiting: Vec<usize>) -> Vec<Part> {
+    let own = || answer.clone().map(Reply::Whole).map_err(Lost::from);
+    waiting.into_iter().map(|index| (index, own())).collect()
+}
+
+/// Gives each run the links of its records.
+fn share_links(answer: &Result<Answer, StoreError>, waiting: Vec<(usize, Vec<String>)>) -> Vec<Part> {
+    let part = |ids: Vec<String>| match answer {
+        Ok(Answer::Links(pairs)) => {
+            let own = pairs.iter().filter(|pair| ids.contains(&pair.id)).cloned().collect();
+            Ok(Reply::Whole(Answer::Links(own)))
+        }
+        // INVARIANT: the memory answers with links.
+        Ok(_) => Ok(Reply::Whole(Answer::Links(Vec::new()))),
+        Err(error) => Err(Lost::Links(error.to_string())),
+    };
+    waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
 }
 
 /// Gives each run its records. One that asked alone gets the whole answer, since a CRM may answer with a longer form of
@@ -399,7 +506,7 @@ impl Call {
 fn share_read(answer: &Result<Vec<Record>, CrmError>, waiting: Vec<(usize, Vec<String>)>) -> Vec<Part> {
     let alone = waiting.len() == 1;
     let part = |ids: Vec<String>| {
-        let records = answer.as_ref().map_err(Clone::clone)?;
+        let records = answer.as_ref().map_err(|error| Lost::from(error.clone()))?;
         let ids: HashSet<String> = ids.into_iter().collect();
         let own = records.iter().filter(|record| alone || ids.contains(&record.id)).cloned().collect();
         Ok(Reply::Whole(Answer::Records(own)))

@@ -5,12 +5,18 @@ use std::sync::Arc;
 use crate::eval::{Answer, Effect, Run, SyncRun};
 use crate::plan::Plan;
 use crate::source::ObjectName;
-use crate::types::ChangeEvent;
+use crate::types::{Cause, ChangeEvent};
 
 /// Says which mappings events start, and starts them.
 pub(super) trait Engine: Send + Sync {
     /// The mappings that these events of one record start, in source order.
     fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task>;
+
+    /// The mappings that these events of one record start for the records paired with it, each with the cause.
+    fn relays(&self, events: &[ChangeEvent]) -> Vec<(String, Cause)>;
+
+    /// Why a mapping that is asked for by name runs, where these events of its source record end its life.
+    fn cause(&self, mapping: &str, events: &[ChangeEvent]) -> Option<Cause>;
 
     /// A run for a record of an object; `None` when there is no such mapping or sync.
     fn start(&self, task: &Task, object: &ObjectName, record: &str) -> Option<Box<dyn Job>>;
@@ -23,6 +29,8 @@ pub(super) struct Task {
     pub(super) mapping: String,
     /// Whether it goes on only if the record holds the value that the mapping's trigger waits for.
     pub(super) if_became: bool,
+    /// The end of a record of the pair, where that is why it runs.
+    pub(super) cause: Option<Cause>,
 }
 
 /// One record on its way through one mapping.
@@ -37,15 +45,30 @@ pub(super) struct PlanEngine(pub(super) Arc<Plan>);
 impl Engine for PlanEngine {
     fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task> {
         let starts = self.0.triggered(events).into_iter();
-        starts.map(|start| Task { mapping: start.mapping.to_owned(), if_became: start.if_became }).collect()
+        let task = |start: crate::plan::Start<'_>| Task {
+            mapping: start.mapping.to_owned(),
+            if_became: start.if_became,
+            cause: start.cause,
+        };
+        starts.map(task).collect()
+    }
+
+    fn relays(&self, events: &[ChangeEvent]) -> Vec<(String, Cause)> {
+        self.0.relays(events).into_iter().map(|(mapping, cause)| (mapping.to_owned(), cause)).collect()
+    }
+
+    fn cause(&self, mapping: &str, events: &[ChangeEvent]) -> Option<Cause> {
+        let source = &events.first()?.object;
+        let of = |known: &&crate::plan::Mapping| known.name == mapping && known.source == *source;
+        self.0.mappings.iter().find(of)?.ended(events)
     }
 
     fn start(&self, task: &Task, object: &ObjectName, record: &str) -> Option<Box<dyn Job>> {
         if let Some(run) = SyncRun::start(Arc::clone(&self.0), &task.mapping, object, record) {
-            return Some(Box::new(run.if_became(task.if_became)));
+            return Some(Box::new(run.if_became(task.if_became).because(task.cause.clone())));
         }
         let run = Run::start(Arc::clone(&self.0), &task.mapping, record)?;
-        Some(Box::new(run.if_became(task.if_became)))
+        Some(Box::new(run.if_became(task.if_became).because(task.cause.clone())))
     }
 }
 

@@ -22,6 +22,7 @@ mod clock;
 mod driver;
 mod engine;
 mod health;
+mod memory;
 mod metrics;
 mod once;
 mod policy;
@@ -47,8 +48,9 @@ use crate::store::{Store, StoreError};
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use health::{Health, Pause, WorkerHealth};
+pub use memory::Memory;
 pub use metrics::Metrics;
-pub use once::{OnceError, Preview, preview, run_once};
+pub use once::{OnceError, Preview, preview, record_once, run_once};
 pub use signal::shutdown_signal;
 
 use engine::{Engine, PlanEngine};

@@ -1,14 +1,16 @@
 //! One record, here and now: what `mapwright plan` and `mapwright run` do. The run is the one of production.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use crate::eval::{Answer, Effect, Finished, PlannedWrite, Run};
 use crate::plan::Plan;
-use crate::source::Side;
+use crate::source::{ObjectName, Side};
+use crate::store::RecordKey;
 use crate::types::{CrmError, CrmErrorKind, WriteAnswer};
 
-use super::Crms;
+use super::{Crms, Memory, settle};
 
 /// Effects after which a run is stopped; see the driver.
 const MAX_EFFECTS: usize = 200;
@@ -31,17 +33,22 @@ pub enum OnceError {
     /// A call failed.
     #[error(transparent)]
     Crm(#[from] CrmError),
+    /// The store could not be asked for the links.
+    #[error("{0}")]
+    Store(String),
     /// The interpreter does not come to an end.
     #[error("the run does not come to an end; this is a fault of the engine")]
     Endless,
 }
 
-/// Shows what a mapping would do with a record, up to its first write. Nothing is written.
+/// Shows what a mapping would do with a record, up to its first write. Nothing is written. Without a memory no record has
+/// a counterpart yet.
 pub async fn preview(
     plan: Arc<Plan>,
     mapping: &str,
     record: &str,
     crms: &Crms,
+    memory: Option<Memory<'_>>,
 ) -> Result<Preview, OnceError> {
     let mut run = start(plan, mapping, record)?;
     let mut effect = run.next(None);
@@ -49,25 +56,27 @@ pub async fn preview(
         effect = match effect {
             Effect::Write(write) => return Ok(Preview::WouldWrite(write)),
             Effect::Finish(finished) => return Ok(Preview::WouldFinish(finished)),
-            other => run.next(Some(perform(other, crms).await?)),
+            other => run.next(Some(perform(other, crms, memory).await?)),
         };
     }
     Err(OnceError::Endless)
 }
 
-/// Runs a mapping on a record. The store is not involved: what fails is reported and not retried.
+/// Runs a mapping on a record. The store is only asked for links: what fails is reported and not retried, and to keep
+/// what the run came to is the caller's affair ([`record_once`]).
 pub async fn run_once(
     plan: Arc<Plan>,
     mapping: &str,
     record: &str,
     crms: &Crms,
+    memory: Option<Memory<'_>>,
 ) -> Result<Finished, OnceError> {
     let mut run = start(plan, mapping, record)?;
     let mut effect = run.next(None);
     for _ in 0..MAX_EFFECTS {
         effect = match effect {
             Effect::Finish(finished) => return Ok(finished),
-            other => run.next(Some(perform(other, crms).await?)),
+            other => run.next(Some(perform(other, crms, memory).await?)),
         };
     }
     Err(OnceError::Endless)
@@ -77,11 +86,25 @@ fn start(plan: Arc<Plan>, mapping: &str, record: &str) -> Result<Run, OnceError>
     Run::start(plan, mapping, record).ok_or_else(|| OnceError::NoSuchMapping(mapping.to_owned()))
 }
 
-async fn perform(effect: Effect, crms: &Crms) -> Result<Answer, CrmError> {
+/// Keeps what a run came to in the store, as a worker does: provenance, links, and the record if it is parked.
+pub async fn record_once(
+    memory: Memory<'_>,
+    object: ObjectName,
+    record: &str,
+    mapping: &str,
+    finished: Finished,
+    now: DateTime<Utc>,
+) -> Result<(), OnceError> {
+    let key = RecordKey::new(memory.pair, object, record);
+    let (_, results) = settle::results(mapping.to_owned(), finished, false);
+    memory.store.record(&key, results, now).await.map_err(|error| OnceError::Store(error.to_string()))
+}
+
+async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Result<Answer, OnceError> {
     match effect {
-        Effect::Read(request) => crms.get(request.object.side).read(&request).await.map(Answer::Records),
+        Effect::Read(request) => Ok(Answer::Records(crms.get(request.object.side).read(&request).await?)),
         Effect::Associated(request) => {
-            crms.get(request.from.side).associated(&request).await.map(Answer::Associated)
+            Ok(Answer::Associated(crms.get(request.from.side).associated(&request).await?))
         }
         Effect::Find(requests) => {
             let mut found = Vec::with_capacity(requests.len());
@@ -94,13 +117,21 @@ async fn perform(effect: Effect, crms: &Crms) -> Result<Answer, CrmError> {
         Effect::Write(write) => {
             let side = write.request.object.side;
             match crms.get(side).write(&[write.request]).await.pop() {
-                Some(WriteAnswer::Failed(error)) => Err(error),
+                Some(WriteAnswer::Failed(error)) => Err(error.into()),
                 Some(answer) => Ok(Answer::Written(answer)),
-                None => Err(no_answer(side, true)),
+                None => Err(no_answer(side, true).into()),
             }
         }
-        Effect::Links(_) => Ok(Answer::Links(Vec::new())),
-        Effect::Changed(_) => Ok(Answer::Changed(BTreeMap::new())),
+        Effect::Links(request) => match memory {
+            None => Ok(Answer::Links(Vec::new())),
+            Some(memory) => memory.links(&request).await.map_err(|error| OnceError::Store(error.to_string())),
+        },
+        Effect::Changed(request) => {
+            Ok(Answer::Changed(crms.get(request.object.side).changed(&request).await?))
+        }
+        Effect::Survivor { object, id } => {
+            Ok(Answer::Survivor(crms.get(object.side).survivor(&object, &id).await?))
+        }
         Effect::Associate { add, remove } => Ok(Answer::Associations(vec![None; add.len() + remove.len()])),
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),

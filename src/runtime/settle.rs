@@ -2,13 +2,19 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{FieldChange, Finished, Park, Verdict};
-use crate::store::{FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, Settlement};
+use crate::eval::{FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use crate::store::{
+    FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, RecordWritten, Settlement,
+};
 use crate::types::CrmError;
 
 use super::driver::End;
+use super::engine::Task;
 use super::policy::{self, Policy};
 use super::{Clock, Settings};
+
+/// How long a record waits for a store that failed.
+const STORE_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What the ends of a lane's runs come to.
 pub(super) struct Decision {
@@ -23,7 +29,7 @@ pub(super) struct Decision {
 /// Decides about a lane from the mappings that ran, in order, and how each ended.
 pub(super) fn decide(
     lane: &LeasedLane,
-    ends: Vec<(String, End)>,
+    ends: Vec<(Task, End)>,
     clock: &dyn Clock,
     settings: &Settings,
 ) -> Decision {
@@ -33,9 +39,11 @@ pub(super) fn decide(
         pause: None,
         verdicts: Vec::new(),
     };
-    for (mapping, end) in ends {
+    for (task, end) in ends {
+        let Task { mapping, cause, .. } = task;
         match end {
-            End::Finished(finished) => decision.finished(mapping, finished),
+            End::Finished(finished) => decision.finished(mapping, finished, cause.is_some()),
+            End::Unremembered(text) => decision.unremembered(lane, &mapping, text, now),
             End::Failed(error) => decision.failed(lane, mapping, error, now, clock.jitter(), settings),
             End::Broken(text) => decision.broken(lane, mapping, &text, now, clock.jitter(), settings),
         }
@@ -44,10 +52,17 @@ pub(super) fn decide(
 }
 
 impl Decision {
-    fn finished(&mut self, mapping: String, finished: Finished) {
-        let (word, outcome) = outcome(finished.verdict);
+    fn finished(&mut self, mapping: String, finished: Finished, caused: bool) {
+        let (word, results) = results(mapping, finished, caused);
         self.verdicts.push(word);
-        self.settlement.results.push(MappingResult { mapping, ended_by: finished.mapping, outcome });
+        self.settlement.results.extend(results);
+    }
+
+    /// The store could not say what it remembers: the record waits for it, and it is not the record's fault.
+    fn unremembered(&mut self, lane: &LeasedLane, mapping: &str, text: String, now: DateTime<Utc>) {
+        tracing::error!(lane = %lane.lane.id, mapping, error = text, "the links could not be read");
+        self.verdicts.push("retried");
+        self.retry(now + STORE_PAUSE, text, false);
     }
 
     fn failed(
@@ -160,6 +175,26 @@ fn failure_reason(lane: &LeasedLane, error: &CrmError) -> ParkReason {
     ParkReason { reason, field: None, answer: Some(error.to_string()), help: Some(help), at: None }
 }
 
+/// What a run comes to for the store, with its word for the counters. A run that the end of a paired record caused says
+/// nothing about other work of its mapping, unless it parks.
+pub(super) fn results(
+    mapping: String,
+    finished: Finished,
+    caused: bool,
+) -> (&'static str, Vec<MappingResult>) {
+    let Finished { mapping: ended_by, verdict, links, .. } = finished;
+    let changes = links.into_iter().map(|change| MappingResult {
+        mapping: mapping.clone(),
+        ended_by: change.by.clone(),
+        outcome: Outcome::Link(change),
+    });
+    let mut results: Vec<MappingResult> = changes.collect();
+    let (word, outcome) = outcome(verdict);
+    let outcome = if caused && outcome == Outcome::Skipped { Outcome::Ended } else { outcome };
+    results.push(MappingResult { mapping, ended_by, outcome });
+    (word, results)
+}
+
 fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
     match verdict {
         Verdict::Written { object, id, created, changes } => {
@@ -167,7 +202,8 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
             (if created { "created" } else { "updated" }, Outcome::Written { object, id, created, fields })
         }
         Verdict::Unchanged { object, id } => ("unchanged", Outcome::Unchanged { object, id }),
-        Verdict::Synced(_) => ("synced", Outcome::Skipped),
+        Verdict::Synced(synced) => ("synced", self::synced(synced)),
+        Verdict::Relinked { .. } => ("relinked", Outcome::Ended),
         Verdict::Skipped { .. } => ("skipped", Outcome::Skipped),
         Verdict::SourceGone => ("source_gone", Outcome::Skipped),
         Verdict::Waiting { reason, fields, .. } => ("waiting", Outcome::Waiting { reason, fields }),
@@ -175,6 +211,17 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
             ("parked", Outcome::Parked(ParkReason { reason, field, answer, help, at }))
         }
     }
+}
+
+fn synced(synced: Synced) -> Outcome {
+    let Synced { hubspot, salesforce, writes, synced } = synced;
+    let written = |write: SyncedWrite| RecordWritten {
+        object: write.object,
+        id: write.id,
+        created: write.created,
+        fields: write.changes.into_iter().filter_map(written).collect(),
+    };
+    Outcome::Synced { hubspot, salesforce, writes: writes.into_iter().map(written).collect(), synced }
 }
 
 fn written(change: FieldChange) -> Option<FieldWritten> {

@@ -1,6 +1,6 @@
 //! Scripted CRMs and mappings for the tests of the driver and the worker.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,9 @@ use crate::eval::{Answer, Effect, FieldChange, Finished, PlannedWrite, Verdict};
 use crate::source::{Location, ObjectName, Side};
 use crate::store::{Incoming, NewEvent};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangeEvent, ChangeKind, CrmError, CrmErrorKind, Filter, FilterOp,
-    FindRequest, ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, Cause, ChangeEvent, ChangeKind, ChangedRequest, CrmError,
+    CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
+    WriteTarget,
 };
 
 use super::Crms;
@@ -137,6 +138,16 @@ impl Crm for FakeCrm {
         requests.iter().map(|_| Ok(())).collect()
     }
 
+    async fn changed(&self, _: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
+        self.called("changed", 1).await?;
+        Ok(BTreeMap::new())
+    }
+
+    async fn survivor(&self, _: &ObjectName, _: &str) -> Result<Option<String>, CrmError> {
+        self.called("survivor", 1).await?;
+        Ok(None)
+    }
+
     fn calls(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -161,8 +172,16 @@ impl Engine for ScriptedEngine {
             ChangeKind::FieldChanged { field, .. } => field == "lifecyclestage",
             _ => false,
         });
-        let task = |mapping: &&str| Task { mapping: (*mapping).to_owned(), if_became: false };
+        let task = |mapping: &&str| Task { mapping: (*mapping).to_owned(), if_became: false, cause: None };
         if starts { self.0.iter().map(task).collect() } else { Vec::new() }
+    }
+
+    fn relays(&self, _: &[ChangeEvent]) -> Vec<(String, Cause)> {
+        Vec::new()
+    }
+
+    fn cause(&self, _: &str, _: &[ChangeEvent]) -> Option<Cause> {
+        None
     }
 
     fn start(&self, task: &Task, _: &ObjectName, record: &str) -> Option<Box<dyn Job>> {
@@ -183,7 +202,12 @@ impl ScriptedJob {
     }
 
     fn finish(&self, verdict: Verdict) -> Effect {
-        Effect::Finish(Finished { mapping: self.mapping.to_owned(), verdict, path: Vec::new() })
+        Effect::Finish(Finished {
+            mapping: self.mapping.to_owned(),
+            verdict,
+            path: Vec::new(),
+            links: Vec::new(),
+        })
     }
 
     fn lead() -> ObjectName {

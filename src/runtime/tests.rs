@@ -14,7 +14,7 @@ use crate::types::{ChangeKind, CrmErrorKind, Value};
 use super::driver::{End, drive};
 use super::engine::Job;
 use super::testing::{FakeCrm, ScriptedEngine, ScriptedJob, change, crms, event};
-use super::{Clock, Handle, Health, ManualClock, Metrics, Parts, Settings, start_with};
+use super::{Clock, Handle, Health, ManualClock, Memory, Metrics, Parts, Settings, start_with};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -131,7 +131,9 @@ async fn a_hundred_records_share_their_calls() {
 async fn one_record_is_never_twice_in_a_call() {
     let (_, salesforce, crms) = crms();
     let job = |n: usize| Box::new(ScriptedJob { mapping: "shared", record: n.to_string() }) as Box<dyn Job>;
-    let ends = drive((0..3).map(job).collect(), &crms).await;
+    let store = SqliteStore::in_memory().await.expect("a store");
+    let memory = Memory { store: &store, pair: "main" };
+    let ends = drive((0..3).map(job).collect(), &crms, memory).await;
     assert!(ends.iter().all(|end| matches!(end, End::Finished(_))), "{ends:?}");
     assert_eq!(salesforce.rows("write"), [1, 1, 1]);
 }
@@ -140,7 +142,9 @@ async fn one_record_is_never_twice_in_a_call() {
 async fn more_than_a_call_takes_is_split() {
     let (hubspot, salesforce, crms) = crms();
     let job = |n: usize| Box::new(ScriptedJob { mapping: "copy", record: n.to_string() }) as Box<dyn Job>;
-    let ends = drive((0..450).map(job).collect(), &crms).await;
+    let store = SqliteStore::in_memory().await.expect("a store");
+    let memory = Memory { store: &store, pair: "main" };
+    let ends = drive((0..450).map(job).collect(), &crms, memory).await;
     assert!(ends.iter().all(|end| matches!(end, End::Finished(_))));
     assert_eq!(hubspot.rows("read"), [100, 100, 100, 100, 50]);
     assert_eq!(salesforce.rows("write"), [200, 200, 50]);

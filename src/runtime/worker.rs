@@ -10,13 +10,13 @@ use tokio::sync::watch;
 
 use crate::source::Side;
 use crate::store::{LeaseRequest, LeasedLane, MappingResult, Next, Outcome, Settled, Settlement, StoreError};
-use crate::types::{ChangeEvent, ChangeKind};
+use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::driver::{self, End};
 use super::engine::{Engine, Task};
 use super::policy::{self, Policy};
 use super::settle::{self, Decision};
-use super::{Parts, Pause};
+use super::{Memory, Parts, Pause};
 
 /// How long to leave the store alone after it failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -156,7 +156,9 @@ impl Drop for AbortOnDrop {
 struct LaneWork {
     lane: LeasedLane,
     todo: VecDeque<Task>,
-    ends: Vec<(String, End)>,
+    ends: Vec<(Task, End)>,
+    /// What records paired with this one must hear about.
+    relays: Vec<(String, Cause)>,
 }
 
 async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
@@ -175,7 +177,8 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
             )
             .await;
         } else {
-            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new() });
+            let relays = engine.relays(&changes(&lane));
+            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new(), relays });
         }
     }
     // One mapping of each lane at a time: two mappings may write the same record.
@@ -185,8 +188,13 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     let mut failures = Vec::new();
     let settlements = works.into_iter().map(|work| {
         let decision = settle::decide(&work.lane, work.ends, parts.clock.as_ref(), &parts.settings);
-        let Decision { settlement, pause, verdicts } = decision;
+        let Decision { mut settlement, pause, mut verdicts } = decision;
         failures.extend(pause);
+        // Only once: a lane that is tried again tells them when it is done.
+        if settlement.next == Next::Done {
+            verdicts.extend(work.relays.iter().map(|_| "relayed"));
+            settlement.results.extend(work.relays.into_iter().map(relay));
+        }
         async move { settle(parts, &work.lane, settlement, &verdicts).await }
     });
     join_all(settlements.collect::<Vec<_>>()).await;
@@ -202,22 +210,34 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
             if let Some(job) = engine.start(&task, &key.object, &key.record) {
                 tracing::debug!(lane = %work.lane.lane.id, record = %work.lane.lane.key, mapping = task.mapping, "started");
                 jobs.push(job);
-                places.push((place, task.mapping));
+                places.push((place, task));
                 break;
             }
             tracing::warn!(lane = %work.lane.lane.id, mapping = task.mapping, "this mapping is asked for and does not exist any more");
         }
     }
-    let ends = driver::drive(jobs, &parts.crms).await;
-    for ((place, mapping), end) in places.into_iter().zip(ends) {
-        works[place].ends.push((mapping, end));
+    let memory = Memory { store: parts.store.as_ref(), pair: &parts.pair };
+    let ends = driver::drive(jobs, &parts.crms, memory).await;
+    for ((place, task), end) in places.into_iter().zip(ends) {
+        works[place].ends.push((task, end));
     }
 }
 
-/// The mappings to run: those asked for by name, those that waited for a field which changed, and those that the
-/// events trigger; each once, and unconditionally if one of these reasons is.
+/// What a lane's events say, in order.
+fn changes(lane: &LeasedLane) -> Vec<ChangeEvent> {
+    lane.events.iter().map(|event| event.change.clone()).collect()
+}
+
+/// What tells a mapping's linked records of the end of this one.
+fn relay((mapping, cause): (String, Cause)) -> MappingResult {
+    MappingResult { ended_by: mapping.clone(), mapping, outcome: Outcome::Relay(cause) }
+}
+
+/// The mappings to run: those that the end of a paired record asks for; then those asked for by name, those that waited
+/// for a field which changed, and those that the events trigger, each of these once, and unconditionally if one of these
+/// reasons is. Where the events end the record's life, a mapping that says what follows runs for that alone.
 fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
-    let changes: Vec<ChangeEvent> = lane.events.iter().map(|event| event.change.clone()).collect();
+    let changes = changes(lane);
     let waited = lane.waiting.iter().filter(|waiting| {
         changes.iter().any(|change| match &change.kind {
             ChangeKind::FieldChanged { field, .. } => waiting.fields.contains(field),
@@ -225,14 +245,23 @@ fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
         })
     });
     let named = lane.requested.iter().chain(waited.map(|waiting| &waiting.mapping));
-    let named = named.map(|mapping| Task { mapping: mapping.clone(), if_became: false });
+    let named = named.map(|mapping| Task {
+        mapping: mapping.clone(),
+        if_became: false,
+        cause: engine.cause(mapping, &changes),
+    });
     let mut tasks: Vec<Task> = Vec::new();
     for task in named.chain(engine.triggered(&changes)) {
         if !tasks.iter().any(|other| other.mapping == task.mapping) {
             tasks.push(task);
         }
     }
-    tasks
+    let caused = lane.caused.iter().map(|(mapping, cause)| Task {
+        mapping: mapping.clone(),
+        if_became: false,
+        cause: Some(cause.clone()),
+    });
+    caused.chain(tasks).collect()
 }
 
 fn forgotten(lane: &LeasedLane) -> bool {
@@ -273,7 +302,18 @@ fn report(lane: &LeasedLane, settlement: &Settlement, verdicts: &[&'static str])
                 tracing::info!(mapping, ended_by, %object, id, created, fields = fields.len(), "written");
             }
             Outcome::Unchanged { object, id } => tracing::info!(mapping, ended_by, %object, id, "unchanged"),
-            Outcome::Skipped => tracing::info!(mapping, "skipped"),
+            Outcome::Synced { hubspot, salesforce, writes, .. } => {
+                tracing::info!(
+                    mapping,
+                    hubspot = hubspot.1,
+                    salesforce = salesforce.1,
+                    writes = writes.len(),
+                    "synced"
+                );
+            }
+            Outcome::Link(change) => tracing::info!(mapping, fate = ?change.fate, "a link changes"),
+            Outcome::Relay(cause) => tracing::info!(mapping, ?cause, "linked records are told"),
+            Outcome::Skipped | Outcome::Ended => tracing::info!(mapping, "skipped"),
             Outcome::Waiting { fields, .. } => tracing::info!(mapping, ?fields, "waiting"),
             // The reason may quote a person's data, so it stays in the store.
             Outcome::Parked(reason) => {

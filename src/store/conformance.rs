@@ -1,5 +1,7 @@
 //! What every store must do, as cases over `dyn Store`; each database's tests run all of them.
 
+mod links;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -30,6 +32,13 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("dropped is over", |s| Box::pin(dropped(s))),
         ("waiting ends with the next result", |s| Box::pin(waiting(s))),
         ("provenance and links", |s| Box::pin(provenance(s))),
+        ("counterparts from both sides", |s| Box::pin(links::counterparts(s))),
+        ("a sync keeps its values", |s| Box::pin(links::synced(s))),
+        ("ends of records leave tombstones", |s| Box::pin(links::tombstones(s))),
+        ("links are forgotten, inherited and turned", |s| Box::pin(links::changed(s))),
+        ("two merges into one record", |s| Box::pin(links::inherited_twice(s))),
+        ("the records paired with one are told", |s| Box::pin(links::relayed(s))),
+        ("a run by hand is kept", |s| Box::pin(links::by_hand(s))),
         ("erased data is gone", |s| Box::pin(erased(s))),
         ("pairs do not see each other", |s| Box::pin(pairs(s))),
         ("ignored events make no work", |s| Box::pin(ignored(s))),

@@ -16,6 +16,10 @@
 //! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
 //! stays pending until a settlement says that it is done or parked.
 //!
+//! **Links.** What a mapping or a sync settled about two records is one link, with the name of the mapping. The end of a
+//! record leaves a tombstone in its links; a record that comes back loses it. One that was merged away also says into
+//! which record. A settlement can forget a link, give it to another source record or point it at another target.
+//!
 //! **Crash.** A lane whose worker died is leased again when its lease runs out, or at once when a worker of the same
 //! name starts ([`Store::release`]). Every lost lease counts as an attempt, so that a record which kills its worker is
 //! parked in the end and does not kill it for ever.
@@ -23,6 +27,7 @@
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
+mod claim;
 mod model;
 mod sqlite;
 
@@ -35,10 +40,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use crate::types::{LinkRequest, LinkedPair};
+
+pub use claim::Claim;
 pub use model::{
     Appended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent,
     LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId, ParkedRecord,
-    Pending, RecordKey, Settled, Settlement, Waiting,
+    Pending, RecordKey, RecordWritten, Settled, Settlement, Waiting,
 };
 pub use sqlite::SqliteStore;
 
@@ -68,6 +76,14 @@ pub trait Store: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Settled, StoreError>;
 
+    /// Records what mappings came to for a record outside of any lease, as when a person runs one by hand.
+    async fn record(
+        &self,
+        key: &RecordKey,
+        results: Vec<MappingResult>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
     /// Gives back every lease of a worker, as when one of that name starts anew; answers how many there were.
     async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError>;
 
@@ -92,10 +108,14 @@ pub trait Store: Send + Sync {
     /// The links of a source record.
     async fn links(&self, key: &RecordKey) -> Result<Vec<Link>, StoreError>;
 
-    /// Marks the links to a target record that is gone, or removes the mark.
+    /// The counterparts of records, whichever side of a link they stand on; those known to be gone come last.
+    async fn counterparts(&self, pair: &str, request: &LinkRequest) -> Result<Vec<LinkedPair>, StoreError>;
+
+    /// Marks a record as gone in its links, on either side of them, or removes the mark. A settlement does so by itself
+    /// where the lane's events say that its record was deleted, merged or restored.
     async fn set_tombstone(
         &self,
-        target: &RecordKey,
+        record: &RecordKey,
         gone: bool,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError>;
@@ -143,6 +163,16 @@ pub enum StoreError {
         path: PathBuf,
         /// What the database said.
         reason: String,
+    },
+    /// Another process serves the store.
+    #[error(
+        "another `mapwright serve` is at work on the store `{}`; stop it first, or give this one a store of its own \
+         (`store: sqlite:` in `mapwright.yaml`)",
+        path.display()
+    )]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
     },
     /// The database refused a statement: disk full, locked for too long, damaged.
     #[error("the store failed: {0}")]

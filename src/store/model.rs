@@ -1,5 +1,6 @@
 //! What goes into a store and comes out of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Location, ObjectName};
-use crate::types::{ChangeEvent, Value};
+use crate::types::{Cause, ChangeEvent, LinkChange, Value};
 
 /// Identifies an event of the journal; the one id that logs carry from the webhook to the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -140,6 +141,8 @@ pub struct LeasedLane {
     pub events: Vec<LeasedEvent>,
     /// Mappings asked for by name.
     pub requested: Vec<String>,
+    /// Mappings that the end of a record paired with this one asks for.
+    pub caused: Vec<(String, Cause)>,
     /// Mappings that wait for a field of this record.
     pub waiting: Vec<Waiting>,
 }
@@ -221,6 +224,23 @@ pub enum Outcome {
         /// Its id.
         id: String,
     },
+    /// A sync has settled a pair. The link is HubSpot's record to Salesforce's, whichever of them ran.
+    Synced {
+        /// HubSpot's record: its object and id.
+        hubspot: (ObjectName, String),
+        /// Salesforce's.
+        salesforce: (ObjectName, String),
+        /// What was written, none to two records.
+        writes: Vec<RecordWritten>,
+        /// The values that both sides hold now.
+        synced: BTreeMap<String, Value>,
+    },
+    /// The run was about a pair of records; its waiting and parked work stays as it is.
+    Ended,
+    /// What is remembered about a pair changes.
+    Link(LinkChange),
+    /// The mapping is asked for by the records whose pairs point at this one.
+    Relay(Cause),
     /// Nothing was to be done.
     Skipped,
     /// It waits for a source field to change.
@@ -232,6 +252,19 @@ pub enum Outcome {
     },
     /// A person must look.
     Parked(ParkReason),
+}
+
+/// A record that a sync has written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordWritten {
+    /// Its object.
+    pub object: ObjectName,
+    /// Its id.
+    pub id: String,
+    /// Whether it is new.
+    pub created: bool,
+    /// The fields that were written.
+    pub fields: Vec<FieldWritten>,
 }
 
 /// A field that was written.
@@ -336,7 +369,7 @@ pub struct HistoryEntry {
 }
 
 /// Which record a mapping wrote for a source record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Link {
     /// The mapping.
     pub mapping: String,
@@ -346,6 +379,14 @@ pub struct Link {
     pub target: RecordKey,
     /// Whether the target record is known to be gone.
     pub tombstone: bool,
+    /// Whether the source record is known to be gone.
+    pub source_gone: bool,
+    /// The record into which the target record was merged, where that is known.
+    pub merged_into: Option<String>,
+    /// Whether the pair came over from a record that was merged into the source record, and no run has settled it since.
+    pub inherited: bool,
+    /// A sync's values when both sides were last the same.
+    pub synced: BTreeMap<String, Value>,
     /// When the link was last confirmed.
     pub updated_at: DateTime<Utc>,
 }

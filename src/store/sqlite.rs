@@ -5,6 +5,7 @@
 
 mod convert;
 mod journal;
+mod links;
 mod records;
 mod settle;
 mod writer;
@@ -23,16 +24,18 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 
 use super::{
-    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, NewEvent, Next, ParkedId, ParkedRecord,
-    Pending, RecordKey, Settled, Settlement, Store, StoreError,
+    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, Next, ParkedId,
+    ParkedRecord, Pending, RecordKey, Settled, Settlement, Store, StoreError,
 };
+use crate::types::{LinkRequest, LinkedPair};
 use writer::Writer;
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`); the letters `MapW`.
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite_0001.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/sqlite_0001.sql"), include_str!("migrations/sqlite_0002_links.sql")];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,6 +154,18 @@ impl Store for SqliteStore {
         Ok(settled)
     }
 
+    async fn record(
+        &self,
+        key: &RecordKey,
+        results: Vec<MappingResult>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.writer
+            .run(move |c| Box::pin(async move { settle::record_all(c, &key, &results, &[], now).await }))
+            .await
+    }
+
     async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let worker = worker.to_owned();
         let released = self
@@ -190,18 +205,23 @@ impl Store for SqliteStore {
 
     async fn links(&self, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
         let key = key.clone();
-        self.read(move |c| Box::pin(async move { records::links(c, &key).await })).await
+        self.read(move |c| Box::pin(async move { links::of_source(c, &key).await })).await
+    }
+
+    async fn counterparts(&self, pair: &str, request: &LinkRequest) -> Result<Vec<LinkedPair>, StoreError> {
+        let (pair, request) = (pair.to_owned(), request.clone());
+        self.read(move |c| Box::pin(async move { links::counterparts(c, &pair, &request).await })).await
     }
 
     async fn set_tombstone(
         &self,
-        target: &RecordKey,
+        record: &RecordKey,
         gone: bool,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
-        let target = target.clone();
+        let record = record.clone();
         self.writer
-            .run(move |c| Box::pin(async move { records::set_tombstone(c, &target, gone, now).await }))
+            .run(move |c| Box::pin(async move { links::set_tombstone(c, &record, gone, None, now).await }))
             .await
     }
 
@@ -363,6 +383,28 @@ mod tests {
         newer.close().await.expect("closed");
         let error = SqliteStore::open(&path).await.expect_err("refused");
         assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn an_older_schema_is_brought_up_to_date_with_what_it_holds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut old = SqliteConnection::connect_with(&options).await.expect("a database");
+        old.execute(sqlx::raw_sql(MIGRATIONS[0])).await.expect("the first schema");
+        let rows = "PRAGMA application_id = 1298231383; PRAGMA user_version = 1;
+            INSERT INTO lanes (pair, side, object, record, not_before) VALUES ('main', 'hubspot', 'contact', '1', 0);
+            INSERT INTO requests (lane, mapping) SELECT id, 'lead' FROM lanes;
+            INSERT INTO links (pair, mapping, side, object, record, target_side, target_object, target, updated_at)
+            VALUES ('main', 'lead', 'hubspot', 'contact', '1', 'salesforce', 'Lead', 'L1', 0);";
+        assert_eq!(APPLICATION_ID, 1_298_231_383);
+        old.execute(sqlx::raw_sql(rows)).await.expect("rows");
+        old.close().await.expect("closed");
+        let store = SqliteStore::open(&path).await.expect("the same store");
+        let lane = store.lease(conformance::lease_at(0)).await.expect("lease").remove(0);
+        assert_eq!(lane.requested, ["lead"]);
+        let link = store.links(&lane.lane.key).await.expect("links").remove(0);
+        assert_eq!((link.target.record.as_str(), link.source_gone, link.synced.len()), ("L1", false, 0));
     }
 
     #[tokio::test]

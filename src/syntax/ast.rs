@@ -756,6 +756,8 @@ pub struct Test {
     pub refusals: Vec<Refusal>,
     /// `when …`: what happened to the source record.
     pub whens: Vec<Trigger>,
+    /// `given OBJECT "ID" deleted`, `given OBJECT "ID" merged into "ID"`
+    pub ends: Vec<GivenEnd>,
     /// `expect …`
     pub expect: Vec<Expect>,
     /// The whole item.
@@ -769,6 +771,19 @@ pub struct GivenLink {
     pub ends: [(ObjectRef, Spanned<String>); 2],
     /// The values that both sides held when they were last the same.
     pub entries: Vec<Entry>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// `given OBJECT "ID" deleted` or `given OBJECT "ID" merged into "ID"`
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenEnd {
+    /// The object.
+    pub object: ObjectRef,
+    /// The id of the record that is gone.
+    pub id: Spanned<String>,
+    /// The record into which it was merged.
+    pub into: Option<Spanned<String>>,
     /// The statement.
     pub span: Span,
 }
@@ -849,6 +864,10 @@ pub enum ExpectKind {
     Skip,
     /// Kept for a person.
     Park(Option<String>),
+    /// The pair is forgotten.
+    Unlink,
+    /// The pair goes over to the surviving record.
+    Follow,
     /// Handed to another mapping.
     Then(Name),
     /// Looked at again when a field changes.

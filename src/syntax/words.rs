@@ -103,6 +103,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         | Rule::subject
         | Rule::given
         | Rule::given_link
+        | Rule::given_end
         | Rule::expect
         | Rule::mapping_line
         | Rule::sync_line
@@ -166,6 +167,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_key => (1, "`key`"),
         Rule::kw_latest => (1, "`latest`"),
         Rule::kw_let => (1, "`let`"),
+        Rule::kw_into => (1, "`into`"),
         Rule::kw_link => (1, "`link`"),
         Rule::kw_lookup => (1, "`lookup`"),
         Rule::kw_many => (1, "`many`"),

@@ -18,6 +18,59 @@ pub struct ChangeEvent {
     pub occurred_at: DateTime<Utc>,
 }
 
+/// Why a mapping runs for a record, where the reason is the end of one of the two records of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Cause {
+    /// The source record was deleted.
+    SourceDeleted,
+    /// The source record was merged into another one.
+    SourceMerged {
+        /// The surviving record.
+        into: String,
+    },
+    /// The target record was deleted.
+    TargetDeleted {
+        /// Its id.
+        target: String,
+    },
+    /// The target record was merged into another one.
+    TargetMerged {
+        /// Its id.
+        target: String,
+        /// The surviving record.
+        into: String,
+    },
+}
+
+impl Cause {
+    /// How the life of a record ended, by its events in order; `None` where it has come back since, or never ended.
+    pub fn of_source(events: &[ChangeEvent]) -> Option<Cause> {
+        last_end(events).map(|end| match end {
+            ChangeKind::Merged { into } => Cause::SourceMerged { into: into.clone() },
+            _ => Cause::SourceDeleted,
+        })
+    }
+
+    /// The same, for the records that are paired with it.
+    pub fn of_target(events: &[ChangeEvent]) -> Option<Cause> {
+        let target = events.last()?.record.clone();
+        last_end(events).map(|end| match end {
+            ChangeKind::Merged { into } => Cause::TargetMerged { target, into: into.clone() },
+            _ => Cause::TargetDeleted { target },
+        })
+    }
+}
+
+/// A merge tells more than the deletion that may come with it.
+fn last_end(events: &[ChangeEvent]) -> Option<&ChangeKind> {
+    let alive = |event: &ChangeEvent| matches!(event.kind, ChangeKind::Created | ChangeKind::Restored);
+    let since = events.iter().rposition(alive).map_or(0, |place| place + 1);
+    let kinds = || events[since..].iter().rev().map(|event| &event.kind);
+    kinds()
+        .find(|kind| matches!(kind, ChangeKind::Merged { .. }))
+        .or_else(|| kinds().find(|kind| matches!(kind, ChangeKind::Deleted)))
+}
+
 /// What happened to a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChangeKind {

@@ -10,12 +10,12 @@ mod value;
 
 pub use compare::{order, same};
 pub use convert::{Raw, display, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, to_json};
-pub use event::{ChangeEvent, ChangeKind};
+pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};
 pub use ops::{
     AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, CrmError, CrmErrorKind, FieldError,
-    Filter, FilterOp, FindRequest, LinkRequest, LinkedPair, MatchedRecord, ReadRequest, Record, WriteAnswer,
-    WriteRequest, WriteTarget,
+    Filter, FilterOp, FindRequest, LinkChange, LinkFate, LinkRequest, LinkedPair, MatchedRecord, ReadRequest,
+    Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
 pub use value::{Failure, Value};

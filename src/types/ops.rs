@@ -270,7 +270,7 @@ pub struct LinkRequest {
 }
 
 /// A pair of records that a mapping or sync has settled.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkedPair {
     /// The id that was asked for.
     pub id: String,
@@ -278,8 +278,42 @@ pub struct LinkedPair {
     pub to: String,
     /// Whether the counterpart is known to be deleted.
     pub gone: bool,
+    /// The record into which the counterpart was merged, where that is known; the counterpart is gone then.
+    pub merged_into: Option<String>,
+    /// Whether the pair came over from a record that was merged into this one, and no run has settled it since.
+    pub inherited: bool,
     /// A sync's values when both sides were last the same, by the Salesforce field, as Salesforce holds them.
     pub synced: BTreeMap<String, Value>,
+}
+
+/// What a run changes in what is remembered about the pairs of its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkChange {
+    /// The mapping whose pair is meant.
+    pub by: String,
+    /// What becomes of the pair.
+    pub fate: LinkFate,
+}
+
+/// What becomes of a pair of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkFate {
+    /// It is forgotten.
+    Forgotten,
+    /// Its target record is known to be gone.
+    TargetGone,
+    /// It belongs to the source record with this id from now on, and its mapping runs for that one.
+    Inherited {
+        /// The record into which the present one was merged.
+        by: String,
+        /// The counterpart that that record had, where it is known to be gone.
+        over: Option<String>,
+    },
+    /// It points at the target record with this id from now on.
+    PointsAt {
+        /// The record into which the former one was merged.
+        target: String,
+    },
 }
 
 /// Asks when fields of a record took their present values.

@@ -22,6 +22,7 @@ fn plan_shows_run_does_and_then_nothing_is_left() {
     }
     assert_eq!(stage.org_state(), before, "a plan writes nothing");
     assert_eq!(stage.writes(), [""; 0]);
+    assert!(!stage.world.path(".mapwright").exists(), "a plan makes no store");
 
     let run = stage.run(&["run", "mql_to_lead", "--record", "101"]).fine();
     assert!(run.out.starts_with("`mql_to_lead` created salesforce.Lead 00Q"), "{}", run.out);
@@ -35,7 +36,39 @@ fn plan_shows_run_does_and_then_nothing_is_left() {
         assert_eq!(again.out, format!("`mql_to_lead`: salesforce.Lead {id} is already as it should be\n"));
     }
     assert_eq!(stage.writes().len(), 1);
-    assert!(!stage.world.path(".mapwright").exists(), "one record by hand needs no store");
+}
+
+#[test]
+fn what_a_run_by_hand_parks_waits_with_the_rest() {
+    let stage = Stage::set();
+    let run = stage.run(&["run", "mql_to_lead", "--record", "103"]).exits(1);
+    assert!(run.out.contains("more than one open Lead has this e-mail"), "{}", run.out);
+    assert!(run.err.contains("`mapwright parked list` shows it"), "{}", run.err);
+    let document = stage.run(&["parked", "list", "--json"]).fine().json();
+    assert_eq!(
+        (&document[0]["mapping"], &document[0]["record"]),
+        (&json!("mql_to_lead"), &json!("main:hubspot.contact:103"))
+    );
+    let id = document[0]["id"].to_string();
+    // Neither a secret nor a sound mapping is needed to see what waits.
+    stage.world.write("broken.map", "mapping {");
+    let mut bare = stage.world.command(&["parked", "show", &id]);
+    for name in ["HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"]
+    {
+        bare.env_remove(name);
+    }
+    let show = stage.world.finish(bare, &[]).fine();
+    assert!(show.out.contains("reason: more than one open Lead"), "{}", show.out);
+}
+
+#[test]
+fn a_crm_that_cannot_be_reached_is_named_with_its_key() {
+    let mut stage = Stage::set();
+    stage.stop_sandbox();
+    let run = stage.run(&["run", "mql_to_lead", "--record", "101"]).exits(3);
+    for fact in ["no connection to `http://127.0.0.1:", "`pairs: main: hubspot: base_url`"] {
+        assert!(run.err.contains(fact), "{fact}: {}", run.err);
+    }
 }
 
 #[test]

@@ -83,3 +83,34 @@ fn an_option_without_a_translation_names_the_line_to_add() {
     assert!(show.out.contains("add the line `\"AI_REFERRALS\" -> \"…\"`"), "{}", show.out);
     assert_eq!(stage.leads_of("101").len(), 0, "no half-written records");
 }
+
+#[test]
+fn a_deleted_contact_is_parked_with_the_lead_that_it_leaves() {
+    let stage = Stage::set();
+    let outcome = "on rejected   park";
+    stage.world.replace("mql_to_lead.map", outcome, &format!("{outcome}\n  on source deleted  park"));
+    let serve = stage.serve();
+    stage.qualify("101");
+    serve.until("there is a Lead", || !stage.leads_of("101").is_empty());
+    serve.idle();
+    stage.portal("DELETE", "records/contact/101", &json!(null)).fine();
+    serve.until("it is parked", || serve.metric("mapwright_parked") == 1);
+    serve.idle();
+    let id = stage.run(&["parked", "list", "--json"]).fine().json()[0]["id"].to_string();
+    let show = stage.run(&["parked", "show", &id]).fine();
+    let lead = stage.leads_of("101")[0]["Id"].as_str().expect("an id").to_owned();
+    for fact in
+        ["reason: hubspot.contact 101 was deleted", &format!("it is linked to salesforce.Lead {lead}")]
+    {
+        assert!(show.out.contains(fact), "{fact}: {}", show.out);
+    }
+}
+
+#[test]
+fn two_servers_of_one_store_are_refused() {
+    let stage = Stage::set();
+    let _serve = stage.serve();
+    let second = stage.run(&["serve", "--listen", "127.0.0.1:0"]).exits(2);
+    assert!(second.err.contains("another `mapwright serve` is at work on the store"), "{}", second.err);
+    stage.run(&["parked", "list"]).fine();
+}

@@ -354,7 +354,10 @@ impl Http {
 
     /// A call without a whole answer. Before the connection stood, nothing was sent; afterwards nobody knows.
     fn broken(&self, error: reqwest::Error, safe: bool) -> CrmError {
-        // The URL can hold a person's e-mail address.
+        // The rest of the URL can hold a person's e-mail address.
+        let place = error
+            .url()
+            .map_or_else(String::new, |url| format!(" to `{}`", url.origin().ascii_serialization()));
         let error = error.without_url();
         if let Some(refused) = find_source::<PrivateAddress>(&error) {
             return self.error(CrmErrorKind::Refused, refused.to_string());
@@ -364,10 +367,14 @@ impl Http {
         }
         let unsent = error.is_connect();
         let message = match (error.is_timeout(), unsent) {
-            (true, true) => format!("no connection within {:?}", self.options.connect_timeout),
-            (true, false) => format!("no answer within {:?}", self.options.request_timeout),
-            (false, true) => format!("no connection: {}", chain(&error)),
-            (false, false) => format!("the connection broke off: {}", chain(&error)),
+            (true, true) => format!("no connection{place} within {:?}", self.options.connect_timeout),
+            (true, false) => format!(
+                "no answer from{} within {:?}",
+                place.trim_start_matches(" to"),
+                self.options.request_timeout
+            ),
+            (false, true) => format!("no connection{place}: {}", chain(&error)),
+            (false, false) => format!("the connection{place} broke off: {}", chain(&error)),
         };
         CrmError { maybe_applied: !unsent && !safe, ..self.error(CrmErrorKind::Retry, message) }
     }

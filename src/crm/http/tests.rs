@@ -123,7 +123,7 @@ async fn a_time_out_after_sending_may_have_been_applied() {
     let http = http(&server.base, HttpOptions { request_timeout: Duration::from_millis(150), ..options() });
     let error = http.json(&write(&server.base), None).await.unwrap_err();
     assert!(error.maybe_applied && error.kind == CrmErrorKind::Retry, "{error:?}");
-    assert!(error.message.starts_with("no answer within"), "{}", error.message);
+    assert!(error.message.starts_with("no answer from `http://127.0.0.1:"), "{}", error.message);
     assert_eq!(server.seen().len(), 1);
     let error = http.json(&read(&server.base), None).await.unwrap_err();
     assert!(!error.maybe_applied);

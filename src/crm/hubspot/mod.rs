@@ -5,6 +5,7 @@
 
 mod answers;
 mod associations;
+mod history;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,11 @@ mod tools;
 mod values;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::Value as Json;
 use url::Url;
@@ -23,10 +25,10 @@ use url::Url;
 use super::http::{Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
 use crate::schema::Schema;
-use crate::source::Side;
+use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record,
-    WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest,
+    Record, WriteAnswer, WriteRequest,
 };
 
 /// One portal.
@@ -173,6 +175,14 @@ impl Crm for HubspotClient {
 
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
         self.add_associations(requests).await
+    }
+
+    async fn changed(&self, request: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
+        self.changed_at(request).await
+    }
+
+    async fn survivor(&self, object: &ObjectName, gone: &str) -> Result<Option<String>, CrmError> {
+        self.merged_into(object, gone).await
     }
 
     fn calls(&self) -> u64 {

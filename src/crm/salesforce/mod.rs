@@ -5,6 +5,7 @@
 
 mod answers;
 mod auth;
+mod history;
 mod records;
 mod soql;
 #[cfg(test)]
@@ -13,9 +14,10 @@ mod tools;
 mod values;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use url::Url;
 
@@ -24,10 +26,10 @@ pub use auth::SalesforceAuth;
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
 use crate::schema::Schema;
-use crate::source::Side;
+use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record,
-    WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest,
+    Record, WriteAnswer, WriteRequest,
 };
 
 /// One organisation.
@@ -150,6 +152,14 @@ impl Crm for SalesforceClient {
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
         let refuse = |_| Err(self.refused("Salesforce has no associations; write the look-up field instead"));
         requests.iter().map(refuse).collect()
+    }
+
+    async fn changed(&self, request: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
+        self.changed_at(request).await
+    }
+
+    async fn survivor(&self, object: &ObjectName, gone: &str) -> Result<Option<String>, CrmError> {
+        self.merged_into(object, gone).await
     }
 
     fn calls(&self) -> u64 {

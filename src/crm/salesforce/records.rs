@@ -16,6 +16,15 @@ const IDS: usize = 200;
 /// Look-ups in one query; an e-mail address has at most 80 characters in Salesforce.
 pub(super) const LOOKUPS: usize = 100;
 
+/// Which records a query sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those that are there.
+    Live,
+    /// Those in the recycle bin too.
+    WithDeleted,
+}
+
 impl SalesforceClient {
     /// Reads records by id. What cannot be an id names no record.
     pub(super) async fn read_records(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError> {
@@ -26,17 +35,19 @@ impl SalesforceClient {
         for chunk in ids.chunks(IDS) {
             let values = chunk.iter().map(|id| Value::Text((*id).clone())).collect();
             let filters = vec![Filter { field: "Id".to_owned(), op: FilterOp::In(values) }];
-            records.extend(self.select(&request.object, &filters, &request.fields, None).await?);
+            records.extend(self.select(&request.object, &filters, &request.fields, None, Scope::Live).await?);
         }
         Ok(records)
     }
 
-    async fn select(
+    /// Selects records by filters.
+    pub(super) async fn select(
         &self,
         object: &ObjectName,
         filters: &[Filter],
         fields: &[String],
         limit: Option<u32>,
+        scope: Scope,
     ) -> Result<Vec<Record>, CrmError> {
         if limit == Some(0) {
             return Ok(Vec::new());
@@ -44,7 +55,7 @@ impl SalesforceClient {
         let soql = self
             .statement(object, filters, fields, limit)
             .map_err(|error| self.refused(error.to_string()))?;
-        let rows = self.query(&soql).await?;
+        let rows = self.query(&soql, scope).await?;
         rows.iter()
             .map(|row| {
                 values::record(object, row, fields)
@@ -74,13 +85,14 @@ impl SalesforceClient {
     }
 
     /// All rows of a query, over all pages.
-    async fn query(&self, soql: &str) -> Result<Vec<Json>, CrmError> {
+    async fn query(&self, soql: &str, scope: Scope) -> Result<Vec<Json>, CrmError> {
         let mut rows = Vec::new();
         let mut next: Option<String> = None;
+        let verb = if scope == Scope::Live { "query" } else { "queryAll" };
         loop {
             let answer = self
                 .send(|instance| {
-                    let mut url = self.resource(instance, &["query"]);
+                    let mut url = self.resource(instance, &[verb]);
                     match &next {
                         None => {
                             url.query_pairs_mut().append_pair("q", soql);
@@ -111,6 +123,7 @@ impl SalesforceClient {
 #[async_trait]
 impl LookUp for SalesforceClient {
     async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
-        self.select(&request.object, &request.filters, &request.fields, Some(request.limit)).await
+        let (object, limit) = (&request.object, Some(request.limit));
+        self.select(object, &request.filters, &request.fields, limit, Scope::Live).await
     }
 }

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use crate::plan::{Mapping, Plan};
 use crate::source::{ObjectName, Side};
-use crate::types::{ChangedRequest, LinkRequest, LinkedPair, Record, Value};
+use crate::types::{Cause, ChangedRequest, LinkRequest, LinkedPair, Record, Value};
 
 use super::effect::{Answer, Effect, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
 use super::run::Run;
@@ -39,6 +39,8 @@ pub struct SyncRun {
     /// The side of the record that changed, and its id.
     from: (Side, String),
     if_became: bool,
+    /// The end of a record, where that is why the run was started.
+    cause: Option<Cause>,
     /// The values that both sides held when they were last the same.
     base: BTreeMap<String, Value>,
     /// Both legs, by the side that they write.
@@ -93,6 +95,7 @@ impl SyncRun {
             sync: index,
             from: (from, record.to_owned()),
             if_became: false,
+            cause: None,
             base: BTreeMap::new(),
             legs: Legs::default(),
             changed: BTreeMap::new(),
@@ -114,6 +117,13 @@ impl SyncRun {
     #[must_use]
     pub fn if_became(mut self, only: bool) -> Self {
         self.if_became = only;
+        self
+    }
+
+    /// Says that the run was started by the end of a record: it is about that alone.
+    #[must_use]
+    pub fn because(mut self, cause: Option<Cause>) -> Self {
+        self.cause = cause;
         self
     }
 
@@ -147,6 +157,9 @@ impl SyncRun {
     }
 
     fn begin(&mut self) -> Effect {
+        if let Some(cause) = self.cause.take() {
+            return self.ended(cause);
+        }
         let (side, record) = &self.from;
         let leg = self.mapping(other(*side));
         let request = LinkRequest {
@@ -157,6 +170,17 @@ impl SyncRun {
         };
         self.state = State::Link;
         Effect::Links(request)
+    }
+
+    /// A record has ended: its leg knows what the outcomes say.
+    fn ended(&mut self, cause: Cause) -> Effect {
+        let side = other(self.from.0);
+        let index = self.plan.syncs[self.sync].leg(side);
+        let leg = Run::leg(Arc::clone(&self.plan), index, &self.from.1);
+        let mut leg = leg.because(Some(cause)).traced(self.trace.clone());
+        let effect = leg.next(None);
+        *self.legs.to(side) = Some(leg);
+        self.led(side, effect)
     }
 
     /// The record and its counterpart, if they were paired before.
@@ -306,7 +330,9 @@ impl SyncRun {
         self.state = State::Over;
         let path = [&self.legs.hubspot, &self.legs.salesforce];
         let path = path.into_iter().flatten().flat_map(|leg| leg.path.clone()).collect();
-        Effect::Finish(Finished { mapping: self.name().to_owned(), verdict, path })
+        let legs = [&mut self.legs.hubspot, &mut self.legs.salesforce];
+        let links = legs.into_iter().flatten().flat_map(|leg| std::mem::take(&mut leg.links)).collect();
+        Effect::Finish(Finished { mapping: self.name().to_owned(), verdict, path, links })
     }
 
     /// The leg that writes a side.

@@ -92,7 +92,14 @@ impl World {
                 let pairs =
                     self.links.iter().filter(|link| request.ids.contains(&near(link).0)).map(|link| {
                         let (id, to) = near(link);
-                        LinkedPair { id, to, gone: false, synced: link.2.clone() }
+                        LinkedPair {
+                            id,
+                            to,
+                            gone: false,
+                            merged_into: None,
+                            inherited: false,
+                            synced: link.2.clone(),
+                        }
                     });
                 Answer::Links(pairs.collect())
             }

@@ -18,6 +18,9 @@ use super::validate::refused;
 /// Inputs in one call at most (HubSpot's objects docs).
 const MOST: usize = 100;
 
+/// Inputs of a read that asks for histories (the same page).
+const MOST_WITH_HISTORY: usize = 50;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Read {
@@ -60,6 +63,11 @@ pub(super) fn route(portal: &mut Portal, call: &Call, object: &ObjectType, what:
 fn read(portal: &Portal, call: &Call, object: &ObjectType) -> Outcome {
     let request: Read = call.json()?;
     within(request.inputs.len())?;
+    if !request.properties_with_history.is_empty() && request.inputs.len() > MOST_WITH_HISTORY {
+        return Err(ApiError::invalid(format!(
+            "A read with property histories takes at most {MOST_WITH_HISTORY} inputs"
+        )));
+    }
     identifying(object, request.id_property.as_deref())?;
     let archived = call.query.flag("archived")?;
     let shape = Shape {

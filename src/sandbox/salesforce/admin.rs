@@ -6,9 +6,9 @@ use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed, settle};
 use super::org::{Org, all_fields, show as show_record};
 use super::server::admin_caller;
-use super::{ids, query};
+use super::{ids, merge, query};
 
-/// Answers `/_sandbox/{reset,calls,faults,rules,limits,tokens/expire,query,records/OBJECT[/ID]}`.
+/// Answers `/_sandbox/{reset,calls,faults,rules,limits,tokens/expire,query,records/OBJECT[/ID],merge/OBJECT}`.
 pub(super) fn route(org: &mut Org, request: &Request) -> Answer {
     let rest: Vec<&str> = request.segments.iter().skip(1).map(String::as_str).collect();
     match (request.method.as_str(), rest.as_slice()) {
@@ -38,6 +38,7 @@ pub(super) fn route(org: &mut Org, request: &Request) -> Answer {
         ("GET", ["records", object]) => settle(list(org, object)),
         ("GET", ["records", object, id]) => settle(show(org, object, id)),
         ("POST", ["records", object]) => settle(create(org, object, request)),
+        ("POST", ["merge", object]) => settle(merge_two(org, object, request)),
         (_, [_, ..]) => method_not_allowed(&request.method, "GET,POST,DELETE"),
         _ => Answer::from(ApiError::no_resource()),
     }
@@ -109,6 +110,14 @@ fn create(org: &mut Org, object: &str, request: &Request) -> Result<Answer, Answ
     let empty = Map::new();
     let id = org.import(object, body.as_object().unwrap_or(&empty)).map_err(refuse)?;
     Ok(Answer::json(201, json!({"id": id})))
+}
+
+/// `{"master": ID, "lost": ID}`
+fn merge_two(org: &mut Org, object: &str, request: &Request) -> Result<Answer, Answer> {
+    let body = request.json()?;
+    let id = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    merge::merge(org, object, id("master"), id("lost")).map_err(|error| refuse(error.message))?;
+    Ok(Answer::empty(204))
 }
 
 fn refuse(message: impl Into<String>) -> Answer {

@@ -47,6 +47,7 @@ mod error;
 mod faults;
 mod http;
 mod ids;
+mod merge;
 mod org;
 mod query;
 mod records;

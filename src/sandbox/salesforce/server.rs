@@ -20,7 +20,7 @@ use super::duplicates::DuplicateRule;
 use super::faults::Fault;
 use super::http::{Answer, Body, Request};
 use super::org::{Caller, Org, all_fields, show as show_record};
-use super::{admin, query, route};
+use super::{admin, merge, query, records, route};
 
 /// The largest body that is read; the real API stops at 50 MB for most resources.
 const MAX_BODY: usize = 50 * 1024 * 1024;
@@ -140,6 +140,23 @@ impl SalesforceHandle {
         if done.is_err() {
             org.store.rollback(mark);
         }
+        org.store.commit();
+        done.map_err(|errors| {
+            SandboxError::Seed(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "))
+        })
+    }
+
+    /// Merges a record into another one, its master, as a person would.
+    pub fn merge(&self, object: &str, master: &str, lost: &str) -> Result<(), SandboxError> {
+        merge::merge(&mut self.lock(), object, master, lost)
+            .map_err(|error| SandboxError::Seed(error.message))
+    }
+
+    /// Sends a record to the recycle bin, as a person would.
+    pub fn delete(&self, object: &str, id: &str) -> Result<(), SandboxError> {
+        let mut org = self.lock();
+        let caller = admin_caller(&org);
+        let done = records::delete(&mut org, &caller, object, id);
         org.store.commit();
         done.map_err(|errors| {
             SandboxError::Seed(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "))

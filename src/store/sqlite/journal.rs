@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::types::ChangeEvent;
+use crate::types::{Cause, ChangeEvent};
 
 use super::super::{
     Appended, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane, NewEvent, Pending,
@@ -141,12 +141,25 @@ pub(super) async fn request(
     mapping: &str,
     now: DateTime<Utc>,
 ) -> Result<LaneId, StoreError> {
+    request_because(c, key, mapping, None, now).await
+}
+
+/// The same, because a paired record ended.
+pub(super) async fn request_because(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    mapping: &str,
+    cause: Option<&Cause>,
+    now: DateTime<Utc>,
+) -> Result<LaneId, StoreError> {
     let lane = open_lane(c, key, now).await?;
     sqlx::query(
-        "INSERT INTO requests (lane, mapping) VALUES (?1, ?2) ON CONFLICT (lane, mapping) DO UPDATE SET fence = NULL",
+        "INSERT INTO requests (lane, mapping, cause) VALUES (?1, ?2, ?3)
+         ON CONFLICT (lane, mapping, cause) DO UPDATE SET fence = NULL",
     )
     .bind(lane.0)
     .bind(mapping)
+    .bind(cause.map(serde_json::to_string).transpose()?.unwrap_or_default())
     .execute(c)
     .await?;
     Ok(lane)
@@ -196,11 +209,18 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
     .fetch_all(&mut *c)
     .await?;
     let events = rows.iter().map(event).collect::<Result<_, _>>()?;
-    let requested = sqlx::query_scalar("UPDATE requests SET fence = ?1 WHERE lane = ?2 RETURNING mapping")
+    let rows = sqlx::query("UPDATE requests SET fence = ?1 WHERE lane = ?2 RETURNING mapping, cause")
         .bind(lane.fence)
         .bind(lane.id.0)
         .fetch_all(&mut *c)
         .await?;
+    let (mut requested, mut caused) = (Vec::new(), Vec::new());
+    for row in &rows {
+        match row.try_get("cause")? {
+            "" => requested.push(row.try_get("mapping")?),
+            cause => caused.push((row.try_get("mapping")?, serde_json::from_str(cause)?)),
+        }
+    }
     let waiting = waiting(c, &lane.key).await?;
     Ok(LeasedLane {
         attempts: row.try_get("attempts")?,
@@ -208,6 +228,7 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
         lane,
         events,
         requested,
+        caused,
         waiting,
     })
 }

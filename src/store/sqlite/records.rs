@@ -1,4 +1,4 @@
-//! What people ask about and decide: parked records, provenance, links.
+//! What people ask about and decide: parked records, provenance.
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -6,9 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::source::Location;
 
-use super::super::{
-    FieldWritten, HistoryEntry, Link, ParkState, ParkedId, ParkedRecord, RecordKey, StoreError,
-};
+use super::super::{FieldWritten, HistoryEntry, ParkState, ParkedId, ParkedRecord, RecordKey, StoreError};
 use super::{convert, journal};
 
 pub(super) async fn parked(c: &mut SqliteConnection) -> Result<Vec<ParkedRecord>, StoreError> {
@@ -138,48 +136,4 @@ fn history_row(row: &SqliteRow) -> Result<HistoryEntry, StoreError> {
         },
         events: convert::events(row.try_get("events")?)?,
     })
-}
-
-pub(super) async fn links(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM links WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 ORDER BY mapping",
-    )
-    .bind(&key.pair)
-    .bind(key.object.side.word())
-    .bind(&key.object.name)
-    .bind(&key.record)
-    .fetch_all(c)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Link {
-                mapping: row.try_get("mapping")?,
-                source: convert::key(row)?,
-                target: convert::target(row)?,
-                tombstone: row.try_get("tombstone")?,
-                updated_at: convert::time(row.try_get("updated_at")?)?,
-            })
-        })
-        .collect()
-}
-
-pub(super) async fn set_tombstone(
-    c: &mut SqliteConnection,
-    target: &RecordKey,
-    gone: bool,
-    now: DateTime<Utc>,
-) -> Result<u64, StoreError> {
-    let done = sqlx::query(
-        "UPDATE links SET tombstone = ?5, updated_at = ?6
-         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
-    )
-    .bind(&target.pair)
-    .bind(target.object.side.word())
-    .bind(&target.object.name)
-    .bind(&target.record)
-    .bind(gone)
-    .bind(convert::micros(now))
-    .execute(c)
-    .await?;
-    Ok(done.rows_affected())
 }

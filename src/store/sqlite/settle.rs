@@ -1,15 +1,18 @@
 //! The end of a lease.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::source::ObjectName;
+use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::super::{
-    EventId, FieldWritten, Lane, MappingResult, Next, Outcome, ParkReason, RecordKey, Settled, Settlement,
-    StoreError,
+    EventId, FieldWritten, Lane, MappingResult, Next, Outcome, ParkReason, RecordKey, RecordWritten, Settled,
+    Settlement, StoreError,
 };
-use super::convert;
+use super::{convert, links};
 
 pub(super) async fn settle(
     c: &mut SqliteConnection,
@@ -29,39 +32,83 @@ pub(super) async fn settle(
         erase(c, &lane.key).await?;
         return Ok(Settled::Accepted);
     }
-    let events: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM events WHERE lane = ?1 AND state = 'pending' AND fence = ?2 ORDER BY id",
-    )
-    .bind(lane.id.0)
-    .bind(lane.fence)
-    .fetch_all(&mut *c)
-    .await?;
-    let events: Vec<EventId> = events.into_iter().map(EventId).collect();
     for result in &settlement.results {
-        record(c, &lane.key, result, &events, now).await?;
+        let Outcome::Link(change) = &result.outcome else { continue };
+        if links::inherits_twice(c, &lane.key, change).await? {
+            // Another record was merged into the same one meanwhile; the run sees it when it looks again.
+            let error = "another merge was quicker".to_owned();
+            retry(c, lane, &Next::RetryAt { at: now, error, counted: false }).await?;
+            return Ok(Settled::Accepted);
+        }
     }
+    let events = held_events(c, lane).await?;
+    if settlement.next == Next::Done {
+        mark_end(c, &lane.key, &events, now).await?;
+    }
+    let events: Vec<EventId> = events.into_iter().map(|(id, _)| id).collect();
+    record_all(c, &lane.key, &settlement.results, &events, now).await?;
     match &settlement.next {
         Next::Done => {
             let parked = settlement.results.iter().any(|result| matches!(result.outcome, Outcome::Parked(_)));
             finish(c, lane, if parked { "parked" } else { "done" }, now).await?;
         }
-        Next::RetryAt { at, error, counted } => {
-            sqlx::query(
-                "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = ?1, last_error = ?2,
-                                  attempts = attempts + ?3
-                 WHERE id = ?4",
-            )
-            .bind(convert::micros(*at))
-            .bind(error)
-            .bind(*counted)
-            .bind(lane.id.0)
-            .execute(c)
-            .await?;
-        }
-        // INVARIANT: erasure returned above.
-        Next::Erase => {}
+        next => retry(c, lane, next).await?,
     }
     Ok(Settled::Accepted)
+}
+
+/// The events of this lease, in order of arrival.
+async fn held_events(
+    c: &mut SqliteConnection,
+    lane: &Lane,
+) -> Result<Vec<(EventId, ChangeEvent)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, change FROM events WHERE lane = ?1 AND state = 'pending' AND fence = ?2 ORDER BY id",
+    )
+    .bind(lane.id.0)
+    .bind(lane.fence)
+    .fetch_all(c)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((EventId(row.try_get("id")?), serde_json::from_str(row.try_get("change")?)?)))
+        .collect()
+}
+
+/// Leaves a tombstone in the links of a record that ended, and takes it out of those of one that is back.
+async fn mark_end(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    events: &[(EventId, ChangeEvent)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut changes: Vec<ChangeEvent> = events.iter().map(|(_, change)| change.clone()).collect();
+    changes.sort_by_key(|change| change.occurred_at);
+    let back = changes.iter().any(|change| change.kind == ChangeKind::Restored);
+    match Cause::of_source(&changes) {
+        Some(Cause::SourceMerged { into }) => links::set_tombstone(c, key, true, Some(&into), now).await?,
+        Some(_) => links::set_tombstone(c, key, true, None, now).await?,
+        None if back => links::set_tombstone(c, key, false, None, now).await?,
+        None => 0,
+    };
+    Ok(())
+}
+
+/// Leaves the lane's work pending until later.
+async fn retry(c: &mut SqliteConnection, lane: &Lane, next: &Next) -> Result<(), StoreError> {
+    // INVARIANT: what is done or erased does not come here.
+    let Next::RetryAt { at, error, counted } = next else { return Ok(()) };
+    sqlx::query(
+        "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = ?1, last_error = ?2,
+                          attempts = attempts + ?3
+         WHERE id = ?4",
+    )
+    .bind(convert::micros(*at))
+    .bind(error)
+    .bind(*counted)
+    .bind(lane.id.0)
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 /// Closes the events and requests of this lease, and the lane if nothing came in meanwhile.
@@ -106,6 +153,20 @@ async fn finish(
     Ok(())
 }
 
+/// Records what mappings came to for a record.
+pub(super) async fn record_all(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    results: &[MappingResult],
+    events: &[EventId],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for result in results {
+        record(c, key, result, events, now).await?;
+    }
+    Ok(())
+}
+
 async fn record(
     c: &mut SqliteConnection,
     key: &RecordKey,
@@ -115,6 +176,12 @@ async fn record(
 ) -> Result<(), StoreError> {
     let (mapping, ended_by) = (result.mapping.as_str(), result.ended_by.as_str());
     match &result.outcome {
+        Outcome::Ended => return Ok(()),
+        Outcome::Link(change) => return links::change(c, key, change, now).await,
+        Outcome::Relay(cause) => return links::relay(c, key, mapping, cause, now).await,
+        _ => {}
+    }
+    match &result.outcome {
         Outcome::Waiting { .. } => {}
         _ => stop_waiting(c, key, mapping).await?,
     }
@@ -122,48 +189,32 @@ async fn record(
         Outcome::Parked(_) => {}
         _ => resolve_parked(c, key, mapping, now).await?,
     }
+    let none = BTreeMap::new();
     match &result.outcome {
         Outcome::Written { object, id, created, fields } => {
-            link(c, key, ended_by, object, id, now).await?;
+            links::remember(c, key, ended_by, (object, id), &none, now).await?;
             let target = RecordKey::new(&key.pair, object.clone(), id);
             for field in fields {
                 remember(c, key, ended_by, &target, *created, field, events, now).await?;
             }
-            Ok(())
         }
-        Outcome::Unchanged { object, id } => link(c, key, ended_by, object, id, now).await,
-        Outcome::Skipped => Ok(()),
-        Outcome::Waiting { reason, fields } => wait(c, key, mapping, reason, fields, now).await,
-        Outcome::Parked(reason) => park(c, key, mapping, reason, events, now).await,
+        Outcome::Unchanged { object, id } => {
+            links::remember(c, key, ended_by, (object, id), &none, now).await?;
+        }
+        Outcome::Synced { hubspot, salesforce, writes, synced } => {
+            let left = RecordKey::new(&key.pair, hubspot.0.clone(), &hubspot.1);
+            links::remember_sync(c, &left, ended_by, (&salesforce.0, &salesforce.1), synced, now).await?;
+            for RecordWritten { object, id, created, fields } in writes {
+                let target = RecordKey::new(&key.pair, object.clone(), id);
+                for field in fields {
+                    remember(c, key, ended_by, &target, *created, field, events, now).await?;
+                }
+            }
+        }
+        Outcome::Waiting { reason, fields } => wait(c, key, mapping, reason, fields, now).await?,
+        Outcome::Parked(reason) => park(c, key, mapping, reason, events, now).await?,
+        Outcome::Skipped | Outcome::Ended | Outcome::Link(_) | Outcome::Relay(_) => {}
     }
-}
-
-async fn link(
-    c: &mut SqliteConnection,
-    key: &RecordKey,
-    mapping: &str,
-    object: &ObjectName,
-    id: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO links (pair, mapping, side, object, record, target_side, target_object, target, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT (pair, mapping, side, object, record) DO UPDATE SET
-             target_side = excluded.target_side, target_object = excluded.target_object, target = excluded.target,
-             updated_at = excluded.updated_at, tombstone = 0",
-    )
-    .bind(&key.pair)
-    .bind(mapping)
-    .bind(key.object.side.word())
-    .bind(&key.object.name)
-    .bind(&key.record)
-    .bind(object.side.word())
-    .bind(&object.name)
-    .bind(id)
-    .bind(convert::micros(now))
-    .execute(c)
-    .await?;
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping,
-    Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, Refusal, RefusalKind,
-    SharedFields, Sync, Test, Trigger,
+    AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd, GivenLink, Item,
+    Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, Refusal,
+    RefusalKind, SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -247,6 +247,7 @@ impl Lower<'_> {
             links: Vec::new(),
             refusals: Vec::new(),
             whens: Vec::new(),
+            ends: Vec::new(),
             expect: Vec::new(),
             span: item.span,
         };
@@ -260,6 +261,7 @@ impl Lower<'_> {
                     let span = self.span(&statement);
                     test.whens.extend(self.trigger(statement).map(|kind| Trigger { kind, span }));
                 }
+                Rule::given_end => test.ends.extend(self.given_end(&statement)),
                 _ => test.expect.extend(self.expect(statement)),
             }
         }
@@ -333,6 +335,20 @@ impl Lower<'_> {
         Some(RefusalKind::Duplicates { field: field?, of, allow_save })
     }
 
+    fn given_end(&mut self, pair: &Pair<'_, Rule>) -> Option<GivenEnd> {
+        let span = self.span(pair);
+        let (mut object, mut ids) = (None, Vec::new());
+        for child in pair.clone().into_inner() {
+            match child.as_rule() {
+                Rule::object => object = Some(self.object(&child)),
+                Rule::text => ids.push(self.text(&child)),
+                _ => {}
+            }
+        }
+        let mut ids = ids.into_iter();
+        Some(GivenEnd { object: object?, id: ids.next()?, into: ids.next(), span })
+    }
+
     fn expect(&mut self, pair: Pair<'_, Rule>) -> Option<Expect> {
         let span = self.span(&pair);
         let what = pair.into_inner().find(|child| child.as_rule() != Rule::kw_expect)?;
@@ -351,6 +367,8 @@ impl Lower<'_> {
             Rule::kw_wait => ExpectKind::Wait,
             Rule::kw_nothing => ExpectKind::Nothing,
             Rule::not_triggered => ExpectKind::NotTriggered,
+            Rule::kw_unlink => ExpectKind::Unlink,
+            Rule::kw_follow => ExpectKind::Follow,
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })

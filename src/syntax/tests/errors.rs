@@ -181,7 +181,9 @@ fn statements_of_a_mapping() {
             ),
             (
                 "on many craete",
-                &["2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?"],
+                &[
+                    "2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?",
+                ],
             ),
             (
                 "on none in hubspt create",

@@ -115,3 +115,28 @@ async fn the_handle_plays_the_people_of_the_organisation() {
     assert_eq!(lab.server.query("SELECT Profile.Name FROM User").unwrap().len(), 1);
     lab.server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_merge_leaves_the_lost_record_with_its_master_in_the_bin() {
+    let lab = Lab::start().await;
+    let new = |name: &str| lab.server.create("Contact", &json!({"LastName": name})).unwrap();
+    let (kept, lost) = (new("Doe"), new("Roe"));
+    let case = lab.server.create("Case", &json!({"ContactId": lost})).ok();
+    let merge = json!({"master": kept, "lost": lost});
+    assert_eq!(lab.post("/_sandbox/merge/Contact", merge.clone()).await.0, 204);
+    assert_eq!(lab.query("SELECT COUNT() FROM Contact").await.1["totalSize"], 1);
+    let soql = [("q", "SELECT Id, MasterRecordId FROM Contact WHERE IsDeleted = true")];
+    let (_, body) = lab.send(lab.request("GET", "queryAll/").query(&soql)).await;
+    assert_eq!(
+        (&body["records"][0]["Id"], &body["records"][0]["MasterRecordId"]),
+        (&json!(lost), &json!(kept))
+    );
+    if let Some(case) = case {
+        assert_eq!(lab.server.get("Case", &case).unwrap()["ContactId"], json!(kept));
+    }
+    assert_eq!(lab.post("/_sandbox/merge/Contact", merge).await.0, 400, "it is gone");
+    assert!(lab.server.merge("Contact", &kept, &kept).is_err());
+    assert!(lab.server.merge("User", &kept, &lost).is_err());
+    lab.server.delete("Contact", &kept).unwrap();
+    assert_eq!(lab.query("SELECT COUNT() FROM Contact").await.1["totalSize"], 0);
+}
