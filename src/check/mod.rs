@@ -17,6 +17,7 @@
 //! [`Type::Error`]: crate::types::Type::Error
 
 mod assign;
+mod associate;
 mod authority;
 mod bounds;
 mod builtin;
@@ -26,6 +27,7 @@ mod expr;
 mod fields;
 mod handover;
 mod ladder;
+mod linked;
 mod mapping;
 mod names;
 mod options;
@@ -33,6 +35,7 @@ mod order;
 mod outcomes;
 mod picklist;
 mod policies;
+mod record_type;
 mod scope;
 mod test_items;
 mod test_values;

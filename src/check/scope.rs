@@ -11,11 +11,11 @@ use crate::syntax::ast;
 use crate::types::{Type, Typed};
 
 use super::builtin::{OWNER_NAME, OWNER_PROPERTY};
-use super::typed::{Expr, ExprKind, FieldUse, Let, RecordUse, With, WithKind};
+use super::typed::{Each, Expr, ExprKind, FieldUse, Let, RecordUse, With, WithKind};
 use super::world::{Obj, World, field_word};
 
 /// The longest id of a HubSpot record: a whole number of 64 bits and its sign.
-const HUBSPOT_ID: u32 = 20;
+pub(super) const HUBSPOT_ID: u32 = 20;
 
 /// Something that can be known to be present.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +27,13 @@ pub(super) enum Place {
 /// A `with` and its object.
 pub(super) struct WithEntry<'a> {
     pub(super) typed: With,
+    pub(super) object: Option<Obj<'a>>,
+    pub(super) used: Cell<bool>,
+}
+
+/// A `with each` and its object.
+pub(super) struct EachEntry<'a> {
+    pub(super) typed: Each,
     pub(super) object: Option<Obj<'a>>,
     pub(super) used: Cell<bool>,
 }
@@ -44,6 +51,7 @@ pub(super) struct Scope<'a> {
     /// The source; `None` when it is unknown, which was reported.
     pub(super) source: Option<Obj<'a>>,
     pub(super) withs: Vec<WithEntry<'a>>,
+    pub(super) eaches: Vec<EachEntry<'a>>,
     pub(super) lets: Vec<LetEntry>,
     /// The `let`s so far by name.
     let_index: HashMap<String, usize>,
@@ -63,12 +71,13 @@ struct Known {
 
 impl<'a> Scope<'a> {
     pub(super) fn new(world: &'a World<'a>, source: Option<Obj<'a>>) -> Self {
-        let (withs, lets) = (Vec::new(), Vec::new());
+        let (withs, eaches, lets) = (Vec::new(), Vec::new(), Vec::new());
         let present = RefCell::default();
         Self {
             world,
             source,
             withs,
+            eaches,
             lets,
             let_index: HashMap::new(),
             let_lines: HashMap::new(),
@@ -80,6 +89,16 @@ impl<'a> Scope<'a> {
     /// The index of the `let` of a name, if it stands above.
     pub(super) fn let_named(&self, name: &str) -> Option<usize> {
         self.let_index.get(name).copied()
+    }
+
+    /// The index of the `with` of a name; shared rules see none.
+    pub(super) fn with_named(&self, name: &str) -> Option<usize> {
+        self.withs.iter().position(|with| with.typed.name == name).filter(|_| !self.shared)
+    }
+
+    /// The index of the `with each` of a name; shared rules see none.
+    pub(super) fn each_named(&self, name: &str) -> Option<usize> {
+        self.eaches.iter().position(|each| each.typed.name == name).filter(|_| !self.shared)
     }
 
     /// Adds a `let`.
@@ -134,8 +153,12 @@ impl<'a> Scope<'a> {
             if let Some(index) = self.let_named(&first.value) {
                 return self.let_use(index, path, rest);
             }
-            if let Some(index) = self.withs.iter().position(|with| with.typed.name == first.value) {
+            if let Some(index) = self.with_named(&first.value) {
                 return self.with_use(index, path, rest);
+            }
+            if let Some(index) = self.each_named(&first.value) {
+                self.report_each_use(index, path);
+                return error(path.span);
             }
         }
         let Some(source) = self.source.clone() else { return error(path.span) };

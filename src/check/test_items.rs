@@ -11,6 +11,7 @@ use crate::source::{ObjectName, Side, Span, Spanned};
 use crate::syntax::ast::{self, EntryValue, ExpectKind};
 use crate::types::{Value, display};
 
+use super::associate;
 use super::handover;
 use super::test_values;
 use super::typed::{
@@ -263,6 +264,10 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
             }
             ExpectationKind::Then(name.value.clone())
         }
+        ExpectKind::Associated(kind, object, id) => {
+            let object = world.object(object)?;
+            ExpectationKind::Associated(associate::kind(kind), object.name, id.value.clone())
+        }
     };
     Some(Expectation { kind, span: expect.span })
 }
@@ -351,6 +356,13 @@ fn warn_unreachable(
                 if !reached.iter().any(|name| mappings[name].target == *object) =>
             {
                 format!("neither `{subject}` nor a mapping that takes over from it writes `{object}`")
+            }
+            ExpectationKind::Associated(_, object, _)
+                if !reached.iter().any(|name| mappings[name].associates.iter().any(|one| one.to == *object)) =>
+            {
+                format!(
+                    "neither `{subject}` nor a mapping that takes over from it associates anything with `{object}`"
+                )
             }
             _ => continue,
         };

@@ -64,7 +64,8 @@ impl Run {
         let target = match (existing, key) {
             (Some(record), _) if fields.is_empty() => {
                 let (object, id) = (mapping.target.clone(), record.id.clone());
-                return self.finish(Verdict::Unchanged { object, id });
+                let verdict = Verdict::Unchanged { object, id: id.clone() };
+                return self.associate(mapping, verdict, id, false);
             }
             (Some(record), _) => WriteTarget::Update { id: record.id.clone() },
             (None, Some(key)) => match self.key_value(mapping, key) {
@@ -146,6 +147,7 @@ impl Run {
                     return Err(Box::new(self.finish(Verdict::Waiting {
                         reason: failure.message,
                         fields,
+                        pairs: Vec::new(),
                         at,
                     })));
                 }
@@ -159,6 +161,12 @@ impl Run {
                 }
             },
         };
+        if new.is_blank()
+            && rule.otherwise == Some(RuleElse::Wait)
+            && let Some(verdict) = self.waits_for_pair(mapping, rule)
+        {
+            return Err(Box::new(self.finish(verdict)));
+        }
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
             return Ok(None);
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::plan::{GuardElse, Mapping, Need, Plan, Trigger, WithKind};
 use crate::source::Location;
-use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
+use crate::types::{AssociatedRequest, AwaitedPair, Failure, Raw, ReadRequest, Record, Value, display};
 
-use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
+use super::associate::Associating;
+use super::effect::{Answer, Association, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::expression::Frame;
-use super::ladder::{self, Tests};
+use super::ladder;
+use super::lookups::Linking;
 
 /// One record on its way through one mapping.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Run {
     /// Which related records are read, also those that do not exist.
     related_read: Vec<bool>,
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
+    /// The `linked` look-ups that found no pair yet, by their index.
+    pub(super) unpaired: Vec<(usize, AwaitedPair)>,
     /// The target record that was handed over, by id.
     handed: Option<String>,
     /// The target record found.
@@ -44,11 +48,13 @@ pub(super) enum State {
     RelatedIds { index: usize, need: Need },
     Related { index: usize, need: Need },
     Lookups { asked: Vec<usize>, wanted: Vec<usize>, then: Next },
+    Linked(Box<Linking>),
     Handed,
     Key,
     Rung(usize),
     Adopt,
     Write(Box<PlannedWrite>),
+    Associate(Box<Associating>),
     Over,
 }
 
@@ -73,6 +79,7 @@ impl Run {
             related: Vec::new(),
             related_read: Vec::new(),
             lookups: Vec::new(),
+            unpaired: Vec::new(),
             handed: None,
             target: None,
             visited: Vec::new(),
@@ -130,9 +137,13 @@ impl Run {
                 if found.len() == asked.len() =>
             {
                 for (index, records) in asked.into_iter().zip(found) {
-                    self.lookups[index] = Some(ladder::looked_up(&mapping.lookups[index], &records));
+                    let found = self.looked_up(mapping, &mapping.lookups[index], &records);
+                    self.lookups[index] = Some(found);
                 }
                 self.look_up(mapping, wanted, then)
+            }
+            (State::Linked(linking), Some(Answer::Links(pairs))) => {
+                self.linked(mapping, *linking, pairs)
             }
             (State::Handed | State::Adopt, Some(Answer::Records(records))) => {
                 match records.into_iter().next() {
@@ -151,6 +162,7 @@ impl Run {
                 self.target = None;
                 self.ladder(mapping)
             }
+            (State::Associate(step), Some(answer)) => self.associated(mapping, *step, answer),
             (state, _) => self.park(Park::because(format!(
                 "the run was told something that it had not asked for ({state:?})"
             ))),
@@ -163,6 +175,7 @@ impl Run {
         self.related = vec![None; program.related.len()];
         self.related_read = vec![false; program.related.len()];
         self.lookups = vec![None; program.lookups.len()];
+        self.unpaired.clear();
         self.mapping = mapping;
         self.handed = handed;
         self.target = None;
@@ -242,7 +255,10 @@ impl Run {
     /// Whether a related record is needed now; one that only rules need waits for a rule that applies.
     fn needs(&self, mapping: &Mapping, index: usize, need: Need) -> bool {
         mapping.related[index].need == Some(need)
-            && (need != Need::Rules || self.applying(mapping).any(|rule| rule.related.contains(&index)))
+            && (need != Need::Rules
+                || self.applying(mapping).any(|rule| rule.related.contains(&index))
+                || mapping.eaches.iter().any(|each| each.related.contains(&index))
+                || mapping.associates.iter().any(|associate| associate.related.contains(&index)))
     }
 
     fn read_one(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
@@ -269,46 +285,7 @@ impl Run {
         self.read_related(mapping, index + 1, need)
     }
 
-    /// Makes the look-ups wanted that are not made yet, those inside others first.
-    pub(super) fn look_up(&mut self, mapping: &Mapping, wanted: Vec<usize>, then: Next) -> Effect {
-        let mut asked = Vec::new();
-        let mut requests: Vec<FindRequest> = Vec::new();
-        for &index in &wanted {
-            let lookup = &mapping.lookups[index];
-            let ready = lookup.needs.iter().all(|needed| self.lookups[*needed].is_some());
-            if self.lookups[index].is_some() || !ready {
-                continue;
-            }
-            match self.with_frame(mapping, |frame| ladder::filters(frame, &lookup.tests)) {
-                Ok(Tests::Filters(filters)) => {
-                    asked.push(index);
-                    requests.push(FindRequest {
-                        object: lookup.object.clone(),
-                        filters,
-                        fields: vec![lookup.field.clone()],
-                        limit: 2,
-                    });
-                }
-                Ok(Tests::Nothing) => self.lookups[index] = Some(Ok(Value::Blank)),
-                Err(failure) => self.lookups[index] = Some(Err(failure)),
-            }
-        }
-        if !requests.is_empty() {
-            self.state = State::Lookups { asked, wanted, then };
-            return Effect::Find(requests);
-        }
-        if wanted.iter().any(|index| self.lookups[*index].is_none()) {
-            // Those inside others were settled without a request; now the outer ones are ready.
-            return self.look_up(mapping, wanted, then);
-        }
-        match then {
-            Next::Guards => self.guards(mapping),
-            Next::Ladder => self.enter_ladder(mapping),
-            Next::Write => self.write(mapping),
-        }
-    }
-
-    fn guards(&mut self, mapping: &Mapping) -> Effect {
+    pub(super) fn guards(&mut self, mapping: &Mapping) -> Effect {
         for guard in &mapping.guards {
             let at = Some(guard.at.clone());
             match self.with_frame(mapping, |frame| frame.holds(&guard.condition)) {
@@ -319,7 +296,8 @@ impl Run {
                     return match &guard.otherwise {
                         GuardElse::Skip => self.finish(Verdict::Skipped { reason, at }),
                         GuardElse::Wait => {
-                            self.finish(Verdict::Waiting { reason, fields: guard.fields.clone(), at })
+                            let pairs = self.unpaired_in(&guard.lookups);
+                            self.finish(Verdict::Waiting { reason, fields: guard.fields.clone(), pairs, at })
                         }
                         GuardElse::Park(said) => {
                             let reason = said.clone().unwrap_or(reason);
@@ -333,7 +311,7 @@ impl Run {
         self.read_related(mapping, 0, Need::Ladder)
     }
 
-    fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
+    pub(super) fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
         match self.handed.take() {
             Some(id) => {
                 self.state = State::Handed;
@@ -361,9 +339,14 @@ impl Run {
 
     /// Ends the run.
     pub(super) fn finish(&mut self, verdict: Verdict) -> Effect {
+        self.finish_with(verdict, Vec::new())
+    }
+
+    /// Ends the run after associations were made.
+    pub(super) fn finish_with(&mut self, verdict: Verdict, associations: Vec<Association>) -> Effect {
         self.state = State::Over;
         let mapping = self.mapping().to_owned();
-        Effect::Finish(Finished { mapping, verdict, path: self.path.clone() })
+        Effect::Finish(Finished { mapping, verdict, associations, path: self.path.clone() })
     }
 
     /// Ends the run: a person must look.

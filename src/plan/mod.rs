@@ -7,6 +7,7 @@
 //! [`Checked`]: crate::check::Checked
 //! [`Location`]: crate::source::Location
 
+mod associate;
 mod compile;
 mod expression;
 mod needs;
@@ -18,8 +19,8 @@ mod trigger;
 pub use compile::compile;
 pub use expression::{Call, Condition, Expr, Part};
 pub use program::{
-    Guard, GuardElse, Key, Lookup, Mapping, Need, Order, Outcome, OutcomeAction, Picklist, PicklistElse,
-    Plan, Related, Rule, RuleElse, Rung, Situation, Slot, TargetField, Test, TestOp, Trigger, WhenWritten,
-    WithKind,
+    Associate, Each, Guard, GuardElse, Ids, Key, LinkElse, Lookup, Mapping, Need, Order, Outcome,
+    OutcomeAction, Picklist, PicklistElse, Plan, Related, Rule, RuleElse, Rung, Situation, Slot, Sought,
+    TargetField, Test, TestOp, Trigger, WhenWritten, WithKind,
 };
 pub use trigger::Start;

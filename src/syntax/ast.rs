@@ -798,6 +798,8 @@ pub enum ExpectKind {
     Park(Option<String>),
     /// Handed to another mapping.
     Then(Name),
+    /// The record written is associated with this one: `associated ["Label"] OBJECT "ID"`.
+    Associated(AssociateKind, ObjectRef, Spanned<String>),
 }
 
 /// `NAME: VALUE` in a test's record.

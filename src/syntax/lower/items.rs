@@ -4,8 +4,9 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping, Name, ObjectRef,
-    Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync, Test,
+    AssociateKind, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenLink, Item, Mapping,
+    Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, SharedFields, Sync,
+    Test,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -297,9 +298,25 @@ impl Lower<'_> {
                     ExpectKind::Create(object?, entries)
                 }
             }
+            Rule::expect_associated => self.expect_associated(what)?,
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })
+    }
+
+    fn expect_associated(&self, pair: Pair<'_, Rule>) -> Option<ExpectKind> {
+        let (mut kind, mut object, mut id) = (AssociateKind::Plain, None, None);
+        for child in pair.into_inner() {
+            match child.as_rule() {
+                Rule::kw_primary => kind = AssociateKind::Primary,
+                Rule::object => object = Some(self.object(&child)),
+                // The text behind the object is the id, one before it the label.
+                Rule::text if object.is_some() => id = Some(self.text(&child)),
+                Rule::text => kind = AssociateKind::Labelled(self.text(&child)),
+                _ => {}
+            }
+        }
+        Some(ExpectKind::Associated(kind, object?, id?))
     }
 
     fn object_and_record(&mut self, pair: Pair<'_, Rule>) -> (Option<ObjectRef>, Vec<Entry>) {
