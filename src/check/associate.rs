@@ -19,12 +19,14 @@ use super::world::Obj;
 /// Adds the name of a `with each`; its tests are typed by [`check_eaches`], once all names are known.
 pub(super) fn add_each<'a>(scope: &mut Scope<'a>, with: &ast::With, reference: &ast::ObjectRef) {
     let object = scope.world.object(reference);
-    if let (Some(source), Some(object)) = (&scope.source, &object)
-        && source.name.side != object.name.side
-    {
-        let message = format!("`with each` finds rows of {}, from which the mapping reads", source.name.side.label());
+    let foreign = match (&scope.source, &object) {
+        (Some(source), Some(object)) if source.name.side != object.name.side => Some(source.name.side),
+        _ => None,
+    };
+    if let Some(side) = foreign {
+        let message = format!("`with each` finds rows of {}, from which the mapping reads", side.label());
         let finding = Diagnostic::error(Code::BAD_PATH, reference.span, message);
-        scope.report(finding.help(format!("name an object of {}", source.name.side.label())));
+        scope.report(finding.help(format!("name an object of {}", side.label())));
     }
     let typed = Each {
         name: with.name.value.clone(),
@@ -33,7 +35,7 @@ pub(super) fn add_each<'a>(scope: &mut Scope<'a>, with: &ast::With, reference: &
         span: with.span,
     };
     // What was reported is not also unused.
-    let used = Cell::new(object.is_none());
+    let used = Cell::new(object.is_none() || foreign.is_some());
     scope.eaches.push(EachEntry { typed, object, used });
 }
 
@@ -90,6 +92,7 @@ fn check_one<'a>(
     let whose = whose?;
     let kind = kind(&associate.kind);
     check_ids(scope, &whose, &kind, associate);
+    let otherwise = otherwise?;
     if !scope.goes_across(&to, &whose.of, associate.object.span) {
         return None;
     }
@@ -100,7 +103,7 @@ fn check_one<'a>(
         to: to.name,
         of,
         ids,
-        otherwise: otherwise?,
+        otherwise,
         span: associate.span,
     })
 }
@@ -132,7 +135,8 @@ fn check_ids(scope: &Scope<'_>, whose: &Whose, kind: &AssociationKind, associate
         Ids::Value(value) if value.can_fail => report_fallible(scope, value, "`associate`"),
         Ids::Each { each, .. } if *kind == AssociationKind::Primary => {
             let name = &scope.eaches[*each].typed.name;
-            let message = format!("a record has one primary association to an object, and `{name}` is many rows");
+            let message =
+                format!("a record has one primary association to an object, and `{name}` is many rows");
             let finding = Diagnostic::error(Code::EACH_PLACE, associate.of.span, message);
             let finding = finding.and(scope.eaches[*each].typed.span, "the rows");
             scope.report(finding.help("remove `primary`, or write a label"));
@@ -173,8 +177,10 @@ impl Scope<'_> {
         let each = &self.eaches[index];
         each.used.set(true);
         let name = &each.typed.name;
-        let message = format!("`{name}` is many rows, and one value is needed here: of which row would it be?");
-        let finding = Diagnostic::error(Code::EACH_PLACE, path.span, message).and(each.typed.span, "the rows");
+        let message =
+            format!("`{name}` is many rows, and one value is needed here: of which row would it be?");
+        let finding =
+            Diagnostic::error(Code::EACH_PLACE, path.span, message).and(each.typed.span, "the rows");
         let help = format!(
             "only `associate linked OBJECT of {name}.FIELD` takes the rows one by one; for one value write \
              `lookup OBJECT.FIELD where …`"

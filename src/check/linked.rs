@@ -47,6 +47,11 @@ impl<'a> Scope<'a> {
         {
             return self.of_with(with, path.span);
         }
+        if rest.is_empty() && self.source.as_ref().is_some_and(|source| Self::is_owner(source, &first.value))
+        {
+            let owner = self.owner_with(first.span);
+            return self.of_with(owner, path.span);
+        }
         let id = self.path(path);
         let of = match &id.typed.ty {
             Type::Error => return None,
@@ -113,8 +118,10 @@ impl<'a> Scope<'a> {
             return true;
         };
         let side = near.side.label();
-        let message =
-            format!("`linked` leads to the other CRM, and both `{near}` and `{}` are of {side}", to.name);
+        let message = format!(
+            "`linked` leads to the other CRM, and `{}` is of {side}, as the record itself is",
+            to.name
+        );
         let finding = Diagnostic::error(Code::LINKED_RECORD, at, message);
         let other = match near.side {
             Side::Hubspot => Side::Salesforce,
@@ -133,15 +140,16 @@ impl<'a> Scope<'a> {
             of.iter().any(both)
         };
         let mut mappings = self.world.mappings.values();
-        let by_mapping =
-            mappings.any(|mapping| mapping.from.iter().any(|from| mapping.to.iter().any(|to| pairs(from, to))));
+        let by_mapping = mappings
+            .any(|mapping| mapping.from.iter().any(|from| mapping.to.iter().any(|to| pairs(from, to))));
         let by_sync =
             self.world.syncs.values().any(|sync| sync.between.iter().any(|(left, right)| pairs(left, right)));
         if by_mapping || by_sync {
             return;
         }
         let of = of.iter().map(|of| format!("`{of}`")).collect::<Vec<_>>().join(" or ");
-        let message = format!("no mapping and no sync pairs {of} with `{}`, so no pair is ever found", to.name);
+        let message =
+            format!("no mapping and no sync pairs {of} with `{}`, so no pair is ever found", to.name);
         let finding = Diagnostic::warning(Code::UNREACHABLE, at, message);
         self.report(finding.help("write the mapping that pairs them, or remove this"));
     }

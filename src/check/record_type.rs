@@ -81,16 +81,13 @@ fn resolve(scope: &Scope<'_>, target: &Obj<'_>, expr: &mut Expr) -> bool {
 /// A record type by its developer name or its label.
 fn named<'o>(object: &Obj<'o>, name: &str) -> Option<&'o RecordType> {
     let types = &object.object.record_types;
-    types.iter().find(|known| known.developer_name == name).or_else(|| types.iter().find(|known| known.name == name))
+    types
+        .iter()
+        .find(|known| known.developer_name == name)
+        .or_else(|| types.iter().find(|known| known.name == name))
 }
 
-fn report_unknown(
-    scope: &Scope<'_>,
-    target: &Obj<'_>,
-    name: &str,
-    known: Option<&RecordType>,
-    span: Span,
-) {
+fn report_unknown(scope: &Scope<'_>, target: &Obj<'_>, name: &str, known: Option<&RecordType>, span: Span) {
     let types = &target.object.record_types;
     let usable: Vec<String> =
         types.iter().filter(|known| known.active).map(|known| known.developer_name.clone()).collect();
@@ -138,9 +135,11 @@ pub(super) fn check_rules(scope: &Scope<'_>, target: &Obj<'_>, record_type: Opti
         None => {
             let default = target.object.record_types.iter().find(|known| known.default && known.active);
             let written = rules.iter().any(|rule| rule.target == FIELD);
-            chosen.extend(
-                default.filter(|_| !written).map(|record_type| Chosen { record_type, when: Vec::new(), at: None }),
-            );
+            chosen.extend(default.filter(|_| !written).map(|record_type| Chosen {
+                record_type,
+                when: Vec::new(),
+                at: None,
+            }));
         }
     }
     for rule in rules.iter().filter(|rule| rule.when != WhenWritten::OnUpdate) {
@@ -199,7 +198,8 @@ fn check_rule(scope: &Scope<'_>, target: &Obj<'_>, chosen: &Chosen<'_>, rule: &R
             "the {which} `{name}` of `{}` does not allow the option `{option}` of `{}`",
             target.name, field.name
         );
-        let mut finding = Diagnostic::error(Code::OPTION_RECORD_TYPE, at, message).label(format!("gives `{option}`"));
+        let mut finding =
+            Diagnostic::error(Code::OPTION_RECORD_TYPE, at, message).label(format!("gives `{option}`"));
         if let Some(line) = line {
             finding = finding.and(line, format!("translates to `{option}`"));
         }
@@ -233,7 +233,11 @@ fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mu
             }
         }
         ExprKind::Literal(Value::Text(text)) => {
-            found.extend(text.split(';').map(|option| Possible { option: option.to_owned(), at, line: None }));
+            found.extend(text.split(';').map(|option| Possible {
+                option: option.to_owned(),
+                at,
+                line: None,
+            }));
         }
         ExprKind::Let(index) => possible(scope, when, &scope.lets[*index].typed.value, found),
         ExprKind::List(args) => args.iter().for_each(|arg| possible(scope, when, arg, found)),

@@ -198,7 +198,7 @@ impl<'a> Scope<'a> {
         self.field_path(&object, RecordUse::With(index), path, rest, true)
     }
 
-    fn is_owner(source: &Obj<'_>, name: &str) -> bool {
+    pub(super) fn is_owner(source: &Obj<'_>, name: &str) -> bool {
         name == OWNER_NAME
             && source.name.side == Side::Hubspot
             && source.field(OWNER_PROPERTY).is_some()
@@ -206,7 +206,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The implicit `with` of a HubSpot record's owner.
-    fn owner_with(&mut self, span: Span) -> usize {
+    pub(super) fn owner_with(&mut self, span: Span) -> usize {
         let existing = self.withs.iter().position(|with| with.typed.name == OWNER_NAME);
         existing.unwrap_or_else(|| {
             let object = self.world.object_named(Side::Hubspot, OWNER_NAME);

@@ -123,7 +123,9 @@ fn check_ends(world: &World<'_>, test: &ast::Test) {
             "write `expect create OBJECT { FIELD: VALUE }`, `update`, `skip`, `park` or `then MAPPING`";
         report_incomplete(world, test, "`expect`", help);
     }
-    let mut ends = test.expect.iter().filter(|expect| !matches!(expect.kind, ExpectKind::Then(_)));
+    let is_end =
+        |expect: &&ast::Expect| !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..));
+    let mut ends = test.expect.iter().filter(is_end);
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {
         let message = "a run ends once, and this is the second end that the test expects";
         let finding = Diagnostic::error(Code::REPEATED, second.span, message);
@@ -358,7 +360,9 @@ fn warn_unreachable(
                 format!("neither `{subject}` nor a mapping that takes over from it writes `{object}`")
             }
             ExpectationKind::Associated(_, object, _)
-                if !reached.iter().any(|name| mappings[name].associates.iter().any(|one| one.to == *object)) =>
+                if !reached
+                    .iter()
+                    .any(|name| mappings[name].associates.iter().any(|one| one.to == *object)) =>
             {
                 format!(
                     "neither `{subject}` nor a mapping that takes over from it associates anything with `{object}`"

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
-use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
+use crate::eval::{Association, FieldChange, Finished, Made, Park, PlannedWrite, Verdict};
+use crate::plan::LinkElse;
 use crate::runtime::{self, OnceError, Preview};
-use crate::types::{Value, WriteTarget, display};
+use crate::types::{AssociationKind, Value, WriteTarget, display};
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,21 +52,26 @@ async fn try_run(
     match mode {
         Mode::Preview => {
             match runtime::preview(plan, &options.mapping, &options.record, &crms).await.map_err(failed)? {
-                Preview::WouldWrite(planned) => {
+                Preview::WouldWrite(planned, associations) => {
                     if options.json {
-                        Output::result(&json!({"would": "write", "write": planned}).to_string());
+                        let mut would = json!({"would": "write", "write": planned});
+                        if !associations.is_empty() {
+                            would["associations"] = json!(associations);
+                        }
+                        Output::result(&would.to_string());
                     } else {
                         show_planned(&planned);
+                        show_associations(&associations, mode);
                     }
                     Ok(Exit::Fine)
                 }
-                Preview::WouldFinish(finished) => Ok(show(&finished, &options.record, options.json)),
+                Preview::WouldFinish(finished) => Ok(show(&finished, &options.record, options.json, mode)),
             }
         }
         Mode::Write => {
             let finished =
                 runtime::run_once(plan, &options.mapping, &options.record, &crms).await.map_err(failed)?;
-            Ok(show(&finished, &options.record, options.json))
+            Ok(show(&finished, &options.record, options.json, mode))
         }
     }
 }
@@ -117,9 +123,10 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
+fn show(finished: &Finished, record: &str, as_json: bool, mode: Mode) -> Exit {
     let exit = match &finished.verdict {
         Verdict::Parked(_) | Verdict::SourceGone => Exit::Findings,
+        _ if finished.troubled().is_some() => Exit::Findings,
         _ => Exit::Fine,
     };
     if as_json {
@@ -160,10 +167,16 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
         Verdict::Skipped { reason, at: place } => {
             Output::result(&format!("`{mapping}` skips it: {reason}{}", at(place)));
         }
-        Verdict::Waiting { reason, fields, at: place } => {
+        Verdict::Waiting { reason, fields, pairs, at: place } => {
+            let pairs = pairs.iter().map(ToString::to_string);
+            let awaited: Vec<String> = (!fields.is_empty())
+                .then(|| format!("a change of {}", fields.join(", ")))
+                .into_iter()
+                .chain(pairs)
+                .collect();
             Output::result(&format!(
-                "`{mapping}` waits for a change of {}: {reason}{}",
-                fields.join(", "),
+                "`{mapping}` waits for {}: {reason}{}",
+                awaited.join(", or "),
                 at(place)
             ));
         }
@@ -172,7 +185,39 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
             "`{mapping}`: there is no source record with the id `{record}`; `--record` takes the id that the CRM shows"
         )),
     }
+    show_associations(&finished.associations, mode);
     exit
+}
+
+/// What became, or would become, of each association, a line each.
+fn show_associations(associations: &[Association], mode: Mode) {
+    for association in associations {
+        let kind = match &association.kind {
+            AssociationKind::Plain => String::new(),
+            AssociationKind::Primary => "primary ".to_owned(),
+            AssociationKind::Labelled(label) => format!("\"{label}\" "),
+        };
+        let other = association.id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+        let with = format!("{kind}{}{other}", association.to);
+        let would = |done: &str, undone: &str| {
+            if mode == Mode::Preview { format!("would {undone}") } else { done.to_owned() }
+        };
+        let line = match &association.made {
+            Made::Added => format!("{} {with}", would("associated with", "associate with")),
+            Made::Removed => format!("{} {with}", would("no longer associated with", "dissociate from")),
+            Made::Kept => format!("already associated with {with}"),
+            Made::Refused(said) => format!("not associated with {with}: {said}"),
+            Made::Unpaired { pair, otherwise } => {
+                let then = match otherwise {
+                    LinkElse::Wait => "waits for it",
+                    LinkElse::Skip => "skipped",
+                    LinkElse::Park(_) => "parked",
+                };
+                format!("not associated with {with}: {pair} is not there yet ({then})")
+            }
+        };
+        Output::result(&format!("  {line}  {}", association.at));
+    }
 }
 
 /// Why a record is parked, a fact a line.

@@ -48,6 +48,9 @@ pub trait Crm: Send + Sync {
     /// Adds associations; one answer for each request, in order.
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;
 
+    /// Removes associations; one answer for each request, in order. To remove one that is not there is no failure.
+    async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;
+
     /// How many HTTP calls were made so far.
     fn calls(&self) -> u64;
 }

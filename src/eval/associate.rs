@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use crate::plan::{Associate, Ids, Mapping};
 use crate::source::ObjectName;
 use crate::types::{
-    AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, FindRequest, LinkRequest, LinkedPair, Raw,
-    Record, Type, Value, display, read,
+    AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, FindRequest, LinkRequest, LinkedPair,
+    Record, Type, display, read,
 };
 
 use super::effect::{Answer, Association, Effect, Made, Park, Verdict};
@@ -57,7 +57,13 @@ enum Step {
 impl Run {
     /// Associates the record written or found with what its mapping says, then ends the run with the record's own
     /// verdict.
-    pub(super) fn associate(&mut self, mapping: &Mapping, verdict: Verdict, id: String, created: bool) -> Effect {
+    pub(super) fn associate(
+        &mut self,
+        mapping: &Mapping,
+        verdict: Verdict,
+        id: String,
+        created: bool,
+    ) -> Effect {
         if mapping.associates.is_empty() {
             return self.finish(verdict);
         }
@@ -155,7 +161,10 @@ impl Run {
     ) -> Result<Vec<String>, String> {
         let values = match &associate.ids {
             Ids::Value(value) => {
-                vec![self.with_frame(mapping, |frame| frame.value(value)).map_err(|failure| failure.message)?]
+                vec![
+                    self.with_frame(mapping, |frame| frame.value(value))
+                        .map_err(|failure| failure.message)?,
+                ]
             }
             Ids::Each { each, field } => {
                 let rows = rows[*each].as_ref().map_err(Clone::clone)?;
@@ -211,7 +220,8 @@ impl Run {
                 kind: one.kind.clone(),
             })
         };
-        let those = |made: &Made| work.made.iter().filter(|one| one.made == *made).filter_map(request).collect();
+        let those =
+            |made: &Made| work.made.iter().filter(|one| one.made == *made).filter_map(request).collect();
         let (add, remove): (Vec<_>, Vec<_>) = (those(&Made::Added), those(&Made::Removed));
         if add.is_empty() && remove.is_empty() {
             return self.finish_with(work.verdict, work.made);
@@ -259,23 +269,22 @@ impl Associating {
                 };
                 let same = |one: &Association| {
                     one.id.is_some()
-                        && (&one.kind, &one.to, &one.id) == (&association.kind, &association.to, &association.id)
+                        && (&one.kind, &one.to, &one.id)
+                            == (&association.kind, &association.to, &association.id)
                 };
                 if !self.made.iter().any(same) {
                     self.made.push(association);
                 }
             }
         }
-        let removed: Vec<Association> = mapping.associates.iter().enumerate().fold(
-            Vec::new(),
-            |mut removed, (index, associate)| {
+        let removed: Vec<Association> =
+            mapping.associates.iter().enumerate().fold(Vec::new(), |mut removed, (index, associate)| {
                 if associate.exactly && self.ids[index].is_ok() {
                     let others = self.others(associate, &removed);
                     removed.extend(others);
                 }
                 removed
-            },
-        );
+            });
         self.made.extend(removed);
     }
 
@@ -323,7 +332,9 @@ impl Associating {
             return Vec::new();
         }
         let known = |id: &String| {
-            removed.iter().any(|one| one.to == associate.to && one.kind == associate.kind && one.id.as_ref() == Some(id))
+            removed.iter().any(|one| {
+                one.to == associate.to && one.kind == associate.kind && one.id.as_ref() == Some(id)
+            })
         };
         let others = self.present_of(&associate.kind, &associate.to).iter();
         others
@@ -336,5 +347,219 @@ impl Associating {
                 at: associate.at.clone(),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::eval::testing::{World, name, record};
+    use crate::eval::{Finished, Made, Verdict};
+    use crate::plan::{LinkElse, Plan, testing::plan};
+    use crate::types::{AssociationKind, LinkedPair, Record};
+
+    /// A deal with these associations; contacts and companies are paired by mappings of their own.
+    fn opportunity(associates: &str) -> Plan {
+        let mapping = |name: &str, from: &str, to: &str, rules: &str| {
+            format!(
+                "mapping {name} {{\n from salesforce.{from}\n to hubspot.{to}\n when created\n match {{ {rules} = Name }}\n \
+                 on none create\n on many park\n on rejected park\n fields {{ {rules} <- Name }}\n}}\n"
+            )
+        };
+        plan(&format!(
+            "mapping deal {{\n from salesforce.Opportunity\n to hubspot.deal\n \
+             with each role = salesforce.OpportunityContactRole where OpportunityId = Id\n when created\n \
+             match {{ key salesforce_opportunity_id = Id }}\n on none create\n on rejected park\n {associates}\n \
+             fields {{ dealname <- Name }}\n}}\n{}\
+             mapping contact {{\n from salesforce.Contact\n to hubspot.contact\n when created\n match {{ email = Email }}\n \
+             on none create\n on many park\n on rejected park\n fields {{ lastname <- LastName }}\n}}\n",
+            mapping("account", "Account", "company", "name")
+        ))
+    }
+
+    const BOTH: &str = "associate primary linked hubspot.company of AccountId otherwise wait\n \
+                        associate \"Buyer\" linked hubspot.contact of role.ContactId otherwise skip";
+    const EXACT: &str = "associate linked hubspot.company of AccountId otherwise wait\n \
+                         associate exactly linked hubspot.contact of role.ContactId otherwise wait";
+
+    fn source(account: Json) -> Record {
+        record("salesforce.Opportunity", "1", json!({"Name": "Big", "AccountId": account}))
+    }
+
+    fn role(id: &str, contact: Json) -> Record {
+        record("salesforce.OpportunityContactRole", id, json!({"OpportunityId": "1", "ContactId": contact}))
+    }
+
+    fn deal() -> Record {
+        let values = json!({"salesforce_opportunity_id": "1", "dealname": "Big"});
+        record("hubspot.deal", "d", values)
+    }
+
+    fn pair(id: &str, to: &str) -> LinkedPair {
+        LinkedPair { id: id.to_owned(), to: to.to_owned(), gone: false, synced: Default::default() }
+    }
+
+    fn world(records: Vec<Record>, pairs: &[(&str, &str)]) -> World {
+        let links = pairs.iter().map(|(id, to)| pair(id, to)).collect();
+        World { links, ..World::of(records) }
+    }
+
+    fn ids(requests: &[crate::types::AssociateRequest]) -> Vec<(&str, &str, &str)> {
+        requests.iter().map(|one| (one.from_id.as_str(), one.to.as_str(), one.to_id.as_str())).collect()
+    }
+
+    fn made(end: &Finished) -> Vec<(Option<&str>, &Made)> {
+        end.associations.iter().map(|one| (one.id.as_deref(), &one.made)).collect()
+    }
+
+    #[test]
+    fn a_new_record_is_associated_by_field_and_for_each_row() {
+        let rows = vec![
+            source(json!("A")),
+            role("r1", json!("C1")),
+            role("r2", json!("C2")),
+            role("r3", json!("C1")),
+        ];
+        let mut world = world(rows, &[("A", "77"), ("C1", "81"), ("C2", "82")]);
+        let end = world.run(&opportunity(BOTH), "deal");
+        assert!(matches!(end.verdict, Verdict::Written { created: true, .. }), "{end:?}");
+        assert_eq!(
+            ids(&world.added),
+            [("new", "company", "77"), ("new", "contact", "81"), ("new", "contact", "82")]
+        );
+        assert_eq!(world.added[0].kind, AssociationKind::Primary);
+        assert_eq!(world.added[1].kind, AssociationKind::Labelled("Buyer".to_owned()));
+        let after = world.log.iter().position(|word| word == "write deal").expect("a write");
+        let rest = ["find OpportunityContactRole", "links company", "links contact", "associate 3"];
+        assert_eq!(
+            world.log[after + 1..],
+            rest,
+            "all links of one kind are one request, and a new record has none"
+        );
+        assert!(end.associations.iter().all(|one| one.made == Made::Added && one.at.line > 0));
+        assert!(end.awaits().is_empty() && end.troubled().is_none());
+    }
+
+    #[test]
+    fn only_what_is_missing_is_sent() {
+        let rows = vec![source(json!("A")), role("r1", json!("C1")), deal()];
+        let mut world = world(rows, &[("A", "77"), ("C1", "81")]);
+        world.associated.insert("company".to_owned(), "77".to_owned());
+        let end = world.run(&opportunity(BOTH), "deal");
+        assert!(matches!(end.verdict, Verdict::Unchanged { .. }), "{end:?}");
+        assert_eq!(ids(&world.added), [("d", "contact", "81")]);
+        assert_eq!(made(&end), [(Some("77"), &Made::Kept), (Some("81"), &Made::Added)]);
+
+        world.associated.insert("contact".to_owned(), "81".to_owned());
+        world.added.clear();
+        world.run(&opportunity(BOTH), "deal");
+        assert!(world.added.is_empty() && !world.log.iter().any(|word| word == "associate 0"));
+    }
+
+    #[test]
+    fn a_pair_that_is_not_there_waits_is_skipped_or_parks_and_the_record_is_written_all_the_same() {
+        let rows = || vec![source(json!("A")), role("r1", json!("C1"))];
+        let mut world = world(rows(), &[]);
+        let end = world.run(&opportunity(BOTH), "deal");
+        assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
+        assert!(world.added.is_empty());
+        let awaited: Vec<String> = end.awaits().iter().map(ToString::to_string).collect();
+        assert_eq!(awaited, ["the hubspot.company of salesforce.Account A"], "the other is skipped");
+
+        let parks = "associate linked hubspot.company of AccountId otherwise park \"no company\"";
+        let end = World::of(vec![source(json!("A"))]).run(
+            &opportunity(&format!(
+                "{parks}\n associate linked hubspot.contact of role.ContactId otherwise skip"
+            )),
+            "deal",
+        );
+        assert_eq!(end.troubled().map(|park| park.reason).as_deref(), Some("no company"));
+
+        let mut gone = world_with_gone();
+        let end = gone.run(&opportunity(BOTH), "deal");
+        assert_eq!(end.awaits().len(), 1, "a counterpart that was deleted is none");
+    }
+
+    fn world_with_gone() -> World {
+        let mut gone = world(vec![source(json!("A"))], &[("A", "77")]);
+        gone.links[0].gone = true;
+        gone
+    }
+
+    #[test]
+    fn a_blank_is_nobody_and_several_counterparts_are_all_meant() {
+        let mut world = world(vec![source(json!(null)), role("r1", json!(null))], &[("A", "77")]);
+        let end = world.run(&opportunity(BOTH), "deal");
+        assert!(end.associations.is_empty() && world.added.is_empty(), "{end:?}");
+        assert!(!world.log.iter().any(|word| word.starts_with("links")), "{:?}", world.log);
+
+        let mut world = super::tests::world(vec![source(json!("A"))], &[("A", "77"), ("A", "78")]);
+        world.run(&opportunity(BOTH), "deal");
+        assert_eq!(ids(&world.added), [("new", "company", "77"), ("new", "company", "78")]);
+    }
+
+    #[test]
+    fn exactly_removes_what_no_row_asks_for() {
+        let rows = vec![source(json!(null)), role("r1", json!("C1")), deal()];
+        let mut world = world(rows, &[("C1", "81")]);
+        world.associated.insert("contact".to_owned(), "90".to_owned());
+        world.associated.insert("company".to_owned(), "50".to_owned());
+        let end = world.run(&opportunity(EXACT), "deal");
+        assert_eq!(ids(&world.added), [("d", "contact", "81")]);
+        assert_eq!(ids(&world.removed), [("d", "contact", "90")], "the company is left alone");
+        assert_eq!(made(&end), [(Some("81"), &Made::Added), (Some("90"), &Made::Removed)]);
+    }
+
+    #[test]
+    fn too_many_rows_associate_nothing_and_remove_nothing() {
+        let mut rows = vec![source(json!(null)), deal()];
+        rows.extend((0..201).map(|n| role(&format!("r{n}"), json!(format!("C{n}")))));
+        let mut world = world(rows, &[("C1", "81")]);
+        world.associated.insert("contact".to_owned(), "90".to_owned());
+        let end = world.run(&opportunity(EXACT), "deal");
+        assert!(world.added.is_empty() && world.removed.is_empty());
+        let park = end.troubled().expect("a person must look");
+        assert_eq!(park.answer.as_deref(), Some("`role` is more than 200 rows"));
+    }
+
+    #[test]
+    fn what_the_crm_refuses_is_told_and_the_rest_stands() {
+        let mut run = crate::eval::Run::start(opportunity(BOTH).into(), "deal", "1").expect("the mapping");
+        let mut world =
+            world(vec![source(json!("A")), role("r1", json!("C1"))], &[("A", "77"), ("C1", "81")]);
+        let mut effect = run.next(None);
+        let end = loop {
+            effect = match effect {
+                crate::eval::Effect::Finish(end) => break end,
+                crate::eval::Effect::Associate { .. } => {
+                    let said = vec![None, Some("no label `Buyer`".to_owned())];
+                    run.next(Some(crate::eval::Answer::Associations(said)))
+                }
+                effect => {
+                    let answer = world.perform(effect);
+                    run.next(Some(answer))
+                }
+            };
+        };
+        assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
+        let refused = Made::Refused("no label `Buyer`".to_owned());
+        assert_eq!(made(&end), [(Some("77"), &Made::Added), (Some("81"), &refused)]);
+        let park = end.troubled().expect("a person must look");
+        assert_eq!(park.reason, "the association with hubspot.contact 81 could not be changed");
+    }
+
+    #[test]
+    fn the_ends_of_an_association_are_in_the_plan() {
+        let plan = opportunity(BOTH);
+        let associates = &plan.mapping("deal").expect("the mapping").associates;
+        assert_eq!(
+            (&associates[0].of[0], &associates[0].to),
+            (&name("salesforce.Account"), &name("hubspot.company"))
+        );
+        assert_eq!(associates[1].otherwise, LinkElse::Skip);
+        let text = serde_json::to_string(&plan).expect("JSON");
+        let again: Plan = serde_json::from_str(&text).expect("a plan");
+        assert_eq!(format!("{again:?}"), format!("{plan:?}"));
     }
 }

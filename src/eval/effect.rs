@@ -163,7 +163,7 @@ impl Association {
         match &self.made {
             Made::Refused(said) => {
                 let other = self.id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
-                let reason = format!("the association with {}{other} could not be made", self.to);
+                let reason = format!("the association with {}{other} could not be changed", self.to);
                 Some(Park { answer: Some(said.clone()), at, ..Park::because(reason) })
             }
             Made::Unpaired { pair, otherwise: LinkElse::Park(said) } => {

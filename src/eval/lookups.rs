@@ -98,8 +98,11 @@ impl Run {
             (Sought::RecordType { .. }, [one, ..]) => Ok(Value::text(&one.id)),
             (Sought::RecordType { name, .. }, []) => {
                 let name = self.with_frame(mapping, |frame| frame.value(name))?;
-                let message =
-                    format!("the org has no active record type {} of {}", quoted(&display(&name)), mapping.target);
+                let message = format!(
+                    "the org has no active record type {} of {}",
+                    quoted(&display(&name)),
+                    mapping.target
+                );
                 let help = "make it in the org, or take the snapshot again and name another";
                 Err(Failure::new(message).mend(lookup.at.clone(), help))
             }
@@ -146,8 +149,10 @@ impl Run {
             }
             [one] => Ok(Value::text(one)),
             _ => {
-                let message = format!("{} is paired with several {}: {}", id, lookup.object, found.join(", "));
-                Err(Failure::new(message).mend(lookup.at.clone(), "merge them, or correct the mapping that pairs them"))
+                let message =
+                    format!("{} is paired with several {}: {}", id, lookup.object, found.join(", "));
+                Err(Failure::new(message)
+                    .mend(lookup.at.clone(), "merge them, or correct the mapping that pairs them"))
             }
         };
         self.lookups[index] = Some(result);
@@ -155,7 +160,12 @@ impl Run {
     }
 
     /// Goes on with the pairs of one object.
-    pub(super) fn linked(&mut self, mapping: &Mapping, mut linking: Linking, pairs: Vec<LinkedPair>) -> Effect {
+    pub(super) fn linked(
+        &mut self,
+        mapping: &Mapping,
+        mut linking: Linking,
+        pairs: Vec<LinkedPair>,
+    ) -> Effect {
         for pair in pairs {
             if pair.id == linking.id && !pair.gone && !linking.found.contains(&pair.to) {
                 linking.found.push(pair.to);
@@ -186,5 +196,119 @@ impl Run {
         let blank_all_the_same = value.is_ok_and(|value| value.is_blank());
         let (fields, at) = (mapping.reads.clone(), Some(rule.at.clone()));
         (!blank_all_the_same).then_some(Verdict::Waiting { reason, fields, pairs, at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::eval::testing::{World, parked, record, sent};
+    use crate::eval::{Finished, Verdict};
+    use crate::plan::{Plan, testing::plan};
+    use crate::types::{LinkedPair, Value};
+
+    /// Companies become Opportunities of their parent's Account.
+    fn opportunity(rule: &str, record_type: &str) -> Plan {
+        plan(&format!(
+            "mapping opportunity {{\n from hubspot.contact\n to salesforce.Opportunity\n \
+             with employer = primary hubspot.company\n when created\n match {{ key HubSpot_Deal_ID__c = id }}\n \
+             on none create\n on duplicate park\n on rejected park\n {record_type}\n \
+             fields {{ Name <- first_present(company, \"Deal\") | truncate(120)\n {rule} }}\n}}\n\
+             mapping account {{\n from salesforce.Account\n to hubspot.company\n when created\n match {{ name = Name }}\n \
+             on none create\n on many park\n on rejected park\n fields {{ name <- Name }}\n}}\n"
+        ))
+    }
+
+    const RULE: &str = "AccountId <- linked salesforce.Account of employer";
+
+    fn world(pairs: &[&str]) -> World {
+        let contact = record("hubspot.contact", "1", json!({"company": "Acme"}));
+        let mut world = World::of(vec![contact, record("hubspot.company", "9", json!({}))]);
+        world.associated.insert("company".to_owned(), "9".to_owned());
+        let pair = |to: &&str| LinkedPair {
+            id: "9".to_owned(),
+            to: (*to).to_owned(),
+            gone: false,
+            synced: Default::default(),
+        };
+        world.links = pairs.iter().map(pair).collect();
+        world
+    }
+
+    fn end(rule: &str, pairs: &[&str]) -> (Finished, World) {
+        let mut world = world(pairs);
+        let end = world.run(&opportunity(rule, ""), "opportunity");
+        (end, world)
+    }
+
+    #[test]
+    fn a_counterpart_is_its_id() {
+        let (_, world) = end(&format!("{RULE} otherwise wait"), &["001A"]);
+        assert_eq!(sent(&world.writes[0], "AccountId"), Some(&Value::text("001A")));
+        assert_eq!(world.log.iter().filter(|word| *word == "links Account").count(), 1);
+    }
+
+    #[test]
+    fn no_counterpart_is_blank_or_waited_for() {
+        let (end_, world) = end(&format!("{RULE} otherwise keep"), &[]);
+        assert!(matches!(end_.verdict, Verdict::Written { .. }), "{end_:?}");
+        assert_eq!(sent(&world.writes[0], "AccountId"), None);
+
+        let (end_, world) = end(&format!("{RULE} otherwise wait"), &[]);
+        let Verdict::Waiting { pairs, reason, .. } = &end_.verdict else { panic!("{end_:?}") };
+        assert_eq!(reason, "the salesforce.Account of hubspot.company 9 is not there yet");
+        assert_eq!(pairs.len(), 1);
+        assert!(world.writes.is_empty());
+    }
+
+    #[test]
+    fn a_blank_that_does_not_come_of_the_pair_is_not_waited_for() {
+        let rule = "AccountId <- if country is present then linked salesforce.Account of employer else nothing otherwise wait";
+        let (end_, _) = end(rule, &[]);
+        assert!(matches!(end_.verdict, Verdict::Written { .. }), "{end_:?}");
+        let rule = "AccountId <- first_present(linked salesforce.Account of employer, \"001000000000001\") otherwise wait";
+        let (_, world) = end(rule, &[]);
+        assert_eq!(sent(&world.writes[0], "AccountId"), Some(&Value::text("001000000000001")));
+    }
+
+    #[test]
+    fn several_counterparts_are_a_failure() {
+        let (end_, _) = end(&format!("{RULE} otherwise park"), &["001A", "001B"]);
+        assert_eq!(parked(&end_).reason, "9 is paired with several salesforce.Account: 001A, 001B");
+        let (end_, _) = end(&format!("{RULE} otherwise park"), &["001A", "001A"]);
+        assert!(matches!(end_.verdict, Verdict::Written { .. }), "twice the same is one: {end_:?}");
+    }
+
+    #[test]
+    fn a_record_type_is_looked_up_by_its_developer_name_for_a_new_record_only() {
+        let types = "record type if country is present then \"Existing Business\" else \"New Business\"";
+        let plan = opportunity("", types);
+        let record_type = |id: &str, name: &str| {
+            let values = json!({"SobjectType": "Opportunity", "DeveloperName": name, "IsActive": true});
+            record("salesforce.RecordType", id, values)
+        };
+        let mut world = world(&[]);
+        world.records.extend([record_type("012A", "Existing_Business"), record_type("012B", "New_Business")]);
+        world.run(&plan, "opportunity");
+        assert_eq!(sent(&world.writes[0], "RecordTypeId"), Some(&Value::text("012B")));
+
+        let held = json!({"HubSpot_Deal_ID__c": "1", "Name": "Old"});
+        world.records.push(record("salesforce.Opportunity", "006", held));
+        world.log.clear();
+        world.run(&plan, "opportunity");
+        assert_eq!(sent(&world.writes[1], "RecordTypeId"), None);
+        assert!(!world.log.iter().any(|word| word == "find RecordType"), "{:?}", world.log);
+    }
+
+    #[test]
+    fn a_record_type_that_the_org_lacks_parks() {
+        let plan = opportunity("", "record type \"New Business\"");
+        let end_ = world(&[]).run(&plan, "opportunity");
+        assert_eq!(
+            parked(&end_).reason,
+            "the org has no active record type `New_Business` of salesforce.Opportunity"
+        );
+        assert_eq!(parked(&end_).field.as_deref(), Some("RecordTypeId"));
     }
 }

@@ -22,7 +22,8 @@ mod run;
 mod testing;
 
 pub use effect::{
-    Answer, Association, Effect, FieldChange, Finished, Made, Park, PlannedWrite, Synced, SyncedWrite, Verdict,
+    Answer, Association, Effect, FieldChange, Finished, Made, Park, PlannedWrite, Synced, SyncedWrite,
+    Verdict,
 };
 pub use expression::Frame;
 pub use offline::{Offline, fields};

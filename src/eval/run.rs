@@ -142,9 +142,7 @@ impl Run {
                 }
                 self.look_up(mapping, wanted, then)
             }
-            (State::Linked(linking), Some(Answer::Links(pairs))) => {
-                self.linked(mapping, *linking, pairs)
-            }
+            (State::Linked(linking), Some(Answer::Links(pairs))) => self.linked(mapping, *linking, pairs),
             (State::Handed | State::Adopt, Some(Answer::Records(records))) => {
                 match records.into_iter().next() {
                     Some(record) => self.found(mapping, record, None),

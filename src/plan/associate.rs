@@ -21,10 +21,7 @@ impl Context<'_> {
                 match &associate.ids {
                     // Every read answers with the record's id.
                     typed::Ids::Each { each, field }
-                        if *each == index
-                            && field != "id"
-                            && field != "Id"
-                            && !reads.contains(field) =>
+                        if *each == index && field != "id" && field != "Id" && !reads.contains(field) =>
                     {
                         reads.push(field.clone());
                     }

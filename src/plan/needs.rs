@@ -62,7 +62,8 @@ pub(super) fn fill(mapping: &mut Mapping) {
         lookup.needs = needs;
     }
     let associations_need = fill_associations(mapping);
-    let rules_need: BTreeSet<usize> = rule_related.iter().flatten().copied().chain(associations_need).collect();
+    let rules_need: BTreeSet<usize> =
+        rule_related.iter().flatten().copied().chain(associations_need).collect();
     for ((rule, used), related) in mapping.rules.iter_mut().zip(rule_needs).zip(rule_related) {
         rule.lookups = used.lookups.into_iter().collect();
         rule.related = related.into_iter().collect();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::check::typed::{
-    Action as OutcomeAction, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger, WhenWritten, WithKind,
+    Action as OutcomeAction, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger, WhenWritten,
+    WithKind,
 };
 use crate::source::{Location, ObjectName};
 use crate::types::{AssociationKind, Type, Value};

@@ -14,12 +14,13 @@ use futures_util::future::join_all;
 use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::Side;
 use crate::types::{
-    AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
-    WriteTarget,
+    AssociateRequest, AssociatedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest, Record,
+    WriteAnswer, WriteRequest, WriteTarget,
 };
 
 use super::Crms;
 use super::engine::Job;
+use super::once::refusal;
 
 /// Ids of one read. HubSpot's batch read takes 100; a vendor that takes fewer splits in its client.
 const READ_IDS: usize = 100;
@@ -73,9 +74,11 @@ pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms) -> Vec<End> {
     slots.into_iter().map(Slot::end).collect()
 }
 
-/// Puts the look-ups of a run together again, in the order in which it asked; one that failed fails all of them.
+/// Puts the look-ups or associations of a run together again, in the order in which it asked; one that failed fails all
+/// of them.
 fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer, CrmError>> {
     let mut found: BTreeMap<usize, Result<BTreeMap<usize, Vec<Record>>, CrmError>> = BTreeMap::new();
+    let mut said: BTreeMap<usize, BTreeMap<usize, Option<String>>> = BTreeMap::new();
     let mut answers = BTreeMap::new();
     for (index, part) in parts {
         match part {
@@ -87,11 +90,17 @@ fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer,
                     places.insert(place, records);
                 }
             }
+            Ok(Reply::Said(place, words)) => {
+                said.entry(index).or_default().insert(place, words);
+            }
             Err(error) => {
                 found.insert(index, Err(error));
             }
         }
     }
+    answers.extend(
+        said.into_iter().map(|(index, said)| (index, Ok(Answer::Associations(said.into_values().collect())))),
+    );
     let found = found.into_iter().map(|(index, found)| (index, found.map(in_order)));
     answers.extend(found);
     answers
@@ -169,6 +178,13 @@ enum Call {
         requests: Vec<WriteRequest>,
         waiting: Vec<usize>,
     },
+    Associate {
+        side: Side,
+        /// Whether these are removed, not added.
+        removes: bool,
+        requests: Vec<AssociateRequest>,
+        waiting: Vec<(usize, usize)>,
+    },
     /// Nothing to ask, such as no look-ups at all.
     Nothing {
         index: usize,
@@ -200,8 +216,8 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
                 calls.push(Call::Nothing { index, answer: Answer::Changed(BTreeMap::new()) });
             }
             Effect::Associate { add, remove } => {
-                let answer = Answer::Associations(vec![None; add.len() + remove.len()]);
-                calls.push(Call::Nothing { index, answer });
+                add_associate(&mut calls, index, add, 0, false);
+                add_associate(&mut calls, index, remove, add.len(), true);
             }
             // INVARIANT: a finish ends the slot in `advance`.
             Effect::Finish(_) => {}
@@ -274,6 +290,33 @@ fn add_find(calls: &mut Vec<Call>, index: usize, wanted: &[FindRequest]) {
     }
 }
 
+/// Associations of all runs go into one call; the client makes the vendor's batches of them.
+fn add_associate(
+    calls: &mut Vec<Call>,
+    index: usize,
+    wanted: &[AssociateRequest],
+    first: usize,
+    removed: bool,
+) {
+    for (place, request) in wanted.iter().enumerate() {
+        let of = request.from.side;
+        let at = (index, first + place);
+        let open = calls.iter_mut().find_map(|call| match call {
+            Call::Associate { side, removes, requests, waiting } if *side == of && *removes == removed => {
+                Some((requests, waiting))
+            }
+            _ => None,
+        });
+        if let Some((requests, waiting)) = open {
+            requests.push(request.clone());
+            waiting.push(at);
+        } else {
+            let requests = vec![request.clone()];
+            calls.push(Call::Associate { side: of, removes: removed, requests, waiting: vec![at] });
+        }
+    }
+}
+
 fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
     let of = wanted.object.side;
     let open = calls.iter_mut().find_map(|call| match call {
@@ -337,10 +380,11 @@ fn touched(write: &PlannedWrite) -> Vec<String> {
 /// What a call brings for one run.
 type Part = (usize, Result<Reply, CrmError>);
 
-/// A run's answer, or the part of it that one look-up is.
+/// A run's answer, or the part of it that one look-up or one association is.
 enum Reply {
     Whole(Answer),
     Found(usize, Vec<Record>),
+    Said(usize, Option<String>),
 }
 
 impl Call {
@@ -386,6 +430,19 @@ impl Call {
                                 .map(|answer| Reply::Whole(Answer::Written(answer)))
                                 .ok_or_else(|| lost_write(side)),
                         )
+                    })
+                    .collect()
+            }
+            Call::Associate { side, removes, requests, waiting } => {
+                let crm = crms.get(side);
+                let answers =
+                    if removes { crm.dissociate(&requests).await } else { crm.associate(&requests).await };
+                let mut answers = answers.into_iter();
+                waiting
+                    .into_iter()
+                    .map(|(index, place)| {
+                        let answer = answers.next().unwrap_or_else(|| Err(lost_write(side)));
+                        (index, refusal(answer).map(|said| Reply::Said(place, said)))
                     })
                     .collect()
             }

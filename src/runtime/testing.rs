@@ -68,6 +68,17 @@ impl FakeCrm {
         self.calls.lock().unwrap().iter().filter(|(name, _)| *name == call).map(|(_, rows)| *rows).collect()
     }
 
+    /// Associations with a record whose id is `bad` are refused.
+    async fn changed(&self, call: &'static str, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        let called = self.called(call, requests.len()).await;
+        let one = |request: &AssociateRequest| match &called {
+            Err(error) => Err(error.clone()),
+            Ok(()) if request.to_id == "bad" => Err(self.error(CrmErrorKind::Refused)),
+            Ok(()) => Ok(()),
+        };
+        requests.iter().map(one).collect()
+    }
+
     async fn called(&self, call: &'static str, rows: usize) -> Result<(), CrmError> {
         drop(self.gate.acquire().await);
         self.calls.lock().unwrap().push((call, rows));
@@ -134,7 +145,11 @@ impl Crm for FakeCrm {
     }
 
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
-        requests.iter().map(|_| Ok(())).collect()
+        self.changed("associate", requests).await
+    }
+
+    async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        self.changed("dissociate", requests).await
     }
 
     fn calls(&self) -> u64 {
@@ -183,7 +198,8 @@ impl ScriptedJob {
     }
 
     fn finish(&self, verdict: Verdict) -> Effect {
-        Effect::Finish(Finished { mapping: self.mapping.to_owned(), verdict, path: Vec::new() })
+        let (mapping, associations) = (self.mapping.to_owned(), Vec::new());
+        Effect::Finish(Finished { mapping, verdict, associations, path: Vec::new() })
     }
 
     fn lead() -> ObjectName {
@@ -217,7 +233,8 @@ impl Job for ScriptedJob {
                     match (self.mapping, self.record.as_str()) {
                         ("panics", "13") => panic!("a scripted panic"),
                         ("waits", _) => {
-                            self.finish(Verdict::Waiting { reason: "no e-mail".to_owned(), fields, at: None })
+                            let (reason, pairs) = ("no e-mail".to_owned(), Vec::new());
+                            self.finish(Verdict::Waiting { reason, fields, pairs, at: None })
                         }
                         _ => self.look_up(),
                     }

@@ -9,7 +9,7 @@ use super::super::{
     EventId, FieldWritten, Lane, MappingResult, Next, Outcome, ParkReason, RecordKey, Settled, Settlement,
     StoreError,
 };
-use super::convert;
+use super::{awaited, convert};
 
 pub(super) async fn settle(
     c: &mut SqliteConnection,
@@ -133,7 +133,10 @@ async fn record(
         }
         Outcome::Unchanged { object, id } => link(c, key, ended_by, object, id, now).await,
         Outcome::Skipped => Ok(()),
-        Outcome::Waiting { reason, fields } => wait(c, key, mapping, reason, fields, now).await,
+        Outcome::Waiting { reason, fields, pairs } => {
+            wait(c, key, mapping, reason, fields, now).await?;
+            awaited::wait(c, key, mapping, pairs, now).await
+        }
         Outcome::Parked(reason) => park(c, key, mapping, reason, events, now).await,
     }
 }
@@ -162,9 +165,9 @@ async fn link(
     .bind(&object.name)
     .bind(id)
     .bind(convert::micros(now))
-    .execute(c)
+    .execute(&mut *c)
     .await?;
-    Ok(())
+    awaited::wake(c, key, &RecordKey::new(&key.pair, object.clone(), id), now).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "one row's columns, used in one place")]
@@ -240,9 +243,9 @@ async fn stop_waiting(c: &mut SqliteConnection, key: &RecordKey, mapping: &str) 
     .bind(&key.object.name)
     .bind(&key.record)
     .bind(mapping)
-    .execute(c)
+    .execute(&mut *c)
     .await?;
-    Ok(())
+    awaited::stop(c, key, mapping).await
 }
 
 async fn resolve_parked(
@@ -313,6 +316,8 @@ async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreErr
         "DELETE FROM events WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM parked WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        "DELETE FROM awaited WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        "DELETE FROM awaited WHERE pair = ?1 AND of_side = ?2 AND of_object = ?3 AND of_record = ?4",
         "DELETE FROM history WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM history WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
         "DELETE FROM links WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",

@@ -512,7 +512,7 @@ fn lines_of_a_test() {
             (
                 "given contact { a: 1 }",
                 &[
-                    "2:9 E0101 expected `hubspot` or `salesforce`, found `contact` | name its CRM, as in `hubspot.contact`",
+                    "2:9 E0101 expected `hubspot`, `salesforce` or `link`, found `contact` | name its CRM, as in `hubspot.contact`",
                 ],
             ),
             (
@@ -527,7 +527,7 @@ fn lines_of_a_test() {
             (
                 "expect craete salesforce.Lead { }",
                 &[
-                    "2:10 E0101 expected `create`, `update`, `park`, `skip` or `then`, found `craete` | did you mean `create`?",
+                    "2:10 E0101 expected `create`, `update`, `associated`, `park`, `skip` or `then`, found `craete` | did you mean `create`?",
                 ],
             ),
             (
