@@ -17,7 +17,7 @@ use super::words;
 use super::world::Obj;
 
 /// Adds the name of a `with each`; its tests are typed by [`check_eaches`], once all names are known.
-pub(super) fn add_each<'a>(scope: &mut Scope<'a>, with: &ast::With, reference: &ast::ObjectRef) {
+pub(super) fn add_each(scope: &mut Scope<'_>, with: &ast::With, reference: &ast::ObjectRef) {
     let object = scope.world.object(reference);
     let foreign = match (&scope.source, &object) {
         (Some(source), Some(object)) if source.name.side != object.name.side => Some(source.name.side),
@@ -44,12 +44,13 @@ pub(super) fn check_eaches(scope: &mut Scope<'_>, withs: &[ast::With]) {
     for with in withs {
         let ast::WithSource::Each(_, written) = &with.source else { continue };
         let Some(index) = scope.eaches.iter().position(|each| each.typed.span == with.span) else { continue };
-        let tests = match scope.eaches[index].object.clone() {
-            Some(object) => scope.field_tests(&object, written),
-            None => {
-                written.iter().for_each(|test| scope.test_values(test));
-                Vec::new()
+        let tests = if let Some(object) = scope.eaches[index].object.clone() {
+            scope.field_tests(&object, written)
+        } else {
+            for test in written {
+                scope.test_values(test);
             }
+            Vec::new()
         };
         for test in tests.iter().filter(|test| words::test_can_fail(&test.op)) {
             if let Some(value) = failing(&test.op) {

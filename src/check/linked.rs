@@ -18,7 +18,7 @@ pub(super) struct Whose {
     pub(super) of: Vec<ObjectName>,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Types `linked OBJECT of NAME` as a value: the counterpart's id.
     pub(super) fn linked(&mut self, object: &ast::ObjectRef, of: &ast::Path, span: Span) -> Expr {
         let to = self.world.object(object);
@@ -56,13 +56,13 @@ impl<'a> Scope<'a> {
         let of = match &id.typed.ty {
             Type::Error => return None,
             Type::Reference(of) if !of.is_empty() => of.clone(),
-            _ => match self.is_own_id(&id) {
-                Some(of) => vec![of],
-                None => {
+            _ => {
+                let Some(of) = self.is_own_id(&id) else {
                     self.report_no_record(path, &id.typed.ty);
                     return None;
-                }
-            },
+                };
+                vec![of]
+            }
         };
         Some(Whose { ids: Ids::Value(id), of })
     }

@@ -130,17 +130,11 @@ pub(super) fn check_rules(scope: &Scope<'_>, target: &Obj<'_>, record_type: Opti
         scope.report(finding.and(record_type.span, "first here").help("keep one of them"));
     }
     let mut chosen = Vec::new();
-    match record_type {
-        Some(expr) => choices(scope, target, expr, &mut Vec::new(), &mut chosen),
-        None => {
-            let default = target.object.record_types.iter().find(|known| known.default && known.active);
-            let written = rules.iter().any(|rule| rule.target == FIELD);
-            chosen.extend(default.filter(|_| !written).map(|record_type| Chosen {
-                record_type,
-                when: Vec::new(),
-                at: None,
-            }));
-        }
+    if let Some(expr) = record_type {
+        choices(scope, target, expr, &mut Vec::new(), &mut chosen);
+    } else if !rules.iter().any(|rule| rule.target == FIELD) {
+        let default = target.object.record_types.iter().find(|known| known.default && known.active);
+        chosen.extend(default.map(|record_type| Chosen { record_type, when: Vec::new(), at: None }));
     }
     for rule in rules.iter().filter(|rule| rule.when != WhenWritten::OnUpdate) {
         let Some(field) = target.field(&rule.target).filter(|field| is_closed(field)) else { continue };
@@ -240,9 +234,9 @@ fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mu
             }));
         }
         ExprKind::Let(index) => possible(scope, when, &scope.lets[*index].typed.value, found),
-        ExprKind::List(args) => args.iter().for_each(|arg| possible(scope, when, arg, found)),
+        ExprKind::List(args) => possible_of(scope, when, args, found),
         ExprKind::Call { function, args } if matches!(function.name, "first_present" | "default") => {
-            args.iter().for_each(|arg| possible(scope, when, arg, found));
+            possible_of(scope, when, args, found);
         }
         ExprKind::Translate { picklist, back: false, .. } => translated(scope, *picklist, at, found),
         _ => match scope.resolved(&value.typed.ty) {
@@ -251,6 +245,12 @@ fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mu
             }
             _ => {}
         },
+    }
+}
+
+fn possible_of(scope: &Scope<'_>, when: &[(String, bool)], values: &[Expr], found: &mut Vec<Possible>) {
+    for value in values {
+        possible(scope, when, value, found);
     }
 }
 

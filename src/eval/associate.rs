@@ -352,7 +352,9 @@ impl Associating {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
 
     use crate::eval::testing::{World, name, record};
     use crate::eval::{Finished, Made, Verdict};
@@ -383,11 +385,11 @@ mod tests {
     const EXACT: &str = "associate linked hubspot.company of AccountId otherwise wait\n \
                          associate exactly linked hubspot.contact of role.ContactId otherwise wait";
 
-    fn source(account: Json) -> Record {
+    fn source(account: Option<&str>) -> Record {
         record("salesforce.Opportunity", "1", json!({"Name": "Big", "AccountId": account}))
     }
 
-    fn role(id: &str, contact: Json) -> Record {
+    fn role(id: &str, contact: Option<&str>) -> Record {
         record("salesforce.OpportunityContactRole", id, json!({"OpportunityId": "1", "ContactId": contact}))
     }
 
@@ -397,7 +399,7 @@ mod tests {
     }
 
     fn pair(id: &str, to: &str) -> LinkedPair {
-        LinkedPair { id: id.to_owned(), to: to.to_owned(), gone: false, synced: Default::default() }
+        LinkedPair { id: id.to_owned(), to: to.to_owned(), gone: false, synced: BTreeMap::default() }
     }
 
     fn world(records: Vec<Record>, pairs: &[(&str, &str)]) -> World {
@@ -415,12 +417,8 @@ mod tests {
 
     #[test]
     fn a_new_record_is_associated_by_field_and_for_each_row() {
-        let rows = vec![
-            source(json!("A")),
-            role("r1", json!("C1")),
-            role("r2", json!("C2")),
-            role("r3", json!("C1")),
-        ];
+        let rows =
+            vec![source(Some("A")), role("r1", Some("C1")), role("r2", Some("C2")), role("r3", Some("C1"))];
         let mut world = world(rows, &[("A", "77"), ("C1", "81"), ("C2", "82")]);
         let end = world.run(&opportunity(BOTH), "deal");
         assert!(matches!(end.verdict, Verdict::Written { created: true, .. }), "{end:?}");
@@ -443,7 +441,7 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_sent() {
-        let rows = vec![source(json!("A")), role("r1", json!("C1")), deal()];
+        let rows = vec![source(Some("A")), role("r1", Some("C1")), deal()];
         let mut world = world(rows, &[("A", "77"), ("C1", "81")]);
         world.associated.insert("company".to_owned(), "77".to_owned());
         let end = world.run(&opportunity(BOTH), "deal");
@@ -459,7 +457,7 @@ mod tests {
 
     #[test]
     fn a_pair_that_is_not_there_waits_is_skipped_or_parks_and_the_record_is_written_all_the_same() {
-        let rows = || vec![source(json!("A")), role("r1", json!("C1"))];
+        let rows = || vec![source(Some("A")), role("r1", Some("C1"))];
         let mut world = world(rows(), &[]);
         let end = world.run(&opportunity(BOTH), "deal");
         assert!(matches!(end.verdict, Verdict::Written { .. }), "{end:?}");
@@ -468,7 +466,7 @@ mod tests {
         assert_eq!(awaited, ["the hubspot.company of salesforce.Account A"], "the other is skipped");
 
         let parks = "associate linked hubspot.company of AccountId otherwise park \"no company\"";
-        let end = World::of(vec![source(json!("A"))]).run(
+        let end = World::of(vec![source(Some("A"))]).run(
             &opportunity(&format!(
                 "{parks}\n associate linked hubspot.contact of role.ContactId otherwise skip"
             )),
@@ -482,26 +480,26 @@ mod tests {
     }
 
     fn world_with_gone() -> World {
-        let mut gone = world(vec![source(json!("A"))], &[("A", "77")]);
+        let mut gone = world(vec![source(Some("A"))], &[("A", "77")]);
         gone.links[0].gone = true;
         gone
     }
 
     #[test]
     fn a_blank_is_nobody_and_several_counterparts_are_all_meant() {
-        let mut world = world(vec![source(json!(null)), role("r1", json!(null))], &[("A", "77")]);
+        let mut world = world(vec![source(None), role("r1", None)], &[("A", "77")]);
         let end = world.run(&opportunity(BOTH), "deal");
         assert!(end.associations.is_empty() && world.added.is_empty(), "{end:?}");
         assert!(!world.log.iter().any(|word| word.starts_with("links")), "{:?}", world.log);
 
-        let mut world = super::tests::world(vec![source(json!("A"))], &[("A", "77"), ("A", "78")]);
+        let mut world = super::tests::world(vec![source(Some("A"))], &[("A", "77"), ("A", "78")]);
         world.run(&opportunity(BOTH), "deal");
         assert_eq!(ids(&world.added), [("new", "company", "77"), ("new", "company", "78")]);
     }
 
     #[test]
     fn exactly_removes_what_no_row_asks_for() {
-        let rows = vec![source(json!(null)), role("r1", json!("C1")), deal()];
+        let rows = vec![source(None), role("r1", Some("C1")), deal()];
         let mut world = world(rows, &[("C1", "81")]);
         world.associated.insert("contact".to_owned(), "90".to_owned());
         world.associated.insert("company".to_owned(), "50".to_owned());
@@ -513,8 +511,8 @@ mod tests {
 
     #[test]
     fn too_many_rows_associate_nothing_and_remove_nothing() {
-        let mut rows = vec![source(json!(null)), deal()];
-        rows.extend((0..201).map(|n| role(&format!("r{n}"), json!(format!("C{n}")))));
+        let mut rows = vec![source(None), deal()];
+        rows.extend((0..201).map(|n| role(&format!("r{n}"), Some(&format!("C{n}")))));
         let mut world = world(rows, &[("C1", "81")]);
         world.associated.insert("contact".to_owned(), "90".to_owned());
         let end = world.run(&opportunity(EXACT), "deal");
@@ -526,8 +524,7 @@ mod tests {
     #[test]
     fn what_the_crm_refuses_is_told_and_the_rest_stands() {
         let mut run = crate::eval::Run::start(opportunity(BOTH).into(), "deal", "1").expect("the mapping");
-        let mut world =
-            world(vec![source(json!("A")), role("r1", json!("C1"))], &[("A", "77"), ("C1", "81")]);
+        let mut world = world(vec![source(Some("A")), role("r1", Some("C1"))], &[("A", "77"), ("C1", "81")]);
         let mut effect = run.next(None);
         let end = loop {
             effect = match effect {

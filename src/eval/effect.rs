@@ -169,7 +169,7 @@ impl Association {
             Made::Unpaired { pair, otherwise: LinkElse::Park(said) } => {
                 let reason = said.clone().unwrap_or_else(|| format!("{pair} is not there yet"));
                 let help = Some("retry once it is there; the record itself is written".to_owned());
-                Some(Park { at, help, ..Park::because(reason) })
+                Some(Park { help, at, ..Park::because(reason) })
             }
             _ => None,
         }

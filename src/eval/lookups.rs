@@ -201,6 +201,8 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use crate::eval::testing::{World, parked, record, sent};
@@ -230,7 +232,7 @@ mod tests {
             id: "9".to_owned(),
             to: (*to).to_owned(),
             gone: false,
-            synced: Default::default(),
+            synced: BTreeMap::default(),
         };
         world.links = pairs.iter().map(pair).collect();
         world

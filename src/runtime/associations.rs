@@ -1,7 +1,7 @@
 //! Associations, counterparts and record types from end to end: the checker's plan, the interpreter, the driver and both
 //! clients against both sandboxes over HTTP. The pairs are those that earlier runs of the same test settled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
@@ -140,7 +140,7 @@ fn paired(pairs: &Pairs, request: &LinkRequest) -> Vec<LinkedPair> {
             id: near.1.clone(),
             to: far.1.clone(),
             gone: false,
-            synced: Default::default(),
+            synced: BTreeMap::default(),
         })
         .collect()
 }

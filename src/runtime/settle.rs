@@ -35,7 +35,7 @@ pub(super) fn decide(
     };
     for (mapping, end) in ends {
         match end {
-            End::Finished(finished) => decision.finished(mapping, finished),
+            End::Finished(finished) => decision.finished(&mapping, finished),
             End::Failed(error) => decision.failed(lane, mapping, error, now, clock.jitter(), settings),
             End::Broken(text) => decision.broken(lane, mapping, &text, now, clock.jitter(), settings),
         }
@@ -44,13 +44,13 @@ pub(super) fn decide(
 }
 
 impl Decision {
-    fn finished(&mut self, mapping: String, finished: Finished) {
+    fn finished(&mut self, mapping: &str, finished: Finished) {
         let (trouble, awaits) = (finished.troubled(), finished.awaits());
         let (word, outcome) = outcome(finished.verdict);
         self.verdicts.push(word);
         let ended_by = finished.mapping;
         let mut push = |outcome| {
-            let (mapping, ended_by) = (mapping.clone(), ended_by.clone());
+            let (mapping, ended_by) = (mapping.to_owned(), ended_by.clone());
             self.settlement.results.push(MappingResult { mapping, ended_by, outcome });
         };
         push(outcome);
@@ -231,7 +231,7 @@ mod tests {
         };
         let settlement = Settlement { next: Next::Done, results: Vec::new() };
         let mut decision = Decision { settlement, pause: None, verdicts: Vec::new() };
-        decision.finished("opportunity".to_owned(), finished);
+        decision.finished("opportunity", finished);
         decision
     }
 

@@ -72,7 +72,6 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::action => (0, "an action such as `create`"),
         Rule::park | Rule::kw_park => (1, "`park`"),
         Rule::expect_write => (1, "`create`, `update`"),
-        Rule::expect_associated => (1, "`associated`"),
         Rule::hand_over => (1, "`then` and a mapping"),
         Rule::guard_otherwise | Rule::picklist_otherwise => (2, "`otherwise`"),
         Rule::changes | Rule::becomes | Rule::any_changes | Rule::created | Rule::when => {
@@ -131,7 +130,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_any => (1, "`any`"),
         Rule::kw_assignment => (1, "`assignment`"),
         Rule::kw_associate => (1, "`associate`"),
-        Rule::kw_associated => (1, "`associated`"),
+        Rule::expect_associated | Rule::kw_associated => (1, "`associated`"),
         Rule::kw_at => (1, "`at`"),
         Rule::kw_becomes => (1, "`becomes`"),
         Rule::kw_between => (1, "`between`"),

@@ -523,7 +523,7 @@ fn lines_of_a_test() {
                 "given hubspot.contact { a: b }",
                 &[r#"2:30 E0101 `b` is not in quotes | a text stands in double quotes: write `"b"`"#],
             ),
-            ("given hubspot.contact", &["2:24 E0101 expected `{`, found the end of the line | "]),
+            ("given hubspot.contact", &["2:24 E0101 expected `at` or `{`, found the end of the line | "]),
             (
                 "expect craete salesforce.Lead { }",
                 &[
