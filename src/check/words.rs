@@ -276,7 +276,6 @@ impl Scope<'_> {
         let cure = match &value.kind {
             ExprKind::Translate { .. } => Some("end the picklist with `otherwise -> …`"),
             ExprKind::Lookup { .. } => Some("look up by a unique field"),
-            ExprKind::Linked { .. } => Some("write it in a rule, with `otherwise wait` or `otherwise park`"),
             _ => None,
         };
         FailingStep { span: value.span, step, why, cure }

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
-use crate::eval::{Association, FieldChange, Finished, Made, Park, PlannedWrite, Verdict};
+use crate::eval::{Association, FieldChange, Finished, Made, Park, PlannedWrite, Synced, Verdict};
 use crate::plan::LinkElse;
 use crate::runtime::{self, OnceError, Preview};
-use crate::types::{AssociationKind, Value, WriteTarget, display};
+use crate::types::{AssociationKind, AwaitedPair, Value, WriteTarget, display};
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,35 +150,13 @@ fn show(finished: &Finished, record: &str, as_json: bool, mode: Mode) -> Exit {
         Verdict::Unchanged { object, id } => {
             Output::result(&format!("`{mapping}`: {object} {id} is already as it should be"));
         }
-        Verdict::Synced(synced) => {
-            if synced.writes.is_empty() {
-                let (hubspot, salesforce) = (&synced.hubspot, &synced.salesforce);
-                Output::result(&format!(
-                    "`{mapping}`: {} {} and {} {} are already the same",
-                    hubspot.0, hubspot.1, salesforce.0, salesforce.1
-                ));
-            }
-            for write in &synced.writes {
-                let done = if write.created { "created" } else { "updated" };
-                Output::result(&format!("`{mapping}` {done} {} {}:", write.object, write.id));
-                show_changes(&write.changes);
-            }
-        }
+        Verdict::Synced(synced) => show_synced(mapping, synced),
         Verdict::Skipped { reason, at: place } => {
             Output::result(&format!("`{mapping}` skips it: {reason}{}", at(place)));
         }
         Verdict::Waiting { reason, fields, pairs, at: place } => {
-            let pairs = pairs.iter().map(ToString::to_string);
-            let awaited: Vec<String> = (!fields.is_empty())
-                .then(|| format!("a change of {}", fields.join(", ")))
-                .into_iter()
-                .chain(pairs)
-                .collect();
-            Output::result(&format!(
-                "`{mapping}` waits for {}: {reason}{}",
-                awaited.join(", or "),
-                at(place)
-            ));
+            let awaited = awaited(fields, pairs);
+            Output::result(&format!("`{mapping}` waits for {awaited}: {reason}{}", at(place)));
         }
         Verdict::Parked(park) => show_park(mapping, park),
         Verdict::SourceGone => Output::result(&format!(
@@ -187,6 +165,29 @@ fn show(finished: &Finished, record: &str, as_json: bool, mode: Mode) -> Exit {
     }
     show_associations(&finished.associations, mode);
     exit
+}
+
+/// What a waiting record waits for, in words.
+fn awaited(fields: &[String], pairs: &[AwaitedPair]) -> String {
+    let change = (!fields.is_empty()).then(|| format!("a change of {}", fields.join(", ")));
+    let all: Vec<String> = change.into_iter().chain(pairs.iter().map(ToString::to_string)).collect();
+    all.join(", or ")
+}
+
+/// What a sync did with a pair.
+fn show_synced(mapping: &str, synced: &Synced) {
+    if synced.writes.is_empty() {
+        let (hubspot, salesforce) = (&synced.hubspot, &synced.salesforce);
+        Output::result(&format!(
+            "`{mapping}`: {} {} and {} {} are already the same",
+            hubspot.0, hubspot.1, salesforce.0, salesforce.1
+        ));
+    }
+    for write in &synced.writes {
+        let done = if write.created { "created" } else { "updated" };
+        Output::result(&format!("`{mapping}` {done} {} {}:", write.object, write.id));
+        show_changes(&write.changes);
+    }
 }
 
 /// What became, or would become, of each association, a line each.

@@ -1,6 +1,6 @@
 //! Look-ups: fields of other records, counterparts by the pairs settled before, and record types.
 
-use crate::plan::{Lookup, Mapping, Rule, Sought};
+use crate::plan::{Expr, Lookup, Mapping, Rule, Sought};
 use crate::source::ObjectName;
 use crate::types::{
     AwaitedPair, Failure, FindRequest, LinkRequest, LinkedPair, Record, Value, display, quoted, read,
@@ -42,11 +42,7 @@ impl Run {
                 Sought::Field { tests, field, .. } => (tests, Some(field)),
                 Sought::RecordType { tests, .. } => (tests, None),
                 Sought::Linked { id, .. } => {
-                    match self.with_frame(mapping, |frame| frame.value(id)) {
-                        Ok(Value::Blank) => self.lookups[index] = Some(Ok(Value::Blank)),
-                        Ok(id) => link = link.or_else(|| Some((index, display(&id)))),
-                        Err(failure) => self.lookups[index] = Some(Err(failure)),
-                    }
+                    link = link.or(self.linked_id(mapping, index, id));
                     continue;
                 }
             };
@@ -82,13 +78,40 @@ impl Run {
         }
     }
 
-    /// What a look-up gives: the field of the one record that matches.
-    pub(super) fn looked_up(
-        &self,
+    /// The id whose counterpart a look-up asks for; a blank or a failure settles it.
+    fn linked_id(&mut self, mapping: &Mapping, index: usize, id: &Expr) -> Option<(usize, String)> {
+        match self.with_frame(mapping, |frame| frame.value(id)) {
+            Ok(Value::Blank) => self.lookups[index] = Some(Ok(Value::Blank)),
+            Ok(id) => return Some((index, display(&id))),
+            Err(failure) => self.lookups[index] = Some(Err(failure)),
+        }
+        None
+    }
+
+    /// Goes on with the records that look-ups found.
+    pub(super) fn look_ups_found(
+        &mut self,
         mapping: &Mapping,
-        lookup: &Lookup,
-        records: &[Record],
-    ) -> Result<Value, Failure> {
+        asked: Vec<usize>,
+        found: Vec<Vec<Record>>,
+        wanted: Vec<usize>,
+        then: Next,
+    ) -> Effect {
+        for (index, records) in asked.into_iter().zip(found) {
+            let found = self.looked_up(mapping, &mapping.lookups[index], &records);
+            self.lookups[index] = Some(found);
+        }
+        self.look_up(mapping, wanted, then)
+    }
+
+    /// Ends the run until something that a rule reads has changed.
+    pub(super) fn wait(&mut self, mapping: &Mapping, rule: &Rule, reason: String) -> Effect {
+        let (fields, at) = (mapping.reads.clone(), Some(rule.at.clone()));
+        self.finish(Verdict::Waiting { reason, fields, pairs: Vec::new(), at })
+    }
+
+    /// What a look-up gives: the field of the one record that matches.
+    fn looked_up(&self, mapping: &Mapping, lookup: &Lookup, records: &[Record]) -> Result<Value, Failure> {
         match (&lookup.what, records) {
             (Sought::Field { field, ty, .. }, [one]) => read(&raw(one, field), ty),
             (Sought::Field { field, .. }, [_, ..]) => {

@@ -141,16 +141,7 @@ impl Run {
                     return change(None, Some(format!("otherwise keep: {}", failure.message)));
                 }
                 Some(RuleElse::Literal(value)) => value.clone(),
-                Some(RuleElse::Wait) => {
-                    let fields = mapping.reads.clone();
-                    let at = Some(rule.at.clone());
-                    return Err(Box::new(self.finish(Verdict::Waiting {
-                        reason: failure.message,
-                        fields,
-                        pairs: Vec::new(),
-                        at,
-                    })));
-                }
+                Some(RuleElse::Wait) => return Err(Box::new(self.wait(mapping, rule, failure.message))),
                 Some(RuleElse::Park(Some(said))) => {
                     let failure =
                         crate::types::Failure { message: format!("{said}: {}", failure.message), ..failure };

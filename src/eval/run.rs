@@ -136,11 +136,7 @@ impl Run {
             (State::Lookups { asked, wanted, then }, Some(Answer::Found(found)))
                 if found.len() == asked.len() =>
             {
-                for (index, records) in asked.into_iter().zip(found) {
-                    let found = self.looked_up(mapping, &mapping.lookups[index], &records);
-                    self.lookups[index] = Some(found);
-                }
-                self.look_up(mapping, wanted, then)
+                self.look_ups_found(mapping, asked, found, wanted, then)
             }
             (State::Linked(linking), Some(Answer::Links(pairs))) => self.linked(mapping, *linking, pairs),
             (State::Handed | State::Adopt, Some(Answer::Records(records))) => {

@@ -73,19 +73,7 @@ impl Context<'_> {
         let outcomes = mapping.outcomes.iter().map(|(situation, outcome)| {
             (*situation, Outcome { action: outcome.action.clone(), at: self.at(outcome.span) })
         });
-        let related = mapping.withs.iter().map(|with| Related {
-            name: with.name.clone(),
-            object: with.object.clone(),
-            kind: with.kind.clone(),
-            reads: Vec::new(),
-            need: None,
-        });
-        let convertible = self
-            .schemas
-            .side(mapping.target.side)
-            .objects
-            .get(&mapping.target.name)
-            .is_some_and(|object| object.convertible);
+        let convertible = self.convertible(&mapping.target);
         let mut compiled = Mapping {
             name: mapping.name.clone(),
             at: self.at(mapping.span),
@@ -93,7 +81,7 @@ impl Context<'_> {
             target: mapping.target.clone(),
             triggers: mapping.triggers.clone(),
             reads: Vec::new(),
-            related: related.collect(),
+            related: mapping.withs.iter().map(related).collect(),
             slots: tables.slots,
             lets,
             lookups: tables.lookups,
@@ -110,6 +98,12 @@ impl Context<'_> {
         };
         needs::fill(&mut compiled);
         compiled
+    }
+
+    /// Whether a conversion can end the life of a record.
+    fn convertible(&self, object: &ObjectName) -> bool {
+        let object = self.schemas.side(object.side).objects.get(&object.name);
+        object.is_some_and(|object| object.convertible)
     }
 
     fn guard(&self, guard: &typed::Guard, tables: &mut Tables) -> Guard {
@@ -272,6 +266,17 @@ impl Context<'_> {
             Kind::Presence(value, presence) => Condition::Presence(self.expr(value, tables), *presence),
             Kind::Value(value) => Condition::Value(self.expr(value, tables)),
         }
+    }
+}
+
+/// A related record; what of it is read follows from the expressions.
+fn related(with: &typed::With) -> Related {
+    Related {
+        name: with.name.clone(),
+        object: with.object.clone(),
+        kind: with.kind.clone(),
+        reads: Vec::new(),
+        need: None,
     }
 }
 

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::join_all;
 
+use crate::crm::Crm;
 use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::Side;
 use crate::types::{
@@ -423,32 +424,33 @@ impl Call {
                 waiting
                     .into_iter()
                     .map(|index| {
-                        (
-                            index,
-                            answers
-                                .next()
-                                .map(|answer| Reply::Whole(Answer::Written(answer)))
-                                .ok_or_else(|| lost_write(side)),
-                        )
+                        let answer = answers.next().map(|answer| Reply::Whole(Answer::Written(answer)));
+                        (index, answer.ok_or_else(|| lost_write(side)))
                     })
                     .collect()
             }
             Call::Associate { side, removes, requests, waiting } => {
-                let crm = crms.get(side);
-                let answers =
-                    if removes { crm.dissociate(&requests).await } else { crm.associate(&requests).await };
-                let mut answers = answers.into_iter();
-                waiting
-                    .into_iter()
-                    .map(|(index, place)| {
-                        let answer = answers.next().unwrap_or_else(|| Err(lost_write(side)));
-                        (index, refusal(answer).map(|said| Reply::Said(place, said)))
-                    })
-                    .collect()
+                change_associations(crms.get(side), removes, &requests, waiting).await
             }
             Call::Nothing { index, answer } => vec![(index, Ok(Reply::Whole(answer)))],
         }
     }
+}
+
+/// Adds or removes associations, and gives each run what was said of its own.
+async fn change_associations(
+    crm: &dyn Crm,
+    removes: bool,
+    requests: &[AssociateRequest],
+    waiting: Vec<(usize, usize)>,
+) -> Vec<Part> {
+    let answers = if removes { crm.dissociate(requests).await } else { crm.associate(requests).await };
+    let mut answers = answers.into_iter();
+    let part = |(index, place)| {
+        let answer = answers.next().unwrap_or_else(|| Err(lost_write(crm.side())));
+        (index, refusal(answer).map(|said| Reply::Said(place, said)))
+    };
+    waiting.into_iter().map(part).collect()
 }
 
 /// Gives each run its records. One that asked alone gets the whole answer, since a CRM may answer with a longer form of
