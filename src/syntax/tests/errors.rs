@@ -527,7 +527,7 @@ fn lines_of_a_test() {
             (
                 "expect craete salesforce.Lead { }",
                 &[
-                    "2:10 E0101 expected `create`, `update`, `associated`, `park`, `skip` or `then`, found `craete` | did you mean `create`?",
+                    "2:10 E0101 expected `associated`, `create`, `update`, `park`, `skip` or `then`, found `craete` | did you mean `create`?",
                 ],
             ),
             (
