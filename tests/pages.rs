@@ -40,6 +40,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("E08", "Failures"),
     ("E09", "Two-way rules"),
     ("E10", "Between mappings"),
+    ("E11", "Associations and pairs"),
     ("W", "Warnings"),
 ];
 

@@ -93,6 +93,10 @@ impl Crm for Portal {
         Vec::new()
     }
 
+    async fn dissociate(&self, _: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        Vec::new()
+    }
+
     fn calls(&self) -> u64 {
         0
     }

@@ -37,12 +37,7 @@ impl Scope<'_> {
             ValueKind::If(condition, then, otherwise) => self.choice(condition, then, otherwise, span),
             ValueKind::List(items) => self.list(items, span),
             ValueKind::Lookup(field, tests) => self.lookup(field, tests, span),
-            ValueKind::Linked(..) => {
-                let message = "`linked` belongs to the language, but this version does not execute it yet";
-                let help = "look the record up: `lookup salesforce.Account.Id where FIELD = VALUE`";
-                self.report(Diagnostic::error(Code::NOT_YET, span, message).help(help));
-                error(span)
-            }
+            ValueKind::Linked(object, of) => self.linked(object, of, span),
             ValueKind::Condition(condition) => {
                 let condition = self.condition(condition);
                 let can_fail = condition.can_fail;

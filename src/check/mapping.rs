@@ -14,7 +14,7 @@ use super::scope::{LetEntry, Scope, WithEntry};
 use super::typed::{AssignmentRule, Guard, GuardElse, Let, Mapping, With, WithKind};
 use super::words;
 use super::world::{Obj, World, field_word};
-use super::{fields, handover, ladder, outcomes, reach};
+use super::{associate, fields, handover, ladder, outcomes, reach, record_type};
 
 /// Checks every mapping. One whose source or target is unknown is left out: its finding keeps the project from passing.
 pub(super) fn check_all(world: &World<'_>) -> Vec<Mapping> {
@@ -39,13 +39,19 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     let triggers = scope.triggers(&mapping.body.whens);
     let ladder = check_ladder(&mut scope, target.as_ref(), mapping);
     let outcomes = outcomes::check(&scope, target.as_ref(), mapping, &ladder);
+    let creates = outcomes::creates(mapping);
     let assignment_rule = check_options(&scope, target.as_ref(), &mapping.body.options);
-    report_associates(&scope, &mapping.body.associates);
+    let record_type = record_type::check(&mut scope, target.as_ref(), &mapping.body.options, creates);
+    associate::check_eaches(&mut scope, &mapping.body.withs);
+    let associates = associate::check(&mut scope, target.as_ref(), &mapping.body.associates);
     if mapping.fields_span.is_none() && !world.is_written(mapping.span, &["fields"]) {
         report_incomplete(world, mapping, "fields", "write `fields { TARGET <- VALUE }`");
     }
-    let into = Target { object: target.clone(), creates: outcomes::creates(mapping) };
+    let into = Target { object: target.clone(), creates };
     let rules = fields::check(&mut scope, &into, mapping, ladder.key.as_ref());
+    if creates && let Some(target) = &target {
+        record_type::check_rules(&scope, target, record_type.as_ref(), &rules);
+    }
     report_unused(&scope, mapping);
     Some(Mapping {
         name: mapping.name.value.clone(),
@@ -60,8 +66,10 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
         key: ladder.key,
         rungs: ladder.rungs,
         outcomes,
+        eaches: scope.eaches.into_iter().map(|entry| entry.typed).collect(),
+        associates,
         assignment_rule,
-        record_type: None,
+        record_type,
         rules,
         span: mapping.name.span,
     })
@@ -100,9 +108,17 @@ fn check_sides(
 ) {
     let (Some(source), Some(target), Some(to)) = (source, target, mapping.to.first()) else { return };
     if source.name.side == target.name.side {
-        let message = format!("the mapping reads and writes {}", target.name.side.label());
-        let finding = Diagnostic::error(Code::NOT_YET, to.span, message);
-        world.report(finding.help("a mapping carries records from one CRM to the other"));
+        let side = source.name.side;
+        let message = format!(
+            "a mapping carries records from one CRM to the other, and this one reads and writes {}",
+            side.label()
+        );
+        let finding = Diagnostic::error(Code::ONE_CRM, to.span, message);
+        let finding = finding.and(mapping.from[0].span, format!("reads {}", side.label()));
+        world.report(finding.help(match side {
+            Side::Hubspot => "name an object of Salesforce; within HubSpot, a workflow does this",
+            Side::Salesforce => "name an object of HubSpot; within Salesforce, a flow does this",
+        }));
     }
 }
 
@@ -114,17 +130,13 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
                 (object, AssociationKind::Labelled(label.value.clone()))
             }
             ast::WithSource::Each(object, _) => {
-                report_not_yet(
-                    scope,
-                    with.span,
-                    "`with each`",
-                    "name one record: `with NAME = primary OBJECT`",
-                );
-                (object, AssociationKind::Plain)
+                if is_new_name(scope, &with.name, "with each") {
+                    associate::add_each(scope, with, object);
+                }
+                continue;
             }
         };
-        let is_each = matches!(with.source, ast::WithSource::Each(..));
-        let found = if is_each { scope.world.object(object) } else { scope.associated_object(object) };
+        let found = scope.associated_object(object);
         if !is_new_name(scope, &with.name, "with") {
             continue;
         }
@@ -135,7 +147,7 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
             span: with.span,
         };
         // What was reported is not also unused.
-        let reported = is_each || found.is_none();
+        let reported = found.is_none();
         scope.withs.push(WithEntry { typed, object: found, used: Cell::new(reported) });
     }
 }
@@ -168,8 +180,9 @@ fn refine_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
 
 fn is_new_name(scope: &Scope<'_>, name: &ast::Name, word: &str) -> bool {
     let with = scope.withs.iter().find(|with| with.typed.name == name.value).map(|with| with.typed.span);
+    let each = scope.eaches.iter().find(|each| each.typed.name == name.value).map(|each| each.typed.span);
     let entry = scope.let_named(&name.value).map(|index| scope.lets[index].span);
-    if let Some(first) = with.or(entry) {
+    if let Some(first) = with.or(each).or(entry) {
         let message = format!("the name `{}` is given twice", name.value);
         let finding = Diagnostic::error(Code::DUPLICATE_NAME, name.span, message).and(first, "first here");
         scope.report(finding.help("give one of them another name"));
@@ -239,39 +252,22 @@ fn check_options(
     let mut rule = None;
     for option in options {
         match option {
-            ast::WriteOption::RecordType(_, span) => {
-                report_not_yet(
-                    scope,
-                    *span,
-                    "`record type`",
-                    "let Salesforce choose the default record type",
-                );
-            }
+            ast::WriteOption::RecordType(..) => {}
             ast::WriteOption::AssignmentRule(_, span) if rule.is_some() => {
                 let finding = Diagnostic::error(Code::REPEATED, *span, "`assignment rule` is written twice");
                 scope.report(finding.help("keep one of them"));
             }
             ast::WriteOption::AssignmentRule(written, span) => {
                 if target.is_some_and(|target| target.name.side == Side::Hubspot) {
-                    let finding = Diagnostic::error(Code::NOT_YET, *span, "HubSpot has no assignment rules");
-                    scope.report(finding.help("remove it"));
+                    let message = "assignment rules are Salesforce's, and the mapping writes HubSpot";
+                    let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
+                    scope.report(finding.help("remove it, or write the owner: `hubspot_owner_id <- …`"));
                 }
                 rule = Some(written.clone());
             }
         }
     }
     rule
-}
-
-fn report_associates(scope: &Scope<'_>, associates: &[ast::Associate]) {
-    for associate in associates {
-        report_not_yet(scope, associate.span, "`associate`", "set a reference field, or remove it");
-    }
-}
-
-fn report_not_yet(scope: &Scope<'_>, span: Span, what: &str, help: &str) {
-    let message = format!("{what} belongs to the language, but this version does not execute it yet");
-    scope.report(Diagnostic::error(Code::NOT_YET, span, message).help(help));
 }
 
 fn report_unused(scope: &Scope<'_>, mapping: &ast::Mapping) {
@@ -285,6 +281,12 @@ fn report_unused(scope: &Scope<'_>, mapping: &ast::Mapping) {
         let name = &entry.typed.name;
         let finding = Diagnostic::warning(Code::UNUSED, entry.typed.span, format!("nothing reads `{name}`"));
         let help = if watched { "remove it; the trigger does not need it" } else { "remove it" };
+        scope.report(finding.help(help));
+    }
+    for entry in scope.eaches.iter().filter(|entry| !entry.used.get()) {
+        let message = format!("nothing reads `{}`", entry.typed.name);
+        let finding = Diagnostic::warning(Code::UNUSED, entry.typed.span, message);
+        let help = format!("write `associate linked OBJECT of {}.FIELD`, or remove it", entry.typed.name);
         scope.report(finding.help(help));
     }
     for entry in scope.lets.iter().filter(|entry| !entry.used.get()) {

@@ -18,6 +18,7 @@
 
 mod allow;
 mod assign;
+mod associate;
 mod authority;
 mod bounds;
 mod builtin;
@@ -28,6 +29,7 @@ mod expr;
 mod fields;
 mod handover;
 mod ladder;
+mod linked;
 mod loops;
 mod mapping;
 mod mend;
@@ -38,6 +40,7 @@ mod outcomes;
 mod picklist;
 mod policies;
 mod reach;
+mod record_type;
 mod scope;
 mod sync;
 mod test_items;

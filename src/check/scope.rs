@@ -12,11 +12,11 @@ use crate::types::{Type, Typed};
 
 use super::builtin::{OWNER_NAME, OWNER_PROPERTY};
 use super::mend;
-use super::typed::{Expr, ExprKind, FieldUse, Let, RecordUse, With, WithKind};
+use super::typed::{Each, Expr, ExprKind, FieldUse, Let, RecordUse, With, WithKind};
 use super::world::{Obj, World, field_word};
 
 /// The longest id of a HubSpot record: a whole number of 64 bits and its sign.
-const HUBSPOT_ID: u32 = 20;
+pub(super) const HUBSPOT_ID: u32 = 20;
 
 /// Something that can be known to be present.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +28,13 @@ pub(super) enum Place {
 /// A `with` and its object.
 pub(super) struct WithEntry<'a> {
     pub(super) typed: With,
+    pub(super) object: Option<Obj<'a>>,
+    pub(super) used: Cell<bool>,
+}
+
+/// A `with each` and its object.
+pub(super) struct EachEntry<'a> {
+    pub(super) typed: Each,
     pub(super) object: Option<Obj<'a>>,
     pub(super) used: Cell<bool>,
 }
@@ -45,6 +52,7 @@ pub(super) struct Scope<'a> {
     /// The source; `None` when it is unknown, which was reported.
     pub(super) source: Option<Obj<'a>>,
     pub(super) withs: Vec<WithEntry<'a>>,
+    pub(super) eaches: Vec<EachEntry<'a>>,
     pub(super) lets: Vec<LetEntry>,
     /// The `let`s so far by name.
     let_index: HashMap<String, usize>,
@@ -66,12 +74,13 @@ struct Known {
 
 impl<'a> Scope<'a> {
     pub(super) fn new(world: &'a World<'a>, source: Option<Obj<'a>>) -> Self {
-        let (withs, lets) = (Vec::new(), Vec::new());
+        let (withs, eaches, lets) = (Vec::new(), Vec::new(), Vec::new());
         let present = RefCell::default();
         Self {
             world,
             source,
             withs,
+            eaches,
             lets,
             let_index: HashMap::new(),
             let_lines: HashMap::new(),
@@ -84,6 +93,16 @@ impl<'a> Scope<'a> {
     /// The index of the `let` of a name, if it stands above.
     pub(super) fn let_named(&self, name: &str) -> Option<usize> {
         self.let_index.get(name).copied()
+    }
+
+    /// The index of the `with` of a name; shared rules see none.
+    pub(super) fn with_named(&self, name: &str) -> Option<usize> {
+        self.withs.iter().position(|with| with.typed.name == name).filter(|_| !self.shared)
+    }
+
+    /// The index of the `with each` of a name; shared rules see none.
+    pub(super) fn each_named(&self, name: &str) -> Option<usize> {
+        self.eaches.iter().position(|each| each.typed.name == name).filter(|_| !self.shared)
     }
 
     /// Adds a `let`.
@@ -138,8 +157,12 @@ impl<'a> Scope<'a> {
             if let Some(index) = self.let_named(&first.value) {
                 return self.let_use(index, path, rest);
             }
-            if let Some(index) = self.withs.iter().position(|with| with.typed.name == first.value) {
+            if let Some(index) = self.with_named(&first.value) {
                 return self.with_use(index, path, rest);
+            }
+            if let Some(index) = self.each_named(&first.value) {
+                self.report_each_use(index, path);
+                return error(path.span);
             }
         }
         let Some(source) = self.source.clone() else { return error(path.span) };
@@ -179,7 +202,7 @@ impl<'a> Scope<'a> {
         self.field_path(&object, RecordUse::With(index), path, rest, true)
     }
 
-    fn is_owner(source: &Obj<'_>, name: &str) -> bool {
+    pub(super) fn is_owner(source: &Obj<'_>, name: &str) -> bool {
         name == OWNER_NAME
             && source.name.side == Side::Hubspot
             && source.field(OWNER_PROPERTY).is_some()
@@ -187,7 +210,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The implicit `with` of a HubSpot record's owner.
-    fn owner_with(&mut self, span: Span) -> usize {
+    pub(super) fn owner_with(&mut self, span: Span) -> usize {
         let existing = self.withs.iter().position(|with| with.typed.name == OWNER_NAME);
         existing.unwrap_or_else(|| {
             let object = self.world.object_named(Side::Hubspot, OWNER_NAME);

@@ -11,6 +11,7 @@ use crate::source::{ObjectName, Side, Span, Spanned};
 use crate::syntax::ast::{self, EntryValue, ExpectKind};
 use crate::types::{AssociationKind, Value, display};
 
+use super::associate;
 use super::handover;
 use super::scope::Scope;
 use super::test_refusals;
@@ -218,7 +219,9 @@ fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     let first = test.expect.first().and_then(written);
     let second_side =
         |expect: &ast::Expect| is_sync && first.zip(written(expect)).is_some_and(|(a, b)| a != b);
-    let ends = test.expect.iter().filter(|expect| !matches!(expect.kind, ExpectKind::Then(_)));
+    let is_end =
+        |expect: &&ast::Expect| !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..));
+    let ends = test.expect.iter().filter(is_end);
     let mut ends = ends.filter(|expect| !second_side(expect));
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {
         let message = "a run ends once, and this is the second end that the test expects";
@@ -398,6 +401,10 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
         ExpectKind::Wait => ExpectationKind::Wait,
         ExpectKind::Nothing => ExpectationKind::Nothing,
         ExpectKind::NotTriggered => ExpectationKind::NotTriggered,
+        ExpectKind::Associated(kind, object, id) => {
+            let object = world.object(object)?;
+            ExpectationKind::Associated(associate::kind(kind), object.name, id.value.clone())
+        }
     };
     Some(Expectation { kind, span: expect.span })
 }
@@ -486,6 +493,15 @@ fn warn_unreachable(
                 if !reached.iter().any(|name| mappings[name].target == *object) =>
             {
                 format!("neither `{subject}` nor a mapping that takes over from it writes `{object}`")
+            }
+            ExpectationKind::Associated(_, object, _)
+                if !reached
+                    .iter()
+                    .any(|name| mappings[name].associates.iter().any(|one| one.to == *object)) =>
+            {
+                format!(
+                    "neither `{subject}` nor a mapping that takes over from it associates anything with `{object}`"
+                )
             }
             _ => continue,
         };

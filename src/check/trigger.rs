@@ -114,8 +114,8 @@ impl<'a> Scope<'a> {
         let object = self.world.object(reference)?;
         let source = self.source.as_ref()?;
         if source.name.side == Side::Salesforce {
-            let message = "associations are HubSpot's; this version reads none of a Salesforce record";
-            let finding = Diagnostic::error(Code::NOT_YET, reference.span, message);
+            let message = "associations are HubSpot's, and the source is a record of Salesforce";
+            let finding = Diagnostic::error(Code::ASSOCIATION_SIDE, reference.span, message);
             self.report(finding.help("follow a relationship instead, such as `Account.Name`"));
             return None;
         }

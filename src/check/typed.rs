@@ -108,9 +108,13 @@ pub struct Mapping {
     pub rungs: Vec<Rung>,
     /// What happens, by situation; every situation that can arise is there.
     pub outcomes: IndexMap<Situation, Outcome>,
+    /// Rows found by a value; an [`Ids::Each`] names their index.
+    pub eaches: Vec<Each>,
+    /// What the record written is associated with.
+    pub associates: Vec<Associate>,
     /// Whether assignment rules run on create.
     pub assignment_rule: Option<AssignmentRule>,
-    /// The record type of a new record: an expression over literals that gives its name.
+    /// The record type of a new record: an expression over literals that gives its developer name.
     pub record_type: Option<Expr>,
     /// The field rules, shared ones spliced in where they are used.
     pub rules: Vec<Rule>,
@@ -141,6 +145,63 @@ pub enum WithKind {
         /// That field.
         field: String,
     },
+}
+
+/// Rows of the source's CRM that a value finds.
+#[derive(Debug, Clone)]
+pub struct Each {
+    /// Their name in the file.
+    pub name: String,
+    /// Their object.
+    pub object: ObjectName,
+    /// What must hold of them.
+    pub tests: Vec<FieldTest>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// `associate linked OBJECT of NAME`
+#[derive(Debug, Clone)]
+pub struct Associate {
+    /// Whether others of this kind are removed.
+    pub exactly: bool,
+    /// Which kind of association.
+    pub kind: AssociationKind,
+    /// The object that the record written is associated with.
+    pub to: ObjectName,
+    /// The objects whose records the ids name: one, unless a reference field takes several.
+    pub of: Vec<ObjectName>,
+    /// The ids of the records whose counterparts are meant.
+    pub ids: Ids,
+    /// What happens while one has no counterpart.
+    pub otherwise: LinkElse,
+    /// The statement.
+    pub span: Span,
+}
+
+/// The ids of records whose counterparts are asked for.
+#[derive(Debug, Clone)]
+pub enum Ids {
+    /// One, or none where it is blank.
+    Value(Expr),
+    /// A field of each row.
+    Each {
+        /// The index of the [`Each`].
+        each: usize,
+        /// The field.
+        field: String,
+    },
+}
+
+/// What happens while a record has no counterpart.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum LinkElse {
+    /// The mapping runs again once the pair is settled.
+    Wait,
+    /// Recorded, nothing more.
+    Skip,
+    /// Kept for a person.
+    Park(Option<String>),
 }
 
 /// A named value.
@@ -378,6 +439,15 @@ pub enum ExprKind {
         field: String,
         /// What must hold.
         tests: Vec<FieldTest>,
+    },
+    /// The id of a record's counterpart; blank where it has none; fails when it has several.
+    Linked {
+        /// The object of the counterpart.
+        to: ObjectName,
+        /// The objects whose record the id names.
+        of: Vec<ObjectName>,
+        /// The record's id.
+        id: Box<Expr>,
     },
 }
 
@@ -624,6 +694,8 @@ pub enum ExpectationKind {
     Nothing,
     /// What happened does not make the mapping run.
     NotTriggered,
+    /// The record written is associated with this one.
+    Associated(AssociationKind, ObjectName, String),
 }
 
 /// A field of the record that a test expects.

@@ -186,6 +186,7 @@ impl Scope<'_> {
                 format!("after `{word}`, {}", self.why_blank_within(branch, follow))
             }
             ExprKind::Lookup { object, .. } => format!("perhaps no `{object}` matches"),
+            ExprKind::Linked { to, .. } => format!("perhaps there is no `{to}` yet"),
             ExprKind::List(_) | ExprKind::Condition(_) => format!("`{}` can be blank", text(value)),
         }
     }
@@ -269,6 +270,9 @@ impl Scope<'_> {
             ExprKind::Lookup { object, .. } => {
                 ("the look-up".to_owned(), format!("fails when several `{object}` match"))
             }
+            ExprKind::Linked { to, .. } => {
+                ("`linked`".to_owned(), format!("fails when the record is paired with several `{to}`"))
+            }
             ExprKind::Arithmetic(..) => {
                 ("the division".to_owned(), "fails when the divisor is zero".to_owned())
             }
@@ -324,6 +328,7 @@ fn failing_part(value: &Expr) -> Option<&Expr> {
             TestOp::In(values) => values.iter().find(fails),
             TestOp::Presence(_) => None,
         }),
+        ExprKind::Linked { id, .. } => Some(&**id).filter(fails),
         _ => None,
     }
 }

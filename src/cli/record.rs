@@ -8,10 +8,11 @@ use serde_json::{Map, Value as Json, json};
 use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
-use crate::eval::{FieldChange, Finished, Park, PlannedWrite, Verdict};
+use crate::eval::{Association, FieldChange, Finished, Made, Park, PlannedWrite, Synced, Verdict};
+use crate::plan::LinkElse;
 use crate::runtime::{self, Crms, Memory, OnceError, Preview};
 use crate::source::Side;
-use crate::types::{CrmErrorKind, Value, WriteTarget, display, to_json};
+use crate::types::{AssociationKind, AwaitedPair, CrmErrorKind, Value, WriteTarget, display, to_json};
 
 /// Whether anything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,15 +76,20 @@ impl OneRecord<'_> {
         let memory = store.as_ref().map(|store| Memory { store, pair: self.pair });
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
         Ok(runtime::preview(plan, mapping, record, self.crms, memory).await.map(|preview| match preview {
-            Preview::WouldWrite(planned) if *json => {
-                Output::result(&json!({"would": "write", "write": planned_json(&planned)}).to_string());
+            Preview::WouldWrite(planned, associations) if *json => {
+                let mut would = json!({"would": "write", "write": planned_json(&planned)});
+                if !associations.is_empty() {
+                    would["associations"] = json!(associations);
+                }
+                Output::result(&would.to_string());
                 Exit::Fine
             }
-            Preview::WouldWrite(planned) => {
+            Preview::WouldWrite(planned, associations) => {
                 show_planned(&planned);
+                show_associations(&associations, Mode::Preview);
                 Exit::Fine
             }
-            Preview::WouldFinish(finished) => show(&finished, record, *json),
+            Preview::WouldFinish(finished) => show(&finished, record, *json, Mode::Preview),
         }))
     }
 
@@ -97,7 +103,7 @@ impl OneRecord<'_> {
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
         let finished = runtime::run_once(plan, mapping, record, self.crms, Some(memory)).await?;
         self.keep(memory, &finished, output).await?;
-        Ok(show(&finished, record, *json))
+        Ok(show(&finished, record, *json, Mode::Write))
     }
 
     /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
@@ -205,9 +211,10 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
+fn show(finished: &Finished, record: &str, as_json: bool, mode: Mode) -> Exit {
     let exit = match &finished.verdict {
         Verdict::Parked(_) | Verdict::SourceGone => Exit::Findings,
+        _ if finished.troubled().is_some() => Exit::Findings,
         _ => Exit::Fine,
     };
     if as_json {
@@ -231,29 +238,13 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
         Verdict::Unchanged { object, id } => {
             Output::result(&format!("`{mapping}`: {object} {id} is already as it should be"));
         }
-        Verdict::Synced(synced) => {
-            if synced.writes.is_empty() {
-                let (hubspot, salesforce) = (&synced.hubspot, &synced.salesforce);
-                Output::result(&format!(
-                    "`{mapping}`: {} {} and {} {} are already the same",
-                    hubspot.0, hubspot.1, salesforce.0, salesforce.1
-                ));
-            }
-            for write in &synced.writes {
-                let done = if write.created { "created" } else { "updated" };
-                Output::result(&format!("`{mapping}` {done} {} {}:", write.object, write.id));
-                show_changes(&write.changes);
-            }
-        }
+        Verdict::Synced(synced) => show_synced(mapping, synced),
         Verdict::Skipped { reason, at: place } => {
             Output::result(&format!("`{mapping}` skips it: {reason}{}", at(place)));
         }
-        Verdict::Waiting { reason, fields, at: place } => {
-            Output::result(&format!(
-                "`{mapping}` waits for a change of {}: {reason}{}",
-                fields.join(", "),
-                at(place)
-            ));
+        Verdict::Waiting { reason, fields, pairs, at: place } => {
+            let awaited = awaited(fields, pairs);
+            Output::result(&format!("`{mapping}` waits for {awaited}: {reason}{}", at(place)));
         }
         Verdict::Parked(park) => show_park(mapping, park),
         Verdict::Relinked { reason, at: place, .. } => {
@@ -263,7 +254,62 @@ fn show(finished: &Finished, record: &str, as_json: bool) -> Exit {
             "`{mapping}`: there is no source record with the id `{record}`; `--record` takes the id that the CRM shows"
         )),
     }
+    show_associations(&finished.associations, mode);
     exit
+}
+
+/// What a waiting record waits for, in words.
+fn awaited(fields: &[String], pairs: &[AwaitedPair]) -> String {
+    let change = (!fields.is_empty()).then(|| format!("a change of {}", fields.join(", ")));
+    let all: Vec<String> = change.into_iter().chain(pairs.iter().map(ToString::to_string)).collect();
+    all.join(", or ")
+}
+
+/// What a sync did with a pair.
+fn show_synced(mapping: &str, synced: &Synced) {
+    if synced.writes.is_empty() {
+        let (hubspot, salesforce) = (&synced.hubspot, &synced.salesforce);
+        Output::result(&format!(
+            "`{mapping}`: {} {} and {} {} are already the same",
+            hubspot.0, hubspot.1, salesforce.0, salesforce.1
+        ));
+    }
+    for write in &synced.writes {
+        let done = if write.created { "created" } else { "updated" };
+        Output::result(&format!("`{mapping}` {done} {} {}:", write.object, write.id));
+        show_changes(&write.changes);
+    }
+}
+
+/// What became, or would become, of each association, a line each.
+fn show_associations(associations: &[Association], mode: Mode) {
+    for association in associations {
+        let kind = match &association.kind {
+            AssociationKind::Plain => String::new(),
+            AssociationKind::Primary => "primary ".to_owned(),
+            AssociationKind::Labelled(label) => format!("\"{label}\" "),
+        };
+        let other = association.id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+        let with = format!("{kind}{}{other}", association.to);
+        let would = |done: &str, undone: &str| {
+            if mode == Mode::Preview { format!("would {undone}") } else { done.to_owned() }
+        };
+        let line = match &association.made {
+            Made::Added => format!("{} {with}", would("associated with", "associate with")),
+            Made::Removed => format!("{} {with}", would("no longer associated with", "dissociate from")),
+            Made::Kept => format!("already associated with {with}"),
+            Made::Refused(said) => format!("not associated with {with}: {said}"),
+            Made::Unpaired { pair, otherwise } => {
+                let then = match otherwise {
+                    LinkElse::Wait => "waits for it",
+                    LinkElse::Skip => "skipped",
+                    LinkElse::Park(_) => "parked",
+                };
+                format!("not associated with {with}: {pair} is not there yet ({then})")
+            }
+        };
+        Output::result(&format!("  {line}  {}", association.at));
+    }
 }
 
 /// Why a record is parked, a fact a line.

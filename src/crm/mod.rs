@@ -55,6 +55,8 @@ pub trait Crm: Send + Sync {
 
     /// The record into which another one was merged, which is gone since; `None` where it was not, or nobody knows.
     async fn survivor(&self, object: &ObjectName, gone: &str) -> Result<Option<String>, CrmError>;
+    /// Removes associations; one answer for each request, in order. To remove one that is not there is no failure.
+    async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;
 
     /// How many HTTP calls were made so far.
     fn calls(&self) -> u64;

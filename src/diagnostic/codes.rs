@@ -117,6 +117,10 @@ codes! {
     SHADOWED_NAME = "E0208", "name hides a property";
     /// A path goes through something that has no fields.
     BAD_PATH = "E0209", "path leads nowhere";
+    /// A mapping reads and writes the same CRM. It carries records from one to the other; within one CRM use its own automation.
+    ONE_CRM = "E0210", "mapping within one CRM";
+    /// The object has no such record type in the snapshot, or none that new records may use.
+    UNKNOWN_RECORD_TYPE = "E0211", "unknown record type";
 
     // Writability and required fields.
     /// The field cannot be written: a formula, a read-only property, or a field that only the CRM sets.
@@ -135,6 +139,8 @@ codes! {
     POLICY_CONFLICT = "E0307", "policies contradict each other";
     /// A consent field could go back. Add `once true stays true`.
     CONSENT_BACK = "E0308", "consent could go back";
+    /// `assignment rule` and `record type` say how Salesforce makes a record; HubSpot has neither.
+    WRITE_OPTION = "E0309", "the CRM has no such option";
 
     // Types.
     /// A value of one type goes where another is needed.
@@ -173,6 +179,8 @@ codes! {
     NOT_A_PICKLIST = "E0606", "field is not a picklist";
     /// Options go into a picklist that does not have them, without a translation.
     OPTION_UNMAPPED = "E0607", "options differ";
+    /// The record type of a new record does not allow an option that a rule writes, and Salesforce would refuse the record.
+    OPTION_RECORD_TYPE = "E0608", "record type forbids the option";
 
     // Matching.
     /// The key is not both an external ID and unique, so that an upsert by it is not atomic.
@@ -210,6 +218,16 @@ codes! {
 
     /// Mappings trigger one another for ever: what one writes starts the next, and the last starts the first.
     TRIGGER_LOOP = "E1003", "mappings trigger one another";
+
+    // Associations and pairs.
+    /// Associations are HubSpot's. In Salesforce a reference field holds the other record's id, and a relationship leads to it.
+    ASSOCIATION_SIDE = "E1101", "associations are HubSpot's";
+    /// A `with each` stands for many rows, and one value is needed here. Only `associate` takes them one by one.
+    EACH_PLACE = "E1102", "many rows where one value goes";
+    /// `linked OBJECT of NAME` needs a record of the source's CRM and an object of the other one.
+    LINKED_RECORD = "E1103", "no record that could be paired";
+    /// `associate` does not say what happens while the other record has no counterpart yet. Add `otherwise wait`, `skip` or `park`.
+    PAIR_MISSING = "E1104", "missing pair is not handled";
 
     // Warnings.
     /// Nothing uses this item.

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::plan::LinkElse;
 use crate::source::{Location, ObjectName};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, FindRequest, LinkChange, LinkRequest, LinkedPair,
-    ReadRequest, Record, Value, WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, FindRequest,
+    LinkChange, LinkRequest, LinkedPair, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
 };
 
 /// What a run needs next.
@@ -107,11 +108,84 @@ pub struct Finished {
     pub mapping: String,
     /// How.
     pub verdict: Verdict,
+    /// What became of each association that the mapping asks for, in its order; then those removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub associations: Vec<Association>,
     /// The mappings gone through, each with why it handed over.
     pub path: Vec<String>,
     /// What changes in what is remembered about the pairs of the record, beside the pair that the verdict settles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkChange>,
+}
+
+impl Finished {
+    /// The pairs that its associations wait for: the record runs again once one of them is settled.
+    pub fn awaits(&self) -> Vec<AwaitedPair> {
+        let waiting = self.associations.iter().filter_map(|association| match &association.made {
+            Made::Unpaired { pair, otherwise: LinkElse::Wait } => Some(pair.clone()),
+            _ => None,
+        });
+        waiting.collect()
+    }
+
+    /// Why a person must look at its associations, although the record itself is as it should be.
+    pub fn troubled(&self) -> Option<Park> {
+        self.associations.iter().find_map(Association::trouble)
+    }
+}
+
+/// What became of an association that a mapping asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Association {
+    /// Which kind.
+    pub kind: AssociationKind,
+    /// The object of the record at its other end.
+    pub to: ObjectName,
+    /// That record's id; `None` where it is not known yet.
+    pub id: Option<String>,
+    /// What became of it.
+    pub made: Made,
+    /// The line that says so.
+    pub at: Location,
+}
+
+/// What became of an association.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Made {
+    /// It is new.
+    Added,
+    /// It was there.
+    Kept,
+    /// It was there, and `exactly` removed it.
+    Removed,
+    /// The CRM refuses it for good, with what it said; or its rows cannot be found, and why.
+    Refused(String),
+    /// The record at its other end is not there yet.
+    Unpaired {
+        /// The pair that is missing.
+        pair: AwaitedPair,
+        /// What the mapping says about that.
+        otherwise: LinkElse,
+    },
+}
+
+impl Association {
+    fn trouble(&self) -> Option<Park> {
+        let at = Some(self.at.clone());
+        match &self.made {
+            Made::Refused(said) => {
+                let other = self.id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+                let reason = format!("the association with {}{other} could not be changed", self.to);
+                Some(Park { answer: Some(said.clone()), at, ..Park::because(reason) })
+            }
+            Made::Unpaired { pair, otherwise: LinkElse::Park(said) } => {
+                let reason = said.clone().unwrap_or_else(|| format!("{pair} is not there yet"));
+                let help = Some("retry once it is there; the record itself is written".to_owned());
+                Some(Park { help, at, ..Park::because(reason) })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a run ended.
@@ -150,6 +224,8 @@ pub enum Verdict {
         reason: String,
         /// The source fields whose change is waited for.
         fields: Vec<String>,
+        /// The pairs whose settlement is waited for.
+        pairs: Vec<AwaitedPair>,
         /// The line that says so.
         at: Option<Location>,
     },

@@ -11,7 +11,8 @@ use crate::plan::testing::{LEAD, Lead};
 use crate::plan::{Mapping, Plan};
 use crate::source::Side;
 use crate::types::{
-    CrmError, CrmErrorKind, FieldError, MatchedRecord, Record, Value, WriteAnswer, WriteTarget,
+    CrmError, CrmErrorKind, FieldError, LinkRequest, LinkedPair, MatchedRecord, Record, Value, WriteAnswer,
+    WriteTarget,
 };
 
 /// More than any run needs; a loop would go on for ever.
@@ -72,7 +73,42 @@ fn plans() -> Vec<Arc<Plan>> {
             "on none create\n on many newest\n on taken park\n on converted then known\n on duplicate allow\n on rejected drop field",
         ),
         Arc::new(keyless.plan()),
+        associating(),
     ]
+}
+
+/// A mapping the other way, with rows, associations of every kind and a counterpart's id.
+fn associating() -> Arc<Plan> {
+    let text = "mapping lead {\n from salesforce.Opportunity\n to hubspot.deal\n \
+         with each role = salesforce.OpportunityContactRole where OpportunityId = Id\n when created\n \
+         match {\n key salesforce_opportunity_id = Id\n or dealname = Name\n }\n \
+         on none create\n on many oldest\n on taken adopt\n on rejected drop field\n \
+         associate primary linked hubspot.company of AccountId otherwise wait\n \
+         associate exactly linked hubspot.contact of role.ContactId otherwise park\n \
+         associate exactly \"Buyer\" linked hubspot.contact of role.ContactId otherwise skip\n \
+         fields {\n dealname <- Name\n description <- linked hubspot.company of AccountId otherwise wait }\n}";
+    Arc::new(crate::plan::testing::plan(text))
+}
+
+/// Counterparts of these records, some twice, some gone, some of records that nobody asked about.
+fn pairs(dice: &mut Dice, request: &LinkRequest) -> Vec<LinkedPair> {
+    let mut pairs = Vec::new();
+    for id in &request.ids {
+        for _ in 0..dice.roll(3) {
+            let id = if dice.roll(9) == 0 { "another".to_owned() } else { id.clone() };
+            let to = (*dice.pick(&["9", "77", "78", ""])).to_owned();
+            let gone = dice.roll(5) == 0;
+            pairs.push(LinkedPair {
+                id,
+                to,
+                gone,
+                merged_into: None,
+                inherited: false,
+                synced: BTreeMap::new(),
+            });
+        }
+    }
+    pairs
 }
 
 fn raw(dice: &mut Dice) -> Json {
@@ -215,10 +251,19 @@ fn answer(dice: &mut Dice, effect: &Effect) -> Answer {
         (_, Effect::Find(requests)) => {
             Answer::Found(requests.iter().map(|find| records(dice, &find.object, 2)).collect())
         }
-        (_, Effect::Links(_)) => Answer::Links(Vec::new()),
+        (_, Effect::Links(request)) => Answer::Links(pairs(dice, request)),
         (_, Effect::Survivor { .. }) => Answer::Survivor(None),
         (_, Effect::Changed(_)) => Answer::Changed(BTreeMap::new()),
-        (_, Effect::Associate { add, remove }) => Answer::Associations(vec![None; add.len() + remove.len()]),
+        (_, Effect::Associate { add, remove }) => {
+            let mut both = add.iter().chain(remove).collect::<Vec<_>>();
+            assert!(!both.is_empty() && both.iter().all(|one| one.from.side == Side::Hubspot));
+            both.sort_by_key(|one| format!("{one:?}"));
+            let all = both.len();
+            both.dedup();
+            assert_eq!(both.len(), all, "an association twice: {add:?} {remove:?}");
+            let said = |_| (dice.roll(9) == 0).then(|| "no".to_owned());
+            Answer::Associations((0..all).map(said).collect())
+        }
     }
 }
 

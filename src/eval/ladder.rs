@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Key, Lookup, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp};
+use crate::plan::{Key, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp};
 use crate::source::Location;
 use crate::syntax::ast::{CompareOp, Presence};
 use crate::types::{
@@ -69,16 +69,6 @@ fn comparison(op: CompareOp, value: Value) -> FilterOp {
         CompareOp::Le => FilterOp::Le(value),
         CompareOp::Gt => FilterOp::Gt(value),
         CompareOp::Ge => FilterOp::Ge(value),
-    }
-}
-
-/// What a look-up gives: the field of the one record that matches.
-pub(super) fn looked_up(lookup: &Lookup, records: &[Record]) -> Result<Value, Failure> {
-    match records {
-        [] => Ok(Value::Blank),
-        [one] => read(&raw(one, &lookup.field), &lookup.ty),
-        _ => Err(Failure::new(format!("`lookup {}.{}` finds several records", lookup.object, lookup.field))
-            .mend(lookup.at.clone(), "add a test to its `where`, so that only one record matches")),
     }
 }
 
@@ -312,8 +302,10 @@ impl Run {
 
     /// Makes the look-ups of the rules that apply, then writes.
     pub(super) fn look_up_for_write(&mut self, mapping: &Mapping) -> Effect {
-        let wanted: BTreeSet<usize> =
-            self.applying(mapping).flat_map(|rule| rule.lookups.iter().copied()).collect();
+        let eaches = mapping.eaches.iter().flat_map(|each| &each.lookups);
+        let associations = eaches.chain(mapping.associates.iter().flat_map(|associate| &associate.lookups));
+        let rules = self.applying(mapping).flat_map(|rule| &rule.lookups);
+        let wanted: BTreeSet<usize> = rules.chain(associations).copied().collect();
         self.look_up(mapping, wanted.into_iter().collect(), Next::Write)
     }
 

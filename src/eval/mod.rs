@@ -5,14 +5,16 @@
 //! same code, and a driver may advance many runs side by side and perform effects of one kind in one call.
 //!
 //! The order within a run: the source record, what the guards need of related records and look-ups, the guards, what the
-//! ladder needs of them, the ladder, what the rules that apply need of them, the rules, the write. Policies that read before they write use the record as the ladder found it, just before the write.
+//! ladder needs of them, the ladder, what the rules that apply need of them, the rules, the write, the associations. Policies that read before they write use the record as the ladder found it, just before the write.
 
+mod associate;
 mod effect;
 mod ends;
 mod expression;
 #[cfg(test)]
 mod hostile;
 mod ladder;
+mod lookups;
 mod offline;
 mod outcome;
 mod rules;
@@ -22,7 +24,10 @@ mod sync;
 mod testing;
 mod trace;
 
-pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Synced, SyncedWrite, Verdict};
+pub use effect::{
+    Answer, Association, Effect, FieldChange, Finished, Made, Park, PlannedWrite, Synced, SyncedWrite,
+    Verdict,
+};
 pub use expression::Frame;
 pub use offline::{Offline, fields};
 pub use run::Run;

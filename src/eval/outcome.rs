@@ -20,12 +20,11 @@ impl Run {
         answer: WriteAnswer,
     ) -> Effect {
         match answer {
-            WriteAnswer::Written { id, created } => self.finish(Verdict::Written {
-                object: planned.request.object,
-                id,
-                created,
-                changes: planned.changes,
-            }),
+            WriteAnswer::Written { id, created } => {
+                let (object, changes) = (planned.request.object, planned.changes);
+                let verdict = Verdict::Written { object, id: id.clone(), created, changes };
+                self.associate(mapping, verdict, id, created)
+            }
             WriteAnswer::Duplicate { rule, message, matches, allow_save } => {
                 self.duplicate(mapping, planned, &rule, message, &matches, allow_save)
             }

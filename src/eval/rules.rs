@@ -77,7 +77,8 @@ impl Run {
         let target = match (existing, key) {
             (Some(record), _) if fields.is_empty() => {
                 let (object, id) = (mapping.target.clone(), record.id.clone());
-                return self.finish(Verdict::Unchanged { object, id });
+                let verdict = Verdict::Unchanged { object, id: id.clone() };
+                return self.associate(mapping, verdict, id, false);
             }
             (Some(record), _) => WriteTarget::Update { id: record.id.clone() },
             (None, Some(key)) => match self.key_value(mapping, key) {
@@ -151,6 +152,12 @@ impl Run {
             Instead::Value(value) => value,
             Instead::Keep(reason) => return change(None, Some(reason)),
         };
+        if new.is_blank()
+            && rule.otherwise == Some(RuleElse::Wait)
+            && let Some(verdict) = self.waits_for_pair(mapping, rule)
+        {
+            return Err(Box::new(self.finish(verdict)));
+        }
         if new.is_blank() && !(rule.blank_clears && existing.is_some()) {
             return Ok(None);
         }
@@ -193,10 +200,7 @@ impl Run {
         match &rule.otherwise {
             Some(RuleElse::Keep) => Ok(Instead::Keep(format!("otherwise keep: {}", failure.message))),
             Some(RuleElse::Literal(value)) => Ok(Instead::Value(value.clone())),
-            Some(RuleElse::Wait) => {
-                let (fields, at) = (mapping.reads.clone(), Some(rule.at.clone()));
-                Err(Box::new(self.finish(Verdict::Waiting { reason: failure.message, fields, at })))
-            }
+            Some(RuleElse::Wait) => Err(Box::new(self.wait(mapping, rule, failure.message))),
             Some(RuleElse::Park(said)) => {
                 let message = match said {
                     Some(said) => format!("{said}: {}", failure.message),

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use crate::plan::{Guard, GuardElse, Mapping, Need, Outcome, Plan, Situation, Trigger, WithKind};
 use crate::source::Location;
 use crate::types::{
-    AssociatedRequest, Cause, Failure, FindRequest, LinkChange, LinkedPair, Raw, ReadRequest, Record, Value,
+    AssociatedRequest, AwaitedPair, Cause, Failure, LinkChange, LinkedPair, Raw, ReadRequest, Record, Value,
     display,
 };
 
-use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
+use super::associate::Associating;
+use super::effect::{Answer, Association, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::ends::OfPair;
 use super::expression::Frame;
-use super::ladder::{self, Tests};
+use super::ladder;
+use super::lookups::Linking;
 use super::trace::{Point, Trace};
 
 /// One record on its way through one mapping.
@@ -30,6 +32,8 @@ pub struct Run {
     /// Which related records are read, also those that do not exist.
     related_read: Vec<bool>,
     pub(super) lookups: Vec<Option<Result<Value, Failure>>>,
+    /// The `linked` look-ups that found no pair yet, by their index.
+    pub(super) unpaired: Vec<(usize, AwaitedPair)>,
     /// The target record that was handed over, by id.
     pub(super) handed: Option<String>,
     /// Whether this is a leg of a sync, which stops before its write: the sync decides what is written.
@@ -74,6 +78,7 @@ pub(super) enum State {
         wanted: Vec<usize>,
         then: Next,
     },
+    Linked(Box<Linking>),
     Handed,
     Key,
     Rung(usize),
@@ -81,6 +86,7 @@ pub(super) enum State {
     Write(Box<PlannedWrite>),
     /// A leg that is ready for its rules.
     Held,
+    Associate(Box<Associating>),
     Over,
 }
 
@@ -135,6 +141,7 @@ impl Run {
             related: Vec::new(),
             related_read: Vec::new(),
             lookups: Vec::new(),
+            unpaired: Vec::new(),
             handed: None,
             is_leg: false,
             joined: false,
@@ -235,10 +242,10 @@ impl Run {
             (State::Lookups { asked, wanted, then }, Some(Answer::Found(found)))
                 if found.len() == asked.len() =>
             {
-                for (index, records) in asked.into_iter().zip(found) {
-                    self.lookups[index] = Some(ladder::looked_up(&mapping.lookups[index], &records));
-                }
-                self.look_up(mapping, wanted, then)
+                self.look_ups_found(mapping, asked, found, wanted, then)
+            }
+            (State::Linked(linking), Some(Answer::Links(pairs))) => {
+                self.counterparts(mapping, *linking, pairs)
             }
             (State::Handed | State::Adopt, Some(Answer::Records(records))) => {
                 match records.into_iter().next() {
@@ -258,6 +265,7 @@ impl Run {
                 self.target = None;
                 self.ladder(mapping)
             }
+            (State::Associate(step), Some(answer)) => self.associated(mapping, *step, answer),
             (state, _) => self.not_asked_for(&state),
         }
     }
@@ -273,6 +281,7 @@ impl Run {
         self.related = vec![None; program.related.len()];
         self.related_read = vec![false; program.related.len()];
         self.lookups = vec![None; program.lookups.len()];
+        self.unpaired.clear();
         self.mapping = mapping;
         self.handed = handed;
         self.link_asked = false;
@@ -354,7 +363,10 @@ impl Run {
     /// Whether a related record is needed now; one that only rules need waits for a rule that applies.
     fn needs(&self, mapping: &Mapping, index: usize, need: Need) -> bool {
         mapping.related[index].need == Some(need)
-            && (need != Need::Rules || self.applying(mapping).any(|rule| rule.related.contains(&index)))
+            && (need != Need::Rules
+                || self.applying(mapping).any(|rule| rule.related.contains(&index))
+                || mapping.eaches.iter().any(|each| each.related.contains(&index))
+                || mapping.associates.iter().any(|associate| associate.related.contains(&index)))
     }
 
     fn read_one(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {
@@ -381,46 +393,7 @@ impl Run {
         self.read_related(mapping, index + 1, need)
     }
 
-    /// Makes the look-ups wanted that are not made yet, those inside others first.
-    pub(super) fn look_up(&mut self, mapping: &Mapping, wanted: Vec<usize>, then: Next) -> Effect {
-        let mut asked = Vec::new();
-        let mut requests: Vec<FindRequest> = Vec::new();
-        for &index in &wanted {
-            let lookup = &mapping.lookups[index];
-            let ready = lookup.needs.iter().all(|needed| self.lookups[*needed].is_some());
-            if self.lookups[index].is_some() || !ready {
-                continue;
-            }
-            match self.with_frame(mapping, |frame| ladder::filters(frame, &lookup.tests)) {
-                Ok(Tests::Filters(filters)) => {
-                    asked.push(index);
-                    requests.push(FindRequest {
-                        object: lookup.object.clone(),
-                        filters,
-                        fields: vec![lookup.field.clone()],
-                        limit: 2,
-                    });
-                }
-                Ok(Tests::Nothing) => self.lookups[index] = Some(Ok(Value::Blank)),
-                Err(failure) => self.lookups[index] = Some(Err(failure)),
-            }
-        }
-        if !requests.is_empty() {
-            self.state = State::Lookups { asked, wanted, then };
-            return Effect::Find(requests);
-        }
-        if wanted.iter().any(|index| self.lookups[*index].is_none()) {
-            // Those inside others were settled without a request; now the outer ones are ready.
-            return self.look_up(mapping, wanted, then);
-        }
-        match then {
-            Next::Guards => self.guards(mapping),
-            Next::Ladder => self.enter_ladder(mapping),
-            Next::Write => self.write(mapping),
-        }
-    }
-
-    fn guards(&mut self, mapping: &Mapping) -> Effect {
+    pub(super) fn guards(&mut self, mapping: &Mapping) -> Effect {
         // A sync asks its guards of the records that are there, and not of the one that it is about to make.
         let asked: &[Guard] = if self.source.is_some() { &mapping.guards } else { &[] };
         for guard in asked {
@@ -434,7 +407,8 @@ impl Run {
                     return match &guard.otherwise {
                         GuardElse::Skip => self.finish(Verdict::Skipped { reason, at }),
                         GuardElse::Wait => {
-                            self.finish(Verdict::Waiting { reason, fields: guard.fields.clone(), at })
+                            let pairs = self.unpaired_in(&guard.lookups);
+                            self.finish(Verdict::Waiting { reason, fields: guard.fields.clone(), pairs, at })
                         }
                         GuardElse::Park(said) => {
                             let reason = said.clone().unwrap_or(reason);
@@ -448,7 +422,7 @@ impl Run {
         self.read_related(mapping, 0, Need::Ladder)
     }
 
-    fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
+    pub(super) fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
         if self.joined {
             return self.read_related(mapping, 0, Need::Rules);
         }
@@ -480,10 +454,15 @@ impl Run {
 
     /// Ends the run.
     pub(super) fn finish(&mut self, verdict: Verdict) -> Effect {
+        self.finish_with(verdict, Vec::new())
+    }
+
+    /// Ends the run after associations were made.
+    pub(super) fn finish_with(&mut self, verdict: Verdict, associations: Vec<Association>) -> Effect {
         self.state = State::Over;
         let mapping = self.mapping().to_owned();
         let links = std::mem::take(&mut self.links);
-        Effect::Finish(Finished { mapping, verdict, path: self.path.clone(), links })
+        Effect::Finish(Finished { mapping, verdict, associations, path: self.path.clone(), links })
     }
 
     /// Ends the run: a person must look.

@@ -78,7 +78,7 @@ impl World {
         panic!("no end: {:?}", self.log)
     }
 
-    fn perform(&mut self, effect: Effect) -> Answer {
+    pub(crate) fn perform(&mut self, effect: Effect) -> Answer {
         match effect {
             Effect::Read(request) => {
                 self.log.push(format!("read {}", request.object.name));

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::check::typed::{ExpectationKind, ExpectedField, ExpectedValue, Test};
-use crate::eval::{FieldChange, Finished, Synced, Verdict};
+use crate::eval::{Association, FieldChange, Finished, Made, Synced, Verdict};
 use crate::plan::{Mapping, Plan};
 use crate::source::{Location, ObjectName, Sources, Span};
-use crate::types::{Value, display, same};
+use crate::types::{AssociationKind, Value, display, same};
 
 use super::Difference;
 use super::world::{Stored, World};
@@ -62,6 +62,9 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
                 if !end.mappings.iter().skip(1).any(|gone| gone == name) {
                     differences.push(end.other(format!("`{name}` takes over"), place));
                 }
+            }
+            ExpectationKind::Associated(kind, object, id) => {
+                differences.extend(end.associated(kind, object, id, place));
             }
         }
     }
@@ -219,6 +222,54 @@ impl End<'_> {
         }
     }
 
+    /// Whether the record written is associated with this one. Without a kind, any association will do.
+    fn associated(
+        &self,
+        kind: &AssociationKind,
+        object: &ObjectName,
+        id: &str,
+        at: Location,
+    ) -> Option<Difference> {
+        let Some(finished) = self.finished else {
+            return Some(self.other(format!("an association with {object} {id}"), at));
+        };
+        let (made, end) = (&finished.associations, &finished.verdict);
+        let is_kind =
+            |one: &&Association| one.to == *object && (*kind == AssociationKind::Plain || one.kind == *kind);
+        let there =
+            |one: &Association| one.id.as_deref() == Some(id) && matches!(one.made, Made::Added | Made::Kept);
+        if made.iter().filter(is_kind).any(there) {
+            return None;
+        }
+        let label = match kind {
+            AssociationKind::Plain => String::new(),
+            AssociationKind::Primary => "primary ".to_owned(),
+            AssociationKind::Labelled(label) => format!("\"{label}\" "),
+        };
+        let expected = format!("an association with {label}{object} {id}");
+        if !matches!(end, Verdict::Written { .. } | Verdict::Unchanged { .. } | Verdict::Synced(_)) {
+            return Some(self.other(expected, at));
+        }
+        let others: Vec<String> = made
+            .iter()
+            .filter(is_kind)
+            .filter_map(|one| Some(format!("{object} {}", one.id.as_ref()?)))
+            .collect();
+        let found = match others.as_slice() {
+            [] => format!("none with a {label}{object}"),
+            others => format!("one with {}", others.join(" and ")),
+        };
+        let missing = made.iter().filter(is_kind).find_map(|one| match &one.made {
+            Made::Unpaired { pair, .. } => {
+                Some(format!("{pair} is not there: `given link` pairs two records"))
+            }
+            Made::Refused(why) => Some(why.clone()),
+            _ => None,
+        });
+        let rule = made.iter().find(|one| is_kind(one)).map(|one| one.at.clone());
+        Some(Difference { field: None, expected, found, why: missing, rule, source: None, at })
+    }
+
     /// The difference of a run that ended in another way.
     fn other(&self, expected: String, at: Location) -> Difference {
         let Some(finished) = self.finished else {
@@ -253,11 +304,15 @@ impl End<'_> {
             Verdict::Skipped { reason, at } => {
                 (format!("`{mapping}` skips the record: {reason}"), None, at.clone())
             }
-            Verdict::Waiting { reason, fields, at } => (
-                format!("`{mapping}` waits for a change of {}: {reason}", fields.join(", ")),
-                None,
-                at.clone(),
-            ),
+            Verdict::Waiting { reason, fields, pairs, at } => {
+                let pairs = pairs.iter().map(ToString::to_string);
+                let awaited: Vec<String> = (!fields.is_empty())
+                    .then(|| format!("a change of {}", fields.join(", ")))
+                    .into_iter()
+                    .chain(pairs)
+                    .collect();
+                (format!("`{mapping}` waits for {}: {reason}", awaited.join(", or ")), None, at.clone())
+            }
             Verdict::Parked(park) => {
                 let field = park.field.as_ref().map_or_else(String::new, |field| format!(" for `{field}`"));
                 let found = format!("`{mapping}` parks the record{field}: {}", park.reason);

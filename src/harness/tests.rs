@@ -514,3 +514,89 @@ fn what_no_test_reaches_is_listed() {
         assert!(!all.iter().any(|missed| missed == what), "{what}: {all:#?}");
     }
 }
+
+/// Runs the tests of a project of Opportunities with roles and Accounts.
+fn deals(tests: &str) -> Vec<Outcome> {
+    let text = format!(
+        "mapping opportunity {{\n from salesforce.Opportunity\n to hubspot.deal\n \
+         with each role = salesforce.OpportunityContactRole where OpportunityId = Id\n when created\n \
+         match {{ key salesforce_opportunity_id = Id }}\n on none create\n on rejected park\n \
+         associate primary linked hubspot.company of AccountId otherwise wait\n \
+         associate \"Buyer\" linked hubspot.contact of role.ContactId otherwise skip\n fields {{ dealname <- Name }}\n}}\n\
+         mapping account {{\n from salesforce.Account\n to hubspot.company\n when created\n match {{ name = Name }}\n \
+         on none create\n on many park\n on rejected park\n fields {{ name <- Name }}\n}}\n\
+         mapping contact {{\n from hubspot.contact\n to salesforce.Opportunity\n with employer = primary hubspot.company\n \
+         when created\n match {{ key HubSpot_Deal_ID__c = id }}\n on none create\n on duplicate park\n on rejected park\n \
+         record type \"Existing Business\"\n fields {{\n Name <- first_present(company, \"Deal\") | truncate(120)\n \
+         AccountId <- linked salesforce.Account of employer otherwise wait\n }}\n}}\n{tests}"
+    );
+    let mut sources = Sources::new();
+    let schemas = schemas(&mut sources);
+    let file = sources.add("m.map", text.clone());
+    let (tree, mut findings) = syntax::parse(file, &text);
+    let (checked, more) = check(&[tree], &schemas, &sources);
+    findings.extend(more.into_iter().filter(crate::diagnostic::Diagnostic::is_error));
+    assert!(findings.is_empty(), "{findings:#?}\n{text}");
+    let checked = checked.expect("a checked project");
+    let plan: Arc<Plan> = Arc::new(compile(&checked, &schemas, &sources));
+    checked.tests.iter().map(|test| run(&plan, test, &sources, None)).collect()
+}
+
+const GIVEN: &str = "mapping opportunity\n given salesforce.Opportunity { Id: \"006\", Name: \"Big\", AccountId: \"001\" }\n \
+                     given salesforce.OpportunityContactRole { OpportunityId: \"006\", ContactId: \"003\" }\n \
+                     given link salesforce.Account \"001\" = hubspot.company \"77\"\n";
+
+#[test]
+fn associations_are_expected_beside_the_end() {
+    let tests = format!(
+        "test \"a\" {{\n {GIVEN} given link hubspot.contact \"88\" = salesforce.Contact \"003\"\n \
+         expect create hubspot.deal {{ dealname: \"Big\" }}\n expect associated primary hubspot.company \"77\"\n \
+         expect associated hubspot.company \"77\"\n expect associated \"Buyer\" hubspot.contact \"88\"\n}}\n"
+    );
+    let outcome = deals(&tests).remove(0);
+    assert!(outcome.passed(), "{}", report(&outcome));
+}
+
+#[test]
+fn an_association_that_is_not_made_is_a_difference_with_its_line() {
+    let tests = format!(
+        "test \"a\" {{\n {GIVEN} expect associated \"Buyer\" hubspot.company \"77\"\n \
+         expect associated hubspot.company \"78\"\n expect associated hubspot.contact \"88\"\n}}\n"
+    );
+    let outcome = deals(&tests).remove(0);
+    let told: Vec<_> = outcome
+        .differences
+        .iter()
+        .map(|one| (one.expected.as_str(), one.found.as_str(), one.why.as_deref().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("an association with \"Buyer\" hubspot.company 77", "none with a \"Buyer\" hubspot.company", ""),
+            ("an association with hubspot.company 78", "one with hubspot.company 77", ""),
+            (
+                "an association with hubspot.contact 88",
+                "none with a hubspot.contact",
+                "the hubspot.contact of salesforce.Contact 003 is not there: `given link` pairs two records"
+            ),
+        ]
+    );
+    assert!(outcome.differences[2].rule.is_some());
+}
+
+#[test]
+fn a_linked_value_and_a_record_type_are_expected_like_any_field() {
+    let given = "mapping contact\n given hubspot.contact { id: \"5\", company: \"Acme\" }\n given hubspot.company { id: \"9\" }\n";
+    let tests = format!(
+        "test \"a\" {{\n {given} given link hubspot.company \"9\" = salesforce.Account \"001\"\n \
+         expect create salesforce.Opportunity {{ AccountId: \"001\", RecordTypeId: \"Existing_Business\" }}\n}}\n\
+         test \"b\" {{\n {given} expect create salesforce.Opportunity {{ Name: \"Acme\" }}\n}}\n"
+    );
+    let outcomes = deals(&tests);
+    assert!(outcomes[0].passed(), "{}", report(&outcomes[0]));
+    let found = &outcomes[1].differences[0].found;
+    assert!(
+        found.contains("waits for") && found.contains("the salesforce.Account of hubspot.company 9"),
+        "{found}"
+    );
+}

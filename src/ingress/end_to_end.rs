@@ -64,6 +64,8 @@ fn plan() -> Arc<Plan> {
         target_fields: vec![field("HubSpot_Contact_ID__c"), field("City")],
         convertible: false,
         outcomes: std::collections::BTreeMap::new(),
+        eaches: Vec::new(),
+        associates: Vec::new(),
         assignment_rule: None,
         rules: vec![rule],
     };
@@ -136,7 +138,7 @@ async fn a_webhook_becomes_a_lead() {
 async fn a_preview_writes_nothing_and_a_run_does() {
     let (_, salesforce, crms) = crms();
     let shown = preview(plan(), "mql_to_lead", "5501", &crms, None).await.expect("a preview");
-    let Preview::WouldWrite(write) = shown else { panic!("{shown:?}") };
+    let Preview::WouldWrite(write, _) = shown else { panic!("{shown:?}") };
     let target = WriteTarget::Upsert { key: "HubSpot_Contact_ID__c".to_owned(), value: "5501".to_owned() };
     assert_eq!(write.request.target, target);
     assert!(salesforce.rows("write").is_empty());

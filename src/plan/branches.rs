@@ -3,7 +3,7 @@
 use crate::source::Location;
 
 use super::expression::{Expr, children, condition_children};
-use super::program::{Mapping, Test, TestOp};
+use super::program::{Mapping, Sought, Test, TestOp};
 
 impl Mapping {
     /// Where its `if`s stand, in no particular order; one that several rules share is there once for each.
@@ -14,7 +14,14 @@ impl Mapping {
         self.guards.iter().for_each(|guard| condition_children(&guard.condition, &mut visit));
         self.key.iter().for_each(|key| visit(&key.value));
         self.rungs.iter().for_each(|rung| tests(&rung.tests, &mut visit));
-        self.lookups.iter().for_each(|lookup| tests(&lookup.tests, &mut visit));
+        for lookup in &self.lookups {
+            match &lookup.what {
+                Sought::Field { tests: all, .. } | Sought::RecordType { tests: all, .. } => {
+                    tests(all, &mut visit)
+                }
+                Sought::Linked { id, .. } => visit(id),
+            }
+        }
         self.rules.iter().for_each(|rule| visit(&rule.value));
         found
     }

@@ -8,7 +8,7 @@ use crate::types::{Type, Typed};
 use super::expression::{Call, Condition, Expr, Part};
 use super::needs;
 use super::program::{
-    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, Sync,
+    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, Sought, Sync,
     TargetField, Test, TestOp, TwoWay,
 };
 
@@ -32,20 +32,28 @@ pub fn compile(project: &Checked<typed::Project>, schemas: &Schemas, sources: &S
     }
 }
 
-struct Context<'c> {
+pub(super) struct Context<'c> {
     schemas: &'c Schemas,
     sources: &'c Sources,
 }
 
 /// What grows while the expressions of one mapping are compiled.
 #[derive(Default)]
-struct Tables {
+pub(super) struct Tables {
     slots: Vec<Slot>,
     lookups: Vec<Lookup>,
 }
 
+impl Tables {
+    /// Adds a look-up; gives the expression of its result.
+    pub(super) fn look_up(&mut self, object: ObjectName, what: Sought, at: Location) -> Expr {
+        self.lookups.push(Lookup { object, what, needs: Vec::new(), early: false, at });
+        Expr::Lookup(self.lookups.len() - 1)
+    }
+}
+
 impl Context<'_> {
-    fn at(&self, span: Span) -> Location {
+    pub(super) fn at(&self, span: Span) -> Location {
         self.sources.locate(span)
     }
 
@@ -92,23 +100,15 @@ impl Context<'_> {
             at: self.at(key.span),
         });
         let rungs = mapping.rungs.iter().map(|rung| self.rung(rung, &mut tables)).collect();
-        let rules = mapping.rules.iter().map(|rule| self.rule(&mapping.target, rule, &mut tables)).collect();
+        let rules = mapping.rules.iter().map(|rule| self.rule(&mapping.target, rule, &mut tables));
+        let mut rules: Vec<Rule> = rules.collect();
+        rules.extend(self.record_type(mapping, &mut tables));
+        let eaches = self.eaches(mapping, &mut tables);
+        let associates = self.associates(mapping, &mut tables);
         let outcomes = mapping.outcomes.iter().map(|(situation, outcome)| {
             (*situation, Outcome { action: outcome.action.clone(), at: self.at(outcome.span) })
         });
-        let related = mapping.withs.iter().map(|with| Related {
-            name: with.name.clone(),
-            object: with.object.clone(),
-            kind: with.kind.clone(),
-            reads: Vec::new(),
-            need: None,
-        });
-        let convertible = self
-            .schemas
-            .side(mapping.target.side)
-            .objects
-            .get(&mapping.target.name)
-            .is_some_and(|object| object.convertible);
+        let convertible = self.convertible(&mapping.target);
         let mut compiled = Mapping {
             name: mapping.name.clone(),
             is_leg: false,
@@ -117,7 +117,7 @@ impl Context<'_> {
             target: mapping.target.clone(),
             triggers: mapping.triggers.clone(),
             reads: Vec::new(),
-            related: related.collect(),
+            related: mapping.withs.iter().map(related).collect(),
             slots: tables.slots,
             lets,
             lookups: tables.lookups,
@@ -127,11 +127,19 @@ impl Context<'_> {
             target_fields: self.target_fields(mapping, convertible),
             convertible,
             outcomes: outcomes.collect(),
+            eaches,
+            associates,
             assignment_rule: mapping.assignment_rule.as_ref().map(assignment_rule),
             rules,
         };
         needs::fill(&mut compiled);
         compiled
+    }
+
+    /// Whether a conversion can end the life of a record.
+    fn convertible(&self, object: &ObjectName) -> bool {
+        let object = self.schemas.side(object.side).objects.get(&object.name);
+        object.is_some_and(|object| object.convertible)
     }
 
     fn guard(&self, guard: &typed::Guard, tables: &mut Tables) -> Guard {
@@ -213,7 +221,7 @@ impl Context<'_> {
         }
     }
 
-    fn tests(&self, tests: &[typed::FieldTest], tables: &mut Tables) -> Vec<Test> {
+    pub(super) fn tests(&self, tests: &[typed::FieldTest], tables: &mut Tables) -> Vec<Test> {
         let compile = |test: &typed::FieldTest| Test {
             field: test.field.clone(),
             op: match &test.op {
@@ -227,7 +235,7 @@ impl Context<'_> {
         tests.iter().map(compile).collect()
     }
 
-    fn expr(&self, expr: &typed::Expr, tables: &mut Tables) -> Expr {
+    pub(super) fn expr(&self, expr: &typed::Expr, tables: &mut Tables) -> Expr {
         match &expr.kind {
             ExprKind::Literal(value) => Expr::Literal(value.clone()),
             ExprKind::Field(field) => Expr::Slot(slot(field, &expr.typed, tables)),
@@ -261,16 +269,12 @@ impl Context<'_> {
                 let tests = self.tests(tests, tables);
                 let ty = expr.typed.ty.clone();
                 let at = self.at(expr.span);
-                tables.lookups.push(Lookup {
-                    object: object.clone(),
-                    tests,
-                    field: field.clone(),
-                    ty,
-                    needs: Vec::new(),
-                    early: false,
-                    at,
-                });
-                Expr::Lookup(tables.lookups.len() - 1)
+                tables.look_up(object.clone(), Sought::Field { tests, field: field.clone(), ty }, at)
+            }
+            ExprKind::Linked { to, of, id } => {
+                let id = self.expr(id, tables);
+                let at = self.at(expr.span);
+                tables.look_up(to.clone(), Sought::Linked { of: of.clone(), id }, at)
             }
         }
     }
@@ -299,6 +303,17 @@ impl Context<'_> {
             Kind::Presence(value, presence) => Condition::Presence(self.expr(value, tables), *presence),
             Kind::Value(value) => Condition::Value(self.expr(value, tables)),
         }
+    }
+}
+
+/// A related record; what of it is read follows from the expressions.
+fn related(with: &typed::With) -> Related {
+    Related {
+        name: with.name.clone(),
+        object: with.object.clone(),
+        kind: with.kind.clone(),
+        reads: Vec::new(),
+        need: None,
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`Checked`]: crate::check::Checked
 //! [`Location`]: crate::source::Location
 
+mod associate;
 mod branches;
 mod compile;
 mod expression;
@@ -19,8 +20,8 @@ mod trigger;
 pub use compile::compile;
 pub use expression::{Call, Condition, Expr, Part};
 pub use program::{
-    Conflict, Guard, GuardElse, Key, Lookup, Mapping, Need, Order, Outcome, OutcomeAction, Picklist,
-    PicklistElse, Plan, Related, Rule, RuleElse, Rung, Situation, Slot, Sync, TargetField, Test, TestOp,
-    Trigger, TwoWay, WhenWritten, WithKind,
+    Associate, Conflict, Each, Guard, GuardElse, Ids, Key, LinkElse, Lookup, Mapping, Need, Order, Outcome,
+    OutcomeAction, Picklist, PicklistElse, Plan, Related, Rule, RuleElse, Rung, Situation, Slot, Sought,
+    Sync, TargetField, Test, TestOp, Trigger, TwoWay, WhenWritten, WithKind,
 };
 pub use trigger::Start;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
-use super::program::{Lookup, Mapping, Need, OutcomeAction, TargetField, Test, TestOp, Trigger, WithKind};
+use super::program::{
+    Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger, WithKind,
+};
 use crate::types::Type;
 
 /// What an expression uses, through named values and look-ups.
@@ -50,7 +52,7 @@ pub(super) fn fill(mapping: &mut Mapping) {
         .iter()
         .map(|lookup| {
             let mut used = Used::default();
-            used.tests(mapping, &lookup.tests);
+            used.sought(mapping, &lookup.what);
             used.lookups.into_iter().collect()
         })
         .collect();
@@ -62,7 +64,9 @@ pub(super) fn fill(mapping: &mut Mapping) {
     for (lookup, needs) in mapping.lookups.iter_mut().zip(nested) {
         lookup.needs = needs;
     }
-    let rules_need: BTreeSet<usize> = rule_related.iter().flatten().copied().collect();
+    let associations_need = fill_associations(mapping);
+    let rules_need: BTreeSet<usize> =
+        rule_related.iter().flatten().copied().chain(associations_need).collect();
     for ((rule, used), related) in mapping.rules.iter_mut().zip(rule_needs).zip(rule_related) {
         rule.lookups = used.lookups.into_iter().collect();
         rule.related = related.into_iter().collect();
@@ -77,6 +81,36 @@ pub(super) fn fill(mapping: &mut Mapping) {
                 .find_map(|(those, need)| those.contains(&index).then_some(need));
     }
     fill_reads(mapping);
+}
+
+/// What associations and their rows need, which is read with what the rules need; gives the related records among it.
+fn fill_associations(mapping: &mut Mapping) -> Vec<usize> {
+    let needs = |used: Used| {
+        let related: Vec<usize> = related_of(mapping, &used.slots).into_iter().collect();
+        (used.lookups.into_iter().collect::<Vec<usize>>(), related)
+    };
+    let eaches = mapping.eaches.iter().map(|each| {
+        let mut used = Used::default();
+        used.tests(mapping, &each.tests);
+        needs(used)
+    });
+    let eaches: Vec<_> = eaches.collect();
+    let associates = mapping.associates.iter().map(|associate| {
+        let mut used = Used::default();
+        if let Ids::Value(value) = &associate.ids {
+            used.expr(mapping, value);
+        }
+        needs(used)
+    });
+    let associates: Vec<_> = associates.collect();
+    let all = eaches.iter().chain(&associates).flat_map(|(_, related)| related.iter().copied()).collect();
+    for (each, (lookups, related)) in mapping.eaches.iter_mut().zip(eaches) {
+        (each.lookups, each.related) = (lookups, related);
+    }
+    for (associate, (lookups, related)) in mapping.associates.iter_mut().zip(associates) {
+        (associate.lookups, associate.related) = (lookups, related);
+    }
+    all
 }
 
 /// The fields that are read of the source record and of each related one.
@@ -209,9 +243,16 @@ impl Used {
     }
 
     fn lookup(&mut self, mapping: &Mapping, index: usize) {
-        let Lookup { tests, .. } = &mapping.lookups[index];
+        let Lookup { what, .. } = &mapping.lookups[index];
         if self.lookups.insert(index) {
-            self.tests(mapping, tests);
+            self.sought(mapping, what);
+        }
+    }
+
+    fn sought(&mut self, mapping: &Mapping, what: &Sought) {
+        match what {
+            Sought::Field { tests, .. } | Sought::RecordType { tests, .. } => self.tests(mapping, tests),
+            Sought::Linked { id, .. } => self.expr(mapping, id),
         }
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::check::typed::{
-    Action as OutcomeAction, Conflict, GuardElse, PicklistElse, RuleElse, Situation, Trigger, WhenWritten,
-    WithKind,
+    Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger,
+    WhenWritten, WithKind,
 };
 use crate::source::{Location, ObjectName, Side};
-use crate::types::{Cause, ChangeEvent, Type, Value};
+use crate::types::{AssociationKind, Cause, ChangeEvent, Type, Value};
 
 use super::{Condition, Expr};
 
@@ -119,6 +119,10 @@ pub struct Mapping {
     /// What happens, by situation.
     #[serde(with = "pairs")]
     pub outcomes: BTreeMap<Situation, Outcome>,
+    /// Rows that are found by a value of the source, for associations.
+    pub eaches: Vec<Each>,
+    /// What the record written is associated with.
+    pub associates: Vec<Associate>,
     /// Salesforce: what to tell the assignment rules on create.
     pub assignment_rule: Option<String>,
     /// The rules, in source order.
@@ -213,18 +217,98 @@ pub struct Slot {
 pub struct Lookup {
     /// Where.
     pub object: ObjectName,
-    /// What must hold.
-    pub tests: Vec<Test>,
-    /// The field it gives.
-    pub field: String,
-    /// How its raw value is read.
-    pub ty: Type,
-    /// The look-ups inside its tests; they are made first.
+    /// What is looked up.
+    pub what: Sought,
+    /// The look-ups inside it; they are made first.
     pub needs: Vec<usize>,
     /// Whether guards, the key or the rungs need it; else it is made only once a rule that applies needs it.
     pub early: bool,
     /// The line.
     pub at: Location,
+}
+
+/// What a look-up gives.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Sought {
+    /// A field of the one record that matches.
+    Field {
+        /// What must hold.
+        tests: Vec<Test>,
+        /// The field.
+        field: String,
+        /// How its raw value is read.
+        ty: Type,
+    },
+    /// The id of the counterpart of a record, by the pairs settled before.
+    Linked {
+        /// The objects whose record the id names.
+        of: Vec<ObjectName>,
+        /// The record's id.
+        id: Expr,
+    },
+    /// The id of a record type, which differs from org to org; to find none is a failure.
+    RecordType {
+        /// What finds it.
+        tests: Vec<Test>,
+        /// Its developer name.
+        name: Expr,
+    },
+}
+
+/// Rows that are found by a value of the source.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Each {
+    /// Their name in the file.
+    pub name: String,
+    /// Their object.
+    pub object: ObjectName,
+    /// What must hold of them.
+    pub tests: Vec<Test>,
+    /// Their fields in use.
+    pub reads: Vec<String>,
+    /// The look-ups that the tests need.
+    pub lookups: Vec<usize>,
+    /// The related records that the tests need.
+    pub related: Vec<usize>,
+    /// The line.
+    pub at: Location,
+}
+
+/// What the record written is associated with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Associate {
+    /// Whether others of this kind are removed.
+    pub exactly: bool,
+    /// Which kind of association.
+    pub kind: AssociationKind,
+    /// The object of the records that it is associated with.
+    pub to: ObjectName,
+    /// The objects whose records the ids name.
+    pub of: Vec<ObjectName>,
+    /// The ids of the records whose counterparts are meant.
+    pub ids: Ids,
+    /// What happens while one has no counterpart.
+    pub otherwise: LinkElse,
+    /// The look-ups that the ids need.
+    pub lookups: Vec<usize>,
+    /// The related records that the ids need.
+    pub related: Vec<usize>,
+    /// The line.
+    pub at: Location,
+}
+
+/// The ids of records whose counterparts are asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Ids {
+    /// One, or none where it is blank.
+    Value(Expr),
+    /// A field of each row.
+    Each {
+        /// The index of the rows.
+        each: usize,
+        /// The field.
+        field: String,
+    },
 }
 
 /// One test of a look-up.

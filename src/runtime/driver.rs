@@ -11,15 +11,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::future::join_all;
 
+use crate::crm::Crm;
 use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::{ObjectName, Side};
 use crate::store::StoreError;
 use crate::types::{
-    AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest, ReadRequest, Record,
-    WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest,
+    ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 
 use super::engine::Job;
+use super::once::refusal;
 use super::{Crms, Memory};
 
 /// Ids of one read. HubSpot's batch read takes 100; a vendor that takes fewer splits in its client.
@@ -76,9 +78,11 @@ pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms, memory: Memory<'
     slots.into_iter().map(Slot::end).collect()
 }
 
-/// Puts the look-ups of a run together again, in the order in which it asked; one that failed fails all of them.
+/// Puts the look-ups or associations of a run together again, in the order in which it asked; one that failed fails all
+/// of them.
 fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer, Lost>> {
     let mut found: BTreeMap<usize, Result<BTreeMap<usize, Vec<Record>>, Lost>> = BTreeMap::new();
+    let mut said: BTreeMap<usize, BTreeMap<usize, Option<String>>> = BTreeMap::new();
     let mut answers = BTreeMap::new();
     for (index, part) in parts {
         match part {
@@ -90,11 +94,17 @@ fn assemble(parts: impl Iterator<Item = Part>) -> BTreeMap<usize, Result<Answer,
                     places.insert(place, records);
                 }
             }
+            Ok(Reply::Said(place, words)) => {
+                said.entry(index).or_default().insert(place, words);
+            }
             Err(error) => {
                 found.insert(index, Err(error));
             }
         }
     }
+    answers.extend(
+        said.into_iter().map(|(index, said)| (index, Ok(Answer::Associations(said.into_values().collect())))),
+    );
     let found = found.into_iter().map(|(index, found)| (index, found.map(in_order)));
     answers.extend(found);
     answers
@@ -186,6 +196,13 @@ enum Call {
         id: String,
         waiting: Vec<usize>,
     },
+    Associate {
+        side: Side,
+        /// Whether these are removed, not added.
+        removes: bool,
+        requests: Vec<AssociateRequest>,
+        waiting: Vec<(usize, usize)>,
+    },
     /// Nothing to ask, such as no look-ups at all.
     Nothing {
         index: usize,
@@ -216,8 +233,8 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
             Effect::Changed(request) => add_changed(&mut calls, index, request),
             Effect::Survivor { object, id } => add_survivor(&mut calls, index, object, id),
             Effect::Associate { add, remove } => {
-                let answer = Answer::Associations(vec![None; add.len() + remove.len()]);
-                calls.push(Call::Nothing { index, answer });
+                add_associate(&mut calls, index, add, 0, false);
+                add_associate(&mut calls, index, remove, add.len(), true);
             }
             // INVARIANT: a finish ends the slot in `advance`.
             Effect::Finish(_) => {}
@@ -334,6 +351,33 @@ fn add_find(calls: &mut Vec<Call>, index: usize, wanted: &[FindRequest]) {
     }
 }
 
+/// Associations of all runs go into one call; the client makes the vendor's batches of them.
+fn add_associate(
+    calls: &mut Vec<Call>,
+    index: usize,
+    wanted: &[AssociateRequest],
+    first: usize,
+    removed: bool,
+) {
+    for (place, request) in wanted.iter().enumerate() {
+        let of = request.from.side;
+        let at = (index, first + place);
+        let open = calls.iter_mut().find_map(|call| match call {
+            Call::Associate { side, removes, requests, waiting } if *side == of && *removes == removed => {
+                Some((requests, waiting))
+            }
+            _ => None,
+        });
+        if let Some((requests, waiting)) = open {
+            requests.push(request.clone());
+            waiting.push(at);
+        } else {
+            let requests = vec![request.clone()];
+            calls.push(Call::Associate { side: of, removes: removed, requests, waiting: vec![at] });
+        }
+    }
+}
+
 fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
     let of = wanted.object.side;
     let open = calls.iter_mut().find_map(|call| match call {
@@ -412,10 +456,11 @@ impl From<CrmError> for Lost {
     }
 }
 
-/// A run's answer, or the part of it that one look-up is.
+/// A run's answer, or the part of it that one look-up or one association is.
 enum Reply {
     Whole(Answer),
     Found(usize, Vec<Record>),
+    Said(usize, Option<String>),
 }
 
 impl Call {
@@ -444,15 +489,13 @@ impl Call {
                 waiting
                     .into_iter()
                     .map(|index| {
-                        (
-                            index,
-                            answers
-                                .next()
-                                .map(|answer| Reply::Whole(Answer::Written(answer)))
-                                .ok_or_else(|| lost_write(side).into()),
-                        )
+                        let answer = answers.next().map(|answer| Reply::Whole(Answer::Written(answer)));
+                        (index, answer.ok_or_else(|| lost_write(side).into()))
                     })
                     .collect()
+            }
+            Call::Associate { side, removes, requests, waiting } => {
+                change_associations(crms.get(side), removes, &requests, waiting).await
             }
             Call::Links { request, waiting } => share_links(&memory.links(&request).await, waiting),
             Call::Changed { request, waiting } => {
@@ -499,6 +542,22 @@ fn share_links(answer: &Result<Answer, StoreError>, waiting: Vec<(usize, Vec<Str
         Err(error) => Err(Lost::Links(error.to_string())),
     };
     waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
+}
+
+/// Adds or removes associations, and gives each run what was said of its own.
+async fn change_associations(
+    crm: &dyn Crm,
+    removes: bool,
+    requests: &[AssociateRequest],
+    waiting: Vec<(usize, usize)>,
+) -> Vec<Part> {
+    let answers = if removes { crm.dissociate(requests).await } else { crm.associate(requests).await };
+    let mut answers = answers.into_iter();
+    let part = |(index, place)| {
+        let answer = answers.next().unwrap_or_else(|| Err(lost_write(crm.side())));
+        (index, refusal(answer).map(|said| Reply::Said(place, said)).map_err(Lost::from))
+    };
+    waiting.into_iter().map(part).collect()
 }
 
 /// Gives each run its records. One that asked alone gets the whole answer, since a CRM may answer with a longer form of

@@ -18,6 +18,8 @@
 //! **Shutdown.** [`Handle::shutdown`] stops leasing, lets the batch under way finish within a bounded time, and then
 //! drops it: nothing is lost, since unsettled lanes are still pending.
 
+#[cfg(test)]
+mod associations;
 mod clock;
 mod driver;
 mod engine;

@@ -1,14 +1,15 @@
 //! One record, here and now: what `mapwright plan` and `mapwright run` do. The run is the one of production.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{Answer, Effect, Finished, PlannedWrite, Run};
+use crate::eval::{Answer, Association, Effect, Finished, PlannedWrite, Run};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::store::RecordKey;
-use crate::types::{CrmError, CrmErrorKind, WriteAnswer};
+use crate::types::{CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
 
 use super::{Crms, Memory, settle};
 
@@ -18,8 +19,8 @@ const MAX_EFFECTS: usize = 200;
 /// What a mapping would do with a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Preview {
-    /// It would write.
-    WouldWrite(PlannedWrite),
+    /// It would write, and then make these associations.
+    WouldWrite(PlannedWrite, Vec<Association>),
     /// It would end without a write.
     WouldFinish(Finished),
 }
@@ -41,8 +42,8 @@ pub enum OnceError {
     Endless,
 }
 
-/// Shows what a mapping would do with a record, up to its first write. Nothing is written. Without a memory no record has
-/// a counterpart yet.
+/// Shows what a mapping would do with a record: its first write, and the associations behind it. Nothing is written.
+/// Without a memory no record has a counterpart yet.
 pub async fn preview(
     plan: Arc<Plan>,
     mapping: &str,
@@ -52,14 +53,42 @@ pub async fn preview(
 ) -> Result<Preview, OnceError> {
     let mut run = start(plan, mapping, record)?;
     let mut effect = run.next(None);
+    let mut planned: Option<PlannedWrite> = None;
     for _ in 0..MAX_EFFECTS {
-        effect = match effect {
-            Effect::Write(write) => return Ok(Preview::WouldWrite(write)),
-            Effect::Finish(finished) => return Ok(Preview::WouldFinish(finished)),
-            other => run.next(Some(perform(other, crms, memory).await?)),
+        effect = match (effect, &planned) {
+            (Effect::Write(write), None) => {
+                let answer = would_be_written(&write);
+                planned = Some(write);
+                run.next(Some(Answer::Written(answer)))
+            }
+            (Effect::Finish(finished), None) => return Ok(Preview::WouldFinish(finished)),
+            (Effect::Finish(finished), Some(write)) => {
+                return Ok(Preview::WouldWrite(write.clone(), finished.associations));
+            }
+            (Effect::Write(_), Some(write)) => return Ok(Preview::WouldWrite(write.clone(), Vec::new())),
+            (Effect::Associate { add, remove }, _) => {
+                run.next(Some(Answer::Associations(vec![None; add.len() + remove.len()])))
+            }
+            // A record that is not there yet is associated with nothing.
+            (Effect::Associated(request), Some(_)) if request.ids.iter().all(|id| id == NEW) => {
+                run.next(Some(Answer::Associated(HashMap::new())))
+            }
+            (other, _) => run.next(Some(perform(other, crms, memory).await?)),
         };
     }
     Err(OnceError::Endless)
+}
+
+/// Stands for the id of a record that is not there yet; no CRM has such an id.
+const NEW: &str = "(new)";
+
+fn would_be_written(write: &PlannedWrite) -> WriteAnswer {
+    match &write.request.target {
+        WriteTarget::Update { id } => WriteAnswer::Written { id: id.clone(), created: false },
+        WriteTarget::Create | WriteTarget::Upsert { .. } => {
+            WriteAnswer::Written { id: NEW.to_owned(), created: true }
+        }
+    }
 }
 
 /// Runs a mapping on a record. The store is only asked for links: what fails is reported and not retried, and to keep
@@ -132,9 +161,31 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
         Effect::Survivor { object, id } => {
             Ok(Answer::Survivor(crms.get(object.side).survivor(&object, &id).await?))
         }
-        Effect::Associate { add, remove } => Ok(Answer::Associations(vec![None; add.len() + remove.len()])),
+        Effect::Associate { add, remove } => {
+            let mut said = Vec::with_capacity(add.len() + remove.len());
+            for (requests, removes) in [(&add, false), (&remove, true)] {
+                for request in requests {
+                    let crm = crms.get(request.from.side);
+                    let one = std::slice::from_ref(request);
+                    let mut answers =
+                        if removes { crm.dissociate(one).await } else { crm.associate(one).await };
+                    let answer = answers.pop().unwrap_or_else(|| Err(no_answer(request.from.side, true)));
+                    said.push(refusal(answer)?);
+                }
+            }
+            Ok(Answer::Associations(said))
+        }
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),
+    }
+}
+
+/// What a CRM refused for good; another failure is the caller's business.
+pub(super) fn refusal(answer: Result<(), CrmError>) -> Result<Option<String>, CrmError> {
+    match answer {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind == CrmErrorKind::Refused => Ok(Some(error.message)),
+        Err(error) => Err(error),
     }
 }
 

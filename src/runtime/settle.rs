@@ -182,6 +182,7 @@ pub(super) fn results(
     finished: Finished,
     caused: bool,
 ) -> (&'static str, Vec<MappingResult>) {
+    let (trouble, awaits) = (finished.troubled(), finished.awaits());
     let Finished { mapping: ended_by, verdict, links, .. } = finished;
     let changes = links.into_iter().map(|change| MappingResult {
         mapping: mapping.clone(),
@@ -191,7 +192,15 @@ pub(super) fn results(
     let mut results: Vec<MappingResult> = changes.collect();
     let (word, outcome) = outcome(verdict);
     let outcome = if caused && outcome == Outcome::Skipped { Outcome::Ended } else { outcome };
-    results.push(MappingResult { mapping, ended_by, outcome });
+    let result = |outcome| MappingResult { mapping: mapping.clone(), ended_by: ended_by.clone(), outcome };
+    results.push(result(outcome));
+    // The record itself is settled; its associations are a second result, which holds for what happens next.
+    if let Some(park) = trouble {
+        results.push(result(Outcome::Parked(park_reason(park))));
+    } else if let Some(first) = awaits.first() {
+        let reason = format!("{first} is not there yet");
+        results.push(result(Outcome::Waiting { reason, fields: Vec::new(), pairs: awaits }));
+    }
     (word, results)
 }
 
@@ -206,10 +215,10 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
         Verdict::Relinked { .. } => ("relinked", Outcome::Ended),
         Verdict::Skipped { .. } => ("skipped", Outcome::Skipped),
         Verdict::SourceGone => ("source_gone", Outcome::Skipped),
-        Verdict::Waiting { reason, fields, .. } => ("waiting", Outcome::Waiting { reason, fields }),
-        Verdict::Parked(Park { reason, field, answer, help, at }) => {
-            ("parked", Outcome::Parked(ParkReason { reason, field, answer, help, at }))
+        Verdict::Waiting { reason, fields, pairs, .. } => {
+            ("waiting", Outcome::Waiting { reason, fields, pairs })
         }
+        Verdict::Parked(park) => ("parked", Outcome::Parked(park_reason(park))),
     }
 }
 
@@ -224,7 +233,74 @@ fn synced(synced: Synced) -> Outcome {
     Outcome::Synced { hubspot, salesforce, writes: writes.into_iter().map(written).collect(), synced }
 }
 
+fn park_reason(park: Park) -> ParkReason {
+    let Park { reason, field, answer, help, at } = park;
+    ParkReason { reason, field, answer, help, at }
+}
+
 fn written(change: FieldChange) -> Option<FieldWritten> {
     let FieldChange { field, old, new, at, .. } = change;
     new.map(|new| FieldWritten { field, old, new, at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Association, Made};
+    use crate::plan::LinkElse;
+    use crate::source::{Location, ObjectName, Side};
+    use crate::types::{AssociationKind, AwaitedPair};
+
+    fn settled(made: Vec<Made>) -> Decision {
+        let at = Location { file: "m.map".to_owned(), line: 9, column: 3 };
+        let company = ObjectName::new(Side::Hubspot, "company");
+        let associations = made.into_iter().map(|made| Association {
+            kind: AssociationKind::Plain,
+            to: company.clone(),
+            id: None,
+            made,
+            at: at.clone(),
+        });
+        let finished = Finished {
+            mapping: "opportunity".to_owned(),
+            verdict: Verdict::Unchanged {
+                object: ObjectName::new(Side::Hubspot, "deal"),
+                id: "1".to_owned(),
+            },
+            associations: associations.collect(),
+            path: Vec::new(),
+            links: Vec::new(),
+        };
+        let settlement = Settlement { next: Next::Done, results: Vec::new() };
+        let mut decision = Decision { settlement, pause: None, verdicts: Vec::new() };
+        decision.finished("opportunity".to_owned(), finished, false);
+        decision
+    }
+
+    fn unpaired(otherwise: LinkElse) -> Made {
+        let of = ObjectName::new(Side::Salesforce, "Account");
+        let to = ObjectName::new(Side::Hubspot, "company");
+        Made::Unpaired { pair: AwaitedPair { of, id: "001".to_owned(), to }, otherwise }
+    }
+
+    #[test]
+    fn a_record_keeps_its_own_result_while_its_associations_wait_or_are_parked() {
+        let words = |made| settled(made).verdicts;
+        assert_eq!(words(vec![Made::Added, Made::Kept, unpaired(LinkElse::Skip)]), ["unchanged"]);
+        assert_eq!(words(vec![unpaired(LinkElse::Wait)]), ["unchanged", "waiting"]);
+        assert_eq!(
+            words(vec![unpaired(LinkElse::Wait), Made::Refused("no".to_owned())]),
+            ["unchanged", "parked"]
+        );
+
+        let results = settled(vec![unpaired(LinkElse::Wait)]).settlement.results;
+        assert!(matches!(results[0].outcome, Outcome::Unchanged { .. }), "the link is kept");
+        assert!(matches!(&results[1].outcome, Outcome::Waiting { reason, pairs, .. }
+            if pairs[0].id == "001" && reason == "the hubspot.company of salesforce.Account 001 is not there yet"));
+
+        let results =
+            settled(vec![unpaired(LinkElse::Park(Some("no company".to_owned())))]).settlement.results;
+        assert!(matches!(&results[1].outcome, Outcome::Parked(park)
+            if park.reason == "no company" && park.at.as_ref().is_some_and(|at| at.line == 9)));
+    }
 }

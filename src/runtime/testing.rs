@@ -69,6 +69,17 @@ impl FakeCrm {
         self.calls.lock().unwrap().iter().filter(|(name, _)| *name == call).map(|(_, rows)| *rows).collect()
     }
 
+    /// Associations with a record whose id is `bad` are refused.
+    async fn changed(&self, call: &'static str, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        let called = self.called(call, requests.len()).await;
+        let one = |request: &AssociateRequest| match &called {
+            Err(error) => Err(error.clone()),
+            Ok(()) if request.to_id == "bad" => Err(self.error(CrmErrorKind::Refused)),
+            Ok(()) => Ok(()),
+        };
+        requests.iter().map(one).collect()
+    }
+
     async fn called(&self, call: &'static str, rows: usize) -> Result<(), CrmError> {
         drop(self.gate.acquire().await);
         self.calls.lock().unwrap().push((call, rows));
@@ -135,7 +146,11 @@ impl Crm for FakeCrm {
     }
 
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
-        requests.iter().map(|_| Ok(())).collect()
+        self.changed("associate", requests).await
+    }
+
+    async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        self.changed("dissociate", requests).await
     }
 
     async fn changed(&self, _: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
@@ -207,6 +222,7 @@ impl ScriptedJob {
             verdict,
             path: Vec::new(),
             links: Vec::new(),
+            associations: Vec::new(),
         })
     }
 
@@ -241,7 +257,8 @@ impl Job for ScriptedJob {
                     match (self.mapping, self.record.as_str()) {
                         ("panics", "13") => panic!("a scripted panic"),
                         ("waits", _) => {
-                            self.finish(Verdict::Waiting { reason: "no e-mail".to_owned(), fields, at: None })
+                            let (reason, pairs) = ("no e-mail".to_owned(), Vec::new());
+                            self.finish(Verdict::Waiting { reason, fields, pairs, at: None })
                         }
                         _ => self.look_up(),
                     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::eval::{Answer, Effect, Finished, Verdict};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::store::{RecordKey, SqliteStore, Store};
-use crate::types::{ChangeKind, CrmErrorKind, Value};
+use crate::types::{AssociateRequest, AssociationKind, ChangeKind, CrmErrorKind, Value};
 
 use super::driver::{End, drive};
 use super::engine::Job;
@@ -148,6 +149,62 @@ async fn more_than_a_call_takes_is_split() {
     assert!(ends.iter().all(|end| matches!(end, End::Finished(_))));
     assert_eq!(hubspot.rows("read"), [100, 100, 100, 100, 50]);
     assert_eq!(salesforce.rows("write"), [200, 200, 50]);
+}
+
+/// Adds an association and removes another, then ends with what it was told.
+struct Associates(String);
+
+impl Job for Associates {
+    fn next(&mut self, answer: Option<Answer>) -> Effect {
+        let association = |to_id: &str| AssociateRequest {
+            from: ObjectName::new(Side::Hubspot, "deal"),
+            from_id: self.0.clone(),
+            to: "contact".to_owned(),
+            to_id: to_id.to_owned(),
+            kind: AssociationKind::Plain,
+        };
+        match answer {
+            None => Effect::Associate {
+                add: vec![association(&self.0), association("7")],
+                remove: vec![association("8")],
+            },
+            Some(Answer::Associations(said)) => {
+                let told = |said: &Option<String>| said.clone().unwrap_or_else(|| "done".to_owned());
+                let reason = said.iter().map(told).collect::<Vec<_>>().join(", ");
+                let (mapping, verdict) = ("associates".to_owned(), Verdict::Skipped { reason, at: None });
+                Effect::Finish(Finished {
+                    mapping,
+                    verdict,
+                    associations: Vec::new(),
+                    path: Vec::new(),
+                    links: Vec::new(),
+                })
+            }
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn associations_of_many_runs_share_a_call_and_are_refused_alone() {
+    let (hubspot, _, crms) = crms();
+    let jobs = ["1", "bad", "3"].map(|id| Box::new(Associates(id.to_owned())) as Box<dyn Job>);
+    let store = SqliteStore::in_memory().await.expect("a store");
+    let memory = Memory { store: &store, pair: "main" };
+    let ends = drive(jobs.into(), &crms, memory).await;
+    let told: Vec<_> = ends
+        .iter()
+        .map(|end| match end {
+            End::Finished(Finished { verdict: Verdict::Skipped { reason, .. }, .. }) => reason.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["done, done, done", "as scripted, done, done", "done, done, done"]);
+    assert_eq!((hubspot.rows("associate"), hubspot.rows("dissociate")), (vec![6], vec![3]));
+
+    hubspot.fail_next(CrmErrorKind::Retry);
+    let ends = drive(vec![Box::new(Associates("1".to_owned()))], &crms, memory).await;
+    assert!(matches!(&ends[0], End::Failed(error) if error.kind == CrmErrorKind::Retry), "{ends:?}");
 }
 
 #[tokio::test]

@@ -212,6 +212,7 @@ fn read_record_type(
     let name = keys.need_text("name");
     let developer_name = keys.need_text("developer_name");
     let active = keys.flag("active").unwrap_or(true);
+    let default = keys.flag("default").unwrap_or(false);
     let restricted = keys.entry("picklists").and_then(|entry| entry.value.entries("picklists", problems));
     keys.finish();
     let mut picklists = IndexMap::new();
@@ -234,7 +235,7 @@ fn read_record_type(
         picklists.insert(key.value.clone(), options.filter(known).map(|option| option.value).collect());
     }
     let Spanned { value: name, span } = name?;
-    Some(RecordType { name, developer_name: developer_name?.value, active, picklists, span })
+    Some(RecordType { name, developer_name: developer_name?.value, active, default, picklists, span })
 }
 
 fn unknown<'c>(

@@ -206,6 +206,8 @@ pub struct RecordType {
     pub developer_name: String,
     /// Whether new records may use it.
     pub active: bool,
+    /// Whether the integration's user gets it where a create names none.
+    pub default: bool,
     /// The options that it allows, for the picklist fields that it restricts.
     pub picklists: IndexMap<String, Vec<String>>,
     /// Its place in the snapshot.

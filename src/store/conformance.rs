@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::source::{Location, ObjectName, Side};
-use crate::types::{ChangeEvent, ChangeKind, Value};
+use crate::types::{AwaitedPair, ChangeEvent, ChangeKind, Value};
 
 use super::{
     FieldWritten, Incoming, Lane, LeaseRequest, LeasedLane, MappingResult, NewEvent, Next, Outcome,
@@ -31,6 +31,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("a record that works again is resolved", |s| Box::pin(resolved(s))),
         ("dropped is over", |s| Box::pin(dropped(s))),
         ("waiting ends with the next result", |s| Box::pin(waiting(s))),
+        ("waiting for a pair ends when it is settled", |s| Box::pin(awaited(s))),
+        ("a pair that was settled meanwhile is not missed", |s| Box::pin(awaited_too_late(s))),
         ("provenance and links", |s| Box::pin(provenance(s))),
         ("counterparts from both sides", |s| Box::pin(links::counterparts(s))),
         ("a sync keeps its values", |s| Box::pin(links::synced(s))),
@@ -294,7 +296,8 @@ async fn dropped(store: &dyn Store) {
 
 async fn waiting(store: &dyn Store) {
     let lane = append_and_lease(store).await.remove(0).lane;
-    let wait = Outcome::Waiting { reason: "no e-mail yet".to_owned(), fields: vec!["email".to_owned()] };
+    let (reason, fields) = ("no e-mail yet".to_owned(), vec!["email".to_owned()]);
+    let wait = Outcome::Waiting { reason, fields, pairs: Vec::new() };
     settle(store, &lane, done(Some(wait)), 1).await;
     store.append(vec![event("5501", "b", 0)]).await.expect("append");
     let next = store.lease(lease_at(2)).await.expect("lease").remove(0);
@@ -303,6 +306,45 @@ async fn waiting(store: &dyn Store) {
     settle(store, &next.lane, done(Some(written())), 3).await;
     store.append(vec![event("5501", "c", 0)]).await.expect("append");
     assert!(store.lease(lease_at(4)).await.expect("lease")[0].waiting.is_empty());
+}
+
+/// Waits for the Lead of contact 5501.
+fn awaits() -> Outcome {
+    let object = ObjectName::new(Side::Hubspot, "contact");
+    let pair = AwaitedPair { of: object, id: "5501".to_owned(), to: lead() };
+    Outcome::Waiting { reason: "no Lead yet".to_owned(), fields: Vec::new(), pairs: vec![pair] }
+}
+
+async fn awaited(store: &dyn Store) {
+    store.append(vec![event("1", "a", 0), event("2", "a", 0)]).await.expect("append");
+    for lane in store.lease(lease_at(0)).await.expect("lease") {
+        settle(store, &lane.lane, done(Some(awaits())), 1).await;
+    }
+    assert_eq!(lanes(store).await, 0, "nothing to do before the pair is there");
+    // One of them does not wait any more: a later run of its mapping came to another end.
+    store.append(vec![event("2", "b", 0)]).await.expect("append");
+    let lane = store.lease(lease_at(2)).await.expect("lease").remove(0).lane;
+    settle(store, &lane, done(Some(Outcome::Skipped)), 2).await;
+
+    let lane = append_and_lease(store).await.remove(0).lane;
+    settle(store, &lane, done(Some(written())), 3).await;
+    let woken = store.lease(lease_at(4)).await.expect("lease");
+    let asked: Vec<_> = woken.iter().map(|lane| (&lane.lane.key, lane.requested.as_slice())).collect();
+    assert_eq!(asked, [(&contact("1"), ["mql_to_lead".to_owned()].as_slice())]);
+    settle(store, &woken[0].lane, done(Some(written())), 5).await;
+    assert_eq!(lanes(store).await, 0, "once");
+}
+
+async fn awaited_too_late(store: &dyn Store) {
+    let lane = append_and_lease(store).await.remove(0).lane;
+    store.append(vec![event("1", "a", 0)]).await.expect("append");
+    let waiter = store.lease(lease_at(1)).await.expect("lease").remove(0).lane;
+    settle(store, &lane, done(Some(written())), 2).await;
+    // The waiter looked before that, and says so only now.
+    settle(store, &waiter, done(Some(awaits())), 3).await;
+    let again = store.lease(lease_at(4)).await.expect("lease");
+    assert_eq!(again.len(), 1);
+    assert_eq!((&again[0].lane.key, again[0].requested.len()), (&contact("1"), 1));
 }
 
 async fn provenance(store: &dyn Store) {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::source::{Location, ObjectName};
-use crate::types::{Cause, ChangeEvent, LinkChange, Value};
+use crate::types::{AwaitedPair, Cause, ChangeEvent, LinkChange, Value};
 
 /// Identifies an event of the journal; the one id that logs carry from the webhook to the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -243,12 +243,14 @@ pub enum Outcome {
     Relay(Cause),
     /// Nothing was to be done.
     Skipped,
-    /// It waits for a source field to change.
+    /// It waits for a source field to change, or for a pair to be settled.
     Waiting {
         /// Why.
         reason: String,
         /// The fields.
         fields: Vec<String>,
+        /// The pairs; it is asked for again once one of them is settled.
+        pairs: Vec<AwaitedPair>,
     },
     /// A person must look.
     Parked(ParkReason),

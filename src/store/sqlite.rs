@@ -3,6 +3,7 @@
 //! Write-ahead log with `synchronous=FULL`: a commit is on disk before it is answered, also in a power cut. All writes
 //! go through one connection and share transactions (see [`writer`]); reads have connections of their own.
 
+mod awaited;
 mod convert;
 mod journal;
 mod links;
@@ -24,8 +25,8 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 
 use super::{
-    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, Next, ParkedId,
-    ParkedRecord, Pending, RecordKey, Settled, Settlement, Store, StoreError,
+    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome,
+    ParkedId, ParkedRecord, Pending, RecordKey, Settled, Settlement, Store, StoreError,
 };
 use crate::types::{LinkRequest, LinkedPair};
 use writer::Writer;
@@ -34,8 +35,11 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/sqlite_0001.sql"), include_str!("migrations/sqlite_0002_links.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/sqlite_0001.sql"),
+    include_str!("migrations/sqlite_0002_links.sql"),
+    include_str!("migrations/sqlite_0003_awaited.sql"),
+];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -143,6 +147,12 @@ impl Store for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<Settled, StoreError> {
         let (lane, erase) = (lane.clone(), settlement.next == Next::Erase);
+        let pairs = settlement.results.iter().any(|result| {
+            matches!(
+                result.outcome,
+                Outcome::Written { .. } | Outcome::Unchanged { .. } | Outcome::Waiting { .. }
+            )
+        });
         let settled = self
             .writer
             .run(move |c| Box::pin(async move { settle::settle(c, &lane, &settlement, now).await }))
@@ -150,6 +160,10 @@ impl Store for SqliteStore {
         if erase {
             // Erased pages must not live on in the write-ahead log.
             self.writer.checkpoint().await?;
+        }
+        if pairs {
+            // A record may have waited for this pair.
+            self.wake();
         }
         Ok(settled)
     }

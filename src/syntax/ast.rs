@@ -876,6 +876,8 @@ pub enum ExpectKind {
     Nothing,
     /// What happened makes the mapping not run.
     NotTriggered,
+    /// The record written is associated with this one: `associated ["Label"] OBJECT "ID"`.
+    Associated(AssociateKind, ObjectRef, Spanned<String>),
 }
 
 /// `NAME: VALUE` in a test's record.

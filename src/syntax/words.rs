@@ -133,6 +133,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_any => (1, "`any`"),
         Rule::kw_assignment => (1, "`assignment`"),
         Rule::kw_associate => (1, "`associate`"),
+        Rule::expect_associated | Rule::kw_associated => (1, "`associated`"),
         Rule::kw_at => (1, "`at`"),
         Rule::kw_becomes => (1, "`becomes`"),
         Rule::kw_between => (1, "`between`"),

@@ -13,9 +13,9 @@ pub use convert::{Raw, display, epoch_ms, parse_date, parse_instant, parse_numbe
 pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};
 pub use ops::{
-    AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, CrmError, CrmErrorKind, FieldError,
-    Filter, FilterOp, FindRequest, LinkChange, LinkFate, LinkRequest, LinkedPair, MatchedRecord, ReadRequest,
-    Record, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, CrmError,
+    CrmErrorKind, FieldError, Filter, FilterOp, FindRequest, LinkChange, LinkFate, LinkRequest, LinkedPair,
+    MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
 pub use value::{Failure, Value};

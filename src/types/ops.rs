@@ -246,7 +246,7 @@ pub struct AssociateRequest {
 }
 
 /// Which association between two objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AssociationKind {
     /// Any, without a label.
     Plain,
@@ -267,6 +267,23 @@ pub struct LinkRequest {
     pub ids: Vec<String>,
     /// The object of the other CRM.
     pub to: ObjectName,
+}
+
+/// A pair that is not settled yet and that a record waits for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AwaitedPair {
+    /// The object of the record that has no counterpart yet.
+    pub of: ObjectName,
+    /// Its id.
+    pub id: String,
+    /// The object of the other CRM in which its counterpart will be.
+    pub to: ObjectName,
+}
+
+impl std::fmt::Display for AwaitedPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the {} of {} {}", self.to, self.of, self.id)
+    }
 }
 
 /// A pair of records that a mapping or sync has settled.

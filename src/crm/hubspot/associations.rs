@@ -18,6 +18,16 @@ const BATCH: usize = 100;
 /// HubSpot's own label of the primary association.
 const PRIMARY: &str = "Primary";
 
+/// HTTP: the record does not exist.
+const NOT_FOUND: u16 = 404;
+
+/// What is done to an association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Add,
+    Remove,
+}
+
 /// One association type between two objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Label {
@@ -90,8 +100,13 @@ impl HubspotClient {
         }
     }
 
-    /// Adds associations; one answer for each request, in order. Adding one twice changes nothing.
-    pub(super) async fn add_associations(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+    /// Adds associations, or removes them; one answer for each request, in order. Adding one twice changes nothing, and
+    /// neither does removing one that is not there.
+    pub(super) async fn change_associations(
+        &self,
+        requests: &[AssociateRequest],
+        change: Change,
+    ) -> Vec<Result<(), CrmError>> {
         let mut answers: Vec<Result<(), CrmError>> = requests.iter().map(|_| Ok(())).collect();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for (index, request) in requests.iter().enumerate() {
@@ -109,10 +124,16 @@ impl HubspotClient {
         }
         // A group with an error is halved until the pair at fault stands alone.
         while let Some(group) = groups.pop() {
-            let Err(error) = self.associate_group(requests, &group).await else { continue };
+            let done = match change {
+                Change::Add => self.associate_group(requests, &group).await,
+                Change::Remove => self.dissociate_group(requests, &group).await,
+            };
+            let Err(error) = done else { continue };
             if group.len() > 1 && error.kind == CrmErrorKind::Refused {
                 let (left, right) = group.split_at(group.len() / 2);
                 groups.extend([left.to_vec(), right.to_vec()]);
+            } else if change == Change::Remove && error.status == Some(NOT_FOUND) {
+                // A record that is gone is associated with nothing.
             } else {
                 for index in group {
                     answers[index] = Err(error.clone());
@@ -126,34 +147,64 @@ impl HubspotClient {
         let first = &requests[group[0]];
         let (path, types): (&[&str], Option<Json>) = match &first.kind {
             AssociationKind::Plain => (&["batch", "associate", "default"], None),
+            kind => (&["batch", "create"], Some(self.types(first, kind).await?)),
+        };
+        let inputs = pairs(requests, group, types.as_ref());
+        self.post_pairs(first, path, inputs).await
+    }
+
+    /// HubSpot's "Associations v4": `batch/archive` removes all association between two records and takes several records
+    /// for one; `batch/labels/archive` removes a label, and the records stay associated. Both answer 204 without a body.
+    async fn dissociate_group(&self, requests: &[AssociateRequest], group: &[usize]) -> Result<(), CrmError> {
+        let first = &requests[group[0]];
+        let (path, inputs): (&[&str], Vec<Json>) = match &first.kind {
+            AssociationKind::Plain => {
+                let mut by_record: Vec<(&str, Vec<Json>)> = Vec::new();
+                for request in group.iter().map(|index| &requests[*index]) {
+                    let to = json!({"id": request.to_id});
+                    match by_record.iter_mut().find(|(from, _)| *from == request.from_id) {
+                        Some((_, others)) => others.push(to),
+                        None => by_record.push((&request.from_id, vec![to])),
+                    }
+                }
+                let input = |(from, to): (&str, Vec<Json>)| json!({"from": {"id": from}, "to": to});
+                (&["batch", "archive"], by_record.into_iter().map(input).collect())
+            }
             kind => {
-                let label = self.label(&first.from.name, &first.to, kind).await?;
-                let types =
-                    json!([{"associationCategory": label.category, "associationTypeId": label.type_id}]);
-                (&["batch", "create"], Some(types))
+                let types = self.types(first, kind).await?;
+                (&["batch", "labels", "archive"], pairs(requests, group, Some(&types)))
             }
         };
-        let inputs: Vec<Json> = group
-            .iter()
-            .map(|index| {
-                let request = &requests[*index];
-                let mut input = json!({"from": {"id": request.from_id}, "to": {"id": request.to_id}});
-                if let Some(types) = &types {
-                    input["types"] = types.clone();
-                }
-                input
-            })
-            .collect();
-        let url = self.pair_address(&first.from.name, &first.to, path);
+        self.post_pairs(first, path, inputs).await
+    }
+
+    /// Posts inputs about pairs of two objects. An answer may be without a body; one with errors is a refusal.
+    async fn post_pairs(
+        &self,
+        objects: &AssociateRequest,
+        path: &[&str],
+        inputs: Vec<Json>,
+    ) -> Result<(), CrmError> {
+        let url = self.pair_address(&objects.from.name, &objects.to, path);
         let mut call = Call::get(url);
         call.method = reqwest::Method::POST;
         call.body = Body::Json(json!({"inputs": inputs}));
-        let answer = self.json(&call).await?;
-        let errors = answer.get("errors").and_then(Json::as_array).cloned().unwrap_or_default();
+        let answer = self.http.send(&call, Some(&self.token)).await?;
+        if !answer.success() {
+            return Err(self.http.explain(&answer, call.safe));
+        }
+        let body = answer.json().unwrap_or_default();
+        let errors = body.get("errors").and_then(Json::as_array).cloned().unwrap_or_default();
         match errors.iter().find_map(Problem::read) {
             None => Ok(()),
             Some(problem) => Err(self.refused(problem.words())),
         }
+    }
+
+    /// The `types` of an input, for a label.
+    async fn types(&self, objects: &AssociateRequest, kind: &AssociationKind) -> Result<Json, CrmError> {
+        let label = self.label(&objects.from.name, &objects.to, kind).await?;
+        Ok(json!([{"associationCategory": label.category, "associationTypeId": label.type_id}]))
     }
 
     /// The association type of a label, from HubSpot's list of them.
@@ -183,6 +234,19 @@ impl HubspotClient {
         segments.extend_from_slice(rest);
         self.address("associations", "v4", &segments)
     }
+}
+
+/// One input for each pair of a group, with the association's types where it has a label.
+fn pairs(requests: &[AssociateRequest], group: &[usize], types: Option<&Json>) -> Vec<Json> {
+    let input = |index: &usize| {
+        let request = &requests[*index];
+        let mut input = json!({"from": {"id": request.from_id}, "to": {"id": request.to_id}});
+        if let Some(types) = types {
+            input["types"] = types.clone();
+        }
+        input
+    };
+    group.iter().map(input).collect()
 }
 
 /// The ids of one result whose association types include the one asked for.

@@ -22,6 +22,8 @@ use secrecy::SecretString;
 use serde_json::Value as Json;
 use url::Url;
 
+use associations::Change;
+
 use super::http::{Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
 use crate::schema::Schema;
@@ -174,7 +176,11 @@ impl Crm for HubspotClient {
     }
 
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
-        self.add_associations(requests).await
+        self.change_associations(requests, Change::Add).await
+    }
+
+    async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        self.change_associations(requests, Change::Remove).await
     }
 
     async fn changed(&self, request: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {

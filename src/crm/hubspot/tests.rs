@@ -436,6 +436,51 @@ async fn associations_are_added_by_label_and_fail_alone() {
 }
 
 #[tokio::test]
+async fn associations_are_removed_whole_or_by_label() {
+    let server = Server::start(|seen, _| match seen.line().as_str() {
+        "GET /crm/v4/associations/contacts/companies/labels" => Reply::json(
+            200,
+            &json!({"results": [{"category": "USER_DEFINED", "typeId": 36, "label": "Partner"}]}),
+        ),
+        _ if seen.body.contains("\"404\"") => {
+            let gone =
+                json!({"status": "error", "category": "OBJECT_NOT_FOUND", "message": "no such company"});
+            Reply::json(404, &gone)
+        }
+        _ if seen.body.contains("\"bad\"") => {
+            Reply::json(400, &json!({"status": "error", "category": "VALIDATION_ERROR", "message": "no id"}))
+        }
+        _ => Reply::text(204, ""),
+    })
+    .await;
+    let remove = |from_id: &str, to_id: &str, kind| AssociateRequest {
+        from: contact(),
+        from_id: from_id.into(),
+        to: "company".into(),
+        to_id: to_id.into(),
+        kind,
+    };
+    let plain = || AssociationKind::Plain;
+    let requests = [
+        remove("1", "5", plain()),
+        remove("1", "6", plain()),
+        remove("2", "404", plain()),
+        remove("2", "bad", plain()),
+        remove("1", "7", AssociationKind::Labelled("Partner".into())),
+    ];
+    let answers = client(&server).dissociate(&requests).await;
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, true, false, true]);
+    let seen = server.seen();
+    let archived = || seen.iter().filter(|s| s.target.ends_with("/companies/batch/archive"));
+    assert_eq!(inputs(archived().next().unwrap()).len(), 2, "one input for each record");
+    let whole = archived().next_back().unwrap();
+    assert_eq!(inputs(whole)[0], json!({"from": {"id": "1"}, "to": [{"id": "5"}, {"id": "6"}]}));
+    let labelled = seen.iter().find(|s| s.target.ends_with("/batch/labels/archive")).unwrap();
+    let types = json!([{"associationCategory": "USER_DEFINED", "associationTypeId": 36}]);
+    assert_eq!(inputs(labelled)[0], json!({"from": {"id": "1"}, "to": {"id": "7"}, "types": types}));
+}
+
+#[tokio::test]
 async fn owners_are_found_also_when_they_have_left() {
     let server = Server::start(|seen, _| {
         let owner = |id: &str| json!({"id": id, "email": format!("owner{id}@x.test"), "userId": 1});

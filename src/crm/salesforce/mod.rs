@@ -162,6 +162,11 @@ impl Crm for SalesforceClient {
         self.merged_into(object, gone).await
     }
 
+    async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
+        let refuse = |_| Err(self.refused("Salesforce has no associations; clear the look-up field instead"));
+        requests.iter().map(refuse).collect()
+    }
+
     fn calls(&self) -> u64 {
         self.http.calls()
     }

@@ -21,7 +21,7 @@ use crate::plan::{Mapping, Plan};
 use crate::source::{ObjectName, Side};
 use crate::types::{Cause, ChangedRequest, LinkRequest, LinkedPair, Record, Value};
 
-use super::effect::{Answer, Effect, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use super::effect::{Answer, Association, Effect, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
 use super::run::Run;
 use super::trace::Trace;
 
@@ -48,6 +48,7 @@ pub struct SyncRun {
     /// When the fields of each side took their values; asked for once a conflict needs it.
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
+    associations: Vec<Association>,
     restarts: u32,
     trace: Option<Arc<Trace>>,
     state: State,
@@ -79,6 +80,8 @@ enum State {
     Times(Side),
     /// A leg writes its side; then the rest is written.
     Write(Side, Box<Decided>),
+    /// A leg associates the record of its side; then the other one does.
+    Associate(Side, Box<Decided>),
     Over,
 }
 
@@ -100,6 +103,7 @@ impl SyncRun {
             legs: Legs::default(),
             changed: BTreeMap::new(),
             writes: Vec::new(),
+            associations: Vec::new(),
             restarts: 0,
             trace: None,
             state: State::Begin,
@@ -149,6 +153,10 @@ impl SyncRun {
             (State::Write(side, decided), answer) => {
                 let effect = self.leg(side).next(answer);
                 self.wrote(side, *decided, effect)
+            }
+            (State::Associate(side, decided), answer) => {
+                let effect = self.leg(side).next(answer);
+                self.associated(side, *decided, effect)
             }
             (state, _) => self.park(Park::because(format!(
                 "the run was told something that it had not asked for ({state:?})"
@@ -239,7 +247,7 @@ impl SyncRun {
         let exists = |run: &mut Self, side: Side| run.leg(side).target.is_some();
         let made = Side::ALL.into_iter().find(|side| decided.open(*side) && !exists(self, *side));
         let next = made.or_else(|| Side::ALL.into_iter().find(|side| decided.open(*side)));
-        let Some(side) = next else { return self.finish(decided) };
+        let Some(side) = next else { return self.associate(Side::Hubspot, decided) };
         if let Err(effect) = self.add_key(side, &mut decided) {
             self.state = State::Over;
             return *effect;
@@ -310,6 +318,34 @@ impl SyncRun {
         self.begin()
     }
 
+    /// Associates the record of a side with what the sync says.
+    fn associate(&mut self, side: Side, decided: Decided) -> Effect {
+        let plan = Arc::clone(&self.plan);
+        let mapping = &plan.mappings[plan.syncs[self.sync].leg(side)];
+        let created = self.writes.iter().any(|write| write.object == mapping.target && write.created);
+        let leg = self.leg(side);
+        let id = leg.target.as_ref().map(|record| record.id.clone()).unwrap_or_default();
+        let verdict = Verdict::Unchanged { object: mapping.target.clone(), id: id.clone() };
+        let effect = leg.associate(mapping, verdict, id, created);
+        self.associated(side, decided, effect)
+    }
+
+    fn associated(&mut self, side: Side, decided: Decided, effect: Effect) -> Effect {
+        match effect {
+            Effect::Finish(finished) => {
+                self.associations.extend(finished.associations);
+                match side {
+                    Side::Hubspot => self.associate(Side::Salesforce, decided),
+                    Side::Salesforce => self.finish(decided),
+                }
+            }
+            effect => {
+                self.state = State::Associate(side, Box::new(decided));
+                effect
+            }
+        }
+    }
+
     fn finish(&mut self, decided: Decided) -> Effect {
         let end = |run: &mut Self, side: Side| {
             let leg = run.leg(side);
@@ -332,7 +368,8 @@ impl SyncRun {
         let path = path.into_iter().flatten().flat_map(|leg| leg.path.clone()).collect();
         let legs = [&mut self.legs.hubspot, &mut self.legs.salesforce];
         let links = legs.into_iter().flatten().flat_map(|leg| std::mem::take(&mut leg.links)).collect();
-        Effect::Finish(Finished { mapping: self.name().to_owned(), verdict, path, links })
+        let associations = std::mem::take(&mut self.associations);
+        Effect::Finish(Finished { mapping: self.name().to_owned(), verdict, path, links, associations })
     }
 
     /// The leg that writes a side.

@@ -10,7 +10,7 @@ use crate::source::ObjectName;
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Value};
 
 use super::super::{Link, RecordKey, StoreError};
-use super::{convert, journal};
+use super::{awaited, convert, journal};
 
 pub(super) async fn of_source(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
     let rows = sqlx::query(
@@ -109,9 +109,9 @@ pub(super) async fn remember(
     .bind(target.1)
     .bind(convert::micros(now))
     .bind(serde_json::to_string(synced)?)
-    .execute(c)
+    .execute(&mut *c)
     .await?;
-    Ok(())
+    awaited::wake(c, source, &RecordKey::new(&source.pair, target.0.clone(), target.1), now).await
 }
 
 /// A sync pairs one record with one: what it said before of another record with the same counterpart is void.

@@ -12,7 +12,7 @@ use super::super::{
     EventId, FieldWritten, Lane, MappingResult, Next, Outcome, ParkReason, RecordKey, RecordWritten, Settled,
     Settlement, StoreError,
 };
-use super::{convert, links};
+use super::{awaited, convert, links};
 
 pub(super) async fn settle(
     c: &mut SqliteConnection,
@@ -211,7 +211,10 @@ async fn record(
                 }
             }
         }
-        Outcome::Waiting { reason, fields } => wait(c, key, mapping, reason, fields, now).await?,
+        Outcome::Waiting { reason, fields, pairs } => {
+            wait(c, key, mapping, reason, fields, now).await?;
+            awaited::wait(c, key, mapping, pairs, now).await?;
+        }
         Outcome::Parked(reason) => park(c, key, mapping, reason, events, now).await?,
         Outcome::Skipped | Outcome::Ended | Outcome::Link(_) | Outcome::Relay(_) => {}
     }
@@ -291,9 +294,9 @@ async fn stop_waiting(c: &mut SqliteConnection, key: &RecordKey, mapping: &str) 
     .bind(&key.object.name)
     .bind(&key.record)
     .bind(mapping)
-    .execute(c)
+    .execute(&mut *c)
     .await?;
-    Ok(())
+    awaited::stop(c, key, mapping).await
 }
 
 async fn resolve_parked(
@@ -364,6 +367,8 @@ async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreErr
         "DELETE FROM events WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM parked WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        "DELETE FROM awaited WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        "DELETE FROM awaited WHERE pair = ?1 AND of_side = ?2 AND of_object = ?3 AND of_record = ?4",
         "DELETE FROM history WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM history WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
         "DELETE FROM links WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",

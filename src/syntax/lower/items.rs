@@ -4,9 +4,9 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd, GivenLink, Item,
-    Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine, PicklistOtherwise, Refusal,
-    RefusalKind, SharedFields, Sync, Test, Trigger,
+    AssociateKind, AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd,
+    GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine,
+    PicklistOtherwise, Refusal, RefusalKind, SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -369,9 +369,25 @@ impl Lower<'_> {
             Rule::not_triggered => ExpectKind::NotTriggered,
             Rule::kw_unlink => ExpectKind::Unlink,
             Rule::kw_follow => ExpectKind::Follow,
+            Rule::expect_associated => self.expect_associated(what)?,
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })
+    }
+
+    fn expect_associated(&self, pair: Pair<'_, Rule>) -> Option<ExpectKind> {
+        let (mut kind, mut object, mut id) = (AssociateKind::Plain, None, None);
+        for child in pair.into_inner() {
+            match child.as_rule() {
+                Rule::kw_primary => kind = AssociateKind::Primary,
+                Rule::object => object = Some(self.object(&child)),
+                // The text behind the object is the id, one before it the label.
+                Rule::text if object.is_some() => id = Some(self.text(&child)),
+                Rule::text => kind = AssociateKind::Labelled(self.text(&child)),
+                _ => {}
+            }
+        }
+        Some(ExpectKind::Associated(kind, object?, id?))
     }
 
     fn object_and_record(&mut self, pair: Pair<'_, Rule>) -> (Option<ObjectRef>, Vec<Entry>) {
