@@ -523,11 +523,14 @@ fn lines_of_a_test() {
                 "given hubspot.contact { a: b }",
                 &[r#"2:30 E0101 `b` is not in quotes | a text stands in double quotes: write `"b"`"#],
             ),
-            ("given hubspot.contact", &["2:24 E0101 expected `{`, found the end of the line | "]),
+            (
+                "given hubspot.contact",
+                &["2:24 E0101 expected a text in double quotes, `at` or `{`, found the end of the line | "],
+            ),
             (
                 "expect craete salesforce.Lead { }",
                 &[
-                    "2:10 E0101 expected `create`, `update`, `park`, `skip` or `then`, found `craete` | did you mean `create`?",
+                    "2:10 E0101 expected `create`, `update`, `follow`, `park`, `skip`, `then` or `unlink`, found `craete` | did you mean `create`?",
                 ],
             ),
             (
