@@ -220,17 +220,7 @@ impl Run {
         let plan = Arc::clone(&self.plan);
         let mapping = &plan.mappings[self.mapping];
         match (std::mem::replace(&mut self.state, State::Over), answer) {
-            (State::Begin, None) => {
-                if let Some(cause) = self.cause.clone() {
-                    return self.ended(mapping, &cause);
-                }
-                self.state = State::Source;
-                Effect::Read(ReadRequest {
-                    object: mapping.source.clone(),
-                    ids: vec![self.record.clone()],
-                    fields: mapping.reads.clone(),
-                })
-            }
+            (State::Begin, None) => self.begin(mapping),
             (State::Source, Some(Answer::Records(records))) => self.source_read(mapping, records),
             (State::RelatedIds { index, need }, Some(Answer::Associated(ids))) => {
                 self.related_ids(mapping, index, need, &ids)
@@ -268,6 +258,18 @@ impl Run {
             (State::Associate(step), Some(answer)) => self.associated(mapping, *step, answer),
             (state, _) => self.not_asked_for(&state),
         }
+    }
+
+    fn begin(&mut self, mapping: &Mapping) -> Effect {
+        if let Some(cause) = self.cause.clone() {
+            return self.ended(mapping, &cause);
+        }
+        self.state = State::Source;
+        Effect::Read(ReadRequest {
+            object: mapping.source.clone(),
+            ids: vec![self.record.clone()],
+            fields: mapping.reads.clone(),
+        })
     }
 
     /// Ends a run whose driver is at fault.

@@ -154,13 +154,15 @@ fn a_refused_token_loses_nothing() {
 fn what_cannot_be_served_is_said() {
     let stage = Stage::set();
     let _serve = stage.serve();
+    let another = "sqlite: .mapwright/another.db";
+    stage.world.replace("mapwright.yaml", "sqlite: .mapwright/mapwright.db", another);
     let ran = stage.run(&["serve"]).exits(3);
     assert!(ran.err.contains("cannot listen on 127.0.0.1:"), "{}", ran.err);
     let ran = stage.run(&["serve", "--listen", "0.0.0.0:0"]).exits(2);
     assert!(ran.err.contains("allow_remote"), "{}", ran.err);
     let ran = stage.run(&["serve", "--pair", "mian"]).exits(2);
     assert!(ran.err.contains("there is no pair `mian`; there is `main`"), "{}", ran.err);
-    stage.world.replace("mapwright.yaml", "sqlite: .mapwright/mapwright.db", "sqlite: mql_to_lead.map");
+    stage.world.replace("mapwright.yaml", another, "sqlite: mql_to_lead.map");
     let ran = stage.run(&["serve"]).exits(3);
     assert!(ran.err.contains("the store"), "{}", ran.err);
     assert!(stage.world.read("mql_to_lead.map").contains("mapping mql_to_lead"), "the file is as it was");
