@@ -53,8 +53,8 @@ pub(super) fn decide(
 
 impl Decision {
     fn finished(&mut self, mapping: String, finished: Finished, caused: bool) {
-        let (word, results) = results(mapping, finished, caused);
-        self.verdicts.push(word);
+        let (words, results) = results(mapping, finished, caused);
+        self.verdicts.extend(words);
         self.settlement.results.extend(results);
     }
 
@@ -175,13 +175,13 @@ fn failure_reason(lane: &LeasedLane, error: &CrmError) -> ParkReason {
     ParkReason { reason, field: None, answer: Some(error.to_string()), help: Some(help), at: None }
 }
 
-/// What a run comes to for the store, with its word for the counters. A run that the end of a paired record caused says
+/// What a run comes to for the store, with its words for the counters. A run that the end of a paired record caused says
 /// nothing about other work of its mapping, unless it parks.
 pub(super) fn results(
     mapping: String,
     finished: Finished,
     caused: bool,
-) -> (&'static str, Vec<MappingResult>) {
+) -> (Vec<&'static str>, Vec<MappingResult>) {
     let (trouble, awaits) = (finished.troubled(), finished.awaits());
     let Finished { mapping: ended_by, verdict, links, .. } = finished;
     let changes = links.into_iter().map(|change| MappingResult {
@@ -194,14 +194,17 @@ pub(super) fn results(
     let outcome = if caused && outcome == Outcome::Skipped { Outcome::Ended } else { outcome };
     let result = |outcome| MappingResult { mapping: mapping.clone(), ended_by: ended_by.clone(), outcome };
     results.push(result(outcome));
+    let mut words = vec![word];
     // The record itself is settled; its associations are a second result, which holds for what happens next.
     if let Some(park) = trouble {
         results.push(result(Outcome::Parked(park_reason(park))));
+        words.push("parked");
     } else if let Some(first) = awaits.first() {
         let reason = format!("{first} is not there yet");
         results.push(result(Outcome::Waiting { reason, fields: Vec::new(), pairs: awaits }));
+        words.push("waiting");
     }
-    (word, results)
+    (words, results)
 }
 
 fn outcome(verdict: Verdict) -> (&'static str, Outcome) {

@@ -523,7 +523,7 @@ fn lines_of_a_test() {
             (
                 "given hubspot.contact changed",
                 &[
-                    "2:25 E0101 expected `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
+                    "2:25 E0101 expected a text in double quotes, `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
                 ],
             ),
             ("expect not", &["2:13 E0101 expected `triggered`, found the end of the line | "]),
