@@ -6,6 +6,8 @@ mod bad_input;
 mod check;
 #[path = "cli/eval.rs"]
 mod eval;
+#[path = "cli/fmt.rs"]
+mod fmt;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/mistakes.rs"]

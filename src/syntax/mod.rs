@@ -6,9 +6,11 @@
 
 pub mod ast;
 
+mod advice;
 mod explain;
 mod findings;
 mod grammar;
+mod habits;
 pub(crate) mod layout;
 mod lower;
 pub(crate) mod shape;
