@@ -203,14 +203,15 @@ impl Here<'_, '_> {
                 format!("write `{target} <- VALUE {}`", policy(self.rest())),
             );
         }
-        if arrow_expected {
+        // The wrong arrow has words of its own.
+        if arrow_expected && !matches!(found, "=" | ":" | "->" | "<-" | "<->" | "<=" | "<" | ">") {
             let (name, value) =
                 (shape::first_word(found), self.after_found().trim_start_matches(['=', ':', '<', '-', '>']));
             let words = matches!(target, "set" | "map" | "copy" | "write" | "let") && !name.is_empty();
             let help = if words {
                 format!("write `{name} <- {}`", value.trim())
             } else {
-                format!("a rule is written `{target} <- VALUE`")
+                format!("a rule is written `{target} {} VALUE`", habits::arrow(self.statement.kind))
             };
             return self.says(self.message(), help);
         }

@@ -136,7 +136,7 @@ impl<'t> Tokens<'t> {
             b'\'' => self.single_quotes(),
             _ if byte.is_ascii_alphanumeric() || byte == b'_' => self.word(after_not),
             _ if byte.is_ascii() => self.symbol(byte, kind),
-            _ => self.foreign(),
+            _ => self.foreign(kind),
         }
     }
 
@@ -216,6 +216,7 @@ impl<'t> Tokens<'t> {
                 Diagnostic::error(Code::SYNTAX, span, format!("`{symbol}` does not begin a comment"))
                     .help("a comment begins with `#` and ends with the line")
             }
+            ";" if self.frames.len() > 1 => write(not_an("a separator"), ","),
             ";" => Diagnostic::error(Code::SYNTAX, span, "`;` is not needed")
                 .help("a statement ends with its line; delete the `;`")
                 .fix(span, ""),
@@ -262,7 +263,7 @@ impl<'t> Tokens<'t> {
     }
 
     /// Characters outside ASCII stand in texts, comments and back-quotes only.
-    fn foreign(&mut self) {
+    fn foreign(&mut self, kind: BlockKind) {
         let start = self.pos;
         let Some(character) = self.text[start..].chars().next() else { return };
         self.pos += character.len_utf8();
@@ -270,7 +271,12 @@ impl<'t> Tokens<'t> {
         let finding = match character {
             '“' | '”' | '„' | '«' | '»' | '‘' | '’' => self.smart_quote(start, character),
             '←' | '⇐' | '→' | '⇒' | '↔' | '⇔' | '≠' | '≤' | '≥' | '×' | '÷' => {
-                let instead = habits::ascii(character);
+                let instead = match habits::ascii(character) {
+                    "<-" | "->" if habits::stands_for_arrow(self.text, start, "", kind) => {
+                        habits::arrow(kind)
+                    }
+                    instead => instead,
+                };
                 Diagnostic::error(Code::SYNTAX, span, format!("`{character}` is not written here"))
                     .help(format!("write `{instead}`"))
                     .fix(span, instead)
