@@ -204,7 +204,10 @@ impl Here<'_, '_> {
             );
         }
         // The wrong arrow has words of its own.
-        if arrow_expected && !matches!(found, "=" | ":" | "->" | "<-" | "<->" | "<=" | "<" | ">") {
+        if target != "use"
+            && arrow_expected
+            && !matches!(found, "=" | ":" | "->" | "<-" | "<->" | "<=" | "<" | ">")
+        {
             let (name, value) =
                 (shape::first_word(found), self.after_found().trim_start_matches(['=', ':', '<', '-', '>']));
             let words = matches!(target, "set" | "map" | "copy" | "write" | "let") && !name.is_empty();
@@ -296,7 +299,10 @@ impl Here<'_, '_> {
                 self.says(self.message(), format!("write `otherwise -> {}`", self.rest()))
             }
             (BlockKind::Picklist, object)
-                if matches!(self.last_word(), "from" | "to") && object.contains('.') =>
+                if matches!(self.last_word(), "from" | "to")
+                    && object.contains('.')
+                    && !object.starts_with("hubspot.")
+                    && !object.starts_with("salesforce.") =>
             {
                 let side = if self.last_word() == "from" { "hubspot" } else { "salesforce" };
                 self.says(self.message(), format!("name its CRM, as in `{side}.{object}`"))

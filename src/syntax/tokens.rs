@@ -12,7 +12,7 @@ use super::habits;
 use super::layout::BlockKind;
 use super::shape;
 
-/// Brackets, holes of templates, `if` and `not` inside one another. People write three or four levels; every stage
+/// Brackets, holes of templates, `if`, `lookup` and `not` inside one another. People write three or four levels; every stage
 /// recurses over them, and this many are safe on the smallest stack that a thread gets.
 pub(crate) const MAX_NESTING: usize = 64;
 
@@ -145,7 +145,7 @@ impl<'t> Tokens<'t> {
         let word = shape::first_word(&self.text[start..]);
         self.pos += word.len();
         match word {
-            "if" => self.nest(start),
+            "if" | "lookup" => self.nest(start),
             "not" => {
                 if after_not {
                     self.nest(start);

@@ -86,6 +86,7 @@ fn other_nesting_and_chains_have_a_limit() {
         format!("{}1", "if a then ".repeat(20_000)),
         format!("{}1", "if a then b else ".repeat(20_000)),
         format!("({}a)", "not ".repeat(20_000)),
+        "lookup salesforce.User.Id where Email = ".repeat(20_000),
         format!("a{}", " | f".repeat(10_000)),
         format!("a{}", " * 1".repeat(10_000)),
     ] {
