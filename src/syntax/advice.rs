@@ -25,6 +25,7 @@ impl Here<'_, '_> {
             .or_else(|| self.comma())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "every caller gives an `Option`")]
     fn says(&self, message: impl Into<String>, help: impl Into<String>) -> Option<Diagnostic> {
         Some(self.error(message).help(help))
     }
@@ -168,25 +169,10 @@ impl Here<'_, '_> {
     }
 
     fn in_rule(&self) -> Option<Diagnostic> {
-        let (before, found) = (self.before(), self.found);
+        let found = self.found;
         let target = shape::first_name(self.statement.text);
         if self.last_word() == "otherwise" {
-            if before.trim_end_matches("otherwise").trim_end().ends_with('|') {
-                return self.says("`otherwise` is a policy and no step", "write it without the `|`");
-            }
-            let outcomes = "`otherwise keep`, `otherwise nothing`, a literal such as `otherwise \"Unknown\"`, `otherwise park` or `otherwise wait`";
-            return match found {
-                "skip" => self.says("a rule cannot `skip`", format!("write {outcomes}")),
-                "null" | "NULL" | "None" | "blank" | "empty" => {
-                    self.says(format!("there is no `{found}`"), "write `otherwise nothing`")
-                }
-                _ if found.is_empty() => None,
-                _ if shape::first_word(found).is_empty() => None,
-                _ => self.says(
-                    format!("after `otherwise` stands a fixed value, and `{found}` is none"),
-                    format!("write {outcomes}; for the first of two fields write `first_present(a, b)`"),
-                ),
-            };
+            return self.after_otherwise();
         }
         let arrow_expected = self.expects(&[Rule::arrow_left, Rule::arrow_both]);
         if arrow_expected && found == "." {
@@ -221,6 +207,26 @@ impl Here<'_, '_> {
         self.in_value()
     }
 
+    fn after_otherwise(&self) -> Option<Diagnostic> {
+        let (before, found) = (self.before(), self.found);
+        if before.trim_end_matches("otherwise").trim_end().ends_with('|') {
+            return self.says("`otherwise` is a policy and no step", "write it without the `|`");
+        }
+        let outcomes = "`otherwise keep`, `otherwise nothing`, a literal such as `otherwise \"Unknown\"`, `otherwise park` or `otherwise wait`";
+        match found {
+            "skip" => self.says("a rule cannot `skip`", format!("write {outcomes}")),
+            "null" | "NULL" | "None" | "blank" | "empty" => {
+                self.says(format!("there is no `{found}`"), "write `otherwise nothing`")
+            }
+            _ if found.is_empty() => None,
+            _ if shape::first_word(found).is_empty() => None,
+            _ => self.says(
+                format!("after `otherwise` stands a fixed value, and `{found}` is none"),
+                format!("write {outcomes}; for the first of two fields write `first_present(a, b)`"),
+            ),
+        }
+    }
+
     fn in_value(&self) -> Option<Diagnostic> {
         let (before, found) = (self.before(), self.found);
         let value_expected = self.expects(&[Rule::value, Rule::pipe, Rule::path, Rule::template]);
@@ -252,6 +258,12 @@ impl Here<'_, '_> {
             }
             _ => {}
         }
+        self.in_place_of_value()
+    }
+
+    fn in_place_of_value(&self) -> Option<Diagnostic> {
+        let (before, found) = (self.before(), self.found);
+        let value_expected = self.expects(&[Rule::value, Rule::pipe, Rule::path, Rule::template]);
         let name = shape::first_word(self.after_found().trim_start_matches('{'));
         match found {
             "{" | "$" if value_expected && !name.is_empty() => self.says(
