@@ -132,6 +132,7 @@ fn a_megabyte_of_garbage_is_answered() {
         let text = piece.repeat((1 << 20) / piece.len() / 4);
         assert!(shown(&text).len() <= 201, "{piece:?}");
     }
+    check(&format!("mapping m {{\n fields {{\n A <- {}{} }}\n}}\n", "(".repeat(10), "é ".repeat(200)));
     let broken =
         format!("mapping m {{\n fields {{\n{} }}\n}}\n", "  A <- (b | c(d, \"e\" f\n".repeat(20_000));
     let findings = shown(&broken);
