@@ -8,6 +8,8 @@ mod check;
 mod eval;
 #[path = "cli/fix.rs"]
 mod fix;
+#[path = "cli/fmt.rs"]
+mod fmt;
 #[path = "cli/formats.rs"]
 mod formats;
 #[path = "cli/help.rs"]

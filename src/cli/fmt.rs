@@ -1,6 +1,9 @@
 //! `mapwright fmt`: the canonical form.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::diagnostic::Code;
 
 use super::args::FmtArgs;
 use super::output::Output;
@@ -46,9 +49,11 @@ fn files(given: Option<&Path>, named: &[PathBuf]) -> Result<Vec<(PathBuf, String
 
 /// Formats one file; whether that changes it.
 fn one(path: &Path, name: &str, check: bool, output: Output) -> Result<bool, Exit> {
-    let text = project::read_map(path).map_err(|message| {
-        output.error(&format!("`{name}`: {message}"));
-        Exit::Usage
+    let text = project::read_map(path, name).map_err(|unread| {
+        let (sources, findings) = *unread;
+        output.findings(&sources, &findings);
+        let missing = findings.iter().any(|finding| finding.code == Code::FILE_UNREADABLE);
+        if missing { Exit::Usage } else { Exit::Findings }
     })?;
     let formatted = crate::format::format(&text).map_err(|findings| {
         let mut sources = crate::source::Sources::new();
@@ -60,8 +65,7 @@ fn one(path: &Path, name: &str, check: bool, output: Output) -> Result<bool, Exi
         return Ok(false);
     }
     if check {
-        let line = 1 + formatted.lines().zip(text.lines()).take_while(|(a, b)| a == b).count();
-        Output::result(&format!("{name}:{line}: not in canonical form"));
+        Output::result(difference(name, &text, &formatted, Output::coloured_result()).trim_end());
         return Ok(true);
     }
     project::write_whole(path, &formatted).map_err(|error| {
@@ -70,4 +74,35 @@ fn one(path: &Path, name: &str, check: bool, output: Output) -> Result<bool, Exi
     })?;
     Output::result(name);
     Ok(true)
+}
+
+/// What would change, as a unified diff that `patch -p0` takes.
+fn difference(name: &str, before: &str, after: &str, colour: bool) -> String {
+    /// Two large files without a line in common take long to compare exactly; after this it is done roughly.
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let lines = similar::TextDiff::configure().timeout(PATIENCE).diff_lines(before, after);
+    let plain = lines.unified_diff().header(name, name).to_string();
+    if !colour {
+        return plain;
+    }
+    let paint = |line: &str| match line.as_bytes().first() {
+        Some(b'-') => format!("\u{1b}[31m{line}\u{1b}[0m\n"),
+        Some(b'+') => format!("\u{1b}[32m{line}\u{1b}[0m\n"),
+        Some(b'@') => format!("\u{1b}[36m{line}\u{1b}[0m\n"),
+        _ => format!("{line}\n"),
+    };
+    plain.lines().map(paint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn a_difference_names_the_file_and_has_colours_when_asked() {
+        let plain = difference("a.map", "a\nb\n", "a\nc\n", false);
+        assert_eq!(plain, "--- a.map\n+++ a.map\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
+        let coloured = difference("a.map", "a\nb\n", "a\nc\n", true);
+        assert!(coloured.contains("\u{1b}[31m-b\u{1b}[0m\n\u{1b}[32m+c\u{1b}[0m\n"), "{coloured:?}");
+    }
 }

@@ -24,6 +24,11 @@ impl Output {
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
+    /// Whether results may have colours.
+    pub(super) fn coloured_result() -> bool {
+        std::io::stdout().is_terminal() && super::parts::env("NO_COLOR").is_none()
+    }
+
     /// A line for the person watching.
     pub(super) fn note(self, line: &str) {
         if !self.quiet {

@@ -112,16 +112,16 @@ pub(super) fn map_files(root: &Path) -> Vec<String> {
     names
 }
 
-/// The text of a `.map` file, or why it cannot be had.
-pub(super) fn read_map(path: &Path) -> Result<String, String> {
+/// The text of a `.map` file, or the finding that says why it cannot be had, with its source.
+pub(super) fn read_map(path: &Path, name: &str) -> Result<String, Box<(Sources, Vec<Diagnostic>)>> {
+    let mut reader = Reader::default();
     match read_file(path, MAX_MAP_BYTES).map(String::from_utf8) {
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(_)) => Err("the file is not UTF-8".to_owned()),
-        Err(ReadError::Io(error)) => Err(error.to_string()),
-        Err(ReadError::TooLarge { size, limit }) => {
-            Err(format!("it has {size} bytes, and at most {limit} are read"))
-        }
+        Ok(Ok(text)) => return Ok(text),
+        Ok(Err(error)) => reader.not_utf8(name, error),
+        Err(ReadError::Io(error)) => reader.unreadable(name, &error),
+        Err(ReadError::TooLarge { size, limit }) => reader.too_large(name, size, limit),
     }
+    Err(Box::new((reader.sources, reader.findings)))
 }
 
 /// Writes a file whole or not at all: beside it first, so that a full disk does not cost the author the file. A link

@@ -256,7 +256,7 @@ test "a new MQL becomes a Lead" {
 }
 "#;
     similar_asserts(&formatted(mapping), mapping);
-    // The design's other example, but for its wider gaps: columns are as narrow as they can be (docs/language.md says why).
+    // The design's other example, but for its wider gaps: columns are as narrow as they can be (docs/testing.md says why).
     let sync = r#"# Accounts are made in Salesforce; HubSpot needs their Company for account-based marketing.
 sync company_account {
   between hubspot.company and salesforce.Account  # HubSpot always stands on the left

@@ -52,7 +52,8 @@ pub(crate) fn explain(statement: &Statement<'_>, at: usize, rules: &[Rule]) -> D
     let rest = &statement.text[at..];
     let found = first_token(rest);
     let here = Here { statement, at, found, rules, span: statement.span(at, at + found.len()) };
-    here.text_needed()
+    here.advice()
+        .or_else(|| here.text_needed())
         .or_else(|| here.unknown_statement())
         .or_else(|| here.arrow())
         .or_else(|| here.condition_in_when())
@@ -77,25 +78,28 @@ impl Statement<'_> {
 }
 
 /// The place where the parser stopped.
-struct Here<'s, 't> {
-    statement: &'s Statement<'t>,
-    at: usize,
+pub(super) struct Here<'s, 't> {
+    /// The statement.
+    pub(super) statement: &'s Statement<'t>,
+    /// Where, in the statement.
+    pub(super) at: usize,
     /// The token that stands there; empty at the end.
-    found: &'t str,
+    pub(super) found: &'t str,
     rules: &'s [Rule],
-    span: Span,
+    /// The token's place.
+    pub(super) span: Span,
 }
 
 impl Here<'_, '_> {
-    fn error(&self, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn error(&self, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(Code::SYNTAX, self.span, message)
     }
 
-    fn expects(&self, wanted: &[Rule]) -> bool {
+    pub(super) fn expects(&self, wanted: &[Rule]) -> bool {
         self.rules.iter().any(|rule| wanted.contains(rule))
     }
 
-    fn before(&self) -> &str {
+    pub(super) fn before(&self) -> &str {
         self.statement.text[..self.at].trim_end()
     }
 
@@ -378,7 +382,7 @@ impl Here<'_, '_> {
         self.error(message).help("write it as a rung below the key: `or FIELD = VALUE where …`")
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         let found = match self.found {
             "" if self.statement.kind == BlockKind::File => "`{`".to_owned(),
             "" => "the end of the line".to_owned(),
@@ -447,7 +451,7 @@ fn is_keyword(name: Words, word: &str) -> bool {
 }
 
 /// The token at the start of a text: a word, a short symbol, or the beginning of a text literal.
-fn first_token(text: &str) -> &str {
+pub(super) fn first_token(text: &str) -> &str {
     let mut length = shape::first_name(text).len();
     while length > 0 && text[length..].starts_with('.') {
         match shape::first_name(&text[length + 1..]).len() {

@@ -40,6 +40,9 @@ impl Findings {
         let mut list = self.list;
         list.sort_by_key(|finding| (finding.span().start, finding.span().end));
         if let Some(span) = self.beyond {
+            // Brackets without a partner are found late, so that one beyond the limit may stand before one within it.
+            let kept_last = list.last().map_or(span, Diagnostic::span);
+            let span = if kept_last.start > span.start { kept_last } else { span };
             let message = format!("more than {LIMIT} mistakes in this file");
             list.push(
                 Diagnostic::error(Code::SYNTAX, span, message)

@@ -7,9 +7,11 @@
 pub(crate) mod allow;
 pub mod ast;
 
+mod advice;
 mod explain;
 mod findings;
 mod grammar;
+mod habits;
 pub(crate) mod layout;
 mod lower;
 pub(crate) mod shape;

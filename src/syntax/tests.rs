@@ -29,6 +29,15 @@ fn shown(text: &str) -> Vec<String> {
     findings.iter().map(show).collect()
 }
 
+/// A function that is added to the table must leave the list of foreign ones.
+#[test]
+fn no_function_of_another_language_is_one_here() {
+    let own: Vec<_> = crate::functions::all().map(|function| function.name).collect();
+    for foreign in super::habits::foreign_functions() {
+        assert!(!own.contains(&foreign), "`{foreign}` is a function");
+    }
+}
+
 /// The names of the items that were read.
 fn names(file: &File) -> Vec<&str> {
     file.items

@@ -8,10 +8,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 
 use super::findings::Findings;
+use super::habits;
 use super::layout::BlockKind;
 use super::shape;
 
-/// Brackets, holes of templates, `if` and `not` inside one another. People write three or four levels; every stage
+/// Brackets, holes of templates, `if`, `lookup` and `not` inside one another. People write three or four levels; every stage
 /// recurses over them, and this many are safe on the smallest stack that a thread gets.
 pub(crate) const MAX_NESTING: usize = 64;
 
@@ -135,7 +136,7 @@ impl<'t> Tokens<'t> {
             b'\'' => self.single_quotes(),
             _ if byte.is_ascii_alphanumeric() || byte == b'_' => self.word(after_not),
             _ if byte.is_ascii() => self.symbol(byte, kind),
-            _ => self.foreign(),
+            _ => self.foreign(kind),
         }
     }
 
@@ -144,7 +145,7 @@ impl<'t> Tokens<'t> {
         let word = shape::first_word(&self.text[start..]);
         self.pos += word.len();
         match word {
-            "if" => self.nest(start),
+            "if" | "lookup" => self.nest(start),
             "not" => {
                 if after_not {
                     self.nest(start);
@@ -186,6 +187,14 @@ impl<'t> Tokens<'t> {
         match byte {
             b'|' | b'+' | b'-' | b'*' | b'/' => self.count_operator(start),
             b',' => self.next_argument(),
+            b'!' if self.text[..start].ends_with('{') => {
+                let span = self.span(start, start + 1);
+                let finding =
+                    Diagnostic::error(Code::SYNTAX, span, "`{!…}` is Salesforce's way of naming a field");
+                self.report(
+                    finding.help("name the field as it is, or put `{field}` into a text in double quotes"),
+                );
+            }
             b'!' => {
                 let span = self.span(start, start + 1);
                 let finding = Diagnostic::error(Code::SYNTAX, span, "`!` is not an operator");
@@ -198,25 +207,35 @@ impl<'t> Tokens<'t> {
 
     fn wrong_symbol(&mut self, start: usize, symbol: &str, instead: &str, kind: BlockKind) {
         let span = self.span(start, start + symbol.len());
+        let not_an = |what: &str| Diagnostic::error(Code::SYNTAX, span, format!("`{symbol}` is not {what}"));
+        let write = |finding: Diagnostic, instead: &str| {
+            finding.help(format!("write `{instead}`")).fix(span, instead)
+        };
         let finding = match symbol {
             "//" | "/*" => {
                 Diagnostic::error(Code::SYNTAX, span, format!("`{symbol}` does not begin a comment"))
                     .help("a comment begins with `#` and ends with the line")
             }
+            ";" if self.frames.len() > 1 => write(not_an("a separator"), ","),
             ";" => Diagnostic::error(Code::SYNTAX, span, "`;` is not needed")
                 .help("a statement ends with its line; delete the `;`")
                 .fix(span, ""),
-            "=>" => {
-                let arrow = if kind == BlockKind::Picklist { "->" } else { "<-" };
-                Diagnostic::error(Code::SYNTAX, span, "`=>` is not an arrow")
-                    .help(format!("write `{arrow}`"))
-                    .fix(span, arrow)
+            "=>" | ":=" | "==" if habits::stands_for_arrow(self.text, start, symbol, kind) => {
+                write(not_an("an arrow"), habits::arrow(kind))
             }
-            _ => Diagnostic::error(Code::SYNTAX, span, format!("`{symbol}` is not an operator"))
-                .help(format!("write `{instead}`"))
-                .fix(span, instead),
+            "=>" => write(not_an("an arrow"), if kind == BlockKind::Picklist { "->" } else { "<-" }),
+            "<-->" | "<=>" | "-->" => write(not_an("an arrow"), instead),
+            "??" => not_an("an operator").help(habits::instead_of_double_question(self.text, start)),
+            "?" => not_an("an operator").help("write `if CONDITION then VALUE else VALUE`"),
+            "&" if habits::joins_texts(self.text, start, kind) => {
+                not_an("an operator").help(habits::instead_of_ampersand(self.text, start))
+            }
+            _ => write(not_an("an operator"), instead),
         };
-        self.report(finding);
+        // Once for each line: a second `?` belongs to the first, and a second `&&` is found when the first is mended.
+        if !self.broken || !matches!(symbol, "?" | "??" | "&") {
+            self.report(finding);
+        }
         if matches!(symbol, "//" | "/*") {
             // The rest of the line is meant as a comment.
             let rest = &self.text[self.pos..];
@@ -244,16 +263,23 @@ impl<'t> Tokens<'t> {
     }
 
     /// Characters outside ASCII stand in texts, comments and back-quotes only.
-    fn foreign(&mut self) {
+    fn foreign(&mut self, kind: BlockKind) {
         let start = self.pos;
         let Some(character) = self.text[start..].chars().next() else { return };
         self.pos += character.len_utf8();
         let span = self.span(start, self.pos);
         let finding = match character {
-            '“' | '”' | '„' | '«' | '»' | '‘' | '’' => {
-                Diagnostic::error(Code::SYNTAX, span, format!("`{character}` is not a quotation mark here"))
-                    .help("write the straight `\"`, which no word processor changes")
-                    .fix(span, "\"")
+            '“' | '”' | '„' | '«' | '»' | '‘' | '’' => self.smart_quote(start, character),
+            '←' | '⇐' | '→' | '⇒' | '↔' | '⇔' | '≠' | '≤' | '≥' | '×' | '÷' => {
+                let instead = match habits::ascii(character) {
+                    "<-" | "->" if habits::stands_for_arrow(self.text, start, "", kind) => {
+                        habits::arrow(kind)
+                    }
+                    instead => instead,
+                };
+                Diagnostic::error(Code::SYNTAX, span, format!("`{character}` is not written here"))
+                    .help(format!("write `{instead}`"))
+                    .fix(span, instead)
             }
             '\u{a0}' | '\u{202f}' | '\u{2007}' => {
                 Diagnostic::error(Code::SYNTAX, span, "a non-breaking space stands here")
@@ -284,12 +310,36 @@ impl<'t> Tokens<'t> {
         self.report(finding);
     }
 
+    /// A text between quotation marks of a word processor, on one line.
+    fn smart_quote(&mut self, start: usize, character: char) -> Diagnostic {
+        let rest = &self.text[self.pos..];
+        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        let end = line.find(['“', '”', '«', '»', '‘', '’']);
+        let inner = end.map(|end| &line[..end]).filter(|inner| !inner.contains(['"', '\\', '{', '}']));
+        if let (Some(inner), Some(close)) = (inner, end.and_then(|end| line[end..].chars().next())) {
+            self.pos += inner.len() + close.len_utf8();
+        }
+        let span = self.span(start, self.pos);
+        let text = inner.map_or_else(|| "\"".to_owned(), |inner| format!("\"{inner}\""));
+        Diagnostic::error(Code::SYNTAX, span, format!("`{character}` is not a quotation mark here"))
+            .help(format!("write `{text}` with the straight quotation mark, which no word processor changes"))
+            .fix(span, text)
+    }
+
+    /// One finding for all that stand side by side.
     fn invisible(&mut self, start: usize, character: char) {
-        let span = self.span(start, start + character.len_utf8());
+        let hidden = |c: &char| is_invisible(*c) || c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        let rest = &self.text[start..];
+        let others = rest.chars().skip(1).take_while(hidden);
+        let length = character.len_utf8() + others.map(char::len_utf8).sum::<usize>();
+        self.pos = start + length;
+        let span = self.span(start, self.pos);
         let number = u32::from(character);
-        let finding =
-            Diagnostic::error(Code::SYNTAX, span, format!("an invisible character, U+{number:04X}"));
-        self.report(finding.help("delete it").fix(span, ""));
+        let (message, help) = match rest[..length].chars().count() {
+            1 => (format!("an invisible character, U+{number:04X}"), "delete it"),
+            count => (format!("{count} invisible characters, the first is U+{number:04X}"), "delete them"),
+        };
+        self.report(Diagnostic::error(Code::SYNTAX, span, message).help(help).fix(span, ""));
     }
 
     /// Reads a text with its holes, which may hold texts again.
@@ -445,6 +495,9 @@ impl<'t> Tokens<'t> {
 
 /// Symbols of other languages, and what is written here.
 const WRONG_SYMBOLS: &[(&str, &str)] = &[
+    ("<-->", "<->"),
+    ("<=>", "<->"),
+    ("-->", "->"),
     ("===", "="),
     ("!==", "!="),
     ("==", "="),
@@ -453,6 +506,9 @@ const WRONG_SYMBOLS: &[(&str, &str)] = &[
     ("<>", "!="),
     ("&&", "and"),
     ("||", "or"),
+    ("|>", "|"),
+    ("??", ""),
+    ("?", ""),
     ("//", "#"),
     ("/*", "#"),
     (";", ""),

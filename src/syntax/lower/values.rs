@@ -10,6 +10,7 @@ use crate::syntax::ast::{
     TemplatePart, TestOp, Value, ValueKind,
 };
 use crate::syntax::grammar::Rule;
+use crate::syntax::habits;
 
 use super::{Lower, names};
 
@@ -56,6 +57,12 @@ impl Lower<'_> {
 
     /// `A op B op C`, from the left.
     fn arithmetic(&mut self, pair: Pair<'_, Rule>, span: Span) -> Value {
+        if is_date(pair.as_str()) {
+            let finding =
+                Diagnostic::error(Code::SYNTAX, span, "this is a sum of numbers, and looks like a date");
+            self.findings.push(finding.help(format!("write `\"{}\" | date`", pair.as_str())));
+            return Value { kind: ValueKind::Error, span };
+        }
         let mut left: Option<Value> = None;
         let mut operator = None;
         for child in pair.into_inner() {
@@ -120,7 +127,14 @@ impl Lower<'_> {
                 _ => name = Some(self.name(&child)),
             }
         }
-        name.map_or(ValueKind::Error, |name| ValueKind::Call(Call { name, args }))
+        let Some(name) = name else { return ValueKind::Error };
+        if let Some(instead) = habits::instead_of_function(&name.value) {
+            let finding =
+                Diagnostic::error(Code::SYNTAX, name.span, format!("`{}` is no function here", name.value));
+            self.findings.push(finding.help(format!("write `{instead}`")));
+            return ValueKind::Error;
+        }
+        ValueKind::Call(Call { name, args })
     }
 
     fn path_value(&mut self, pair: &Pair<'_, Rule>) -> ValueKind {
@@ -330,6 +344,14 @@ fn innermost<'p>(mut pair: Pair<'p, Rule>, levels: &[Rule]) -> Pair<'p, Rule> {
         }
     }
     pair
+}
+
+/// `2024-01-31`, which would be 1992.
+fn is_date(text: &str) -> bool {
+    let digit = |(index, byte): (usize, u8)| {
+        if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
+    };
+    text.len() == 10 && text.bytes().enumerate().all(digit)
 }
 
 fn presence(pair: &Pair<'_, Rule>) -> Presence {

@@ -4,9 +4,12 @@ use super::shown;
 
 /// What a frame says about each text put into it.
 fn check(frame: &str, cases: &[(&str, &[&str])]) {
-    for (text, expected) in cases {
-        assert_eq!(shown(&frame.replace("%s", text)), *expected, "{text}");
-    }
+    let wrong: Vec<_> = cases
+        .iter()
+        .map(|(text, expected)| (text, shown(&frame.replace("%s", text)), expected))
+        .filter(|(_, found, expected)| found != *expected)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -144,8 +147,7 @@ fn statements_of_a_mapping() {
             (
                 "let x = “a”",
                 &[
-                    r#"2:11 E0101 `“` is not a quotation mark here | write the straight `"`, which no word processor changes"#,
-                    r#"2:13 E0101 `”` is not a quotation mark here | write the straight `"`, which no word processor changes"#,
+                    r#"2:11 E0101 `“` is not a quotation mark here | write `"a"` with the straight quotation mark, which no word processor changes"#,
                 ],
             ),
             (
@@ -197,7 +199,7 @@ fn statements_of_a_mapping() {
             (
                 "with x = hubspot.company",
                 &[
-                    "2:12 E0101 expected an association such as `primary hubspot.company`, found `hubspot.company` | ",
+                    "2:12 E0101 expected an association such as `primary hubspot.company`, found `hubspot.company` | write `primary hubspot.company`, or the label of the association in double quotes before it",
                 ],
             ),
             (
@@ -272,7 +274,10 @@ fn rules() {
                     "3:10 E0101 a rule is written with `<-`: the field of the target stands on the left, not `<=` | write `City <- city`",
                 ],
             ),
-            ("City", &["3:9 E0101 expected `<-`, found the end of the line | "]),
+            (
+                "City",
+                &["3:9 E0101 expected `<-`, found the end of the line | a rule is written `City <- VALUE`"],
+            ),
             (
                 "in <- x",
                 &[
@@ -450,12 +455,14 @@ fn two_way_rules() {
             ),
             (
                 "name <-> Name on conflict",
-                &["3:30 E0101 expected `hubspot`, `salesforce` or `latest`, found the end of the line | "],
+                &[
+                    "3:30 E0101 expected `hubspot`, `salesforce` or `latest`, found the end of the line | write `on conflict hubspot`, `on conflict salesforce` or `on conflict latest otherwise salesforce`",
+                ],
             ),
             (
                 "name <-> Name on conflict newest",
                 &[
-                    "3:31 E0101 expected `hubspot`, `salesforce` or `latest`, found `newest` | name its CRM, as in `hubspot.newest`",
+                    "3:31 E0101 expected `hubspot`, `salesforce` or `latest`, found `newest` | write `on conflict hubspot`, `on conflict salesforce` or `on conflict latest otherwise salesforce`",
                 ],
             ),
             (
@@ -493,7 +500,7 @@ fn lines_of_a_picklist() {
                 r#""A" -> B"#,
                 &[r#"2:10 E0101 `B` is not in quotes | a text stands in double quotes: write `"B"`"#],
             ),
-            (r#"otherwise "x""#, &[r#"2:13 E0101 expected `->`, found `"x"` | "#]),
+            (r#"otherwise "x""#, &[r#"2:13 E0101 expected `->`, found `"x"` | write `otherwise -> "x"`"#]),
             (r#""A" "B""#, &[r#"2:7 E0101 expected `->` or `<->`, found `"B"` | "#]),
             (
                 r#""{a}" -> "B""#,
@@ -567,7 +574,10 @@ fn lines_of_a_test() {
                 "expext skip",
                 &["2:3 E0101 `expext` does not begin a statement of a `test` | did you mean `expect`?"],
             ),
-            ("given hubspot.contact { a: 1 b: 2 }", &["2:32 E0101 expected `,` or `}`, found `b` | "]),
+            (
+                "given hubspot.contact { a: 1 b: 2 }",
+                &["2:32 E0101 expected `,` or `}`, found `b` | the fields of a record are parted by commas"],
+            ),
             (
                 "given hubspot.contact { a: 1",
                 &[

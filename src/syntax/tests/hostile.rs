@@ -1,6 +1,4 @@
-//! Input that no author would write: nothing panics, and the answer comes at once.
-
-use std::time::{Duration, Instant};
+//! Input that no author would write: nothing panics; `tests/fuzz/growth.rs` counts the steps.
 
 use proptest::prelude::*;
 
@@ -45,17 +43,6 @@ test "t" {
 }
 "#;
 
-/// Generous for a busy machine; quadratic behaviour takes minutes on these inputs.
-const LIMIT: Duration = Duration::from_secs(20);
-
-#[expect(clippy::disallowed_methods, reason = "a test's own time limit")]
-fn quick(text: &str) -> Vec<String> {
-    let start = Instant::now();
-    let findings = shown(text);
-    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
-    findings
-}
-
 fn in_rule(value: &str) -> String {
     format!("mapping m {{\n fields {{\n  A <- {value}\n }}\n}}\n")
 }
@@ -64,11 +51,11 @@ fn in_rule(value: &str) -> String {
 fn deep_parentheses_are_one_finding() {
     for depth in [65, 1_000, 100_000] {
         let text = in_rule(&format!("{}1{}", "(".repeat(depth), ")".repeat(depth)));
-        let findings = quick(&text);
+        let findings = shown(&text);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].starts_with("3:72 E0104 nested more than 64 levels deep"), "{findings:?}");
     }
-    assert_eq!(quick(&in_rule(&"(".repeat(100_000))).len(), 200 + 1);
+    assert_eq!(shown(&in_rule(&"(".repeat(100_000))).len(), 200 + 1);
 }
 
 #[test]
@@ -87,7 +74,7 @@ fn the_deepest_that_is_allowed_parses() {
         format!("a{}", " | f".repeat(128)),
         format!("a{}", " - 1".repeat(128)),
     ] {
-        assert_eq!(quick(&in_rule(&text)), Vec::<String>::new());
+        assert_eq!(shown(&in_rule(&text)), Vec::<String>::new());
     }
 }
 
@@ -99,10 +86,11 @@ fn other_nesting_and_chains_have_a_limit() {
         format!("{}1", "if a then ".repeat(20_000)),
         format!("{}1", "if a then b else ".repeat(20_000)),
         format!("({}a)", "not ".repeat(20_000)),
+        "lookup salesforce.User.Id where Email = ".repeat(20_000),
         format!("a{}", " | f".repeat(10_000)),
         format!("a{}", " * 1".repeat(10_000)),
     ] {
-        let findings = quick(&in_rule(&text));
+        let findings = shown(&in_rule(&text));
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].contains("E0104"), "{findings:?}");
     }
@@ -111,14 +99,14 @@ fn other_nesting_and_chains_have_a_limit() {
 #[test]
 fn long_but_flat_is_allowed() {
     let arguments = vec!["if a then b else c - 1 | f"; 5_000].join(", ");
-    assert_eq!(quick(&in_rule(&format!("first_present({arguments})"))), Vec::<String>::new());
+    assert_eq!(shown(&in_rule(&format!("first_present({arguments})"))), Vec::<String>::new());
     let conditions = vec!["not a is blank"; 5_000].join(" and ");
     let guard = format!("mapping m {{\n  only if {conditions} or b\n}}\n");
-    assert_eq!(quick(&guard), Vec::<String>::new());
+    assert_eq!(shown(&guard), Vec::<String>::new());
 }
 
 #[test]
-fn a_megabyte_of_garbage_is_answered_at_once() {
+fn a_megabyte_of_garbage_is_answered() {
     for piece in [
         "}",
         "{",
@@ -142,11 +130,12 @@ fn a_megabyte_of_garbage_is_answered_at_once() {
         "test \"\n",
     ] {
         let text = piece.repeat((1 << 20) / piece.len() / 4);
-        assert!(quick(&text).len() <= 201, "{piece:?}");
+        assert!(shown(&text).len() <= 201, "{piece:?}");
     }
+    check(&format!("mapping m {{\n fields {{\n A <- {}{} }}\n}}\n", "(".repeat(10), "é ".repeat(200)));
     let broken =
         format!("mapping m {{\n fields {{\n{} }}\n}}\n", "  A <- (b | c(d, \"e\" f\n".repeat(20_000));
-    let findings = quick(&broken);
+    let findings = shown(&broken);
     assert_eq!(findings.len(), 201);
     assert!(findings[200].contains("more than 200 mistakes in this file"), "{}", findings[200]);
 }
