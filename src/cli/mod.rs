@@ -10,6 +10,7 @@ mod eval;
 mod explain;
 mod fmt;
 mod init;
+mod lines;
 mod output;
 mod parked;
 mod parts;

@@ -21,5 +21,5 @@ mod testing;
 
 pub use effect::{Answer, Effect, FieldChange, Finished, Park, PlannedWrite, Verdict};
 pub use expression::Frame;
-pub use offline::{Offline, fields};
+pub use offline::{Line, Lines, Offline, fields};
 pub use run::Run;

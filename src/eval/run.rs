@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::plan::{GuardElse, Mapping, Need, Plan, Trigger, WithKind};
 use crate::source::Location;
-use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value, display};
+use crate::types::{AssociatedRequest, Failure, FindRequest, Raw, ReadRequest, Record, Value};
 
 use super::effect::{Answer, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::expression::Frame;
@@ -395,7 +395,7 @@ fn text_of(json: &serde_json::Value) -> String {
     match json {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => String::new(),
-        other => display(&Value::text(other.to_string())),
+        other => other.to_string(),
     }
 }
 

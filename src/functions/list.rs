@@ -1,6 +1,6 @@
 //! Text to lists and back.
 
-use crate::types::{Failure, Type, Typed, Value, display};
+use crate::types::{Borrowed, Failure, Type, Typed, Value, displayed};
 
 use super::arguments::{any_blank, meaningless, text, wanted, wants_text};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
@@ -45,12 +45,12 @@ fn check_split(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::List(Box::new(items)), false).or_blank())
 }
 
-fn call_split(values: &[Value]) -> Result<Value, Failure> {
+fn call_split<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
     let parts = text(values, 0)?.split(text(values, 1)?).map(str::trim).filter(|part| !part.is_empty());
-    let parts: Vec<_> = parts.map(Value::text).collect();
+    let parts: Vec<_> = parts.map(|part| Value::text(part.to_owned())).collect();
     Ok(if parts.is_empty() { Value::Blank } else { Value::List(parts) })
 }
 
@@ -71,7 +71,7 @@ fn check_join(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(signature)
 }
 
-fn call_join(values: &[Value]) -> Result<Value, Failure> {
+fn call_join<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     let Some(Value::List(items)) = values.first() else {
         return Err(super::arguments::unexpected(values.first(), "a list"));
     };
@@ -79,7 +79,7 @@ fn call_join(values: &[Value]) -> Result<Value, Failure> {
         Some(Value::Blank) => "",
         _ => text(values, 1)?,
     };
-    let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(display).collect();
+    let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(displayed).collect();
     Ok(Value::text(items.join(between)))
 }
 
