@@ -82,6 +82,8 @@ const INDUSTRIES: &[&str] = &[
     "MINING",
     "TEXTILES",
 ];
+/// Properties that never hold only white space.
+const CODED: [&str; 4] = ["hubscore", "contract_date", "hs_analytics_source", "industry"];
 /// Properties that the mapping does not use: most of what a real answer holds.
 const OTHERS: [&str; 22] = [
     "hs_analytics_first_url",
@@ -175,7 +177,7 @@ fn used(id: usize, numbers: &mut Numbers, out: &mut String) {
         let value = match missing {
             0 => None,
             1 => Some(""),
-            2 if *name != "hubscore" && *name != "contract_date" && !value.contains('_') => Some("   "),
+            2 if !CODED.contains(name) => Some("   "),
             _ => Some(value.as_str()),
         };
         property(name, value, numbers, out);

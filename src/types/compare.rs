@@ -60,7 +60,8 @@ mod tests {
         assert!(same(&number("87.0"), &number("87")));
         assert!(!same(&text("a"), &text("A")));
         assert!(!same(&text("87"), &number("87")));
-        assert!(same(&Value::Boolean(false), &Value::Boolean(false)));
+        let no: Value = Value::Boolean(false);
+        assert!(same(&no, &no));
         assert!(same(&list(&["a", "b"]), &list(&["b", "a"])));
         assert!(!same(&list(&["a", "b"]), &list(&["a"])));
         assert!(same(&list(&["a"]), &text("a")));
@@ -80,7 +81,7 @@ mod tests {
         assert_eq!(order(&number("9"), &number("10")), Some(Ordering::Less));
         assert_eq!(order(&number("1.0"), &number("1")), Some(Ordering::Equal));
         assert_eq!(order(&text("9"), &text("10")), Some(Ordering::Greater));
-        let date = Value::Date(parse_date("2024-09-30").unwrap());
+        let date: Value = Value::Date(parse_date("2024-09-30").unwrap());
         let instant = Value::DateTime(parse_instant("2024-09-30T00:00:00Z").unwrap());
         assert_eq!(order(&date, &date), Some(Ordering::Equal));
         assert_eq!(order(&date, &instant), None);

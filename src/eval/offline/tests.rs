@@ -93,7 +93,7 @@ fn line() -> impl Strategy<Value = String> {
         };
         format!("\"{key}\": {value}")
     });
-    let properties = prop::collection::vec(member, 0..12).prop_map(|members| members.join(", "));
+    let properties = prop::collection::vec(member, 0..12).prop_map(|members| members.join(", ")).boxed();
     let id = prop_oneof![
         4 => Just("\"id\":\"7\""), 1 => Just("\"id\":7"), 1 => Just("\"Id\":\"8\""), 1 => Just("\"id\":null"),
         1 => Just("\"id\":\"7\",\"Id\":\"8\""), 1 => Just("\"archived\":false"),
