@@ -26,7 +26,7 @@ fn each_line(path: &str, mut one: impl FnMut(&[u8], &mut BufWriter<std::io::Stdo
 }
 
 /// The program over `serde_json::Value`.
-pub fn over_value(path: &str) {
+pub(crate) fn over_value(path: &str) {
     each_line(path, |line, out| {
         let record: Value = serde_json::from_slice(line).expect("JSON");
         let properties = &record["properties"];
@@ -122,8 +122,8 @@ struct Lead<'a> {
     phone: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     city: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lead_source: Option<&'a str>,
+    #[serde(rename = "LeadSource", skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     industry: Option<&'a str>,
     #[serde(rename = "HubSpot_Lead_Score__c", skip_serializing_if = "Option::is_none")]
@@ -135,43 +135,44 @@ struct Lead<'a> {
 }
 
 /// The program over structs.
-pub fn over_structs(path: &str) {
+pub(crate) fn over_structs(path: &str) {
     each_line(path, |line, out| {
         let Contact { id, properties: contact } = serde_json::from_slice(line).expect("a contact");
-        let score: Option<Decimal> = text(&contact.hubscore).map(|score| score.parse().expect("a number"));
-        let phone = text(&contact.phone).map(digits).filter(|phone| !phone.is_empty());
+        let score: Option<Decimal> =
+            text(contact.hubscore.as_ref()).map(|score| score.parse().expect("a number"));
+        let phone = text(contact.phone.as_ref()).map(digits).filter(|phone| !phone.is_empty());
         let parts = Parts {
-            company: text(&contact.company),
-            title: text(&contact.jobtitle),
-            city: trimmed(&contact.city),
+            company: text(contact.company.as_ref()),
+            title: text(contact.jobtitle.as_ref()),
+            city: trimmed(contact.city.as_ref()),
             score,
         };
         let lead = Lead {
             id: &id,
-            first_name: trimmed(&contact.firstname).map(|text| cut(text, 40)),
-            last_name: cut(trimmed(&contact.lastname).unwrap_or("Unknown"), 80),
-            email: trimmed(&contact.email)
+            first_name: trimmed(contact.firstname.as_ref()).map(|text| cut(text, 40)),
+            last_name: cut(trimmed(contact.lastname.as_ref()).unwrap_or("Unknown"), 80),
+            email: trimmed(contact.email.as_ref())
                 .map(lowercase)
                 .filter(|mail| mail.len() <= 80 || mail.encode_utf16().count() <= 80),
-            company: cut(trimmed(&contact.company).unwrap_or("Unknown"), 255),
-            title: trimmed(&contact.jobtitle).map(|text| cut(text, 128)),
+            company: cut(trimmed(contact.company.as_ref()).unwrap_or("Unknown"), 255),
+            title: trimmed(contact.jobtitle.as_ref()).map(|text| cut(text, 128)),
             phone: phone.as_deref().map(|phone| cut(phone, 40)),
-            city: trimmed(&contact.city).map(|text| cut(text, 40)),
-            lead_source: text(&contact.hs_analytics_source).and_then(lead_source),
-            industry: text(&contact.industry).map(lead_industry),
+            city: trimmed(contact.city.as_ref()).map(|text| cut(text, 40)),
+            source: text(contact.hs_analytics_source.as_ref()).and_then(lead_source),
+            industry: text(contact.industry.as_ref()).map(lead_industry),
             score: score.map(number),
-            contract_date: text(&contact.contract_date).map(date),
+            contract_date: text(contact.contract_date.as_ref()).map(date),
             description: parts.description(),
         };
         serde_json::to_writer(out, &lead).expect("the output can be written");
     });
 }
 
-fn text<'t>(text: &'t Option<Text<'_>>) -> Option<&'t str> {
-    text.as_ref().map(|text| text.0.as_ref()).filter(|text| !text.is_empty())
+fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
+    text.map(|text| text.0.as_ref()).filter(|text| !text.is_empty())
 }
 
-fn trimmed<'t>(value: &'t Option<Text<'_>>) -> Option<&'t str> {
+fn trimmed<'t>(value: Option<&'t Text<'_>>) -> Option<&'t str> {
     text(value).map(str::trim).filter(|text| !text.is_empty())
 }
 

@@ -168,8 +168,8 @@ impl Used {
 impl std::fmt::Display for Used {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        let memory = self.memory as f64 / 1024.0;
-        write!(f, "{:8.1} ms CPU ({:8.1} user)  {memory:5.1} MiB at most", ms(self.cpu), ms(self.user))
+        let (whole, tenth) = (self.memory / 1024, self.memory % 1024 * 10 / 1024);
+        write!(f, "{:8.1} ms CPU ({:8.1} user)  {whole:3}.{tenth} MiB at most", ms(self.cpu), ms(self.user))
     }
 }
 

@@ -4,20 +4,20 @@ use std::fmt::Write as _;
 use std::io;
 
 /// The mapping that the benchmarks of `eval` use, in this project.
-pub const MAPPING: &str = "contact_to_lead";
+pub(crate) const MAPPING: &str = "contact_to_lead";
 
 /// A small generator of numbers (`SplitMix64`), so that no version of a crate can change the data.
 #[derive(Debug, Clone)]
-pub struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
     /// Starts at a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut number = self.0;
         number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,8 +26,8 @@ impl Numbers {
     }
 
     /// A number below this.
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap_or(0)
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.draw() % bound as u64).unwrap_or(0)
     }
 
     fn one_in(&mut self, count: usize) -> bool {
@@ -111,7 +111,7 @@ const OTHERS: [&str; 22] = [
 ];
 
 /// Writes so many contacts, a line each: 35 properties, 1.2 KB.
-pub fn write(count: usize, seed: u64, out: &mut impl io::Write) -> io::Result<()> {
+pub(crate) fn write(count: usize, seed: u64, out: &mut impl io::Write) -> io::Result<()> {
     let mut numbers = Numbers::new(seed);
     let mut line = String::new();
     for id in 0..count {

@@ -1,7 +1,7 @@
 //! What the benchmarks share: made-up contacts and projects, and the way from files to a plan.
 
-pub mod contacts;
-pub mod project;
+pub(crate) mod contacts;
+pub(crate) mod project;
 
 use mapwright::check::{Checked, Project, check};
 use mapwright::plan::{Plan, compile};
@@ -11,18 +11,18 @@ use mapwright::syntax::{self, ast};
 
 /// A project that was read and parsed.
 #[derive(Debug)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// All files.
-    pub sources: Sources,
+    pub(crate) sources: Sources,
     /// Both snapshots.
-    pub schemas: Schemas,
+    pub(crate) schemas: Schemas,
     /// The trees of the `.map` files.
-    pub trees: Vec<ast::File>,
+    pub(crate) trees: Vec<ast::File>,
 }
 
 impl Parsed {
     /// Reads and parses files, by name.
-    pub fn new(files: &[(String, String)]) -> Self {
+    pub(crate) fn new(files: &[(String, String)]) -> Self {
         let mut sources = Sources::new();
         let (mut hubspot, mut salesforce, mut trees) = (None, None, Vec::new());
         for (name, text) in files {
@@ -44,13 +44,13 @@ impl Parsed {
     }
 
     /// Checks it; it has no errors.
-    pub fn check(&self) -> Checked<Project> {
+    pub(crate) fn check(&self) -> Checked<Project> {
         let (checked, findings) = check(&self.trees, &self.schemas, &self.sources);
         checked.unwrap_or_else(|| panic!("{findings:#?}"))
     }
 
     /// Checks and compiles it.
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         compile(&self.check(), &self.schemas, &self.sources)
     }
 }

@@ -4,15 +4,15 @@
 use std::fmt::Write as _;
 
 /// Fields of each of the two objects.
-pub const SCHEMA_FIELDS: usize = 800;
+pub(crate) const SCHEMA_FIELDS: usize = 800;
 /// Fields that one mapping writes, its key included.
-pub const MAPPING_FIELDS: usize = 50;
+pub(crate) const MAPPING_FIELDS: usize = 50;
 
 /// The files of a project of so many mappings.
 ///
 /// The mappings have no `when`: they run when somebody asks. Two that ran by themselves could not write one field, and
 /// eight hundred fields are enough for sixteen mappings only.
-pub fn files(mappings: usize) -> Vec<(String, String)> {
+pub(crate) fn files(mappings: usize) -> Vec<(String, String)> {
     let mut files = vec![
         ("mapwright.yaml".to_owned(), include_str!("../contacts/mapwright.yaml").to_owned()),
         ("schema/hubspot.yaml".to_owned(), hubspot()),
@@ -47,7 +47,7 @@ fn hubspot() -> String {
             6 => format!("type: enumeration, field_type: select, options: [{options}]"),
             _ => "type: string, format: phone".to_owned(),
         };
-        let _ = write!(text, "      property_{field:03}: {{ label: Property {field}, {ty} }}\n");
+        let _ = writeln!(text, "      property_{field:03}: {{ label: Property {field}, {ty} }}");
     }
     text
 }
@@ -66,7 +66,7 @@ fn salesforce() -> String {
             6 => format!("type: picklist, length: 255, restricted: true, options: [{options}]"),
             _ => "type: phone, length: 40".to_owned(),
         };
-        let _ = write!(text, "      Field_{field:03}__c: {{ label: Field {field}, {ty} }}\n");
+        let _ = writeln!(text, "      Field_{field:03}__c: {{ label: Field {field}, {ty} }}");
     }
     text
 }
@@ -80,7 +80,7 @@ fn picklists() -> String {
             "picklist options_{field:03} {{\n  from hubspot.contact.property_{field:03}\n  to   salesforce.Target__c.Field_{field:03}__c\n\n"
         );
         for (from, to) in OPTIONS {
-            let _ = write!(text, "  \"{from}\" -> \"{to}\"\n");
+            let _ = writeln!(text, "  \"{from}\" -> \"{to}\"");
         }
         text += "}\n\n";
     }
@@ -105,14 +105,14 @@ fn mapping(index: usize) -> String {
             7 => format!("property_{field:03} | digits | truncate(40)"),
             _ => format!("property_{field:03}"),
         };
-        let _ = write!(text, "    Field_{field:03}__c <- {value}\n");
+        let _ = writeln!(text, "    Field_{field:03}__c <- {value}");
     }
     text += "  }\n}\n";
     text
 }
 
 /// The project that the benchmarks of `eval` use.
-pub fn contacts() -> Vec<(String, String)> {
+pub(crate) fn contacts() -> Vec<(String, String)> {
     [
         ("mapwright.yaml", include_str!("../contacts/mapwright.yaml")),
         ("contact_to_lead.map", include_str!("../contacts/contact_to_lead.map")),

@@ -86,6 +86,7 @@ mod tests {
         assert_eq!(order(&date, &date), Some(Ordering::Equal));
         assert_eq!(order(&date, &instant), None);
         assert!(!same(&date, &instant));
-        assert_eq!(order(&Value::Boolean(false), &Value::Boolean(true)), None);
+        let yes: Value = Value::Boolean(true);
+        assert_eq!(order(&Value::Boolean(false), &yes), None);
     }
 }

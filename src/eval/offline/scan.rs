@@ -291,7 +291,13 @@ mod tests {
         prop_assert_eq!(theirs.is_ok(), skipped.is_ok(), "{}: {:?}", text, theirs);
         let mut scanner = Scanner::new(text);
         let ours = scanner.value(0).and_then(|value| scanner.end().map(|()| value));
-        let theirs = theirs.as_ref().ok().map(Raw::from);
+        // serde_json puts a sign into exponents and makes their letter small; the digits that were sent are these.
+        let plain = |raw: &Raw<'_>| match raw {
+            Raw::Number(number) => number.to_lowercase().replace("e+", "e"),
+            other => format!("{other:?}"),
+        };
+        let theirs = theirs.as_ref().ok().map(|json| plain(&Raw::from(json)));
+        let ours = ours.as_ref().map(plain);
         prop_assert_eq!(ours.ok(), theirs, "{}", text);
         Ok(())
     }

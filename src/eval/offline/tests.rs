@@ -13,7 +13,7 @@ const MOST: Lead = Lead {
     fields: "FirstName <- firstname | trim | truncate(40)\n Email <- mail | fits(80) otherwise keep\n \
              Title <- if hubscore > 50 then \"{firstname} {nickname}\" | truncate(128) else source\n \
              LeadSource <- source | sources\n Score__c <- hubscore otherwise 1\n Phone <- phone | digits | truncate(40)\n \
-             HasOptedOutOfEmail <- opted_out otherwise keep",
+             HasOptedOutOfEmail <- opted_out otherwise keep once true stays true",
     beside: "picklist sources {\n from hubspot.contact.source\n to salesforce.Lead.LeadSource\n \"SEARCH\" -> \"Web\"\n \
              \"OFFLINE\" -> nothing\n otherwise -> \"Other\"\n}",
     ..LEAD
@@ -87,7 +87,7 @@ fn line() -> impl Strategy<Value = String> {
     ]);
     let member = (name, value(), any::<bool>()).prop_map(|(name, value, escaped)| {
         let key = if escaped {
-            name.chars().map(|letter| format!("\\u{:04x}", letter as u32)).collect()
+            name.chars().map(|letter| format!("\\u{:04x}", letter as u32)).collect::<Vec<_>>().concat()
         } else {
             name.replace('\\', "\\\\")
         };
