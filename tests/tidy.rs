@@ -409,7 +409,8 @@ fn every_dependency_is_used_and_has_its_reason() {
         .filter(|(_, line)| line.starts_with("| `"))
         .filter_map(|(index, line)| quoted(line).next().map(|name| (name, index + 1)))
         .collect();
-    let code: Vec<Source> = sources("src").into_iter().chain(sources("tests")).collect();
+    let code: Vec<Source> =
+        sources("src").into_iter().chain(sources("tests")).chain(sources("benches")).collect();
     let mut complaints = Vec::new();
     for (name, line) in &declared {
         if !documented.contains_key(name.as_str()) {

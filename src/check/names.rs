@@ -7,6 +7,7 @@ use crate::functions;
 use crate::source::Span;
 use crate::syntax::ast::{self, Item};
 
+use super::outcomes;
 use super::world::World;
 
 /// The items that are checked in a later pass.
@@ -39,6 +40,7 @@ fn add<'a>(world: &mut World<'a>, index: &mut Index<'a>, names: &mut Names<'a>, 
         Item::Mapping(mapping) => {
             if is_new(world, names, "mapping", &mapping.name) {
                 world.mappings.insert(&mapping.name.value, mapping);
+                world.given.extend(outcomes::hands_over(mapping));
             }
         }
         Item::Sync(sync) => {

@@ -62,21 +62,20 @@ fn is_given(scope: &Scope<'_>, mapping: &ast::Mapping) -> bool {
     let adopts = mapping.body.outcomes.iter().any(|outcome| {
         outcome.situation.value == Situation::Duplicate && outcome.action.value == ast::Action::Adopt
     });
-    adopts || scope.world.mappings.values().any(|other| hands_over(other, name))
+    adopts || scope.world.given.contains(name.as_str())
 }
 
-/// Whether a mapping hands records that it found to the one of this name.
-fn hands_over(mapping: &ast::Mapping, name: &str) -> bool {
-    let outcomes = mapping
-        .body
-        .outcomes
-        .iter()
-        .any(|outcome| matches!(&outcome.action.value, ast::Action::Then(then) if then.value == name));
+/// The mappings that this one hands records to which it found, by name.
+pub(super) fn hands_over(mapping: &ast::Mapping) -> impl Iterator<Item = &str> {
+    let outcomes = mapping.body.outcomes.iter().filter_map(|outcome| match &outcome.action.value {
+        ast::Action::Then(then) => Some(then.value.as_str()),
+        _ => None,
+    });
     let rungs = mapping.body.matches.iter().flat_map(|ladder| &ladder.rungs);
-    outcomes
-        || rungs.into_iter().any(
-            |rung| matches!(&rung.kind, ast::RungKind::Object { then: Some(then), .. } if then.value == name),
-        )
+    outcomes.chain(rungs.filter_map(|rung| match &rung.kind {
+        ast::RungKind::Object { then: Some(then), .. } => Some(then.value.as_str()),
+        _ => None,
+    }))
 }
 
 /// The outcomes that can happen and must be written.

@@ -154,11 +154,11 @@ fn check_chain(world: &World<'_>, steps: &[Step], chain: &[(&Function, Vec<Value
     }
     let through = |value: Value| {
         chain.iter().try_fold(value, |value, (function, args)| {
-            let args: Vec<Value> = std::iter::once(value).chain(args.iter().cloned()).collect();
-            if args[0].is_blank() && !function.takes_blank {
+            if value.is_blank() && !function.takes_blank {
                 return Some(Value::Blank);
             }
-            (function.call)(&args, &Prepared::Nothing).ok()
+            let mut args: Vec<_> = std::iter::once(&value).chain(args).map(Value::borrowed).collect();
+            (function.call)(&mut args, &Prepared::Nothing).ok().map(Value::into_owned)
         })
     };
     for sample in SAMPLES {

@@ -53,6 +53,8 @@ pub(super) struct World<'a> {
     pub(super) schemas: &'a Schemas,
     pub(super) sources: &'a Sources,
     pub(super) mappings: IndexMap<&'a str, &'a ast::Mapping>,
+    /// The mappings that another hands records to which it found, by name.
+    pub(super) given: HashSet<&'a str>,
     pub(super) syncs: IndexMap<&'a str, &'a ast::Sync>,
     pub(super) fields: IndexMap<&'a str, &'a ast::SharedFields>,
     pub(super) picklists: IndexMap<&'a str, PicklistFacts<'a>>,
@@ -68,6 +70,7 @@ impl<'a> World<'a> {
             schemas,
             sources,
             mappings: IndexMap::new(),
+            given: HashSet::new(),
             syncs: IndexMap::new(),
             fields: IndexMap::new(),
             picklists: IndexMap::new(),

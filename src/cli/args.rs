@@ -1,5 +1,6 @@
 //! The arguments.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -144,6 +145,12 @@ pub(super) struct EvalArgs {
     /// Stop at the first line that cannot be mapped.
     #[arg(long)]
     pub(super) fail_fast: bool,
+    /// Evaluate in so many threads; the output is the same.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) threads: NonZeroUsize,
+    /// Add the file and line of the rule that gave each field.
+    #[arg(long)]
+    pub(super) provenance: bool,
 }
 
 /// Arguments of `plan` and `run`.

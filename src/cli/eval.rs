@@ -1,21 +1,23 @@
 //! `mapwright eval`: source records in, target field values out; no CRM.
+//!
+//! Lines are evaluated a batch at a time: what one read of the input gives. With several threads the batches go to them
+//! in turn, and the answers are taken in the same turn, so that the output is the same, byte for byte.
 
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-
-use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::args::EvalArgs;
+use super::lines::{LineReader, MAX_LINE, Piece};
 use super::output::Output;
 use super::{Exit, parts};
 use crate::diagnostic::did_you_mean;
-use crate::eval::{Offline, fields};
-use crate::plan::{Mapping, Plan};
-use crate::source::Side;
-use crate::types::{Raw, to_json};
+use crate::eval::{Line, Lines};
+use crate::plan::Plan;
 
-/// A record of either CRM is far smaller; a longer line is no NDJSON.
-const MAX_LINE: usize = 4 * 1024 * 1024;
+/// Batches that wait for a thread, and answers of a thread that wait to be written. More would only take memory.
+const WAITING: usize = 2;
 
 pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> Exit {
     let project = match parts::checked(given, output) {
@@ -23,11 +25,12 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
         Err(exit) => return exit,
     };
     let Some(plan) = project.plan() else { return Exit::Findings };
-    let Some(mapping) = plan.mapping(&options.mapping) else {
+    drop(project);
+    let Some(index) = plan.find(&options.mapping) else {
         unknown_mapping(&plan, &options.mapping, output);
         return Exit::Usage;
     };
-    let input: Box<dyn Read> = match options.file.as_deref() {
+    let input: Box<dyn Read + Send> = match options.file.as_deref() {
         None => Box::new(std::io::stdin()),
         Some(path) if path == Path::new("-") => Box::new(std::io::stdin()),
         Some(path) => match std::fs::File::open(path) {
@@ -38,12 +41,16 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
             }
         },
     };
+    let mapping = &plan.mappings[index];
     if !mapping.lookups.is_empty() || mapping.related.iter().any(|related| related.need.is_some()) {
         output.note("eval reaches no CRM: look-ups and related records are blank");
     }
-    let stdout = BufWriter::new(std::io::stdout().lock());
-    Evaluation { plan: &plan, mapping, fail_fast: options.fail_fast, output }
-        .all(BufReader::new(input), stdout)
+    let job = Job { mapping: index, provenance: options.provenance, fail_fast: options.fail_fast };
+    let printer = Printer { out: std::io::stdout().lock(), output, line: 0, exit: Exit::Fine };
+    match options.threads.get() {
+        1 => one_thread(&plan, job, LineReader::new(input), printer),
+        threads => many_threads(&Arc::new(plan), job, LineReader::new(input), printer, threads),
+    }
 }
 
 /// Says that there is no such mapping, with the nearest one.
@@ -56,138 +63,227 @@ pub(super) fn unknown_mapping(plan: &Plan, name: &str, output: Output) {
     output.error(&format!("there is no mapping `{name}`; {near}"));
 }
 
-struct Evaluation<'e> {
-    plan: &'e Plan,
-    mapping: &'e Mapping,
+/// What is done with every line.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    mapping: usize,
+    provenance: bool,
     fail_fast: bool,
-    output: Output,
 }
 
-impl Evaluation<'_> {
-    fn all(&self, mut input: BufReader<Box<dyn Read>>, mut out: impl Write) -> Exit {
-        let mut exit = Exit::Fine;
-        let mut line = Vec::new();
-        for number in 1_u64.. {
-            line.clear();
-            // Whoever writes a record and waits for its fields gets them before the next read waits.
-            if input.buffer().is_empty() && out.flush().is_err() {
-                return exit;
-            }
-            let bad = match read_line(&mut input, &mut line) {
-                Ok(0) => break,
-                Ok(_) if line.iter().all(u8::is_ascii_whitespace) => continue,
-                Ok(length) if length > MAX_LINE => Err(format!("the line is longer than {MAX_LINE} bytes")),
-                Ok(_) => self.one(if number == 1 { without_mark(&line) } else { &line }),
-                Err(error) => {
-                    self.output.error(&format!("line {number}: cannot be read: {error}"));
-                    return Exit::Usage;
-                }
-            };
-            match bad {
-                Ok(Line::Fields(json)) => {
-                    if serde_json::to_writer(&mut out, &json).is_err() || writeln!(out).is_err() {
-                        // The reader has closed the pipe: it has what it wanted.
-                        return exit;
-                    }
-                }
-                Ok(Line::Refused(reason)) => self.output.note(&format!("line {number}: skipped: {reason}")),
-                Ok(Line::Parked(why)) => {
-                    self.output.complaint("parked", &format!("line {number}: {why}"));
-                    exit = Exit::Findings;
-                    if self.fail_fast {
-                        break;
-                    }
-                }
-                Err(why) => {
-                    self.output.error(&format!("line {number}: {why}"));
-                    exit = Exit::Findings;
-                    if self.fail_fast {
-                        break;
-                    }
-                }
-            }
-        }
-        let _ = out.flush();
-        exit
-    }
-
-    fn one(&self, line: &[u8]) -> Result<Line, String> {
-        let json: Json = serde_json::from_slice(line).map_err(|error| {
-            format!(
-                "not a JSON object on one line: {}",
-                error.to_string().replace(" at line 1 column ", " at column ")
-            )
-        })?;
-        let Json::Object(object) = &json else { return Err("not a JSON object".to_owned()) };
-        let values = self.values(object)?;
-        let id = object.get("id").or_else(|| object.get("Id")).filter(|id| id.is_string() || id.is_number());
-        if id.is_none() {
-            let name = if self.mapping.source.side == Side::Hubspot { "id" } else { "Id" };
-            return Err(format!("no `{name}`: a record without one is none that a CRM has"));
-        }
-        let number = id.and_then(Json::as_number).map(ToString::to_string);
-        let slots: Vec<Raw<'_>> = self
-            .mapping
-            .slots
-            .iter()
-            .map(|slot| match (slot.of, slot.field.as_str(), &number) {
-                (Some(_), ..) => Raw::Missing,
-                // HubSpot's ids are text; a script that wrote a number meant the same.
-                (None, "id", Some(number)) => Raw::Text(number.as_str().into()),
-                (None, "id" | "Id", None) => Raw::from(id),
-                (None, field, _) => Raw::from(values.get(field)),
-            })
-            .collect();
-        match fields(self.plan, self.mapping, &slots) {
-            Offline::Fields(fields) => Ok(Line::Fields(
-                fields.iter().map(|(name, value)| ((*name).to_owned(), to_json(value))).collect(),
-            )),
-            Offline::Refused { guard, at } => {
-                Ok(Line::Refused(format!("`only if {guard}` does not hold ({at})")))
-            }
-            Offline::Failed { field, failure, at } => {
-                let field = field.map_or_else(String::new, |field| format!("`{field}`: "));
-                let help = failure.help.map_or_else(String::new, |help| format!("; {help}"));
-                Ok(Line::Parked(format!("{field}{} ({at}){help}", failure.message)))
-            }
-        }
-    }
-
-    /// The properties of a HubSpot answer stand under `properties`; a Salesforce record is flat.
-    fn values<'j>(&self, object: &'j Map<String, Json>) -> Result<&'j Map<String, Json>, String> {
-        match (self.mapping.source.side, object.get("properties")) {
-            (Side::Hubspot, Some(Json::Object(properties))) => Ok(properties),
-            (Side::Hubspot, Some(_)) => Err("`properties` is not an object".to_owned()),
-            (Side::Hubspot, None) => Err(format!(
-                "no `properties`: a line is a {} as `GET /crm/v3/objects/…/{{id}}` answers it",
-                self.mapping.source.name
-            )),
-            (Side::Salesforce, _) => Ok(object),
-        }
+impl Job {
+    fn lines(self, plan: &Plan) -> Lines<'_> {
+        Lines::new(plan, &plan.mappings[self.mapping], self.provenance)
     }
 }
 
-/// Some editors begin a file with a byte order mark, which is no part of the first record.
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
+/// A part of the input on its way to a thread.
+enum Batch {
+    Lines(Vec<u8>),
+    TooLong,
+    /// The input cannot be read any further.
+    Broken(std::io::Error),
 }
 
-enum Line {
-    Fields(Map<String, Json>),
-    Refused(String),
-    /// A run would park the record.
+/// What a batch gave.
+#[derive(Default)]
+struct Answer {
+    out: Vec<u8>,
+    /// What is said about lines, which are counted from 1 within the batch.
+    said: Vec<(u64, Said)>,
+    lines: u64,
+    /// Whether nothing after it counts.
+    last: bool,
+}
+
+/// What is said about a line.
+enum Said {
+    /// It is no error.
+    Note(String),
+    /// It could not be mapped.
+    Error(String),
+    /// A run would park it.
     Parked(String),
+    /// It could not be read.
+    Broken(String),
 }
 
-/// Reads a line of at most a little more than the limit; the rest of a longer one is read and forgotten.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<usize> {
-    let read = input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', line)?;
-    let mut skipped = Vec::new();
-    let mut ended = line.last() == Some(&b'\n') || read <= MAX_LINE;
-    while !ended {
-        skipped.clear();
-        let more = input.by_ref().take(MAX_LINE as u64).read_until(b'\n', &mut skipped)?;
-        ended = more == 0 || skipped.last() == Some(&b'\n');
+fn one_thread<R: Read>(
+    plan: &Plan,
+    job: Job,
+    mut input: LineReader<R>,
+    mut printer: Printer<impl Write>,
+) -> Exit {
+    let mut lines = job.lines(plan);
+    let mut answer = Answer::default();
+    let mut first = true;
+    loop {
+        answer.clear();
+        match input.next() {
+            Ok(Some(Piece::Lines(batch))) => answer.evaluate(&mut lines, batch, first, job.fail_fast),
+            Ok(Some(Piece::TooLong)) => answer.too_long(job.fail_fast),
+            Ok(None) => return printer.exit,
+            Err(error) => answer.broken(&error),
+        }
+        first = false;
+        if printer.print(&answer).is_err() || answer.last {
+            return printer.exit;
+        }
     }
-    Ok(read)
+}
+
+/// One thread reads, some evaluate, this one prints. None of them is waited for at an early end: the one that reads may
+/// be waiting for a person.
+fn many_threads<R: Read + Send + 'static>(
+    plan: &Arc<Plan>,
+    job: Job,
+    input: LineReader<R>,
+    mut printer: Printer<impl Write>,
+    threads: usize,
+) -> Exit {
+    let mut batches = Vec::with_capacity(threads);
+    let mut answers = Vec::with_capacity(threads);
+    for index in 0..threads {
+        let (give, take) = sync_channel(WAITING);
+        let (answer, answered) = sync_channel(WAITING);
+        batches.push(give);
+        answers.push(answered);
+        let plan = Arc::clone(plan);
+        std::thread::spawn(move || evaluate(&plan, job, &take, &answer, index == 0));
+    }
+    std::thread::spawn(move || read(input, &batches));
+    for answered in answers.iter().cycle() {
+        // Nothing more comes from the thread whose turn it is, so nothing more comes at all.
+        let Ok(answer) = answered.recv() else { break };
+        if printer.print(&answer).is_err() || answer.last {
+            break;
+        }
+    }
+    printer.exit
+}
+
+/// Hands the input to the threads in turn.
+fn read<R: Read>(mut input: LineReader<R>, batches: &[SyncSender<Batch>]) {
+    for batches in batches.iter().cycle() {
+        let (batch, broken) = match input.next() {
+            Ok(Some(Piece::Lines(lines))) => (Batch::Lines(lines.to_vec()), false),
+            Ok(Some(Piece::TooLong)) => (Batch::TooLong, false),
+            Ok(None) => return,
+            Err(error) => (Batch::Broken(error), true),
+        };
+        if batches.send(batch).is_err() || broken {
+            return;
+        }
+    }
+}
+
+/// Evaluates the batches of one thread; the very first batch may begin with a byte order mark.
+fn evaluate(plan: &Plan, job: Job, batches: &Receiver<Batch>, answers: &SyncSender<Answer>, first: bool) {
+    let mut lines = job.lines(plan);
+    let mut first = first;
+    for batch in batches {
+        let mut answer = Answer::default();
+        match batch {
+            Batch::Lines(batch) => answer.evaluate(&mut lines, &batch, first, job.fail_fast),
+            Batch::TooLong => answer.too_long(job.fail_fast),
+            Batch::Broken(error) => answer.broken(&error),
+        }
+        first = false;
+        if answers.send(answer).is_err() {
+            return;
+        }
+    }
+}
+
+impl Answer {
+    fn clear(&mut self) {
+        self.out.clear();
+        self.said.clear();
+        self.lines = 0;
+    }
+
+    fn evaluate(&mut self, lines: &mut Lines<'_>, batch: &[u8], first: bool, fail_fast: bool) {
+        // Some editors begin a file with a byte order mark, which is no part of the first record.
+        let mark = if first { "\u{feff}".as_bytes() } else { b"" };
+        let mut rest = batch.strip_prefix(mark).unwrap_or(batch);
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let (line, after) = rest.split_at(end);
+            rest = after;
+            self.lines += 1;
+            if line.len() > MAX_LINE {
+                self.lines -= 1;
+                self.too_long(fail_fast);
+            } else if !line.iter().all(u8::is_ascii_whitespace) {
+                match lines.line(line, &mut self.out) {
+                    Line::Written => {}
+                    Line::Refused { guard, at } => {
+                        let said = format!("skipped: `only if {guard}` does not hold ({at})");
+                        self.said.push((self.lines, Said::Note(said)));
+                    }
+                    Line::Bad(message) => {
+                        self.said.push((self.lines, Said::Error(message)));
+                        self.last = fail_fast;
+                    }
+                    Line::Parked(message) => {
+                        self.said.push((self.lines, Said::Parked(message)));
+                        self.last = fail_fast;
+                    }
+                }
+            }
+            if self.last {
+                return;
+            }
+        }
+    }
+
+    fn too_long(&mut self, fail_fast: bool) {
+        self.lines += 1;
+        let message = format!("the line is longer than {MAX_LINE} bytes");
+        self.said.push((self.lines, Said::Error(message)));
+        self.last = fail_fast;
+    }
+
+    fn broken(&mut self, error: &std::io::Error) {
+        self.said.push((1, Said::Broken(format!("cannot be read: {error}"))));
+        self.last = true;
+    }
+}
+
+/// Prints answers in order.
+struct Printer<W> {
+    out: W,
+    output: Output,
+    /// The last line before the next answer.
+    line: u64,
+    exit: Exit,
+}
+
+impl<W: Write> Printer<W> {
+    /// Fails where the reader has closed the pipe: it has what it wanted.
+    fn print(&mut self, answer: &Answer) -> std::io::Result<()> {
+        self.out.write_all(&answer.out)?;
+        // Whoever writes a record and waits for its fields gets them before the next read waits.
+        self.out.flush()?;
+        for (line, said) in &answer.said {
+            let line = self.line + line;
+            match said {
+                Said::Note(text) => self.output.note(&format!("line {line}: {text}")),
+                Said::Error(text) => {
+                    self.output.error(&format!("line {line}: {text}"));
+                    self.exit = Exit::Findings;
+                }
+                Said::Parked(text) => {
+                    self.output.complaint("parked", &format!("line {line}: {text}"));
+                    self.exit = Exit::Findings;
+                }
+                Said::Broken(text) => {
+                    self.output.error(&format!("line {line}: {text}"));
+                    self.exit = Exit::Usage;
+                }
+            }
+        }
+        self.line += answer.lines;
+        Ok(())
+    }
 }

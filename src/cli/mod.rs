@@ -11,6 +11,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod init;
+mod lines;
 mod output;
 mod parked;
 mod parts;

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, Plan};
 use crate::syntax::ast::{ArithmeticOp, CompareOp, Presence};
-use crate::types::{self, Failure, Raw, Value};
+use crate::types::{self, Borrowed, Failure, Raw, Value};
 
 use super::trace::{Point, Trace};
 
@@ -24,32 +24,43 @@ pub struct Frame<'f> {
 }
 
 impl Frame<'_> {
-    /// The value of an expression.
+    /// The value of an expression, with text of its own.
     pub fn value(&self, expr: &Expr) -> Result<Value, Failure> {
+        self.borrowed(expr).map(Value::into_owned)
+    }
+
+    /// The value of an expression, with text of the record or the plan where it passes through unchanged.
+    pub fn borrowed<'e>(&'e self, expr: &'e Expr) -> Result<Borrowed<'e>, Failure> {
         match expr {
-            Expr::Literal(value) => Ok(value.clone()),
+            Expr::Literal(value) => Ok(value.borrowed()),
             Expr::Slot(index) => self.slot(*index),
-            Expr::Let(index) => self.value(&self.mapping.lets[*index]),
-            Expr::Lookup(index) => self.lookups.get(*index).cloned().flatten().unwrap_or(Ok(Value::Blank)),
+            Expr::Let(index) => self.borrowed(&self.mapping.lets[*index]),
+            Expr::Lookup(index) => match self.lookups.get(*index) {
+                Some(Some(Ok(value))) => Ok(value.borrowed()),
+                Some(Some(Err(failure))) => Err(failure.clone()),
+                Some(None) | None => Ok(Value::Blank),
+            },
             Expr::Call(call) => self.call(call),
             Expr::Translate { picklist, back, value, .. } => {
-                let (picklist, value) = (&self.plan.picklists[*picklist], self.value(value)?);
+                let (picklist, value) = (&self.plan.picklists[*picklist], self.borrowed(value)?);
                 if let Some(trace) = self.trace {
                     trace_options(trace, picklist, *back, &value);
                 }
                 translate(picklist, *back, &value)
             }
             Expr::Template(parts) => self.template(parts),
-            Expr::Arithmetic(left, op, right) => arithmetic(&self.value(left)?, *op, &self.value(right)?),
+            Expr::Arithmetic(left, op, right) => {
+                arithmetic(&self.borrowed(left)?, *op, &self.borrowed(right)?)
+            }
             Expr::If(condition, then, otherwise, at) => {
                 let holds = self.holds(condition)?;
                 if let Some(trace) = self.trace {
                     trace.hit(at, if holds { Point::Then } else { Point::Else });
                 }
-                self.value(if holds { then } else { otherwise })
+                self.borrowed(if holds { then } else { otherwise })
             }
             Expr::List(items) => {
-                Ok(Value::List(items.iter().map(|item| self.value(item)).collect::<Result<_, _>>()?))
+                Ok(Value::List(items.iter().map(|item| self.borrowed(item)).collect::<Result<_, _>>()?))
             }
             Expr::Condition(condition) => self.holds(condition).map(Value::Boolean),
         }
@@ -75,52 +86,63 @@ impl Frame<'_> {
                 Ok(true)
             }
             Condition::Not(one) => Ok(!self.holds(one)?),
-            Condition::Compare(left, op, right) => Ok(compare(&self.value(left)?, *op, &self.value(right)?)),
-            Condition::In(value, list) => Ok(member(&self.value(value)?, &self.value(list)?)),
-            Condition::Presence(value, presence) => {
-                Ok(self.value(value)?.is_blank() == (*presence == Presence::Blank))
+            Condition::Compare(left, op, right) => {
+                Ok(compare(&self.borrowed(left)?, *op, &self.borrowed(right)?))
             }
-            Condition::Value(value) => Ok(self.value(value)? == Value::Boolean(true)),
+            Condition::In(value, list) => Ok(member(&self.borrowed(value)?, &self.borrowed(list)?)),
+            Condition::Presence(value, presence) => {
+                Ok(self.borrowed(value)?.is_blank() == (*presence == Presence::Blank))
+            }
+            Condition::Value(value) => Ok(self.borrowed(value)? == Value::Boolean(true)),
         }
     }
 
-    fn slot(&self, index: usize) -> Result<Value, Failure> {
+    fn slot(&self, index: usize) -> Result<Borrowed<'_>, Failure> {
         let slot = &self.mapping.slots[index];
-        types::read(&self.slots[index], &slot.ty).map_err(|failure| Failure {
+        types::read_borrowed(&self.slots[index], &slot.ty).map_err(|failure| Failure {
             message: format!("`{}` cannot be read: {}", slot.field, failure.message),
             ..failure
         })
     }
 
-    fn call(&self, call: &Call) -> Result<Value, Failure> {
+    fn call<'e>(&'e self, call: &'e Call) -> Result<Borrowed<'e>, Failure> {
         if call.function.lazy {
             for arg in &call.args {
-                let value = self.value(arg)?;
+                let value = self.borrowed(arg)?;
                 if !value.is_blank() {
                     return Ok(value);
                 }
             }
             return Ok(Value::Blank);
         }
-        let mut args = Vec::with_capacity(call.args.len());
-        for arg in &call.args {
-            let value = self.value(arg)?;
-            if args.is_empty() && value.is_blank() && !call.function.takes_blank {
-                return Ok(Value::Blank);
-            }
-            args.push(value);
+        // Most calls have one or two arguments, which need no allocation.
+        match call.args.as_slice() {
+            [] => self.perform(call, &mut []),
+            [_] => self.perform(call, &mut [Value::Blank]),
+            [_, _] => self.perform(call, &mut [Value::Blank, Value::Blank]),
+            more => self.perform(call, &mut vec![Value::Blank; more.len()]),
         }
-        (call.function.call)(&args, &call.prepared)
     }
 
-    fn template(&self, parts: &[Part]) -> Result<Value, Failure> {
+    /// Evaluates the arguments into their places and calls.
+    fn perform<'e>(&'e self, call: &'e Call, args: &mut [Borrowed<'e>]) -> Result<Borrowed<'e>, Failure> {
+        for (index, arg) in call.args.iter().enumerate() {
+            args[index] = self.borrowed(arg)?;
+            if index == 0 && args[0].is_blank() && !call.function.takes_blank {
+                return Ok(Value::Blank);
+            }
+        }
+        (call.function.call)(args, &call.prepared)
+    }
+
+    fn template(&self, parts: &[Part]) -> Result<Borrowed<'_>, Failure> {
         let mut text = String::new();
         for part in parts {
             match part {
                 Part::Text(piece) => text.push_str(piece),
-                Part::Hole(value) => match self.value(value)? {
+                Part::Hole(value) => match self.borrowed(value)? {
                     Value::Blank => return Ok(Value::Blank),
-                    value => text.push_str(&types::display(&value)),
+                    value => text.push_str(&types::displayed(&value)),
                 },
             }
         }
@@ -128,7 +150,7 @@ impl Frame<'_> {
     }
 }
 
-fn compare(left: &Value, op: CompareOp, right: &Value) -> bool {
+fn compare(left: &Borrowed<'_>, op: CompareOp, right: &Borrowed<'_>) -> bool {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let blank = left.is_blank() || right.is_blank();
     let order = || if blank { None } else { types::order(left, right) };
@@ -142,7 +164,7 @@ fn compare(left: &Value, op: CompareOp, right: &Value) -> bool {
     }
 }
 
-fn member(value: &Value, list: &Value) -> bool {
+fn member(value: &Borrowed<'_>, list: &Borrowed<'_>) -> bool {
     match (value, list) {
         (Value::Blank, _) => false,
         (value, Value::List(items)) => items.iter().any(|item| types::same(value, item)),
@@ -151,7 +173,11 @@ fn member(value: &Value, list: &Value) -> bool {
 }
 
 /// Exact; blank when a side is blank; an overflow or a division by zero is a failure.
-fn arithmetic(left: &Value, op: ArithmeticOp, right: &Value) -> Result<Value, Failure> {
+fn arithmetic<'v>(
+    left: &Borrowed<'_>,
+    op: ArithmeticOp,
+    right: &Borrowed<'_>,
+) -> Result<Borrowed<'v>, Failure> {
     let (left, right) = match (left, right) {
         (Value::Blank, _) | (_, Value::Blank) => return Ok(Value::Blank),
         (Value::Number(left), Value::Number(right)) => (*left, *right),
@@ -171,11 +197,11 @@ fn arithmetic(left: &Value, op: ArithmeticOp, right: &Value) -> Result<Value, Fa
     })
 }
 
-fn translate(picklist: &Picklist, back: bool, value: &Value) -> Result<Value, Failure> {
+fn translate<'p>(picklist: &'p Picklist, back: bool, value: &Borrowed<'_>) -> Result<Borrowed<'p>, Failure> {
     match value {
         Value::Blank => Ok(Value::Blank),
         Value::List(options) => {
-            let mut translated: Vec<Value> = Vec::with_capacity(options.len());
+            let mut translated: Vec<Borrowed<'p>> = Vec::with_capacity(options.len());
             for option in options {
                 let option = translate(picklist, back, option)?;
                 if !option.is_blank() && !translated.contains(&option) {
@@ -184,12 +210,12 @@ fn translate(picklist: &Picklist, back: bool, value: &Value) -> Result<Value, Fa
             }
             Ok(if translated.is_empty() { Value::Blank } else { Value::List(translated) })
         }
-        option => translate_one(picklist, back, &types::display(option)),
+        option => translate_one(picklist, back, &types::displayed(option)),
     }
 }
 
 /// Records the lines by which a picklist translates.
-fn trace_options(trace: &Trace, picklist: &Picklist, back: bool, value: &Value) {
+fn trace_options(trace: &Trace, picklist: &Picklist, back: bool, value: &Borrowed<'_>) {
     match value {
         Value::Blank => {}
         Value::List(options) => {
@@ -198,18 +224,18 @@ fn trace_options(trace: &Trace, picklist: &Picklist, back: bool, value: &Value) 
             }
         }
         option => {
-            let option = types::display(option);
+            let option = types::displayed(option);
             let line = if back {
-                picklist.back.get(&option)
+                picklist.back.get(option.as_ref())
             } else {
-                picklist.forth.get_key_value(&option).map(|(from, _)| from)
+                picklist.forth.get_key_value(option.as_ref()).map(|(from, _)| from)
             };
             trace.hit(&picklist.at, line.cloned().map_or(Point::Untranslated, Point::Line));
         }
     }
 }
 
-fn translate_one(picklist: &Picklist, back: bool, option: &str) -> Result<Value, Failure> {
+fn translate_one<'p>(picklist: &'p Picklist, back: bool, option: &str) -> Result<Borrowed<'p>, Failure> {
     let known = if back {
         picklist.back.get(option).map(|option| Some(option.as_str()))
     } else {
@@ -375,7 +401,8 @@ mod tests {
             otherwise: Some(PicklistElse::Nothing),
             at: crate::source::Location { file: "a.map".to_owned(), line: 1, column: 1 },
         };
-        let list = |items: &[&str]| Value::List(items.iter().map(|item| Value::text(*item)).collect());
+        let list =
+            |items: &[&'static str]| Value::List(items.iter().map(|item| Value::text(*item)).collect());
         assert_eq!(translate(&picklist, false, &list(&["b", "a", "c"])), Ok(list(&["X"])), "each once");
         assert_eq!(translate(&picklist, false, &list(&["c", "unknown"])), Ok(Value::Blank));
         assert_eq!(translate(&picklist, true, &list(&["X"])), Ok(list(&["a"])));

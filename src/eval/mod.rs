@@ -29,7 +29,7 @@ pub use effect::{
     Verdict,
 };
 pub use expression::Frame;
-pub use offline::{Offline, fields};
+pub use offline::{Line, Lines, Offline, fields};
 pub use run::Run;
 pub use sync::SyncRun;
 pub use trace::{Point, Trace};

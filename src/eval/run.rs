@@ -7,7 +7,6 @@ use crate::plan::{Guard, GuardElse, Mapping, Need, Outcome, Plan, Situation, Tri
 use crate::source::Location;
 use crate::types::{
     AssociatedRequest, AwaitedPair, Cause, Failure, LinkChange, LinkedPair, Raw, ReadRequest, Record, Value,
-    display,
 };
 
 use super::associate::Associating;
@@ -496,7 +495,7 @@ fn text_of(json: &serde_json::Value) -> String {
     match json {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => String::new(),
-        other => display(&Value::text(other.to_string())),
+        other => other.to_string(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What the functions share: what an argument has to be when checking, and reading it when calling.
 
+use std::borrow::Cow;
+
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::diagnostic::nearest;
-use crate::types::{Failure, Type, Value, display, quoted, text_max};
+use crate::types::{Borrowed, Failure, Type, Value, displayed, quoted, text_max};
 
 use super::{Argument, Prepared, Problem};
 
@@ -73,7 +75,7 @@ pub(super) fn wants_literal_integer(
         .filter(|n| (bounds.0..=bounds.1).contains(n))
         .ok_or_else(|| {
             let message =
-                format!("`{}` is not a whole number from {} to {}", display(value), bounds.0, bounds.1);
+                format!("`{}` is not a whole number from {} to {}", displayed(value), bounds.0, bounds.1);
             meaningless(at, message, None)
         })
 }
@@ -114,7 +116,7 @@ pub(super) fn wants_zone(arguments: &[Argument<'_>], at: usize) -> Result<(), Pr
 }
 
 /// The value as a whole number, if it is one.
-pub(super) fn whole(value: &Value) -> Option<i64> {
+pub(super) fn whole<T>(value: &Value<T>) -> Option<i64> {
     match value {
         Value::Number(number) if number.fract().is_zero() => number.to_i64(),
         _ => None,
@@ -122,15 +124,34 @@ pub(super) fn whole(value: &Value) -> Option<i64> {
 }
 
 /// The argument's text.
-pub(super) fn text(values: &[Value], at: usize) -> Result<&str, Failure> {
+pub(super) fn text<T: AsRef<str>>(values: &[Value<T>], at: usize) -> Result<&str, Failure> {
     match values.get(at) {
-        Some(Value::Text(text)) => Ok(text),
+        Some(Value::Text(text)) => Ok(text.as_ref()),
         other => Err(unexpected(other, "text")),
     }
 }
 
+/// The argument's text, taken out of the arguments, so that a part of it need not be copied.
+pub(super) fn take<'a>(values: &mut [Borrowed<'a>], at: usize) -> Result<Cow<'a, str>, Failure> {
+    match values.get_mut(at) {
+        Some(Value::Text(text)) => Ok(std::mem::take(text)),
+        other => Err(unexpected(other.map(|value| &*value), "text")),
+    }
+}
+
+/// The part of a text that was taken; copied only where the text is no longer the record's or the plan's.
+pub(super) fn part(text: Cow<'_, str>, cut: impl Fn(&str) -> &str) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
+        Cow::Owned(text) => {
+            let part = cut(&text);
+            if part.len() == text.len() { Cow::Owned(text) } else { Cow::Owned(part.to_owned()) }
+        }
+    }
+}
+
 /// The argument's number.
-pub(super) fn number(values: &[Value], at: usize) -> Result<Decimal, Failure> {
+pub(super) fn number<T: AsRef<str>>(values: &[Value<T>], at: usize) -> Result<Decimal, Failure> {
     match values.get(at) {
         Some(Value::Number(number)) => Ok(*number),
         other => Err(unexpected(other, "a number")),
@@ -138,12 +159,16 @@ pub(super) fn number(values: &[Value], at: usize) -> Result<Decimal, Failure> {
 }
 
 /// The argument's whole number.
-pub(super) fn integer(values: &[Value], at: usize) -> Result<i64, Failure> {
+pub(super) fn integer<T: AsRef<str>>(values: &[Value<T>], at: usize) -> Result<i64, Failure> {
     values.get(at).and_then(whole).ok_or_else(|| unexpected(values.get(at), "a whole number"))
 }
 
 /// The time zone that was prepared, or that the argument names.
-pub(super) fn zone(values: &[Value], at: usize, prepared: &Prepared) -> Result<Tz, Failure> {
+pub(super) fn zone<T: AsRef<str>>(
+    values: &[Value<T>],
+    at: usize,
+    prepared: &Prepared,
+) -> Result<Tz, Failure> {
     if let Prepared::Zone(zone) = prepared {
         return Ok(*zone);
     }
@@ -160,20 +185,20 @@ pub(super) fn prepare_zone(literals: &[Option<&Value>]) -> Prepared {
 }
 
 /// Whether an argument is blank, or there is none at all.
-pub(super) fn any_blank(values: &[Value]) -> bool {
+pub(super) fn any_blank<T: AsRef<str>>(values: &[Value<T>]) -> bool {
     values.is_empty() || values.iter().any(Value::is_blank)
 }
 
 /// The failure of a value that the checker should not have let through.
-pub(super) fn unexpected(value: Option<&Value>, wanted: &str) -> Failure {
+pub(super) fn unexpected<T: AsRef<str>>(value: Option<&Value<T>>, wanted: &str) -> Failure {
     let value = value.map_or_else(|| "nothing".to_owned(), shown);
     Failure::new(format!("{value} is not {wanted}"))
 }
 
 /// A value in a message: in back-quotes, and cut where it is long.
-pub(super) fn shown(value: &Value) -> String {
+pub(super) fn shown<T: AsRef<str>>(value: &Value<T>) -> String {
     match value {
         Value::Blank => "blank".to_owned(),
-        value => quoted(&display(value)),
+        value => quoted(&displayed(value)),
     }
 }

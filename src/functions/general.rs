@@ -1,6 +1,6 @@
 //! Functions of values of every type.
 
-use crate::types::{Options, Type, Typed, Value, display, text_max};
+use crate::types::{Borrowed, Options, Type, Typed, Value, displayed, text_max};
 
 use super::arguments::{is_text, wanted};
 use super::{Argument, BASE, Example, Function, Problem, Signature};
@@ -43,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "text",
         signature: "text(value) -> text",
         check: check_text,
-        call: |values, _| values.first().map_or(Ok(Value::Blank), |value| Ok(Value::text(display(value)))),
+        call: |values, _| Ok(values.first_mut().map_or(Value::Blank, as_text)),
         idempotent: true,
         doc: "Writes any single value as text: a number without zeros at its end, `true` or `false`, a date as \
               `2024-09-30`, a date and time in UTC as `2024-09-30T12:00:00Z`. For several values use `join`.",
@@ -55,7 +55,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
-fn first_present(values: &[Value]) -> Value {
+fn first_present<'a>(values: &[Borrowed<'a>]) -> Borrowed<'a> {
     values.iter().find(|value| !value.is_blank()).cloned().unwrap_or(Value::Blank)
 }
 
@@ -140,6 +140,13 @@ pub(crate) fn kind(ty: &Type) -> &'static str {
         Type::List(_) | Type::MultiPicklist(_) => "a list",
         Type::Nothing => "nothing",
         _ => "text",
+    }
+}
+
+fn as_text<'a>(value: &mut Borrowed<'a>) -> Borrowed<'a> {
+    match std::mem::replace(value, Value::Blank) {
+        Value::Text(text) => Value::Text(text),
+        other => Value::text(displayed(&other).into_owned()),
     }
 }
 

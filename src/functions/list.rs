@@ -1,6 +1,6 @@
 //! Text to lists and back.
 
-use crate::types::{Failure, Type, Typed, Value, display};
+use crate::types::{Borrowed, Failure, Type, Typed, Value, displayed};
 
 use super::arguments::{any_blank, meaningless, text, unexpected, wanted, wants_text};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "first",
         signature: "first(list) -> value",
         check: check_item,
-        call: |values, _| call_item(values, <[Value]>::first),
+        call: |values, _| call_item(values, false),
         doc: "Gives the first value of a list; of a multi-select, the first in the order in which the CRM sends them.",
         examples: &[
             Example { expression: r#""a;b" | split(";") | first"#, result: r#""a""# },
@@ -53,7 +53,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "last",
         signature: "last(list) -> value",
         check: check_item,
-        call: |values, _| call_item(values, <[Value]>::last),
+        call: |values, _| call_item(values, true),
         doc: "Gives the last value of a list or a multi-select.",
         examples: &[Example { expression: r#""a;b" | split(";") | last"#, result: r#""b""# }],
         ..LIST
@@ -92,9 +92,12 @@ fn check_item(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, item, false).or_blank())
 }
 
-fn call_item(values: &[Value], pick: fn(&[Value]) -> Option<&Value>) -> Result<Value, Failure> {
+fn call_item<'a>(values: &[Borrowed<'a>], last: bool) -> Result<Borrowed<'a>, Failure> {
     match values.first() {
-        Some(Value::List(items)) => Ok(pick(items).cloned().unwrap_or(Value::Blank)),
+        Some(Value::List(items)) => {
+            let item = if last { items.last() } else { items.first() };
+            Ok(item.cloned().unwrap_or(Value::Blank))
+        }
         other => Err(unexpected(other, "a list")),
     }
 }
@@ -109,7 +112,7 @@ fn check_count(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(signature)
 }
 
-fn call_count(values: &[Value]) -> Result<Value, Failure> {
+fn call_count<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     match values.first() {
         Some(Value::List(items)) => {
             Ok(Value::Number(items.iter().filter(|item| !item.is_blank()).count().into()))
@@ -129,12 +132,12 @@ fn check_split(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::List(Box::new(items)), false).or_blank())
 }
 
-fn call_split(values: &[Value]) -> Result<Value, Failure> {
+fn call_split<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
     let parts = text(values, 0)?.split(text(values, 1)?).map(str::trim).filter(|part| !part.is_empty());
-    let parts: Vec<_> = parts.map(Value::text).collect();
+    let parts: Vec<_> = parts.map(|part| Value::text(part.to_owned())).collect();
     Ok(if parts.is_empty() { Value::Blank } else { Value::List(parts) })
 }
 
@@ -155,7 +158,7 @@ fn check_join(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(signature)
 }
 
-fn call_join(values: &[Value]) -> Result<Value, Failure> {
+fn call_join<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     let Some(Value::List(items)) = values.first() else {
         return Err(super::arguments::unexpected(values.first(), "a list"));
     };
@@ -163,7 +166,7 @@ fn call_join(values: &[Value]) -> Result<Value, Failure> {
         Some(Value::Blank) => "",
         _ => text(values, 1)?,
     };
-    let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(display).collect();
+    let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(displayed).collect();
     Ok(Value::text(items.join(between)))
 }
 

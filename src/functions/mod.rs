@@ -12,6 +12,8 @@
 //!   those types does not fail. The checker hands over picklists with their options resolved ([`Options::These`] or
 //!   [`Options::Open`]), because this module knows no schema and a length without options is unknown.
 //! - An argument of [`Type::Error`] goes with everything and makes the result [`Type::Error`].
+//! - Arguments borrow their text from the record and the plan where they can. A function that gives back text as it came,
+//!   or a part of it, takes the argument ([`arguments::take`]) and so copies nothing.
 //! - Lengths of texts are counted as [`text_length`](crate::types::text_length) does.
 //!
 //! [`Options::These`]: crate::types::Options::These
@@ -20,7 +22,7 @@
 use chrono_tz::Tz;
 use regex::Regex;
 
-use crate::types::{Failure, Type, Typed, Value};
+use crate::types::{Borrowed, Failure, Type, Typed, Value};
 
 mod arguments;
 mod calendar;
@@ -78,8 +80,8 @@ pub type Check = fn(&[Argument<'_>]) -> Result<Signature, Problem>;
 /// Literal arguments, by place, to what can be done ahead of the calls.
 pub type Prepare = fn(&[Option<&Value>]) -> Prepared;
 
-/// Arguments to the result.
-pub type Call = fn(&[Value], &Prepared) -> Result<Value, Failure>;
+/// Arguments to the result. They may be taken: nobody looks at them after the call.
+pub type Call = for<'a> fn(&mut [Borrowed<'a>], &Prepared) -> Result<Borrowed<'a>, Failure>;
 
 /// The families of functions, in the order of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

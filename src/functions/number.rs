@@ -2,7 +2,7 @@
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::types::{Failure, Type, Value, parse_number};
+use crate::types::{Borrowed, Failure, Type, Value, parse_number};
 
 use super::arguments::{
     any_blank, integer, is_text, number, unexpected, wanted, wants_literal_integer, wants_number,
@@ -114,15 +114,15 @@ fn check_parse(arguments: &[Argument<'_>], whole: bool) -> Result<Signature, Pro
     Ok(Signature::of(arguments, result, can_fail && !fine))
 }
 
-fn parse(value: Option<&Value>) -> Result<Decimal, Failure> {
+fn parse<T: AsRef<str>>(value: Option<&Value<T>>) -> Result<Decimal, Failure> {
     match value {
         Some(Value::Number(number)) => Ok(*number),
-        Some(Value::Text(text)) => parse_number(text),
+        Some(Value::Text(text)) => parse_number(text.as_ref()),
         other => Err(unexpected(other, "a number")),
     }
 }
 
-fn call_integer(values: &[Value]) -> Result<Value, Failure> {
+fn call_integer<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     let number = parse(values.first())?;
     if number.fract().is_zero() {
         return Ok(Value::Number(number.trunc()));
@@ -156,7 +156,7 @@ fn check_round(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
 /// Digits before the point of a number without a known size: as many as an exact decimal has.
 const UNBOUNDED: u32 = 29;
 
-fn call_round(values: &[Value]) -> Result<Value, Failure> {
+fn call_round<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -179,7 +179,10 @@ fn check_same(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, ty, false))
 }
 
-fn pick(values: &[Value], better: fn(Decimal, Decimal) -> Decimal) -> Result<Value, Failure> {
+fn pick<'a>(
+    values: &[Borrowed<'a>],
+    better: fn(Decimal, Decimal) -> Decimal,
+) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use regex::{Regex, RegexBuilder};
 
-use crate::types::{Failure, Type, Value, quoted};
+use crate::types::{Borrowed, Failure, Type, Value, quoted};
 
 use super::arguments::{
     any_blank, integer, meaningless, text, wanted, wants_literal_integer, wants_literal_text,
@@ -108,7 +108,7 @@ fn check_search_list(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::Boolean, false))
 }
 
-fn search(values: &[Value], found: fn(&str, &str) -> bool) -> Result<Value, Failure> {
+fn search<'a>(values: &[Borrowed<'a>], found: fn(&str, &str) -> bool) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -181,21 +181,21 @@ fn prepare(literals: &[Option<&Value>]) -> Prepared {
     }
 }
 
-fn pattern<'p>(values: &[Value], prepared: &'p Prepared) -> Result<Cow<'p, Regex>, Failure> {
+fn pattern<'p>(values: &[Borrowed<'_>], prepared: &'p Prepared) -> Result<Cow<'p, Regex>, Failure> {
     match prepared {
         Prepared::Regex(regex) => Ok(Cow::Borrowed(regex)),
         _ => compile(text(values, 1)?).map(Cow::Owned).map_err(Failure::new),
     }
 }
 
-fn call_matches(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_matches<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
     Ok(Value::Boolean(pattern(values, prepared)?.is_match(text(values, 0)?)))
 }
 
-fn call_capture(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_capture<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -208,7 +208,7 @@ fn call_capture(values: &[Value], prepared: &Prepared) -> Result<Value, Failure>
     Ok(found
         .as_ref()
         .and_then(|found| found.get(group))
-        .map_or(Value::Blank, |part| Value::text(part.as_str())))
+        .map_or(Value::Blank, |part| Value::text(part.as_str().to_owned())))
 }
 
 #[cfg(test)]

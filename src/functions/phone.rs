@@ -4,7 +4,7 @@ use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, parse};
 
-use crate::types::{Failure, Type, Value, quoted};
+use crate::types::{Borrowed, Failure, Type, Value, quoted};
 
 use super::arguments::{meaningless, text, wants_text};
 use super::place::country;
@@ -53,7 +53,7 @@ fn check(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(signature)
 }
 
-fn call(values: &[Value]) -> Result<Value, Failure> {
+fn call<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     let written = text(values, 0)?;
     let number = plain(written).ok_or_else(|| invalid(written))?;
     let region = match values.get(1) {

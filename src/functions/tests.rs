@@ -1,5 +1,6 @@
 //! Tests of the whole table; each family's own cases stand in its file.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate};
@@ -8,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::{Argument, Function, Prepared, Problem, Signature, all, find};
 use crate::types::{
-    Failure, Options, Type, Typed, Value, display, parse_date, parse_instant, text_length, text_max,
+    Borrowed, Failure, Options, Type, Typed, Value, display, parse_date, parse_instant, text_length, text_max,
 };
 
 /// Calls a function as the interpreter does, with literals prepared.
@@ -19,9 +20,30 @@ pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, Failure> {
     }
     let literals: Vec<_> = values.iter().enumerate().map(|(at, value)| (at > 0).then_some(value)).collect();
     let prepared = function.prepare.map_or(Prepared::Nothing, |prepare| prepare(&literals));
-    let result = (function.call)(values, &prepared);
-    assert_eq!(result, (function.call)(values, &Prepared::Nothing), "{name}: preparing changes the result");
+    let result = (function.call)(&mut borrowed(values), &prepared).map(Value::into_owned);
+    for (prepared, why) in [(&Prepared::Nothing, "preparing"), (&prepared, "owning the text")] {
+        let again = (function.call)(&mut owning(values), prepared).map(Value::into_owned);
+        assert_eq!(result, again, "{name}: {why} changes the result");
+    }
     result
+}
+
+fn borrowed(values: &[Value]) -> Vec<Borrowed<'_>> {
+    values.iter().map(Value::borrowed).collect()
+}
+
+/// The same arguments with text of their own, as steps before this one may have made it.
+fn owning(values: &[Value]) -> Vec<Borrowed<'static>> {
+    let own = |value: &Value| match value {
+        Value::Text(text) => Value::Text(Cow::Owned(text.clone())),
+        Value::List(values) => Value::List(owning(values)),
+        Value::Blank => Value::Blank,
+        Value::Number(number) => Value::Number(*number),
+        Value::Boolean(boolean) => Value::Boolean(*boolean),
+        Value::Date(date) => Value::Date(*date),
+        Value::DateTime(instant) => Value::DateTime(*instant),
+    };
+    values.iter().map(own).collect()
 }
 
 /// Checks a function with literals as arguments.

@@ -1,8 +1,12 @@
 //! Text.
 
-use crate::types::{Failure, Type, Value, quoted, text_length};
+use std::borrow::Cow;
 
-use super::arguments::{any_blank, integer, meaningless, text, wants_literal_integer, wants_text};
+use crate::types::{Borrowed, Failure, Type, Value, quoted, text_length};
+
+use super::arguments::{
+    any_blank, integer, meaningless, part, take, text, wants_literal_integer, wants_text,
+};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
 
 /// The longest text that a `.map` file may ask for: Salesforce's long text areas end at 131,072 characters.
@@ -13,7 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "trim",
         signature: "trim(text) -> text",
         check: check_trim,
-        call: |values, _| Ok(Value::text(text(values, 0)?.trim())),
+        call: |values, _| Ok(Value::text(part(take(values, 0)?, str::trim))),
         idempotent: true,
         doc: "Removes white space at both ends. Text that is only white space becomes blank.",
         examples: &[
@@ -26,7 +30,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "lowercase",
         signature: "lowercase(text) -> text",
         check: check_same_length,
-        call: |values, _| Ok(Value::text(lowercase(text(values, 0)?))),
+        call: |values, _| Ok(Value::text(lowercase(take(values, 0)?))),
         idempotent: true,
         doc: "Makes all letters small. The text never gets longer: the Turkish `İ` becomes a plain `i`.",
         examples: &[Example { expression: r#""Jane@Acme.test" | lowercase"#, result: r#""jane@acme.test""# }],
@@ -107,9 +111,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "digits",
         signature: "digits(text) -> text",
         check: |arguments| check_same_length(arguments).map(Signature::or_blank),
-        call: |values, _| {
-            Ok(Value::text(text(values, 0)?.chars().filter(char::is_ascii_digit).collect::<String>()))
-        },
+        call: |values, _| Ok(Value::text(digits(take(values, 0)?))),
         idempotent: true,
         doc: "Keeps only the digits 0 to 9. Text without digits becomes blank.",
         examples: &[Example { expression: r#""(415) 555-0100" | digits"#, result: r#""4155550100""# }],
@@ -132,7 +134,26 @@ fn check_trim(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     }
 }
 
-fn lowercase(text: &str) -> String {
+fn lowercase(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.is_ascii() {
+        return Cow::Owned(small(&text));
+    }
+    if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return text;
+    }
+    let mut text = text.into_owned();
+    text.make_ascii_lowercase();
+    Cow::Owned(text)
+}
+
+fn digits(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text;
+    }
+    Cow::Owned(text.chars().filter(char::is_ascii_digit).collect())
+}
+
+fn small(text: &str) -> String {
     // The only letter whose small form is longer.
     if text.contains('İ') { text.replace('İ', "i").to_lowercase() } else { text.to_lowercase() }
 }
@@ -167,7 +188,7 @@ fn push_word(out: &mut String, word: &str) {
     let mut letters = word.chars();
     if let Some(first) = letters.next() {
         out.push(capital(first));
-        out.push_str(&lowercase(letters.as_str()));
+        out.push_str(&small(letters.as_str()));
     }
 }
 
@@ -179,17 +200,18 @@ fn check_truncate(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(if to == 1 && max != Some(1) { signature.or_blank() } else { signature })
 }
 
-fn call_truncate(values: &[Value]) -> Result<Value, Failure> {
+fn call_truncate<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
     let max = usize::try_from(integer(values, 1)?).unwrap_or(0);
-    Ok(Value::text(truncate(text(values, 0)?, max)))
+    Ok(Value::text(part(take(values, 0)?, |text| truncate(text, max))))
 }
 
 /// The longest beginning of at most so many UTF-16 code units that does not end inside what people see as a character.
 fn truncate(text: &str, max: usize) -> &str {
-    if text_length(text) <= max {
+    // No text has more units than bytes.
+    if text.len() <= max || text_length(text) <= max {
         return text;
     }
     let (mut units, mut whole, mut hard) = (0, 0, 0);
@@ -238,16 +260,18 @@ fn check_fits(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, ty, can_fail))
 }
 
-fn call_fits(values: &[Value]) -> Result<Value, Failure> {
+fn call_fits<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
-    let (text, max) = (text(values, 0)?, integer(values, 1)?);
-    let length = text_length(text);
-    if i64::try_from(length).is_ok_and(|length| length <= max) {
+    let (text, max) = (take(values, 0)?, integer(values, 1)?);
+    let fits = |length: usize| i64::try_from(length).is_ok_and(|length| length <= max);
+    // No text has more units than bytes.
+    if fits(text.len()) || fits(text_length(&text)) {
         return Ok(Value::text(text));
     }
-    Err(Failure::new(format!("{} has {length} characters, and at most {max} fit", quoted(text))))
+    let length = text_length(&text);
+    Err(Failure::new(format!("{} has {length} characters, and at most {max} fit", quoted(&text))))
 }
 
 fn check_replace(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
@@ -270,8 +294,8 @@ fn check_replace(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(signature)
 }
 
-fn call_replace(values: &[Value]) -> Result<Value, Failure> {
-    let found = text(values, 0)?;
+fn call_replace<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
+    let found = take(values, 0)?;
     let with = match values.get(2) {
         Some(Value::Blank) => "",
         _ => text(values, 2)?,
@@ -306,7 +330,7 @@ mod tests {
     fn no_letter_gets_longer() {
         for letter in '\0'..=char::MAX {
             let one = letter.to_string();
-            for changed in [lowercase(&one), capital(letter).to_string()] {
+            for changed in [lowercase(one.as_str().into()).into_owned(), capital(letter).to_string()] {
                 assert_eq!(text_length(&changed), text_length(&one), "{letter:?} becomes {changed:?}");
             }
         }

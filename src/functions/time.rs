@@ -8,7 +8,7 @@
 
 use chrono::{Days, NaiveDate, NaiveTime};
 
-use crate::types::{Failure, Type, Value, epoch_ms, parse_date, parse_instant, quoted};
+use crate::types::{Borrowed, Failure, Type, Value, epoch_ms, parse_date, parse_instant, quoted};
 
 use super::arguments::{
     any_blank, integer, is_text, meaningless, number, prepare_zone, shown, text, unexpected, wanted,
@@ -226,7 +226,7 @@ fn check_date(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::Date, can_fail))
 }
 
-fn call_date(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_date<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -294,7 +294,7 @@ fn check_text_to_datetime(arguments: &[Argument<'_>]) -> Result<bool, Problem> {
     Ok(!matches!(arguments[0].literal, Some(Value::Text(text)) if parse_instant(text).is_some()))
 }
 
-fn call_datetime(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_datetime<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -332,7 +332,7 @@ fn check_from_epoch(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::DateTime, !fine))
 }
 
-fn from_epoch(values: &[Value]) -> Result<Value, Failure> {
+fn from_epoch<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     number(values, 0)?;
     let instant = values.first().and_then(whole).and_then(epoch_ms);
     let message =
@@ -350,7 +350,7 @@ fn check_to_epoch(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     }
 }
 
-fn to_epoch(values: &[Value]) -> Result<Value, Failure> {
+fn to_epoch<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
     match values.first() {
         Some(Value::DateTime(instant)) => Ok(Value::Number(instant.timestamp_millis().into())),
         other => Err(unexpected(other, "a date and time")),
@@ -367,7 +367,7 @@ fn check_in_zone(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::Text(Some(29)), false))
 }
 
-fn call_in_zone(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_in_zone<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -386,7 +386,7 @@ fn check_start_of_day(arguments: &[Argument<'_>]) -> Result<Signature, Problem> 
     Ok(Signature::of(arguments, Type::DateTime, false))
 }
 
-fn call_start_of_day(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_start_of_day<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -412,7 +412,7 @@ fn check_add_days(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, ty, true))
 }
 
-fn call_add_days(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_add_days<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }
@@ -459,7 +459,7 @@ fn check_format(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::Text(pattern.map(|pattern| pattern.max())), false))
 }
 
-fn call_format(values: &[Value], prepared: &Prepared) -> Result<Value, Failure> {
+fn call_format<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<Borrowed<'a>, Failure> {
     if any_blank(values) {
         return Ok(Value::Blank);
     }

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::types::{Failure, Type, Value, quoted};
+use crate::types::{Borrowed, Failure, Type, Value, quoted};
 
 use super::arguments::{text, wants_text};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
@@ -134,7 +134,7 @@ fn check_url(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::Url(None), true))
 }
 
-fn normalize_url(address: &str) -> Result<Value, Failure> {
+fn normalize_url<'a>(address: &str) -> Result<Borrowed<'a>, Failure> {
     let not_one = || Failure::new(format!("{} is not a web address", quoted(address)));
     if address.len() > ADDRESS_MAX {
         return Err(not_one());
@@ -146,7 +146,7 @@ fn normalize_url(address: &str) -> Result<Value, Failure> {
     url.set_fragment(None);
     let lone = url.path() == "/" && url.query().is_none();
     let text = url.as_str();
-    Ok(Value::text(if lone { text.trim_end_matches('/') } else { text }))
+    Ok(Value::text(if lone { text.trim_end_matches('/') } else { text }.to_owned()))
 }
 
 fn check_email(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
@@ -155,11 +155,11 @@ fn check_email(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     Ok(Signature::of(arguments, Type::Email(Some(max)), !fine))
 }
 
-fn email(text: &str) -> Result<Value, Failure> {
+fn email<'a>(text: &str) -> Result<Borrowed<'a>, Failure> {
     let shape = text.len() <= EMAIL_MAX as usize
         && text.rsplit_once('@').is_some_and(|(name, host)| mailbox(name) && domain(host));
     if shape {
-        return Ok(Value::text(text));
+        return Ok(Value::text(text.to_owned()));
     }
     Err(Failure::new(format!("{} is not an e-mail address", quoted(text))))
 }

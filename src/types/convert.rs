@@ -1,17 +1,17 @@
-//! Reading what the CRMs send into typed values, and writing values as text and JSON.
+//! Reading what the CRMs send into typed values.
 //!
 //! What does not parse is a [`Failure`] that names the value and the form that was expected; it is never a blank. Null,
 //! a field that is not there and the empty text are blank; white space is not.
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
 use rust_decimal::Decimal;
 
 use crate::schema::{Field, FieldType};
 use crate::source::ObjectName;
 
-use super::{Failure, Options, Type, Typed, Value};
+use super::{Borrowed, Failure, Options, Type, Typed, Value};
 
 /// A value as a CRM sent it. HubSpot sends text or null; Salesforce sends JSON values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,11 @@ impl Type {
 
 /// Reads a raw value of a field of this type.
 pub fn read(raw: &Raw<'_>, ty: &Type) -> Result<Value, Failure> {
+    read_borrowed(raw, ty).map(Value::into_owned)
+}
+
+/// Reads a raw value of a field of this type without copying its text.
+pub fn read_borrowed<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Failure> {
     let text = match raw {
         Raw::Missing | Raw::Null => return Ok(Value::Blank),
         Raw::Boolean(boolean) => return read_boolean(*boolean, ty),
@@ -113,7 +118,7 @@ pub fn read(raw: &Raw<'_>, ty: &Type) -> Result<Value, Failure> {
     }
 }
 
-fn read_boolean(boolean: bool, ty: &Type) -> Result<Value, Failure> {
+fn read_boolean<'r>(boolean: bool, ty: &Type) -> Result<Borrowed<'r>, Failure> {
     match ty {
         Type::Boolean | Type::Error => Ok(Value::Boolean(boolean)),
         Type::Nothing => Ok(Value::Blank),
@@ -126,8 +131,8 @@ fn read_boolean(boolean: bool, ty: &Type) -> Result<Value, Failure> {
 }
 
 /// Both vendors send a multi-select as `a;b`; HubSpot's can begin with the `;` that appends.
-fn read_options(text: &str) -> Value {
-    let mut options: Vec<Value> = Vec::new();
+fn read_options(text: &str) -> Borrowed<'_> {
+    let mut options: Vec<Borrowed<'_>> = Vec::new();
     for option in text.split(';').filter(|option| !option.is_empty()) {
         let option = Value::text(option);
         if !options.contains(&option) {
@@ -186,7 +191,9 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
     if !shape || !digits {
         return None;
     }
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| YEARS.contains(&date.year()))
+    let number = |part: &[u8]| part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
+    let year = i32::try_from(number(&bytes[..4])).ok().filter(|year| YEARS.contains(year))?;
+    NaiveDate::from_ymd_opt(year, number(&bytes[5..7]), number(&bytes[8..]))
 }
 
 /// Reads `2024-09-30T12:00:00Z`, with or without fractions of a second and with an offset from UTC in any ISO form
@@ -254,45 +261,15 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// A value as text, for previews, messages and the function `text`: numbers without trailing zeros, dates and instants
-/// in their ISO form (UTC), lists joined by `;`, blank as the empty text.
-pub fn display(value: &Value) -> String {
-    match value {
-        Value::Blank => String::new(),
-        Value::Text(text) => text.clone(),
-        Value::Number(number) => number.normalize().to_string(),
-        Value::Boolean(boolean) => boolean.to_string(),
-        Value::Date(date) => date.format("%Y-%m-%d").to_string(),
-        Value::DateTime(instant) => instant.to_rfc3339_opts(SecondsFormat::AutoSi, true),
-        Value::List(values) => values.iter().map(display).collect::<Vec<_>>().join(";"),
-    }
-}
-
-/// A value as JSON: numbers exact and without trailing zeros, dates and instants as ISO text, lists as arrays, blank as
-/// null.
-pub fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Blank => serde_json::Value::Null,
-        Value::Text(text) => serde_json::Value::String(text.clone()),
-        Value::Boolean(boolean) => serde_json::Value::Bool(*boolean),
-        Value::Number(_) => {
-            let text = display(value);
-            text.parse().map_or(serde_json::Value::String(text), serde_json::Value::Number)
-        }
-        Value::Date(_) | Value::DateTime(_) => serde_json::Value::String(display(value)),
-        Value::List(values) => values.iter().map(to_json).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::{Raw, display, parse_date, parse_instant, parse_number, read, to_json};
+    use super::{Raw, parse_date, parse_instant, parse_number, read};
     use crate::schema::{Field, FieldType, PicklistOption};
     use crate::source::{FileId, ObjectName, Side, Span};
-    use crate::types::{Failure, Options, Type, Typed, Value};
+    use crate::types::{Failure, Options, Type, Typed, Value, display, to_json};
 
     fn of(json: &serde_json::Value, ty: &Type) -> Result<Value, Failure> {
         read(&Raw::from(json), ty)

@@ -7,9 +7,10 @@ mod fit;
 mod ops;
 mod ty;
 mod value;
+mod write;
 
 pub use compare::{order, same};
-pub use convert::{Raw, display, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, to_json};
+pub use convert::{Raw, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, read_borrowed};
 pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};
 pub use ops::{
@@ -18,4 +19,5 @@ pub use ops::{
     MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
-pub use value::{Failure, Value};
+pub use value::{Borrowed, Failure, Value};
+pub use write::{display, displayed, to_json, write_json, write_text};

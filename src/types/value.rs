@@ -1,18 +1,20 @@
 //! Values.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::source::Location;
 
-/// A value at run time.
+/// A value at run time. Its text is its own, or, in a [`Borrowed`], that of the record or the plan it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Value {
+pub enum Value<T = String> {
     /// Null or the empty text.
     Blank,
     /// Text that is not empty (also picklist options, ids, e-mail addresses, phone numbers).
-    Text(String),
+    Text(T),
     /// An exact decimal number.
     Number(Decimal),
     /// True or false.
@@ -22,19 +24,53 @@ pub enum Value {
     /// An instant.
     DateTime(DateTime<Utc>),
     /// Several values; for a multi-select the set of its options.
-    List(Vec<Value>),
+    List(Vec<Value<T>>),
 }
 
-impl Value {
+/// A value whose text may be that of the record or the plan it comes from: what expressions and functions work with, so
+/// that text which only passes through is never copied.
+pub type Borrowed<'a> = Value<Cow<'a, str>>;
+
+impl<T: AsRef<str>> Value<T> {
     /// Text, or blank where it is empty.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<T>) -> Self {
         let text = text.into();
-        if text.is_empty() { Value::Blank } else { Value::Text(text) }
+        if text.as_ref().is_empty() { Value::Blank } else { Value::Text(text) }
     }
 
+    /// The same value, borrowing this one's text.
+    pub fn borrowed(&self) -> Borrowed<'_> {
+        match self {
+            Value::Blank => Value::Blank,
+            Value::Text(text) => Value::Text(Cow::Borrowed(text.as_ref())),
+            Value::Number(number) => Value::Number(*number),
+            Value::Boolean(boolean) => Value::Boolean(*boolean),
+            Value::Date(date) => Value::Date(*date),
+            Value::DateTime(instant) => Value::DateTime(*instant),
+            Value::List(values) => Value::List(values.iter().map(Value::borrowed).collect()),
+        }
+    }
+}
+
+impl<T> Value<T> {
     /// Whether it is blank.
     pub fn is_blank(&self) -> bool {
         matches!(self, Value::Blank)
+    }
+}
+
+impl Borrowed<'_> {
+    /// The same value with text of its own.
+    pub fn into_owned(self) -> Value {
+        match self {
+            Value::Blank => Value::Blank,
+            Value::Text(text) => Value::Text(text.into_owned()),
+            Value::Number(number) => Value::Number(number),
+            Value::Boolean(boolean) => Value::Boolean(boolean),
+            Value::Date(date) => Value::Date(date),
+            Value::DateTime(instant) => Value::DateTime(instant),
+            Value::List(values) => Value::List(values.into_iter().map(Value::into_owned).collect()),
+        }
     }
 }
 

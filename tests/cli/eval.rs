@@ -179,6 +179,62 @@ fn a_line_of_five_megabytes_is_refused_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_line_of_a_hundred_megabytes_is_refused_without_being_kept() {
+    let world = World::project();
+    let mut command = world.command(&["eval", "mql_to_lead"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || {
+        let piece = vec![b'x'; 1024 * 1024];
+        for _ in 0..100 {
+            stdin.write_all(&piece).expect("it is read to its end");
+        }
+        writeln!(stdin, "\n{}", good("2")).expect("written");
+    });
+    let ended = child.wait_with_output().expect("it ends");
+    writer.join().expect("written");
+    assert_eq!(ended.status.code(), Some(1));
+    let err = String::from_utf8(ended.stderr).expect("text");
+    assert!(err.contains("error: line 1: the line is longer than 4194304 bytes"), "{err}");
+    assert!(String::from_utf8(ended.stdout).expect("text").contains("\"2\""));
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let mut input = String::from("\u{feff}");
+    for id in 0..3000 {
+        input += &match id % 100 {
+            7 => "not json\n".to_owned(),
+            8 => contact("8", &json!({"lastname": "Doe"})) + "\n",
+            9 => "\n".to_owned(),
+            _ => good(&id.to_string()) + "\n",
+        };
+    }
+    let alone = eval(&input).exits(1);
+    for threads in ["2", "7"] {
+        let together = eval_with(&["--threads", threads], &input).exits(1);
+        assert_eq!((together.out, together.err), (alone.out.clone(), alone.err.clone()), "{threads} threads");
+        let first = eval_with(&["--fail-fast", "--threads", threads], &input).exits(1);
+        assert_eq!(ids(&first), ["0", "1", "2", "3", "4", "5", "6"]);
+        assert_eq!(first.err.matches("error: ").count(), 1, "{}", first.err);
+    }
+    assert_eq!(eval_with(&["--threads", "3"], "").fine().out, "");
+    eval_with(&["--threads", "0"], "").exits(2);
+}
+
+#[test]
+fn provenance_names_the_line_of_each_rule() {
+    let json = eval_with(&["--provenance"], good("1")).fine().json();
+    assert_eq!(json["fields"]["Email"], "jane@acme.example");
+    assert_eq!(json["provenance"]["Email"], "mql_to_lead.map:31");
+    assert_eq!(json["provenance"]["HubSpot_Contact_ID__c"], "mql_to_lead.map:17");
+    let fields: Vec<&String> = json["fields"].as_object().expect("fields").keys().collect();
+    let lines: Vec<&String> = json["provenance"].as_object().expect("lines").keys().collect();
+    assert_eq!(fields, lines);
+}
+
+#[test]
 fn a_line_that_is_not_utf8_or_nests_too_deep_is_refused() {
     let mut input = format!("{}\n", good("1")).into_bytes();
     input.extend(b"{\"id\": \"2\", \"properties\": {\"lastname\": \"caf\xe9\"}}\n");

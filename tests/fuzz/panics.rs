@@ -60,7 +60,7 @@ pub(crate) fn mapping(text: &str) -> Vec<Diagnostic> {
     if let Some(project) = project {
         let plan = Arc::new(plan::compile(&project, schemas, &sources));
         for test in &project.tests {
-            harness::report(&harness::run(&plan, test, &sources));
+            harness::report(&harness::run(&plan, test, &sources, None));
         }
     }
     syntax.into_iter().chain(findings).collect()
