@@ -24,7 +24,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("E0002", "a page is UTF-8 itself"),
     ("E0003", "it would be a page of a mebibyte"),
     ("E0009", "as for E0001"),
-    ("E0109", "what it is about changes with every form that is built"),
 ];
 
 /// The families of the index, by the letters and digits that their codes begin with.

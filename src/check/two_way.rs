@@ -251,19 +251,23 @@ fn check_picklist(world: &World<'_>, step: &Step, picklist: &super::typed::Pickl
                     "write it with `<->`, or remove it and write `otherwise -> park`",
                 );
             }
-            (Some(to), true) => match back.insert(to, (from, line.span)) {
-                Some((other, span)) => {
-                    let message = format!(
-                        "`{name}` cannot be undone: `{other}` and `{from}` both become `{to}`, so one of them comes back as the other"
-                    );
-                    let finding = Diagnostic::error(Code::NOT_INVERTIBLE, step.span, message);
-                    let finding = finding.and(span, "the first").and(line.span, "the second");
-                    world.report(finding.help("give each option one of its own"));
-                }
-                None => {}
-            },
+            (Some(to), true) => {
+                let Some((other, span)) = back.insert(to, (from, line.span)) else { continue };
+                let message = format!(
+                    "`{name}` cannot be undone: `{other}` and `{from}` both become `{to}`, so one of them comes back as the other"
+                );
+                let finding = Diagnostic::error(Code::NOT_INVERTIBLE, step.span, message);
+                let finding = finding.and(span, "the first").and(line.span, "the second");
+                world.report(finding.help("give each option one of its own"));
+            }
         }
     }
+    check_otherwise(picklist, &report);
+}
+
+/// What stands for every option without a line comes back as one option.
+fn check_otherwise(picklist: &super::typed::Picklist, report: &dyn Fn(Span, &str, String, &str)) {
+    let name = &picklist.name;
     let target = |to: &str| format!("`{name}` cannot be undone: every option without a line becomes {to}");
     let help = "write `otherwise -> park`, or a line for each option";
     match &picklist.otherwise {

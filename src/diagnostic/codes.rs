@@ -95,8 +95,6 @@ codes! {
     REPEATED = "E0107", "written twice";
     /// A statement that a block needs is missing.
     INCOMPLETE = "E0108", "statement missing";
-    /// This statement or form belongs to the language, but this version does not execute it yet.
-    NOT_YET = "E0109", "not supported yet";
 
     // Names.
     /// The CRM has no such object in the snapshot.
