@@ -75,6 +75,9 @@ fn use_shared<'a>(
     span: Span,
 ) {
     let world = scope.world;
+    if world.is_full() {
+        return;
+    }
     let Some(shared) = world.fields.get(name.value.as_str()).copied() else {
         let message = format!("there are no shared fields `{}`", name.value);
         let help = did_you_mean(&name.value, world.fields.keys().copied()).unwrap_or_else(|| {

@@ -18,7 +18,8 @@ use super::{associate, fields, handover, ladder, outcomes, reach, record_type};
 
 /// Checks every mapping. One whose source or target is unknown is left out: its finding keeps the project from passing.
 pub(super) fn check_all(world: &World<'_>) -> Vec<Mapping> {
-    world.mappings.values().filter_map(|mapping| check(world, mapping, false)).collect()
+    let open = world.mappings.values().take_while(|_| !world.is_full());
+    open.filter_map(|mapping| check(world, mapping, false)).collect()
 }
 
 /// Checks one leg of a sync.

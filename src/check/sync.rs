@@ -71,7 +71,11 @@ fn report_both(world: &World<'_>, first: Vec<Diagnostic>, second: Vec<Diagnostic
         either && !others.iter().any(|other| other.code == finding.code && other.span() == finding.span())
     };
     let first_kept: Vec<_> = first.iter().filter(|finding| !one_sided(finding, &second)).cloned().collect();
-    let second_kept = second.into_iter().filter(|finding| !one_sided(finding, &first));
+    // One that can happen on neither is said once, though each leg has a reason of its own.
+    let said = |finding: &Diagnostic| {
+        finding.code == Code::OUTCOME_IMPOSSIBLE && first.iter().any(|other| other.span() == finding.span())
+    };
+    let second_kept = second.into_iter().filter(|finding| !one_sided(finding, &first) && !said(finding));
     for finding in first_kept.into_iter().chain(second_kept) {
         world.report(finding);
     }

@@ -15,6 +15,9 @@ use super::mend;
 use super::order::OrderFacts;
 use super::picklist::PicklistFacts;
 
+/// After so many findings, repeated ones counted, nothing more is looked for.
+const MAX_FINDINGS: usize = 5_000;
+
 /// An object and the name that the files give it.
 #[derive(Debug, Clone)]
 pub(super) struct Obj<'a> {
@@ -84,6 +87,12 @@ impl<'a> World<'a> {
     /// Adds a finding.
     pub(super) fn report(&self, finding: Diagnostic) {
         self.findings.borrow_mut().push(finding);
+    }
+
+    /// Whether there are so many findings that more would only cost time: a project has a few mistakes, or one that
+    /// repeats without end, such as shared rules with a misspelt name that a thousand mappings use.
+    pub(super) fn is_full(&self) -> bool {
+        self.findings.borrow().len() >= MAX_FINDINGS
     }
 
     /// How many findings there are.

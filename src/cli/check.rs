@@ -43,7 +43,8 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
     project.suppressed.retain(|suppressed| of(&suppressed.finding));
     print(&project, options.format, &findings, &root, output);
     let mut summary = Output::summary(&findings);
-    if let Some(count) = project.checked.as_ref().map(|checked| checked.mappings.len()) {
+    if let Some(count) = project.checked.as_ref().map(|checked| checked.mappings.len() + checked.syncs.len())
+    {
         summary = format!("{count} mapping{} checked: {summary}", if count == 1 { "" } else { "s" });
     }
     if options.fix {

@@ -36,7 +36,7 @@ async fn try_run(
     output: Output,
 ) -> Result<Exit, Exit> {
     let ready = parts::ready(given, output)?;
-    if ready.plan.mapping(&options.mapping).is_none() {
+    if runtime::object(&ready.plan, &options.mapping, &options.record).is_none() {
         eval::unknown_mapping(&ready.plan, &options.mapping, output);
         return Err(Exit::Usage);
     }
@@ -77,7 +77,12 @@ impl OneRecord<'_> {
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
         Ok(runtime::preview(plan, mapping, record, self.crms, memory).await.map(|preview| match preview {
             Preview::WouldWrite(planned, associations) if *json => {
-                let mut would = json!({"would": "write", "write": planned_json(&planned)});
+                let mut would = match planned.as_slice() {
+                    [one] => json!({"would": "write", "write": planned_json(one)}),
+                    all => {
+                        json!({"would": "write", "writes": all.iter().map(planned_json).collect::<Vec<_>>()})
+                    }
+                };
                 if !associations.is_empty() {
                     would["associations"] = json!(associations);
                 }
@@ -85,7 +90,7 @@ impl OneRecord<'_> {
                 Exit::Fine
             }
             Preview::WouldWrite(planned, associations) => {
-                show_planned(&planned);
+                planned.iter().for_each(show_planned);
                 show_associations(&associations, Mode::Preview);
                 Exit::Fine
             }
@@ -109,8 +114,7 @@ impl OneRecord<'_> {
     /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
     async fn keep(&self, memory: Memory<'_>, finished: &Finished, output: Output) -> Result<(), OnceError> {
         let RecordArgs { mapping, record, .. } = self.options;
-        let Some(program) = self.ready.plan.mapping(mapping) else { return Ok(()) };
-        let object = program.source.clone();
+        let Some(object) = runtime::object(&self.ready.plan, mapping, record) else { return Ok(()) };
         runtime::record_once(memory, object, record, mapping, finished.clone(), parts::now()).await?;
         if matches!(finished.verdict, Verdict::Parked(_)) {
             output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");

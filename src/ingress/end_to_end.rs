@@ -140,7 +140,7 @@ async fn a_preview_writes_nothing_and_a_run_does() {
     let shown = preview(plan(), "mql_to_lead", "5501", &crms, None).await.expect("a preview");
     let Preview::WouldWrite(write, _) = shown else { panic!("{shown:?}") };
     let target = WriteTarget::Upsert { key: "HubSpot_Contact_ID__c".to_owned(), value: "5501".to_owned() };
-    assert_eq!(write.request.target, target);
+    assert_eq!(write[0].request.target, target);
     assert!(salesforce.rows("write").is_empty());
 
     let finished = run_once(plan(), "mql_to_lead", "5501", &crms, None).await.expect("a run");

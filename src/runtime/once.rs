@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{Answer, Association, Effect, Finished, PlannedWrite, Run};
+use crate::eval::{Answer, Association, Effect, Finished, PlannedWrite, Run, SyncRun};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::store::RecordKey;
 use crate::types::{CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
 
+use super::engine::Job;
 use super::{Crms, Memory, settle};
 
 /// Effects after which a run is stopped; see the driver.
@@ -20,7 +21,7 @@ const MAX_EFFECTS: usize = 200;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Preview {
     /// It would write, and then make these associations.
-    WouldWrite(PlannedWrite, Vec<Association>),
+    WouldWrite(Vec<PlannedWrite>, Vec<Association>),
     /// It would end without a write.
     WouldFinish(Finished),
 }
@@ -42,7 +43,8 @@ pub enum OnceError {
     Endless,
 }
 
-/// Shows what a mapping would do with a record: its first write, and the associations behind it. Nothing is written.
+/// Shows what a mapping would do with a record: its write (of a sync: one for each side), and the associations behind it.
+/// Nothing is written.
 /// Without a memory no record has a counterpart yet.
 pub async fn preview(
     plan: Arc<Plan>,
@@ -53,27 +55,24 @@ pub async fn preview(
 ) -> Result<Preview, OnceError> {
     let mut run = start(plan, mapping, record)?;
     let mut effect = run.next(None);
-    let mut planned: Option<PlannedWrite> = None;
+    let mut planned: Vec<PlannedWrite> = Vec::new();
     for _ in 0..MAX_EFFECTS {
-        effect = match (effect, &planned) {
-            (Effect::Write(write), None) => {
+        effect = match effect {
+            Effect::Write(write) => {
                 let answer = would_be_written(&write);
-                planned = Some(write);
+                planned.push(write);
                 run.next(Some(Answer::Written(answer)))
             }
-            (Effect::Finish(finished), None) => return Ok(Preview::WouldFinish(finished)),
-            (Effect::Finish(finished), Some(write)) => {
-                return Ok(Preview::WouldWrite(write.clone(), finished.associations));
-            }
-            (Effect::Write(_), Some(write)) => return Ok(Preview::WouldWrite(write.clone(), Vec::new())),
-            (Effect::Associate { add, remove }, _) => {
+            Effect::Finish(finished) if planned.is_empty() => return Ok(Preview::WouldFinish(finished)),
+            Effect::Finish(finished) => return Ok(Preview::WouldWrite(planned, finished.associations)),
+            Effect::Associate { add, remove } => {
                 run.next(Some(Answer::Associations(vec![None; add.len() + remove.len()])))
             }
             // A record that is not there yet is associated with nothing.
-            (Effect::Associated(request), Some(_)) if request.ids.iter().all(|id| id == NEW) => {
+            Effect::Associated(request) if request.ids.iter().all(|id| id == NEW) => {
                 run.next(Some(Answer::Associated(HashMap::new())))
             }
-            (other, _) => run.next(Some(perform(other, crms, memory).await?)),
+            other => run.next(Some(perform(other, crms, memory).await?)),
         };
     }
     Err(OnceError::Endless)
@@ -111,8 +110,25 @@ pub async fn run_once(
     Err(OnceError::Endless)
 }
 
-fn start(plan: Arc<Plan>, mapping: &str, record: &str) -> Result<Run, OnceError> {
-    Run::start(plan, mapping, record).ok_or_else(|| OnceError::NoSuchMapping(mapping.to_owned()))
+fn start(plan: Arc<Plan>, mapping: &str, record: &str) -> Result<Box<dyn Job>, OnceError> {
+    if let Some(object) = object(&plan, mapping, record)
+        && let Some(run) = SyncRun::start(Arc::clone(&plan), mapping, &object, record)
+    {
+        return Ok(Box::new(run));
+    }
+    match Run::start(plan, mapping, record) {
+        Some(run) => Ok(Box::new(run)),
+        None => Err(OnceError::NoSuchMapping(mapping.to_owned())),
+    }
+}
+
+/// The object of a record that a mapping or a sync is run for. A sync takes records of both sides: HubSpot's ids are whole
+/// numbers (HubSpot's CRM guide: "Record ID"), Salesforce's begin with an object's prefix and have 15 or 18 characters.
+pub fn object(plan: &Plan, mapping: &str, record: &str) -> Option<ObjectName> {
+    let Some(sync) = plan.sync(mapping) else { return Some(plan.mapping(mapping)?.source.clone()) };
+    let number = record.len() < 15 && record.bytes().all(|byte| byte.is_ascii_digit());
+    let leg = sync.leg(if number { Side::Salesforce } else { Side::Hubspot });
+    Some(plan.mappings[leg].source.clone())
 }
 
 /// Keeps what a run came to in the store, as a worker does: provenance, links, and the record if it is parked.

@@ -84,7 +84,8 @@ fn every_example_is_canonical() {
             let example = &text[range.clone()];
             // An example of a mistake, or a piece of a file, may be one that cannot be read.
             let Ok(formatted) = format(example) else {
-                assert!(mark != "map", "{}: an example cannot be read\n{example}", page.display());
+                let piece = page.parent().is_some_and(|folder| folder.ends_with("diagnostics"));
+                assert!(mark != "map" || piece, "{}: an example cannot be read\n{example}", page.display());
                 continue;
             };
             written.push_str(&text[at..range.start]);
