@@ -52,7 +52,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use health::{Health, Pause, WorkerHealth};
 pub use memory::Memory;
 pub use metrics::Metrics;
-pub use once::{OnceError, Preview, preview, record_once, run_once};
+pub use once::{OnceError, Preview, preview, record_once, run_once, sync_once};
 pub use signal::shutdown_signal;
 
 use engine::{Engine, PlanEngine};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{Answer, Association, Effect, Finished, PlannedWrite, Run};
+use crate::eval::{Answer, Association, Effect, Finished, PlannedWrite, Run, SyncRun};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::store::RecordKey;
@@ -101,6 +101,27 @@ pub async fn run_once(
     memory: Option<Memory<'_>>,
 ) -> Result<Finished, OnceError> {
     let mut run = start(plan, mapping, record)?;
+    let mut effect = run.next(None);
+    for _ in 0..MAX_EFFECTS {
+        effect = match effect {
+            Effect::Finish(finished) => return Ok(finished),
+            other => run.next(Some(perform(other, crms, memory).await?)),
+        };
+    }
+    Err(OnceError::Endless)
+}
+
+/// Runs a sync on a record of one of its two objects, as [`run_once`] runs a mapping.
+pub async fn sync_once(
+    plan: Arc<Plan>,
+    sync: &str,
+    object: &ObjectName,
+    record: &str,
+    crms: &Crms,
+    memory: Option<Memory<'_>>,
+) -> Result<Finished, OnceError> {
+    let run = SyncRun::start(plan, sync, object, record);
+    let mut run = run.ok_or_else(|| OnceError::NoSuchMapping(sync.to_owned()))?;
     let mut effect = run.next(None);
     for _ in 0..MAX_EFFECTS {
         effect = match effect {
