@@ -59,10 +59,11 @@ async fn generated_projects_are_not_refused() {
     let Report { worlds, checked, passed, played, records, tally, failures } = &report;
     println!(
         "{worlds} pairs of schemas, {checked} project texts checked, {passed} passed; played: {played:?} (projects, rules), \
-         {records} records, {} runs, {} writes, {} parked by a picklist; {} failures",
+         {records} records, {} runs, {} writes, {} parked by a picklist, {} syncs with an echo; {} failures",
         tally.runs,
         tally.written,
         tally.parked,
+        tally.echoes,
         failures.len()
     );
     let failures: Vec<&String> = failures.values().take(30).collect();
@@ -100,6 +101,7 @@ async fn one_world(number: u64, report: &mut Report) {
                     report.tally.runs += tally.runs;
                     report.tally.written += tally.written;
                     report.tally.parked += tally.parked;
+                    report.tally.echoes += tally.echoes;
                 }
                 Err(why) => {
                     let (key, text) = reproduce(&draft, &script, why, &mut world, &live).await;
