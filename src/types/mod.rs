@@ -8,7 +8,7 @@ mod ops;
 mod ty;
 mod value;
 
-pub use compare::{order, same};
+pub use compare::{as_held, order, same};
 pub use convert::{Raw, display, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, to_json};
 pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};

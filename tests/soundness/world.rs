@@ -323,5 +323,12 @@ fn words(dice: &mut Dice, max: usize) -> String {
         count += piece.chars().count();
         text.push_str(piece);
     }
-    text.chars().take(wanted).collect()
+    // Lengths count UTF-16 code units, as the language's do.
+    let mut units = 0;
+    text.chars()
+        .take_while(|character| {
+            units += character.len_utf16();
+            units <= wanted
+        })
+        .collect()
 }
