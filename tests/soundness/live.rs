@@ -101,8 +101,8 @@ impl Live {
         Ok(tally)
     }
 
-    /// What a sync wrote comes back as a change of the other side: then it may write once more what that CRM made of the
-    /// values, and no more.
+    /// What a sync wrote comes back as a change of the other side: then it may write what that CRM made of the values, and
+    /// comes to rest.
     async fn settles(
         &self,
         plan: &Arc<Plan>,
@@ -113,7 +113,9 @@ impl Live {
         parks: &dyn Fn(&str) -> bool,
     ) -> Result<(), String> {
         let mut last = String::new();
-        for (round, side) in [other(side), side, other(side)].into_iter().enumerate() {
+        // One field may go through several rules, and takes a round for each.
+        for round in 0..6 {
+            let side = if round % 2 == 0 { other(side) } else { side };
             let before = tally.written;
             let (_, said) = self.ran(plan, Shape::Sync, side, pair, ids, tally, parks).await?;
             if tally.written == before {

@@ -315,6 +315,9 @@ fn words(dice: &mut Dice, max: usize) -> String {
     let max = max.min(45_000);
     let full = dice.roll(4) == 0;
     let pieces = ["Jane", " ", "Ünï", "👩‍👩‍👧", "\"q\"", "O'N\\", "\n", "+1 415 555 0100", "US", "12.5", "ß", "x"];
+    if dice.roll(25) == 0 {
+        return " ".to_owned();
+    }
     let mut text = String::new();
     let wanted = if full { max } else { 1 + dice.roll(max.min(60)) };
     let mut count = 0;
