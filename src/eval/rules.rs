@@ -199,9 +199,7 @@ impl Run {
         self.hit(&rule.at, Point::Otherwise);
         match &rule.otherwise {
             Some(RuleElse::Keep) => Ok(Instead::Keep(format!("otherwise keep: {}", failure.message))),
-            Some(RuleElse::Literal(value)) => {
-                Ok(Instead::Value(as_held(mapping.target.side, value.clone())))
-            }
+            Some(RuleElse::Literal(value)) => Ok(Instead::Value(as_held(mapping.target.side, value.clone()))),
             Some(RuleElse::Wait) => Err(Box::new(self.wait(mapping, rule, failure.message))),
             Some(RuleElse::Park(said)) => {
                 let message = match said {

@@ -48,7 +48,8 @@ pub(super) struct Tally {
 impl Live {
     pub(super) async fn start(world: &World) -> Self {
         let seed = Seed::parse(&world.hubspot.to_string(), "seed.yaml").expect("a seed").hubspot;
-        let limits = portal::Limits { ten_secondly: 1_000_000, daily: 10_000_000, search_secondly: 1_000_000 };
+        let limits =
+            portal::Limits { ten_secondly: 1_000_000, daily: 10_000_000, search_secondly: 1_000_000 };
         let config = portal::HubspotConfig { seed, limits, ..Default::default() };
         let portal = portal::HubspotServer::start(config).await.expect("a portal");
         let config = org::SalesforceConfig {
@@ -154,7 +155,9 @@ impl Live {
                     Some(id) => self.org.change(SALESFORCE, id, &values).map(|()| id.clone()),
                     None => self.org.create(SALESFORCE, &values),
                 }
-                .map_err(|error| format!("the generator makes records that Salesforce cannot hold: {error:?}"))?
+                .map_err(|error| {
+                    format!("the generator makes records that Salesforce cannot hold: {error:?}")
+                })?
             }
         };
         ids.insert(step.side, id);
@@ -192,9 +195,7 @@ impl Live {
         let Some(record) = ids.get(&side).cloned() else { return Ok((false, String::new())) };
         let memory = Memory { store: &self.store, pair };
         let ended = match shape {
-            Shape::Sync => {
-                sync_once(plan.clone(), "it", &object, &record, &self.crms, Some(memory)).await
-            }
+            Shape::Sync => sync_once(plan.clone(), "it", &object, &record, &self.crms, Some(memory)).await,
             Shape::There | Shape::Back => {
                 run_once(plan.clone(), "it", &record, &self.crms, Some(memory)).await
             }

@@ -100,7 +100,10 @@ fn needed(dice: &mut Dice, shape: Shape, schemas: &Schemas) -> Vec<Rule> {
             FieldType::Integer { .. } | FieldType::Decimal { .. } => "0".to_owned(),
             FieldType::Date => "\"2024-02-29\" | date".to_owned(),
             FieldType::DateTime => "\"2024-02-29T00:00:00Z\" | datetime".to_owned(),
-            _ => field.options.first().map_or_else(|| "true".to_owned(), |option| format!("\"{}\"", option.value)),
+            _ => field
+                .options
+                .first()
+                .map_or_else(|| "true".to_owned(), |option| format!("\"{}\"", option.value)),
         };
         Rule { target: field.name.clone(), text: arrow(shape, &field.name, &value, ""), items: String::new() }
     };
@@ -142,8 +145,17 @@ pub(super) fn rule(dice: &mut Dice, shape: Shape, schemas: &Schemas, number: usi
 }
 
 /// One field into another; `from` is the side of the sources.
-fn one_way(dice: &mut Dice, shape: Shape, targets: &[&Field], sources: &[&Field], from: &str, number: usize) -> Rule {
-    let target = *dice.pick(targets);
+fn one_way(
+    dice: &mut Dice,
+    shape: Shape,
+    targets: &[&Field],
+    sources: &[&Field],
+    from: &str,
+    number: usize,
+) -> Rule {
+    let required: Vec<&&Field> = targets.iter().filter(|field| field.required_on_create()).collect();
+    let target =
+        if required.is_empty() || dice.roll(5) > 0 { *dice.pick(targets) } else { **dice.pick(&required) };
     let is_list = |field: &&&Field| !field.options.is_empty();
     let lists: Vec<&&Field> = sources.iter().filter(is_list).collect();
     if !target.options.is_empty() && !lists.is_empty() && dice.roll(3) > 0 {
@@ -155,15 +167,36 @@ fn one_way(dice: &mut Dice, shape: Shape, targets: &[&Field], sources: &[&Field]
         return Rule { target: target.name.clone(), text, items };
     }
     let policy = *dice.pick(super::POLICIES);
+    if target.required_on_create() && matches!(target.kind, FieldType::Text { .. }) && dice.roll(2) == 0 {
+        let (one, max) = (dice.pick(sources).name.clone(), super::max(target));
+        let tidy = *dice.pick(&["", " | trim"]);
+        let value = format!("first_present({one}{tidy}, \"Unknown\") | truncate({max})");
+        return Rule {
+            target: target.name.clone(),
+            text: arrow(shape, &target.name, &value, ""),
+            items: String::new(),
+        };
+    }
     let mut value = super::value(dice, target, sources);
     for _ in 0..dice.roll(3) {
         value = format!("{value} | {}", super::step(dice, target));
     }
-    Rule { target: target.name.clone(), text: arrow(shape, &target.name, &value, policy), items: String::new() }
+    Rule {
+        target: target.name.clone(),
+        text: arrow(shape, &target.name, &value, policy),
+        items: String::new(),
+    }
 }
 
 /// A picklist from one field to another, with mistakes now and then.
-fn picklist(dice: &mut Dice, source: &Field, target: &Field, from: &str, number: usize, arrow: &str) -> String {
+fn picklist(
+    dice: &mut Dice,
+    source: &Field,
+    target: &Field,
+    from: &str,
+    number: usize,
+    arrow: &str,
+) -> String {
     let (object, other) = match from {
         "hubspot" => (format!("hubspot.{HUBSPOT}"), format!("salesforce.{SALESFORCE}")),
         _ => (format!("salesforce.{SALESFORCE}"), format!("hubspot.{HUBSPOT}")),

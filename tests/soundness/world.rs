@@ -269,7 +269,8 @@ pub(super) fn held(dice: &mut Dice, field: &Field, side: Side) -> Json {
         FieldType::Text { max } => words(dice, *max as usize),
         FieldType::Phone { max } => words(dice, (*max as usize).min(40)),
         FieldType::Url { max } => {
-            let url = *dice.pick(&["https://acme.example/a?b=c", "acme.example", "http://münchen.example", "x y"]);
+            let url =
+                *dice.pick(&["https://acme.example/a?b=c", "acme.example", "http://münchen.example", "x y"]);
             url.chars().take(*max as usize).collect()
         }
         FieldType::Integer { digits } => super::number(dice, (*digits).min(18), 0),
@@ -280,7 +281,9 @@ pub(super) fn held(dice: &mut Dice, field: &Field, side: Side) -> Json {
             if first == more { first } else { format!("{first};{more}") }
         }
         FieldType::Date => (*dice.pick(&["2024-02-29", "1970-01-01", "2099-12-31"])).to_owned(),
-        FieldType::DateTime => (*dice.pick(&["2024-09-30T23:59:59.999Z", "1970-01-01T00:00:00.000Z"])).to_owned(),
+        FieldType::DateTime => {
+            (*dice.pick(&["2024-09-30T23:59:59.999Z", "1970-01-01T00:00:00.000Z"])).to_owned()
+        }
         FieldType::Boolean => (*dice.pick(&["true", "false"])).to_owned(),
         _ => return Json::Null,
     };
@@ -314,7 +317,8 @@ fn option(dice: &mut Dice, field: &Field) -> String {
 fn words(dice: &mut Dice, max: usize) -> String {
     let max = max.min(45_000);
     let full = dice.roll(4) == 0;
-    let pieces = ["Jane", " ", "Ünï", "👩‍👩‍👧", "\"q\"", "O'N\\", "\n", "+1 415 555 0100", "US", "12.5", "ß", "x"];
+    let pieces =
+        ["Jane", " ", "Ünï", "👩‍👩‍👧", "\"q\"", "O'N\\", "\n", "+1 415 555 0100", "US", "12.5", "ß", "x"];
     if dice.roll(25) == 0 {
         return " ".to_owned();
     }
