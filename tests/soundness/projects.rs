@@ -136,9 +136,10 @@ pub(super) fn fields(schemas: &Schemas, of_salesforce: bool) -> Vec<&Field> {
 pub(super) fn rule(dice: &mut Dice, shape: Shape, schemas: &Schemas, number: usize) -> Rule {
     let (hubspot, salesforce) = (fields(schemas, false), fields(schemas, true));
     match (shape, dice.roll(5)) {
-        (Shape::There, _) => one_way(dice, shape, &salesforce, &hubspot, "hubspot", number),
         (Shape::Back, _) => one_way(dice, shape, &hubspot, &salesforce, "salesforce", number),
-        (Shape::Sync, 0) => one_way(dice, shape, &salesforce, &hubspot, "hubspot", number),
+        (Shape::There, _) | (Shape::Sync, 0) => {
+            one_way(dice, shape, &salesforce, &hubspot, "hubspot", number)
+        }
         (Shape::Sync, 1) => one_way(dice, Shape::Back, &hubspot, &salesforce, "salesforce", number),
         (Shape::Sync, _) => two_way(dice, &hubspot, &salesforce, number),
     }

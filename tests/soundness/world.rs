@@ -292,11 +292,11 @@ pub(super) fn held(dice: &mut Dice, field: &Field, side: Side) -> Json {
     }
     // Salesforce trims, and a required field holds something.
     let text = if !field.nillable && text.trim().is_empty() { "N".to_owned() } else { text };
-    typed(&field.kind, text)
+    typed(&field.kind, &text)
 }
 
 /// A value as Salesforce's JSON has it.
-fn typed(kind: &FieldType, text: String) -> Json {
+fn typed(kind: &FieldType, text: &str) -> Json {
     match kind {
         FieldType::Boolean => json!(text == "true"),
         FieldType::Integer { .. } | FieldType::Decimal { .. } => {
