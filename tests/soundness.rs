@@ -5,6 +5,15 @@
 //! whatever HubSpot lets it hold. Nothing may be refused, and no rule may fail that the checker let pass without an
 //! `otherwise`. The dice are the same every time.
 
+#[path = "soundness/campaign.rs"]
+mod campaign;
+#[path = "soundness/live.rs"]
+mod live;
+#[path = "soundness/projects.rs"]
+mod projects;
+#[path = "soundness/world.rs"]
+mod world;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 

@@ -1,7 +1,7 @@
 //! The field rules: what is written, what is kept and why.
 
 use crate::plan::{Mapping, OutcomeAction, Rule, RuleElse, WhenWritten};
-use crate::types::{Failure, Value, WriteRequest, WriteTarget, display, quoted, same};
+use crate::types::{Failure, Value, WriteRequest, WriteTarget, as_held, display, quoted, same};
 
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
 use super::ladder::old_value;
@@ -183,7 +183,7 @@ impl Run {
                 if !value.is_blank() {
                     self.hit(&rule.at, Point::Value);
                 }
-                Ok(Instead::Value(value))
+                Ok(Instead::Value(as_held(mapping.target.side, value)))
             }
             Err(failure) => self.instead(mapping, rule, failure),
         }
@@ -199,7 +199,7 @@ impl Run {
         self.hit(&rule.at, Point::Otherwise);
         match &rule.otherwise {
             Some(RuleElse::Keep) => Ok(Instead::Keep(format!("otherwise keep: {}", failure.message))),
-            Some(RuleElse::Literal(value)) => Ok(Instead::Value(value.clone())),
+            Some(RuleElse::Literal(value)) => Ok(Instead::Value(as_held(mapping.target.side, value.clone()))),
             Some(RuleElse::Wait) => Err(Box::new(self.wait(mapping, rule, failure.message))),
             Some(RuleElse::Park(said)) => {
                 let message = match said {

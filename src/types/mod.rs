@@ -9,7 +9,7 @@ mod ty;
 mod value;
 mod write;
 
-pub use compare::{order, same};
+pub use compare::{as_held, order, same};
 pub use convert::{Raw, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, read_borrowed};
 pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};
