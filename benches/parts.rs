@@ -4,14 +4,12 @@ mod support;
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mapwright::check::check;
 use mapwright::eval::{Line, Lines};
-use mapwright::plan::{Mapping, compile};
+use mapwright::plan::compile;
 use mapwright::source::Sources;
 use mapwright::syntax;
-use mapwright::types::Raw;
-use serde_json::Value as Json;
 
 use support::{Parsed, contacts, project};
 
@@ -57,38 +55,36 @@ fn eval(criterion: &mut Criterion) {
     let mut text = Vec::new();
     contacts::write(RECORDS, SEED, &mut text).expect("memory can be written");
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    let records: Vec<Json> = lines.iter().map(|line| serde_json::from_slice(line).expect("JSON")).collect();
-    let slots: Vec<Vec<Raw<'_>>> = records.iter().map(|record| slots(mapping, record)).collect();
+    let records = support::records(&text);
+    let slots: Vec<_> = records.iter().map(|record| support::slots(mapping, record)).collect();
 
     let mut group = criterion.benchmark_group("eval");
     group.throughput(Throughput::Elements(RECORDS as u64));
     for (name, provenance) in [("record", false), ("record with provenance", true)] {
         let lines = Lines::new(&plan, mapping, provenance);
         group.bench_function(name, |bencher| {
-            bencher.iter_batched_ref(
-                || Vec::with_capacity(2 * text.len()),
-                |out| slots.iter().for_each(|slots| assert_eq!(lines.record(slots, out), Line::Written)),
-                BatchSize::LargeInput,
-            );
+            let mut out = Vec::new();
+            bencher.iter(|| {
+                out.clear();
+                for slots in &slots {
+                    assert_eq!(lines.record(slots, &mut out), Line::Written);
+                }
+            });
         });
     }
     for (name, provenance) in [("line", false), ("line with provenance", true)] {
         let mut ready = Lines::new(&plan, mapping, provenance);
         group.bench_function(name, |bencher| {
-            bencher.iter_batched_ref(
-                || Vec::with_capacity(2 * text.len()),
-                |out| lines.iter().for_each(|line| assert_eq!(ready.line(line, out), Line::Written)),
-                BatchSize::LargeInput,
-            );
+            let mut out = Vec::new();
+            bencher.iter(|| {
+                out.clear();
+                for line in &lines {
+                    assert_eq!(ready.line(line, &mut out), Line::Written);
+                }
+            });
         });
     }
     group.finish();
-}
-
-/// What the interpreter is given when the record was read before.
-fn slots<'r>(mapping: &Mapping, record: &'r Json) -> Vec<Raw<'r>> {
-    let field = |name: &str| if name == "id" { record.get("id") } else { record["properties"].get(name) };
-    mapping.slots.iter().map(|slot| Raw::from(field(&slot.field))).collect()
 }
 
 criterion_group!(benches, front, eval);

@@ -2,27 +2,29 @@
 //!
 //! ```text
 //! cargo bench --bench processes                           all of it
-//! cargo bench --bench processes -- check|eval|start       one part
+//! cargo bench --bench processes -- check|eval|record|start one part
 //! cargo bench --bench processes -- write-contacts FILE N  the records of `eval`
 //! cargo bench --bench processes -- write-project DIR N    the project of `check`, of N mappings
 //! ```
 //!
 //! The least is what is quoted, because what else a machine does only ever adds to it.
 
-#[path = "../support/contacts.rs"]
-mod contacts;
-#[path = "../support/project.rs"]
-mod project;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod by_hand;
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use mapwright::eval::{Line, Lines};
 use wait4::Wait4;
+
+use support::{Parsed, contacts, project};
 
 /// The records of `eval`.
 const CONTACTS: usize = 200_000;
@@ -50,13 +52,15 @@ fn main() {
             start();
             check();
             eval();
+            record();
         }
         ["start"] => start(),
         ["check"] => check(),
         ["eval"] => eval(),
+        ["record"] => record(),
         _ => {
             eprintln!(
-                "unknown: {}; `check`, `eval`, `start`, `write-contacts` and `write-project` are known",
+                "unknown: {}; `check`, `eval`, `record`, `start`, `write-contacts` and `write-project` are known",
                 args.join(" ")
             );
             std::process::exit(2);
@@ -105,7 +109,6 @@ fn eval() {
     for (name, command) in &commands[1..4] {
         assert!(output(command) == wanted, "{name} gives other bytes");
     }
-    drop(wanted);
     // In turn, so that a busy moment of the machine meets all of them.
     let mut best: Vec<Option<Used>> = vec![None; commands.len()];
     for _ in 0..RUNS {
@@ -123,6 +126,34 @@ fn eval() {
     let used = run(&mapwright(&folder, &["eval", contacts::MAPPING, long.to_str().expect("a path")]));
     println!("  {:24}  {used}", "five times as long");
     std::fs::remove_file(long).expect("it was just written");
+}
+
+/// Evaluating records in this process that were read before: the least of many rounds by the clock.
+fn record() {
+    /// Records of a round, and rounds.
+    const COUNTS: (u32, u32) = (2000, 500);
+    println!("record: {} contacts that were read before, the least of {} rounds", COUNTS.0, COUNTS.1);
+    let plan = Parsed::new(&project::contacts()).plan();
+    let mapping = plan.mapping(contacts::MAPPING).expect("the mapping");
+    let mut text = Vec::new();
+    contacts::write(COUNTS.0 as usize, SEED, &mut text).expect("memory can be written");
+    let records = support::records(&text);
+    let slots: Vec<_> = records.iter().map(|record| support::slots(mapping, record)).collect();
+    for (name, provenance) in [("without provenance", false), ("with provenance", true)] {
+        let lines = Lines::new(&plan, mapping, provenance);
+        let mut out = Vec::new();
+        let round = || {
+            out.clear();
+            #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+            let start = std::time::Instant::now();
+            for slots in &slots {
+                assert_eq!(lines.record(slots, &mut out), Line::Written);
+            }
+            start.elapsed()
+        };
+        let least = std::iter::repeat_with(round).take(COUNTS.1 as usize).min().expect("many rounds");
+        println!("  {name:24}  {:?} a record", least / COUNTS.0);
+    }
 }
 
 /// Starting, checking one mapping and evaluating one record.
@@ -186,6 +217,7 @@ fn run(command: &[String]) -> Used {
         .args(&command[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .expect("the program starts");
     let ended = child.wait4().expect("the program ends");
@@ -197,10 +229,28 @@ fn run(command: &[String]) -> Used {
     }
 }
 
-fn output(command: &[String]) -> Vec<u8> {
-    let output = Command::new(&command[0]).args(&command[1..]).output().expect("the program starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+/// How much a command prints, and a digest of it. Nothing is kept: what this process holds when it starts another is
+/// counted as memory of that one.
+fn output(command: &[String]) -> (usize, u64) {
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut out = child.stdout.take().expect("it is piped");
+    let (mut hasher, mut length) = (DefaultHasher::new(), 0);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = out.read(&mut buffer).expect("the output can be read");
+        if read == 0 {
+            break;
+        }
+        // Byte for byte, however the pieces arrive.
+        hasher.write(&buffer[..read]);
+        length += read;
+    }
+    assert!(child.wait().expect("the program ends").success(), "{command:?} failed");
+    (length, hasher.finish())
 }
 
 fn mapwright(project: &Path, args: &[&str]) -> Vec<String> {

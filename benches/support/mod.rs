@@ -4,10 +4,12 @@ pub(crate) mod contacts;
 pub(crate) mod project;
 
 use mapwright::check::{Checked, Project, check};
-use mapwright::plan::{Plan, compile};
+use mapwright::plan::{Mapping, Plan, compile};
 use mapwright::schema::{Schemas, load};
 use mapwright::source::Sources;
 use mapwright::syntax::{self, ast};
+use mapwright::types::Raw;
+use serde_json::Value as Json;
 
 /// A project that was read and parsed.
 #[derive(Debug)]
@@ -53,4 +55,16 @@ impl Parsed {
     pub(crate) fn plan(&self) -> Plan {
         compile(&self.check(), &self.schemas, &self.sources)
     }
+}
+
+/// The records of some lines.
+pub(crate) fn records(lines: &[u8]) -> Vec<Json> {
+    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect()
+}
+
+/// What the interpreter is given when the record was read before.
+pub(crate) fn slots<'r>(mapping: &Mapping, record: &'r Json) -> Vec<Raw<'r>> {
+    let field = |name: &str| if name == "id" { record.get("id") } else { record["properties"].get(name) };
+    mapping.slots.iter().map(|slot| Raw::from(field(&slot.field))).collect()
 }

@@ -17,7 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "trim",
         signature: "trim(text) -> text",
         check: check_trim,
-        call: |values, _| Ok(Value::text(part(take(values, 0)?, str::trim))),
+        call: |values, _| Ok(Value::text(part(take(values, 0)?, trim))),
         idempotent: true,
         doc: "Removes white space at both ends. Text that is only white space becomes blank.",
         examples: &[
@@ -131,6 +131,14 @@ fn check_trim(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     match arguments[0].literal {
         Some(Value::Text(text)) if !text.trim().is_empty() => Ok(signature),
         _ => Ok(signature.or_blank()),
+    }
+}
+
+fn trim(text: &str) -> &str {
+    // Nearly every text begins and ends with a letter or digit already.
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
     }
 }
 

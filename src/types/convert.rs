@@ -149,6 +149,12 @@ fn whole_number(text: &str) -> Result<Decimal, Failure> {
 
 /// Reads a number: `87`, `-12.50`, `1.0E7` (HubSpot sends large ones so). At most 28 digits, and never rounded.
 pub fn parse_number(text: &str) -> Result<Decimal, Failure> {
+    /// So many digits are a number of 64 bits, whatever they are.
+    const SHORT: usize = 18;
+    if text.len() <= SHORT && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+        return Ok(Decimal::from(number));
+    }
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let plain = mantissa.strip_prefix('-').unwrap_or(mantissa);
     let (whole, fraction) = plain.split_once('.').unwrap_or((plain, "0"));
@@ -517,6 +523,15 @@ mod tests {
                     prop_assert!(!text.is_empty() || value.is_blank());
                 }
             }
+        }
+
+        #[test]
+        fn digits_alone_are_read_as_numbers_are(text in "[0-9]{1,20}") {
+            let exact = rust_decimal::Decimal::from_str_exact(&text).unwrap();
+            let read = parse_number(&text).unwrap();
+            prop_assert_eq!((read, read.scale()), (exact, 0));
+            // The same with a point goes the long way.
+            prop_assert_eq!(parse_number(&format!("{text}.0")).unwrap(), exact);
         }
 
         #[test]

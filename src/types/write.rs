@@ -85,8 +85,11 @@ pub fn write_json<T: AsRef<str>>(value: &Value<T>, out: &mut Vec<u8>) {
 pub fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     // A branch for each byte would cost more than the copy; nearly every text needs no escape.
-    let special = |byte| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
-    if text.bytes().fold(0, |found, byte| found | special(byte)) == 0 {
+    let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    let (words, rest) = text.as_bytes().as_chunks::<16>();
+    let words =
+        words.iter().fold(0, |found, word| found | word.iter().fold(0, |found, byte| found | special(byte)));
+    if rest.iter().fold(words, |found, byte| found | special(byte)) == 0 {
         out.extend_from_slice(text.as_bytes());
     } else {
         write_escaped(text, out);

@@ -142,9 +142,11 @@ fn compare(plan: &Plan, mapping: &Mapping, lines: &[String]) -> Result<(), TestC
                 prop_assert_eq!(names(&long["provenance"]), names(&fields));
             }
             Ok(None) => {
-                prop_assert!(matches!(got, Line::Refused { .. }) && out.is_empty(), "{line}: {got:?}")
+                prop_assert!(matches!(got, Line::Refused { .. }) && out.is_empty(), "{line}: {got:?}");
             }
-            Err(()) => prop_assert!(matches!(got, Line::Bad(_)) && out.is_empty(), "{line}: {got:?}"),
+            Err(()) => {
+                prop_assert!(matches!(got, Line::Bad(_)) && out.is_empty(), "{line}: {got:?}");
+            }
         }
     }
     Ok(())
