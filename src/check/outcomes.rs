@@ -104,8 +104,7 @@ fn check_possible(
     let source = scope.source.as_ref().map(|source| &source.name);
     let cannot = |situation: Situation| !possible.contains(&situation);
     let why = match outcome.situation.value {
-        Situation::Deleted => "a mapping names its ends `source` and `target`".to_owned(),
-        Situation::Merged => "a mapping names its ends `source` and `target`".to_owned(),
+        Situation::Deleted | Situation::Merged => "a mapping names its ends `source` and `target`".to_owned(),
         _ if outcome.side.is_some() && !scope.is_leg => {
             "an outcome names its side only in a `sync`".to_owned()
         }

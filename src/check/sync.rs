@@ -19,7 +19,7 @@ use super::{mapping, two_way};
 pub(super) struct Legs<'a> {
     pub(super) sync: &'a ast::Sync,
     /// Both mappings, by the side that they write; none where the two objects are not known.
-    pub(super) legs: Option<[ast::Mapping; 2]>,
+    pub(super) mappings: Option<[ast::Mapping; 2]>,
     findings: Vec<Diagnostic>,
 }
 
@@ -43,14 +43,14 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
     for finding in &legs.findings {
         world.report(finding.clone());
     }
-    let [to_hubspot, to_salesforce] = legs.legs.as_ref()?;
+    let [to_hubspot, to_salesforce] = legs.mappings.as_ref()?;
     check_complete(world, legs.sync);
     let mark = world.mark();
     let hubspot = mapping::check_leg(world, to_hubspot);
     let first = world.since(mark);
     let salesforce = mapping::check_leg(world, to_salesforce);
     let second = world.since(mark);
-    report_both(world, first, second);
+    report_both(world, &first, second);
     let (to_hubspot, to_salesforce) = (hubspot?, salesforce?);
     let rules = two_way::check(world, legs.sync, &to_salesforce, &to_hubspot);
     Some(Sync {
@@ -65,7 +65,7 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
 }
 
 /// An outcome that names no side is for both; it is out of place only where it can happen on neither.
-fn report_both(world: &World<'_>, first: Vec<Diagnostic>, second: Vec<Diagnostic>) {
+fn report_both(world: &World<'_>, first: &[Diagnostic], second: Vec<Diagnostic>) {
     let one_sided = |finding: &Diagnostic, others: &[Diagnostic]| {
         let either = matches!(finding.code, Code::OUTCOME_IMPOSSIBLE);
         either && !others.iter().any(|other| other.code == finding.code && other.span() == finding.span())
@@ -75,7 +75,7 @@ fn report_both(world: &World<'_>, first: Vec<Diagnostic>, second: Vec<Diagnostic
     let said = |finding: &Diagnostic| {
         finding.code == Code::OUTCOME_IMPOSSIBLE && first.iter().any(|other| other.span() == finding.span())
     };
-    let second_kept = second.into_iter().filter(|finding| !one_sided(finding, &first) && !said(finding));
+    let second_kept = second.into_iter().filter(|finding| !one_sided(finding, first) && !said(finding));
     for finding in first_kept.into_iter().chain(second_kept) {
         world.report(finding);
     }
@@ -121,7 +121,7 @@ impl<'a> Apart<'a> {
             self.report_lets();
             self.report_hand_overs();
         }
-        Legs { sync: self.sync, legs, findings: dedupe(self.findings) }
+        Legs { sync: self.sync, mappings: legs, findings: dedupe(self.findings) }
     }
 
     fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
@@ -240,16 +240,14 @@ impl<'a> Apart<'a> {
 
     /// A path of one side without its side; one that names no side is reported.
     fn own(&mut self, path: &Path, from: Side) -> Option<Path> {
-        match side_of(path) {
-            Some(side) => (side == from).then(|| without_side(path)),
-            None => {
-                let name = path.text();
-                let message = format!("`{name}` does not say on which side of the sync it stands");
-                let help = format!("write `hubspot.{name}` or `salesforce.{name}`");
-                self.report(Code::BAD_PATH, path.span, message, help);
-                None
-            }
+        if let Some(side) = side_of(path) {
+            return (side == from).then(|| without_side(path));
         }
+        let name = path.text();
+        let message = format!("`{name}` does not say on which side of the sync it stands");
+        let help = format!("write `hubspot.{name}` or `salesforce.{name}`");
+        self.report(Code::BAD_PATH, path.span, message, help);
+        None
     }
 
     /// The guards of one side, with their paths relative to its record.
@@ -482,7 +480,9 @@ impl Paths<'_> {
     fn condition(&mut self, condition: &mut Condition) {
         match &mut condition.kind {
             ConditionKind::Or(all) | ConditionKind::And(all) => {
-                all.iter_mut().for_each(|one| self.condition(one));
+                for one in all {
+                    self.condition(one);
+                }
             }
             ConditionKind::Not(one) => self.condition(one),
             ConditionKind::Compare(left, _, right) => {
@@ -499,7 +499,7 @@ impl Paths<'_> {
 
     fn value(&mut self, value: &mut Value) {
         match &mut value.kind {
-            ValueKind::Path(path) => self.path(path),
+            ValueKind::Path(path) | ValueKind::Linked(_, path) => self.path(path),
             ValueKind::Template(parts) => {
                 for part in parts {
                     if let ast::TemplatePart::Hole(hole) = part {
@@ -531,7 +531,6 @@ impl Paths<'_> {
                     }
                 }
             }
-            ValueKind::Linked(_, path) => self.path(path),
             ValueKind::Condition(condition) => self.condition(condition),
             ValueKind::Literal(_) | ValueKind::Error => {}
         }

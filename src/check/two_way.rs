@@ -275,7 +275,7 @@ fn check_otherwise(picklist: &super::typed::Picklist, report: &dyn Fn(Span, &str
             report(picklist.span, "its `otherwise` is here", target(&format!("`{option}`")), help);
         }
         Some(PicklistElse::Nothing) => {
-            report(picklist.span, "its `otherwise` is here", target("nothing"), help)
+            report(picklist.span, "its `otherwise` is here", target("nothing"), help);
         }
         Some(PicklistElse::Park(_)) | None => {}
     }

@@ -81,13 +81,13 @@ fn folder(root: &Path) -> String {
 }
 
 /// The names of the files asked for; none when no file is named, which asks for all.
-fn names(project: &Project, root: &Path, named: bool, files: &[PathBuf]) -> Result<Vec<String>, String> {
+fn names(project: &Project, root: &Path, explicit: bool, files: &[PathBuf]) -> Result<Vec<String>, String> {
     let root = root.canonicalize().map_err(|error| format!("`{}`: {error}", root.display()))?;
     let mut names = Vec::new();
     for file in files {
         // From the current folder as any shell means it, else from the folder that `--project` names.
         let elsewhere =
-            |error| if named { root.join(file).canonicalize().map_err(|_| error) } else { Err(error) };
+            |error| if explicit { root.join(file).canonicalize().map_err(|_| error) } else { Err(error) };
         let path = file.canonicalize().or_else(elsewhere);
         let path = path.map_err(|error| format!("`{}`: {error}", file.display()))?;
         let name = path.strip_prefix(&root).map(project::shown);

@@ -214,7 +214,7 @@ pub(super) async fn store_alone(given: Option<&Path>, output: Output) -> Result<
         Exit::Usage
     };
     let root = project::find(given).map_err(usage)?;
-    let (sources, config, findings) = project::config(&root).map_err(usage)?;
+    let (sources, config, findings) = project::config(&root);
     let Some(config) = config else {
         output.findings(&sources, &findings);
         return Err(Exit::Usage);

@@ -95,18 +95,18 @@ pub(super) fn load_edited(root: &Path, edited: &BTreeMap<String, String>) -> Pro
 }
 
 /// A project's configuration alone, with its file and what is wrong with it.
-pub(super) fn config(root: &Path) -> Result<(Sources, Option<Config>, Vec<Diagnostic>), String> {
+pub(super) fn config(root: &Path) -> (Sources, Option<Config>, Vec<Diagnostic>) {
     let path = root.join(CONFIG);
     let text = match read_map(&path, CONFIG) {
         Ok(text) => text,
         Err(unread) => {
             let (sources, findings) = *unread;
-            return Ok((sources, None, findings));
+            return (sources, None, findings);
         }
     };
     let mut sources = Sources::new();
     let (config, findings) = crate::config::parse(&mut sources, CONFIG, &text);
-    Ok((sources, config, findings))
+    (sources, config, findings)
 }
 
 /// The names of a project's `.map` files, relative to its folder.

@@ -5,7 +5,7 @@ use crate::types::{Failure, Value, WriteRequest, WriteTarget, as_held, display, 
 
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
 use super::ladder::old_value;
-use super::run::{Run, State};
+use super::run::{Leg, Run, State};
 use super::trace::Point;
 use crate::types::Record;
 
@@ -41,7 +41,7 @@ pub(super) enum Instead {
 impl Run {
     /// Evaluates the rules and plans the write.
     pub(super) fn write(&mut self, mapping: &Mapping) -> Effect {
-        if self.is_leg {
+        if self.leg != Leg::No {
             self.state = State::Held;
             return Effect::Find(Vec::new());
         }

@@ -35,10 +35,8 @@ pub struct Run {
     pub(super) unpaired: Vec<(usize, AwaitedPair)>,
     /// The target record that was handed over, by id.
     pub(super) handed: Option<String>,
-    /// Whether this is a leg of a sync, which stops before its write: the sync decides what is written.
-    pub(super) is_leg: bool,
-    /// Whether the target is settled already, so that no ladder is climbed: the second leg of a sync.
-    joined: bool,
+    /// Whether this is a leg of a sync.
+    pub(super) leg: Leg,
     /// Whether the record's pair was asked for.
     pub(super) link_asked: bool,
     /// The pair that the store remembers.
@@ -56,6 +54,17 @@ pub struct Run {
     /// What is exercised on the way, for the coverage of tests.
     trace: Option<Arc<Trace>>,
     pub(super) state: State,
+}
+
+/// Whether a run is one of the two legs of a sync. A leg stops before its write: the sync decides what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leg {
+    /// It is a mapping's.
+    No,
+    /// It looks for the target.
+    First,
+    /// Its target is settled already, so that no ladder is climbed.
+    Second,
 }
 
 /// What the run waits for.
@@ -106,19 +115,19 @@ impl Run {
 
     /// The first leg of a sync: it reads its source record and looks for the other one.
     pub(super) fn leg(plan: Arc<Plan>, index: usize, record: &str) -> Self {
-        Self { is_leg: true, ..Self::of(plan, index, record) }
+        Self { leg: Leg::First, ..Self::of(plan, index, record) }
     }
 
     /// The second leg of a sync, between records that are known; the source may be yet to be made.
     pub(super) fn second_leg(
-        plan: Arc<Plan>,
+        plan: &Arc<Plan>,
         index: usize,
         source: Option<Record>,
         target: Option<Record>,
         trace: Option<Arc<Trace>>,
     ) -> (Self, Effect) {
         let id = source.as_ref().map(|source| source.id.clone()).unwrap_or_default();
-        let mut run = Self { is_leg: true, joined: true, trace, ..Self::of(Arc::clone(&plan), index, &id) };
+        let mut run = Self { leg: Leg::Second, trace, ..Self::of(Arc::clone(plan), index, &id) };
         if source.is_none() {
             // Nothing is related to a record that does not exist.
             run.related_read.fill(true);
@@ -142,8 +151,7 @@ impl Run {
             lookups: Vec::new(),
             unpaired: Vec::new(),
             handed: None,
-            is_leg: false,
-            joined: false,
+            leg: Leg::No,
             link_asked: false,
             link: None,
             links: Vec::new(),
@@ -424,7 +432,7 @@ impl Run {
     }
 
     pub(super) fn enter_ladder(&mut self, mapping: &Mapping) -> Effect {
-        if self.joined {
+        if self.leg == Leg::Second {
             return self.read_related(mapping, 0, Need::Rules);
         }
         match self.handed.take() {

@@ -17,7 +17,7 @@ impl Mapping {
         for lookup in &self.lookups {
             match &lookup.what {
                 Sought::Field { tests: all, .. } | Sought::RecordType { tests: all, .. } => {
-                    tests(all, &mut visit)
+                    tests(all, &mut visit);
                 }
                 Sought::Linked { id, .. } => visit(id),
             }

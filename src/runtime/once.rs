@@ -23,7 +23,7 @@ pub enum Preview {
     /// It would write, and then make these associations.
     WouldWrite(Vec<PlannedWrite>, Vec<Association>),
     /// It would end without a write.
-    WouldFinish(Finished),
+    WouldFinish(Box<Finished>),
 }
 
 /// Why a single run did not come to an end.
@@ -63,7 +63,9 @@ pub async fn preview(
                 planned.push(write);
                 run.next(Some(Answer::Written(answer)))
             }
-            Effect::Finish(finished) if planned.is_empty() => return Ok(Preview::WouldFinish(finished)),
+            Effect::Finish(finished) if planned.is_empty() => {
+                return Ok(Preview::WouldFinish(Box::new(finished)));
+            }
             Effect::Finish(finished) => return Ok(Preview::WouldWrite(planned, finished.associations)),
             Effect::Associate { add, remove } => {
                 run.next(Some(Answer::Associations(vec![None; add.len() + remove.len()])))
@@ -141,7 +143,7 @@ pub async fn record_once(
     now: DateTime<Utc>,
 ) -> Result<(), OnceError> {
     let key = RecordKey::new(memory.pair, object, record);
-    let (_, results) = settle::results(mapping.to_owned(), finished, false);
+    let (_, results) = settle::results(mapping, finished, false);
     memory.store.record(&key, results, now).await.map_err(|error| OnceError::Store(error.to_string()))
 }
 

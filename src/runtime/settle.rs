@@ -42,7 +42,7 @@ pub(super) fn decide(
     for (task, end) in ends {
         let Task { mapping, cause, .. } = task;
         match end {
-            End::Finished(finished) => decision.finished(mapping, finished, cause.is_some()),
+            End::Finished(finished) => decision.finished(&mapping, finished, cause.is_some()),
             End::Unremembered(text) => decision.unremembered(lane, &mapping, text, now),
             End::Failed(error) => decision.failed(lane, mapping, error, now, clock.jitter(), settings),
             End::Broken(text) => decision.broken(lane, mapping, &text, now, clock.jitter(), settings),
@@ -52,7 +52,7 @@ pub(super) fn decide(
 }
 
 impl Decision {
-    fn finished(&mut self, mapping: String, finished: Finished, caused: bool) {
+    fn finished(&mut self, mapping: &str, finished: Finished, caused: bool) {
         let (words, results) = results(mapping, finished, caused);
         self.verdicts.extend(words);
         self.settlement.results.extend(results);
@@ -178,21 +178,21 @@ fn failure_reason(lane: &LeasedLane, error: &CrmError) -> ParkReason {
 /// What a run comes to for the store, with its words for the counters. A run that the end of a paired record caused says
 /// nothing about other work of its mapping, unless it parks.
 pub(super) fn results(
-    mapping: String,
+    mapping: &str,
     finished: Finished,
     caused: bool,
 ) -> (Vec<&'static str>, Vec<MappingResult>) {
     let (trouble, awaits) = (finished.troubled(), finished.awaits());
     let Finished { mapping: ended_by, verdict, links, .. } = finished;
     let changes = links.into_iter().map(|change| MappingResult {
-        mapping: mapping.clone(),
+        mapping: mapping.to_owned(),
         ended_by: change.by.clone(),
         outcome: Outcome::Link(change),
     });
     let mut results: Vec<MappingResult> = changes.collect();
     let (word, outcome) = outcome(verdict);
     let outcome = if caused && outcome == Outcome::Skipped { Outcome::Ended } else { outcome };
-    let result = |outcome| MappingResult { mapping: mapping.clone(), ended_by: ended_by.clone(), outcome };
+    let result = |outcome| MappingResult { mapping: mapping.to_owned(), ended_by: ended_by.clone(), outcome };
     results.push(result(outcome));
     let mut words = vec![word];
     // The record itself is settled; its associations are a second result, which holds for what happens next.
@@ -276,7 +276,7 @@ mod tests {
         };
         let settlement = Settlement { next: Next::Done, results: Vec::new() };
         let mut decision = Decision { settlement, pause: None, verdicts: Vec::new() };
-        decision.finished("opportunity".to_owned(), finished, false);
+        decision.finished("opportunity", finished, false);
         decision
     }
 

@@ -22,7 +22,7 @@ use super::driver::{End, drive};
 use super::engine::Job;
 use super::{Clock, Crms, Memory, Preview, SystemClock, preview, record_once};
 
-const PROJECT: &str = r#"
+const PROJECT: &str = r"
 sync accounts {
   between hubspot.company and salesforce.Account
   match { hubspot.company where domain = Website | registrable_domain }
@@ -36,7 +36,7 @@ sync accounts {
     domain <-  Website | registrable_domain
   }
 }
-"#;
+";
 
 const SEED: &str = r"
 salesforce:

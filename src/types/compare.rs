@@ -51,7 +51,8 @@ pub fn order<T: Ord>(a: &Value<T>, b: &Value<T>) -> Option<Ordering> {
 mod tests {
     use std::cmp::Ordering;
 
-    use super::{order, same};
+    use super::{as_held, order, same};
+    use crate::source::Side;
     use crate::types::{Value, parse_date, parse_instant};
 
     fn text(text: &str) -> Value {

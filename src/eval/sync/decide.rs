@@ -151,11 +151,17 @@ impl<'f> Field<'f> {
     fn decide(&mut self, decided: &mut Decided) -> Result<(), Stop> {
         let hubspot = match self.value(Side::Hubspot)? {
             Instead::Value(value) => value,
-            Instead::Keep(why) => return Ok(self.keep(&why, decided)),
+            Instead::Keep(why) => {
+                self.keep(&why, decided);
+                return Ok(());
+            }
         };
         let salesforce = match self.value(Side::Salesforce)? {
             Instead::Value(value) => value,
-            Instead::Keep(why) => return Ok(self.keep(&why, decided)),
+            Instead::Keep(why) => {
+                self.keep(&why, decided);
+                return Ok(());
+            }
         };
         let from = match self.way(&hubspot, &salesforce)? {
             Way::Settled => {

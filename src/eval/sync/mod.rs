@@ -221,8 +221,7 @@ impl SyncRun {
         let (source, target) = (leg.source.clone(), leg.target.clone());
         let second = other(side);
         let index = self.plan.syncs[self.sync].leg(second);
-        let (leg, effect) =
-            Run::second_leg(Arc::clone(&self.plan), index, target, source, self.trace.clone());
+        let (leg, effect) = Run::second_leg(&self.plan, index, target, source, self.trace.clone());
         *self.legs.to(second) = Some(leg);
         self.led(second, effect)
     }
