@@ -145,7 +145,10 @@ fn compare(plan: &Plan, mapping: &Mapping, lines: &[String]) -> Result<(), TestC
                 prop_assert!(matches!(got, Line::Refused { .. }) && out.is_empty(), "{line}: {got:?}");
             }
             Err(()) => {
-                prop_assert!(matches!(got, Line::Bad(_)) && out.is_empty(), "{line}: {got:?}");
+                prop_assert!(
+                    matches!(got, Line::Bad(_) | Line::Parked(_)) && out.is_empty(),
+                    "{line}: {got:?}"
+                );
             }
         }
     }

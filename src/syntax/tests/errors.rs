@@ -561,13 +561,13 @@ fn lines_of_a_test() {
             (
                 "given hubspot.contact",
                 &[
-                    "2:24 E0101 expected `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found the end of the line | ",
+                    "2:24 E0101 expected a text in double quotes, `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found the end of the line | ",
                 ],
             ),
             (
                 "expect craete salesforce.Lead { }",
                 &[
-                    "2:10 E0101 expected `create`, `update`, `not`, `nothing`, `park`, `skip`, `then` or `wait`, found `craete` | did you mean `create`?",
+                    "2:10 E0101 expected `associated`, `create`, `update`, `follow`, `not`, `nothing`, `park`, `skip`, `then`, `unlink` or `wait`, found `craete` | did you mean `create`?",
                 ],
             ),
             (
