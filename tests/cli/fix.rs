@@ -173,7 +173,6 @@ fn everything_mechanical_is_mended_and_what_is_written_checks() {
     fixed syntax.map:11: E0101 a rule is written with `<-`: the field of the target stands on the left, not `=`
     fixed syntax.map:11: E0105 `is` is a reserved word, and a value was expected
     fixed syntax.map:12: E0101 `“` is not a quotation mark here
-    fixed syntax.map:12: E0101 `”` is not a quotation mark here
     "#);
     assert_eq!(ran.err, "34 fixed; 3 mappings checked: no findings\n");
     assert_eq!(ran.code, 0);
