@@ -141,7 +141,12 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
         if !is_new_name(scope, &with.name, "with") {
             continue;
         }
+        let is_primary = kind == AssociationKind::Primary;
+        let source = scope.source.as_ref().filter(|_| is_primary);
+        let mut fields = source.into_iter().flat_map(|source| source.object.fields.values());
+        let held_by = fields.find(|field| field.primary_of.as_ref() == Some(&object.name.value));
         let typed = With {
+            held_by: held_by.map(|field| field.name.clone()),
             name: with.name.value.clone(),
             object: crate::source::ObjectName::new(object.side, &object.name.value),
             kind: WithKind::Association(kind),

@@ -218,6 +218,7 @@ impl<'a> Scope<'a> {
                 name: OWNER_NAME.to_owned(),
                 object: ObjectName::new(Side::Hubspot, OWNER_NAME),
                 kind: WithKind::Reference { field: OWNER_PROPERTY.to_owned() },
+                held_by: None,
                 span,
             };
             self.withs.push(WithEntry { typed, object, used: Cell::new(true) });

@@ -10,6 +10,7 @@ use crate::cli::parts::Ready;
 use crate::cli::sandbox::{self, Servers};
 use crate::cli::serve::{self, Service};
 use crate::cli::{parts, project};
+use crate::sandbox::hubspot::Actor;
 use crate::sandbox::seed::Seed;
 use crate::source::Sources;
 use crate::store::{SqliteStore, Store};
@@ -18,8 +19,8 @@ use crate::store::{SqliteStore, Store};
 const WORLD: &str = include_str!("../../../mappings/sandbox.yaml");
 /// The address that HubSpot calls and signs, as it would be before a proxy.
 const PUBLIC_URL: &str = "https://hooks.example.com/webhooks/hubspot";
-/// A scenario takes well under a second; this much means that something hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A scenario takes a few seconds; this much means that something hangs.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Everything that runs.
 pub(super) struct Stage {
@@ -68,6 +69,13 @@ impl Stage {
     /// Where the listener listens.
     pub(super) fn address(&self) -> std::net::SocketAddr {
         self.service.ingress.address()
+    }
+
+    /// A person makes a contact in HubSpot.
+    pub(super) fn contact(&self, id: &str, properties: &[(&str, &str)]) -> Result<(), String> {
+        let actor = Actor { change_source: "CRM_UI".to_owned(), source_id: None };
+        let made = self.servers.hubspot.create("contact", Some(id), properties, &actor);
+        made.map(drop).map_err(|error| error.to_string())
     }
 
     /// HubSpot delivers this body, signed; the answer's status.
