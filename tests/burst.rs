@@ -1,24 +1,22 @@
 //! The worker over both sandboxes with the shipped mappings: many records at once, two for one Lead, lost answers.
 
-use std::collections::{BTreeMap, HashMap};
+mod sandboxes;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use mapwright::check::check;
 use mapwright::crm::http::{HttpOptions, RetryPolicy};
-use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
-use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
-use mapwright::plan::{Plan, compile};
-use mapwright::runtime::{Clock, Crms, Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use mapwright::plan::Plan;
+use mapwright::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
-use mapwright::schema::{Schemas, load};
-use mapwright::source::{ObjectName, Side, Sources};
+use mapwright::source::{ObjectName, Side};
 use mapwright::store::{Incoming, NewEvent, SqliteStore, Store};
-use mapwright::syntax;
 use mapwright::types::{ChangeEvent, ChangeKind};
 use serde_json::{Value as Json, json};
+
+use sandboxes::{now, plan_of};
 
 const BY_EMAIL: &str = "or  Email = mail where IsConverted = false";
 const BY_TITLE: &str = "or  Title = jobtitle where IsConverted = false";
@@ -26,12 +24,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The shipped mappings; `rung` takes the place of the look-up by e-mail, which HubSpot keeps unique by itself.
 fn plan(rung: &str) -> Arc<Plan> {
-    let mut sources = Sources::new();
-    let mut read = |name: &str, text: &str| load(&mut sources, name, text).0.expect("a schema");
-    let schemas = Schemas {
-        hubspot: read("schema/hubspot.yaml", include_str!("../mappings/schema/hubspot.yaml")),
-        salesforce: read("schema/salesforce.yaml", include_str!("../mappings/schema/salesforce.yaml")),
-    };
     let lead = include_str!("../mappings/mql_to_lead.map").replace(BY_EMAIL, rung);
     assert!(lead.contains(rung));
     let files = [
@@ -40,13 +32,7 @@ fn plan(rung: &str) -> Arc<Plan> {
         ("company_to_account.map", include_str!("../mappings/company_to_account.map")),
         ("picklists.map", include_str!("../mappings/picklists.map")),
     ];
-    let trees = files.map(|(name, text)| syntax::parse(sources.add(name, text.to_owned()), text).0);
-    let (project, findings) = check(&trees, &schemas, &sources);
-    Arc::new(compile(&project.unwrap_or_else(|| panic!("{findings:?}")), &schemas, &sources))
-}
-
-fn now() -> DateTime<Utc> {
-    SystemClock.now()
+    plan_of(&files)
 }
 
 struct World {
@@ -62,31 +48,9 @@ impl World {
     }
 
     async fn matching(rung: &str) -> Self {
-        let portal = portal::HubspotServer::start(portal::HubspotConfig::default()).await.expect("a portal");
-        let config = org::SalesforceConfig::default();
-        let app = config.connected_apps[0].clone();
-        let org = org::SalesforceServer::start(config).await.expect("an org");
         let retry = RetryPolicy { base_delay: Duration::from_millis(1), ..RetryPolicy::default() };
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
-        let hubspot = HubspotConfig {
-            base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
-            path_version: "v3".to_owned(),
-            objects: HashMap::new(),
-        };
-        let salesforce = SalesforceConfig {
-            login_url: org.base_url().parse().expect("a URL"),
-            api_version: "58.0".to_owned(),
-            auth: SalesforceAuth::ClientCredentials {
-                client_id: app.client_id,
-                client_secret: app.client_secret.expect("a secret").into(),
-            },
-            aliases: HashMap::new(),
-        };
-        let crms = Crms {
-            hubspot: Arc::new(HubspotClient::new(hubspot, http).expect("a client")),
-            salesforce: Arc::new(SalesforceClient::new(salesforce, http).expect("a client")),
-        };
+        let (portal, org, crms) = sandboxes::start(http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let parts = Parts {
             pair: "main".to_owned(),

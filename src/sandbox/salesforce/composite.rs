@@ -37,13 +37,7 @@ pub(super) fn batch(org: &mut Org, caller: &Caller, request: &Request) -> Answer
 fn run_all(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, Answer> {
     let body = request.json()?;
     let subrequests = subrequests(&body, "compositeRequest")?;
-    let heavy = subrequests.iter().filter(|subrequest| is_heavy(subrequest)).count();
-    if heavy > MAX_QUERIES {
-        let message = format!(
-            "Composite request contains {heavy} query or sObject Collections subrequests; the limit is {MAX_QUERIES}"
-        );
-        return Err(ApiError::new("LIMIT_EXCEEDED", message).into());
-    }
+    limit_queries(&subrequests)?;
     let all_or_none = body.get("allOrNone").and_then(Value::as_bool).unwrap_or(false);
     let mark = org.store.mark();
     let mut known: HashMap<String, Value> = HashMap::new();
@@ -86,6 +80,17 @@ fn run_all(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, 
         })
         .collect();
     Ok(Answer::json(200, json!({"compositeResponse": responses})))
+}
+
+fn limit_queries(subrequests: &[Map<String, Value>]) -> Result<(), ApiError> {
+    let heavy = subrequests.iter().filter(|subrequest| is_heavy(subrequest)).count();
+    if heavy <= MAX_QUERIES {
+        return Ok(());
+    }
+    let message = format!(
+        "Composite request contains {heavy} query or sObject Collections subrequests; the limit is {MAX_QUERIES}"
+    );
+    Err(ApiError::new("LIMIT_EXCEEDED", message))
 }
 
 fn is_heavy(subrequest: &Map<String, Value>) -> bool {
