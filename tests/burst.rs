@@ -1,6 +1,6 @@
 //! The worker over both sandboxes with the shipped mappings: many records at once, two for one Lead, lost answers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,14 +240,8 @@ async fn a_write_whose_answer_is_lost_makes_no_second_lead() {
     world.org.add_fault(org::Fault {
         method: Some("PATCH".to_owned()),
         path: "/composite/sobjects/".to_owned(),
-        status: 503,
-        body: Json::Null,
-        headers: BTreeMap::new(),
-        times: 1,
-        after_applied: true,
-        moment: org::FaultMoment::After,
-        delay_ms: 0,
-        record: None,
+        moment: Some(org::FaultMoment::After),
+        ..org::Fault::default()
     });
     world.became(["1", "2", "3"].map(str::to_owned)).await;
     let worker = world.work().await;
