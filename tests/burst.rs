@@ -2,7 +2,6 @@
 
 mod sandboxes;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -265,14 +264,8 @@ async fn a_write_whose_answer_is_lost_makes_no_second_lead() {
     world.org.add_fault(org::Fault {
         method: Some("PATCH".to_owned()),
         path: "/composite/sobjects/".to_owned(),
-        status: 503,
-        body: Json::Null,
-        headers: BTreeMap::new(),
-        times: 1,
-        after_applied: true,
-        moment: org::FaultMoment::After,
-        delay_ms: 0,
-        record: None,
+        moment: Some(org::FaultMoment::After),
+        ..org::Fault::default()
     });
     world.became(["1", "2", "3"].map(str::to_owned)).await;
     let worker = world.work().await;

@@ -229,6 +229,9 @@ pub(super) struct SandboxArgs {
     /// Records and schema to load, in YAML.
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
+    /// What goes wrong, in YAML or JSON: answers to give in place of the real ones (docs/sandbox.md).
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<PathBuf>,
     /// Print the addresses and keys as one JSON line.
     #[arg(long)]
     pub(super) json: bool,

@@ -10,6 +10,7 @@ use crate::cli::parts::Ready;
 use crate::cli::sandbox::{self, Servers};
 use crate::cli::serve::{self, Service};
 use crate::cli::{parts, project};
+use crate::sandbox::faults::FaultSet;
 use crate::sandbox::hubspot::Actor;
 use crate::sandbox::seed::Seed;
 use crate::source::Sources;
@@ -43,7 +44,7 @@ impl Stage {
     /// Starts everything.
     pub(super) async fn set(output: Output) -> Result<Self, String> {
         let seed = Seed::parse(WORLD, "sandbox.yaml").map_err(|error| error.to_string())?;
-        let servers = sandbox::start(seed, 0, 0, |mut config| {
+        let servers = sandbox::start(seed, FaultSet::default(), 0, 0, |mut config| {
             config.webhooks.signed_uri = Some(PUBLIC_URL.to_owned());
             config
         })
