@@ -14,7 +14,6 @@ use mapwright::crm::http::{HttpOptions, RetryPolicy};
 use mapwright::plan::Plan;
 use mapwright::runtime::{Crms, Health, Metrics, Parts, Runtime, Settings, SystemClock};
 use mapwright::sandbox::hubspot as portal;
-use mapwright::sandbox::salesforce as org;
 use mapwright::source::{ObjectName, Side};
 use mapwright::store::{Incoming, NewEvent, SqliteStore, Store};
 use mapwright::types::{ChangeEvent, ChangeKind};
@@ -53,8 +52,10 @@ mapping company {
   when Name changes
   match {
     key salesforce_account_id = Id
+    or  name = Name
   }
   on none     create
+  on many     park \"many\"
   on taken    park \"taken\"
   on rejected park
   fields {
@@ -67,9 +68,11 @@ mapping company {
 #[derive(Clone, Copy, PartialEq)]
 enum Flow {
     ToLead,
+    /// A Lead that a rep has typed in is adopted, hence updated by its id.
+    ToKnownLead,
     ToCompany,
 }
-use Flow::{ToCompany, ToLead};
+use Flow::{ToCompany, ToKnownLead, ToLead};
 
 /// A row, what the sandbox answers, and how it must end.
 struct Case {
@@ -204,14 +207,15 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "salesforce.gone",
-            ToLead,
-            json!({"answer": "salesforce.entity_is_deleted", "operation": upsert}),
+            ToKnownLead,
+            json!({"answer": "salesforce.entity_is_deleted", "operation": "salesforce.update"}),
             "1 made",
         ),
         case(
             "salesforce.gone_by_id",
-            ToLead,
-            error("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
+            ToKnownLead,
+            json!({"answer": "salesforce.error", "operation": "salesforce.update", "status": 400,
+                   "with": {"code": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id"}}),
             "1 made",
         ),
         case(
@@ -351,7 +355,11 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
     let actor = portal::Actor { change_source: "CRM_UI".to_owned(), source_id: None };
     let record = match case.flow {
         ToLead if case.row == "hubspot.gone" => "5".to_owned(),
-        ToLead => {
+        ToLead | ToKnownLead => {
+            if case.flow == ToKnownLead {
+                let typed = json!({"LastName": "Doe", "Company": "Acme", "Email": "jane@acme.example"});
+                org.create("Lead", &typed).expect("a Lead");
+            }
             let properties = [("email", "jane@acme.example"), ("lastname", "Doe")];
             portal.create("contact", Some("5"), &properties, &actor).expect("a contact");
             "5".to_owned()
@@ -380,7 +388,7 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
     }
     let ended = run(case.flow, &record, plan, crms, async {}).await;
     let made = match case.flow {
-        ToLead => org.records("Lead").len(),
+        ToLead | ToKnownLead => org.records("Lead").len(),
         ToCompany => portal.records("company").len(),
     };
     portal.shutdown().await;
@@ -399,7 +407,7 @@ async fn run(
     first.await;
     let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
     let (object, field) = match flow {
-        ToLead => (ObjectName::new(Side::Hubspot, "contact"), "email"),
+        ToLead | ToKnownLead => (ObjectName::new(Side::Hubspot, "contact"), "email"),
         ToCompany => (ObjectName::new(Side::Salesforce, "Account"), "Name"),
     };
     let event = NewEvent {

@@ -6,7 +6,7 @@ mod sandboxes;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use mapwright::crm::http::HttpOptions;
 use mapwright::plan::Plan;
 use mapwright::runtime::{Crms, Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};

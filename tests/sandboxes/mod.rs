@@ -12,9 +12,14 @@ use mapwright::plan::{Plan, compile};
 use mapwright::runtime::{Clock, Crms, SystemClock};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
+use mapwright::sandbox::seed::Seed;
 use mapwright::schema::{Schemas, load};
 use mapwright::source::Sources;
 use mapwright::syntax;
+
+/// What a portal needs before Accounts can be written to it: a unique property for their ids.
+const PORTAL: &str =
+    "hubspot: { properties: { company: { salesforce_account_id: { type: string/text, flags: [unique] } } } }";
 
 pub(crate) fn now() -> DateTime<Utc> {
     SystemClock.now()
@@ -38,7 +43,9 @@ pub(crate) fn plan_of(files: &[(&str, &str)]) -> Arc<Plan> {
 
 /// Starts both and connects to them.
 pub(crate) async fn start(http: HttpOptions) -> (portal::HubspotHandle, org::SalesforceHandle, Crms) {
-    let portal = portal::HubspotServer::start(portal::HubspotConfig::default()).await.expect("a portal");
+    let seed = Seed::parse(PORTAL, "seed").expect("a seed");
+    let portal = portal::HubspotConfig::default().seeded(seed.hubspot);
+    let portal = portal::HubspotServer::start(portal).await.expect("a portal");
     let config = org::SalesforceConfig::default();
     let app = config.connected_apps[0].clone();
     let org = org::SalesforceServer::start(config).await.expect("an org");

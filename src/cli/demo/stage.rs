@@ -76,7 +76,7 @@ impl Stage {
     pub(super) fn contact(&self, id: &str, properties: &[(&str, &str)]) -> Result<(), String> {
         let actor = Actor { change_source: "CRM_UI".to_owned(), source_id: None };
         let made = self.servers.hubspot.create("contact", Some(id), properties, &actor);
-        made.map(drop).map_err(|error| error.to_string())
+        made.map(drop)
     }
 
     /// HubSpot delivers this body, signed; the answer's status.

@@ -119,7 +119,11 @@ pub(super) fn row(status: u16, problems: &[Problem], object: &ObjectName, said: 
                 return failed(kind, status, problem, maybe_applied);
             }
             // A permission that one row among others lacks is that row's matter (sharing, field-level security).
-            Meaning::Permission | Meaning::Several | Meaning::Invalid | Meaning::Unreadable => {}
+            Meaning::Permission
+            | Meaning::Several
+            | Meaning::Invalid
+            | Meaning::Unreadable
+            | Meaning::Elsewhere => {}
         }
     }
     let mut errors: Vec<_> = problems
