@@ -77,7 +77,10 @@ impl FaultSet {
             let path = error.path().to_string();
             let inner = error.into_inner();
             // The reader tells the line of the fault; the walk knows that of the key.
-            let line = lines(text).get(&path).copied().or_else(|| inner.location().map(|at| at.line()));
+            let line = lines(text)
+                .get(&path)
+                .copied()
+                .or_else(|| inner.location().as_ref().map(serde_yaml::Location::line));
             let line = line.map_or(String::new(), |line| format!(":{line}"));
             let message = inner.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
