@@ -22,8 +22,11 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
     let (Some(plan), Some(checked)) = (project.plan(), project.checked.as_ref()) else {
         return Exit::Findings;
     };
-    let tests: Vec<&Test> =
-        checked.tests.iter().filter(|test| is_wanted(test, options.filter.as_deref(), &project.sources)).collect();
+    let tests: Vec<&Test> = checked
+        .tests
+        .iter()
+        .filter(|test| is_wanted(test, options.filter.as_deref(), &project.sources))
+        .collect();
     if let (Some(filter), []) = (&options.filter, tests.as_slice()) {
         let count = checked.tests.len();
         let held = if count == 1 { "one test".to_owned() } else { format!("{count} tests") };

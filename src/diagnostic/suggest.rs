@@ -72,9 +72,13 @@ mod tests {
     #[test]
     fn a_slip_of_the_pen_is_corrected() {
         let fields = ["jobtitle", "firstname", "lastname", "Email", "id"];
-        for (written, meant) in
-            [("jobtitel", "jobtitle"), ("fristname", "firstname"), ("EMAIL", "Email"), ("ID", "id"), ("emal", "Email")]
-        {
+        for (written, meant) in [
+            ("jobtitel", "jobtitle"),
+            ("fristname", "firstname"),
+            ("EMAIL", "Email"),
+            ("ID", "id"),
+            ("emal", "Email"),
+        ] {
             assert_eq!(unambiguous(written, fields), Some(meant), "{written}");
         }
     }

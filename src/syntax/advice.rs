@@ -220,10 +220,12 @@ impl Here<'_, '_> {
             }
             _ if found.is_empty() => None,
             _ if shape::first_word(found).is_empty() => None,
-            _ => self.slip(&["keep", "nothing", "park", "wait"]).or_else(|| self.says(
-                format!("after `otherwise` stands a fixed value, and `{found}` is none"),
-                format!("write {outcomes}; for the first of two fields write `first_present(a, b)`"),
-            )),
+            _ => self.slip(&["keep", "nothing", "park", "wait"]).or_else(|| {
+                self.says(
+                    format!("after `otherwise` stands a fixed value, and `{found}` is none"),
+                    format!("write {outcomes}; for the first of two fields write `first_present(a, b)`"),
+                )
+            }),
         }
     }
 
