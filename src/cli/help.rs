@@ -95,8 +95,8 @@ Examples:
 Exit codes:
   0  ended by a signal, with everything settled
   1  the project has errors
-  2  a wrong call or configuration
-  3  the store failed, or another process serves it";
+  2  a wrong call or configuration, or another process serves this store
+  3  the store failed, or the address is taken";
 
 pub(super) const PARKED: &str = "\
 Examples:
@@ -116,8 +116,7 @@ Examples:
 
 Exit codes:
   0  ended by a signal
-  2  a wrong call, or a seed that cannot be read
-  3  a port is taken";
+  2  a wrong call, a port that is taken, or a seed that cannot be read";
 
 pub(super) const DEMO: &str = "\
 Examples:
