@@ -127,7 +127,7 @@ fn choose(project: &Project, only: &[String]) -> Vec<Diagnostic> {
         };
         let in_turn = unreadable(finding)
             || is_certain(project, &lost, finding)
-            || readable() && (all_known || !fix.replacement.is_empty());
+                .unwrap_or_else(|| readable() && (all_known || !fix.replacement.is_empty()));
         is_map && in_turn && (only.is_empty() || only.iter().any(|wanted| wanted == file))
     };
     let mut offered: Vec<&Diagnostic> = project.findings.iter().filter(allowed).collect();
@@ -150,12 +150,12 @@ fn choose(project: &Project, only: &[String]) -> Vec<Diagnostic> {
 }
 
 /// Whether a misspelt name can mean nothing that stands in what could not be read: objects and options are in the
-/// snapshots, an item is known by its head, and every other name by its own item.
-fn is_certain(project: &Project, lost: &[Span], finding: &Diagnostic) -> bool {
+/// snapshots, an item is known by its head, and every other name by its own item. `None` where no name is misspelt.
+fn is_certain(project: &Project, lost: &[Span], finding: &Diagnostic) -> Option<bool> {
     let within = |span: Span, item: &Span| {
         item.file == span.file && item.start <= span.start && span.start <= item.end
     };
-    match finding.code {
+    Some(match finding.code {
         Code::UNKNOWN_OBJECT | Code::OPTION_UNKNOWN => true,
         Code::UNKNOWN_STEP | Code::UNKNOWN_MAPPING | Code::UNKNOWN_FIELDS | Code::UNKNOWN_ORDER => {
             lost.iter().all(|span| project.items.iter().any(|item| within(*span, item)))
@@ -164,8 +164,8 @@ fn is_certain(project: &Project, lost: &[Span], finding: &Diagnostic) -> bool {
             let item = project.items.iter().find(|item| within(finding.span(), item));
             item.is_some_and(|item| !lost.iter().any(|span| within(*span, item)))
         }
-        _ => false,
-    }
+        _ => return None,
+    })
 }
 
 fn replacement(finding: &Diagnostic) -> &str {

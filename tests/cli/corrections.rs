@@ -111,7 +111,7 @@ fn a_line_that_cannot_be_read_holds_up_only_the_names_of_its_own_item() {
   on rejected  park
   fields {
     FirstName  <- nick
-    LeadSource <- "Wbe"
+    LeadSource <- "Othr"
     LastName   <- first_present(lastname | trm, "Unknown") | truncate(80)
   }
 }
@@ -126,7 +126,7 @@ test "one" {
     let ran = world.run(&["check", "--fix"]).exits(1);
     insta::assert_snapshot!(ran.out, @r"
     fixed one.map:2: E0201 HubSpot has no object `contct` in `schema/hubspot.yaml`
-    fixed one.map:11: E0602 `LeadSource` of `salesforce.Contact` has no option `Wbe`
+    fixed one.map:11: E0602 `LeadSource` of `salesforce.Contact` has no option `Othr`
     fixed one.map:12: E0203 there is no function or picklist `trm`
     fixed one.map:17: E0204 there is no mapping `onne`
     fixed one.map:18: E0202 `hubspot.contact` has no property `lastnam`
@@ -191,7 +191,7 @@ fn words_of_the_language_are_mended_where_names_could_not_stand() {
   fields {
     FirstName  <- if employer.name is present then "A" else nothng
     LeadSource <- source | lead_source
-    Phone      <- phone | e164(country) otherwise kep
+    LastName   <- phone | e164(country) otherwise kep
   }
 }
 
