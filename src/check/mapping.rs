@@ -32,7 +32,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     let target = end(world, mapping, "to", &mapping.to);
     check_sides(world, mapping, source.as_ref(), target.as_ref());
     let mut scope = Scope::new(world, source.clone());
-    scope.is_leg = is_leg;
+    (scope.is_leg, scope.item) = (is_leg, Some(mapping.span));
     add_withs(&mut scope, &mapping.body.withs);
     add_lets(&mut scope, &mapping.body.lets);
     let guards = check_guards(&mut scope, &mapping.body.guards);
