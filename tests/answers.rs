@@ -67,12 +67,12 @@ mapping company {
 /// Which mapping runs.
 #[derive(Clone, Copy, PartialEq)]
 enum Flow {
-    ToLead,
+    Lead,
     /// A Lead that a rep has typed in is adopted, hence updated by its id.
-    ToKnownLead,
-    ToCompany,
+    KnownLead,
+    Company,
 }
-use Flow::{ToCompany, ToKnownLead, ToLead};
+use Flow::{Company, KnownLead, Lead};
 
 /// A row, what the sandbox answers, and how it must end.
 struct Case {
@@ -104,220 +104,220 @@ fn cases() -> Vec<Case> {
     vec![
         case(
             "hubspot.daily_limit",
-            ToLead,
+            Lead,
             json!({"answer": "hubspot.daily_limit", "operation": "hubspot.batch_read", "times": 4}),
             "1 made, paused",
         ),
         case(
             "hubspot.contact_exists",
-            ToCompany,
+            Company,
             json!({"operation": company, "side": "hubspot", "status": 409, "times": "always", "body": {"status": "error", "category": "CONFLICT", "message": "Conflict. Existing ID: 77"}}),
             "0 made, parked: taken",
         ),
-        case("hubspot.gone", ToLead, json!([]), "0 made, source_gone"),
+        case("hubspot.gone", Lead, json!([]), "0 made, source_gone"),
         case(
             "hubspot.row_later",
-            ToCompany,
+            Company,
             json!({"side": "hubspot", "operation": company, "status": 207, "body": {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [{"status": "error", "category": "RATE_LIMITS", "message": "too soon", "context": {"objectWriteTraceId": ["0"], "ids": ["001"]}}]}}),
             "1 made, retried",
         ),
         case(
             "hubspot.row_failed",
-            ToCompany,
+            Company,
             json!({"side": "hubspot", "operation": company, "status": 207, "body": {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [{"status": "error", "category": "INTERNAL_ERROR", "message": "oh", "context": {"objectWriteTraceId": ["0"], "ids": ["001"]}}]}}),
             "1 made, retried",
         ),
         case(
             "hubspot.invalid",
-            ToCompany,
+            Company,
             json!({"answer": "hubspot.property_doesnt_exist", "operation": company, "times": "always", "with": {"property": "name"}}),
             "0 made, parked: name",
         ),
         case(
             "salesforce.locked",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.unable_to_lock_row", "operation": upsert, "times": ONE_ATTEMPT}),
             "1 made, retried",
         ),
         case(
             "salesforce.unavailable",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.server_unavailable", "operation": upsert, "times": ONE_ATTEMPT}),
             "1 made, retried",
         ),
         case(
             "salesforce.slow",
-            ToLead,
+            Lead,
             error("UNKNOWN_EXCEPTION", "An unexpected error occurred"),
             "1 made, retried",
         ),
         case(
             "salesforce.concurrent",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.error", "operation": upsert, "status": 403, "times": ONE_ATTEMPT, "with": {"code": "REQUEST_LIMIT_EXCEEDED", "message": "ConcurrentPerOrgLongTxn Limit exceeded."}}),
             "1 made, retried",
         ),
         case(
             "salesforce.daily_limit",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.request_limit", "operation": upsert, "times": 4}),
             "1 made, paused",
         ),
         case(
             "salesforce.session",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.session_expired", "operation": upsert, "times": 5}),
             "1 made, paused",
         ),
         case(
             "salesforce.grant",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "path": "/services/oauth2/token", "status": 400, "times": 3, "body": {"error": "invalid_grant", "error_description": "authentication failure"}}),
             "1 made, paused",
         ),
         case(
             "salesforce.permission",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.api_disabled", "operation": upsert, "times": 4}),
             "1 made, paused",
         ),
         case(
             "salesforce.duplicate",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.duplicates_detected", "operation": upsert, "times": "always", "with": {"object": "Lead", "ids": ["00Q000000000001AAA"]}}),
             "0 made, parked: duplicate",
         ),
         case(
             "salesforce.taken",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.duplicate_value", "operation": upsert, "times": "always", "with": {"field": "HubSpot_Contact_ID__c", "id": "00Q000000000001AAA"}}),
             "0 made, parked: taken",
         ),
         case(
             "salesforce.converted",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.converted_lead", "operation": upsert, "times": "always"}),
             "0 made, parked: converted",
         ),
         case(
             "salesforce.no_such_key",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.error", "operation": upsert, "status": 404, "times": "always", "with": {"code": "NOT_FOUND", "message": "Provided external ID field does not exist or is not accessible: HubSpot_Contact_ID__c"}}),
             "0 made, parked: external ID field",
         ),
         case(
             "salesforce.gone",
-            ToKnownLead,
+            KnownLead,
             json!({"answer": "salesforce.entity_is_deleted", "operation": "salesforce.update"}),
             "1 made",
         ),
         case(
             "salesforce.gone_by_id",
-            ToKnownLead,
+            KnownLead,
             json!({"answer": "salesforce.error", "operation": "salesforce.update", "status": 400,
                    "with": {"code": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id"}}),
             "1 made",
         ),
         case(
             "salesforce.invalid",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.string_too_long", "operation": upsert, "times": "always", "with": {"field": "LastName", "max": 80}}),
             "0 made, parked: LastName",
         ),
         case(
             "salesforce.schema_changed",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.invalid_field", "operation": upsert, "times": "always", "with": {"field": "Email"}}),
             "0 made, parked: Email",
         ),
         case(
             "salesforce.several",
-            ToLead,
+            Lead,
             json!({"answer": "salesforce.several_records", "operation": upsert, "times": "always"}),
             "0 made, parked: not unique",
         ),
         case(
             "line.unauthorised",
-            ToLead,
+            Lead,
             json!({"answer": "hubspot.rotated_token", "operation": "hubspot.batch_read", "times": 4}),
             "1 made, paused",
         ),
         case(
             "line.forbidden",
-            ToLead,
+            Lead,
             json!({"answer": "hubspot.missing_scopes", "operation": "hubspot.batch_read", "times": 4, "with": {"scopes": ["crm.objects.contacts.read"]}}),
             "1 made, paused",
         ),
         case(
             "line.too_many",
-            ToLead,
+            Lead,
             json!({"answer": "hubspot.ten_secondly_limit", "operation": "hubspot.batch_read", "times": ONE_ATTEMPT}),
             "1 made, retried",
         ),
         case(
             "line.locked",
-            ToCompany,
+            Company,
             json!({"answer": "hubspot.locked", "operation": company, "times": ONE_ATTEMPT}),
             "1 made, retried",
         ),
         case(
             "line.migrating",
-            ToCompany,
+            Company,
             json!({"answer": "hubspot.migrating", "operation": company, "times": ONE_ATTEMPT, "with": {"retry_after": 0}}),
             "1 made, retried",
         ),
         case(
             "line.busy",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "status": 503, "headers": {"Retry-After": "0"}, "times": ONE_ATTEMPT}),
             "1 made, retried",
         ),
         case(
             "line.server_error",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "status": 502, "moment": "after"}),
             "1 made, retried",
         ),
         case(
             "line.server_error",
-            ToCompany,
+            Company,
             json!({"answer": "hubspot.origin_timeout", "operation": company}),
             "1 made, retried",
         ),
-        case("line.no_connection", ToLead, json!("stopped"), "0 made, parked: no connection"),
+        case("line.no_connection", Lead, json!("stopped"), "0 made, parked: no connection"),
         case(
             "line.broken_off",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "answer": "reset", "moment": "after"}),
             "1 made, retried",
         ),
         case(
             "line.broken_off",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "answer": "reset"}),
             "1 made, retried",
         ),
         case(
             "line.timed_out",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "answer": "late", "delay_ms": 3_000}),
             "1 made, retried",
         ),
         case(
             "line.garbled",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "answer": "not_json"}),
             "1 made, retried",
         ),
         case(
             "line.garbled",
-            ToLead,
+            Lead,
             json!({"side": "hubspot", "operation": "hubspot.batch_read", "answer": "truncated_body"}),
             "1 made",
         ),
         case(
             "line.redirected",
-            ToLead,
+            Lead,
             json!({"side": "salesforce", "operation": upsert, "answer": "redirect_other_host", "times": "always", "with": {"location": "https://elsewhere.example/"}}),
             "0 made, parked: redirects to",
         ),
@@ -354,9 +354,9 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
     let (portal, org, crms) = sandboxes::start(http()).await;
     let actor = portal::Actor { change_source: "CRM_UI".to_owned(), source_id: None };
     let record = match case.flow {
-        ToLead if case.row == "hubspot.gone" => "5".to_owned(),
-        ToLead | ToKnownLead => {
-            if case.flow == ToKnownLead {
+        Lead if case.row == "hubspot.gone" => "5".to_owned(),
+        Lead | KnownLead => {
+            if case.flow == KnownLead {
                 let typed = json!({"LastName": "Doe", "Company": "Acme", "Email": "jane@acme.example"});
                 org.create("Lead", &typed).expect("a Lead");
             }
@@ -364,7 +364,7 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
             portal.create("contact", Some("5"), &properties, &actor).expect("a contact");
             "5".to_owned()
         }
-        ToCompany => org.create("Account", &json!({"Name": "Acme"})).expect("an Account"),
+        Company => org.create("Account", &json!({"Name": "Acme"})).expect("an Account"),
     };
     let stopped = case.faults == json!(["stopped"]);
     for fault in case.faults.as_array().into_iter().flatten().filter(|_| !stopped) {
@@ -388,8 +388,8 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
     }
     let ended = run(case.flow, &record, plan, crms, async {}).await;
     let made = match case.flow {
-        ToLead | ToKnownLead => org.records("Lead").len(),
-        ToCompany => portal.records("company").len(),
+        Lead | KnownLead => org.records("Lead").len(),
+        Company => portal.records("company").len(),
     };
     portal.shutdown().await;
     org.shutdown().await;
@@ -407,8 +407,8 @@ async fn run(
     first.await;
     let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
     let (object, field) = match flow {
-        ToLead | ToKnownLead => (ObjectName::new(Side::Hubspot, "contact"), "email"),
-        ToCompany => (ObjectName::new(Side::Salesforce, "Account"), "Name"),
+        Lead | KnownLead => (ObjectName::new(Side::Hubspot, "contact"), "email"),
+        Company => (ObjectName::new(Side::Salesforce, "Account"), "Name"),
     };
     let event = NewEvent {
         pair: "main".to_owned(),
@@ -467,7 +467,7 @@ async fn every_answer_of_the_table_ends_as_its_policy_says() {
         // What is parked need only contain the words.
         let fits = match case.ends.split_once("parked: ") {
             Some((before, words)) => ended.split_once("parked: ").is_some_and(|(other, reason)| {
-                (other == before || other == format!("{}retried, ", before)) && reason.contains(words)
+                (other == before || other == format!("{before}retried, ")) && reason.contains(words)
             }),
             None => ended == case.ends,
         };
