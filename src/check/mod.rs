@@ -81,6 +81,9 @@ pub fn check(
     world.orders = order::check_all(&world, &index.orders);
     fields::check_shared(&world);
     let mappings = mapping::check_all(&world);
+    if world.is_full() {
+        return (None, in_order(ended(world.into_findings()), sources));
+    }
     let syncs = sync::check_all(&world, &legs);
     let tests = test_items::check_all(&world, &index.tests, &mappings, &syncs);
     handover::check_loops(&world, &mappings);
@@ -102,6 +105,16 @@ pub fn check(
     let findings = in_order(world.into_findings(), sources);
     let proved = !findings.iter().any(Diagnostic::is_error);
     (proved.then_some(Checked(project)), findings)
+}
+
+/// Says that nothing more was looked for, at the last finding.
+fn ended(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if let Some(last) = findings.iter().rfind(|finding| finding.is_error()) {
+        let message = "there are so many mistakes that no more were looked for";
+        let finding = Diagnostic::error(last.code, last.span(), message);
+        findings.push(finding.help("correct these first; the rest shows then"));
+    }
+    findings
 }
 
 /// Puts findings into source order, each once: a shared rule is checked for every mapping that uses it.
