@@ -103,11 +103,14 @@ fn edges<'m>(world: &World<'_>, all: &[&'m Mapping]) -> Vec<Vec<Edge<'m>>> {
 
 /// For each trigger, the values that it waits for.
 fn waited_for(mapping: &Mapping) -> Vec<HashSet<&str>> {
-    let values = |trigger: &'_ Trigger| match trigger {
+    mapping.triggers.iter().map(values_of).collect()
+}
+
+fn values_of(trigger: &Trigger) -> HashSet<&str> {
+    match trigger {
         Trigger::Becomes(_, values) => values.iter().map(String::as_str).collect(),
         Trigger::Changes(_) | Trigger::Created | Trigger::AssociatedChanges(..) => HashSet::new(),
-    };
-    mapping.triggers.iter().map(values).collect()
+    }
 }
 
 /// A mapping and its rules by the field that they write.

@@ -302,7 +302,7 @@ fn field_type(value: &Value, blank: bool) -> Typed {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
 
     /// The whole contract: whatever the arguments, nothing panics; what the check allows does not fail unless it said so,
     /// and the result is of the type that it named. Also for arguments that the check refuses, a call does not panic.

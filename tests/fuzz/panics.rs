@@ -3,7 +3,7 @@
 use mapwright::diagnostic::Diagnostic;
 use proptest::prelude::*;
 
-use super::cases::{config as cases, tapes};
+use super::cases::{config, tapes};
 use super::files::file;
 use super::mutate::mutate;
 use super::run::{CORPUS, SHIPPED, WHOLE, mapping, yaml};
@@ -16,7 +16,7 @@ fn the_whole_checks_and_its_tests_run() {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(config())]
 
     #[test]
     fn arbitrary_bytes(bytes in tapes(400)) {
