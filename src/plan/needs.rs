@@ -81,6 +81,29 @@ pub(super) fn fill(mapping: &mut Mapping) {
                 .find_map(|(those, need)| those.contains(&index).then_some(need));
     }
     fill_reads(mapping);
+    mapping.kept = kept(mapping);
+}
+
+/// The named values that are worth keeping: read by several places, and made of other named values.
+fn kept(mapping: &Mapping) -> Vec<bool> {
+    let mut reads = vec![0_usize; mapping.lets.len()];
+    let mut composed = vec![false; mapping.lets.len()];
+    for (index, value) in mapping.lets.iter().enumerate() {
+        let mut count = |read: usize| {
+            reads[read] += 1;
+            composed[index] = true;
+        };
+        lets_of(value, &mut count);
+    }
+    // What reads a named value from outside the names does so as often as it stands there, which no chain doubles.
+    reads.iter().zip(composed).map(|(reads, composed)| *reads > 1 && composed).collect()
+}
+
+fn lets_of(value: &Expr, found: &mut dyn FnMut(usize)) {
+    match value {
+        Expr::Let(index) => found(*index),
+        _ => children(value, &mut |child| lets_of(child, found)),
+    }
 }
 
 /// What associations and their rows need, which is read with what the rules need; gives the related records among it.
