@@ -11,8 +11,10 @@
 //!   condition of an `if` in its branch.
 //! - What can fail is known to fail: functions that say so, a translation without a line for every option, a look-up
 //!   that several records can match, a division unless by a literal. Sums, differences and products fail only beyond
-//!   28 digits, and reading a HubSpot property only when HubSpot holds what its own type forbids; both park the record
-//!   at run time and ask for no `otherwise`.
+//!   28 digits, text that is put together only beyond 1 MiB, and reading a HubSpot property only when HubSpot holds what
+//!   its own type forbids; all park the record at run time and ask for no `otherwise`.
+//! - The work is in proportion to the files, whatever they hold: shared rules are typed once for all uses that are alike,
+//!   suggestions and errors have an end.
 //!
 //! [`Type::Error`]: crate::types::Type::Error
 

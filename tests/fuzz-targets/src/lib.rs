@@ -1,7 +1,5 @@
 //! What the fuzzer's bytes are handed to. The modules of `tests/fuzz` are used as they are.
 
-#![expect(dead_code, reason = "the property tests use more of these modules than the targets do")]
-
 #[path = "../../fuzz/corpus.rs"]
 mod corpus;
 #[path = "../../fuzz/files.rs"]
