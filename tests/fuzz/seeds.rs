@@ -105,7 +105,7 @@ fn dictionary() -> String {
     let words: BTreeSet<&str> = literals
         .chain(functions::all().map(|function| function.name))
         .chain(names)
-        .filter(|word| word.chars().all(|c| c.is_ascii_graphic() && c != '\\'))
+        .filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic() && c != '\\'))
         .collect();
     let mut text = String::new();
     for word in words {
