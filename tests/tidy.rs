@@ -486,7 +486,8 @@ const TOP: &[&str] = &[
 #[test]
 fn nothing_else_stands_at_the_top() {
     let entries = std::fs::read_dir(root()).expect("the repository is readable");
-    let names = entries.map(|entry| entry.expect("an entry is readable").file_name().to_string_lossy().into_owned());
+    let names =
+        entries.map(|entry| entry.expect("an entry is readable").file_name().to_string_lossy().into_owned());
     let complaints: Vec<String> = names
         .filter(|name| !name.starts_with('.') && !TOP.contains(&name.as_str()))
         .map(|name| format!("{name}: it has no place at the top: move it below one of the folders"))
@@ -503,7 +504,8 @@ fn no_property_test_leaves_files() {
             for (at, _) in source.code.match_indices(token) {
                 let around = source.code[..at].rmatch_indices('\n').nth(3).map_or(0, |(start, _)| start);
                 let near: String = source.code[around..].lines().take(8).collect();
-                if !near.contains("failure_persistence: None") && !near.contains("proptest_config(config())") {
+                if !near.contains("failure_persistence: None") && !near.contains("proptest_config(config())")
+                {
                     complaints.push(format!(
                         "{}: give it a configuration with `failure_persistence: None`",
                         source.at(at)

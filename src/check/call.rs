@@ -211,7 +211,13 @@ impl Scope<'_> {
             let message = format!("`{field}` of `{object}` has no option `{text}`");
             let mut finding = Diagnostic::error(Code::OPTION_UNKNOWN, input.span, message);
             if let Some(help) = self.world.guesses.did_you_mean(text, facts.source_options()) {
-                finding = mend::reword(&self.world.guesses, finding.help(help), text, input.span, facts.source_options());
+                finding = mend::reword(
+                    &self.world.guesses,
+                    finding.help(help),
+                    text,
+                    input.span,
+                    facts.source_options(),
+                );
             }
             self.report(finding.and(facts.typed.span, "the picklist is here"));
             return false;

@@ -87,9 +87,10 @@ fn use_shared<'a>(
     let world = scope.world;
     let Some(shared) = world.fields.get(name.value.as_str()).copied() else {
         let message = format!("there are no shared fields `{}`", name.value);
-        let help = world.guesses.did_you_mean(&name.value, world.fields.keys().copied()).unwrap_or_else(|| {
-            format!("write `fields {} from OBJECT {{ … }}` in any `.map` file", name.value)
-        });
+        let help =
+            world.guesses.did_you_mean(&name.value, world.fields.keys().copied()).unwrap_or_else(|| {
+                format!("write `fields {} from OBJECT {{ … }}` in any `.map` file", name.value)
+            });
         let finding =
             Diagnostic::error(Code::UNKNOWN_FIELDS, name.span, message).label("unknown shared fields");
         let known = world.fields.keys().copied();

@@ -35,7 +35,13 @@ pub(super) fn unknown_option(
     let finding = finding.and(options_span(field), "its options are here").help(help);
     match by_label {
         Some(known) if known.active => mend::replace_text(finding, option, span, &known.value),
-        _ => mend::reword(&world.guesses, finding, option, span, active(field).map(|known| known.value.as_str())),
+        _ => mend::reword(
+            &world.guesses,
+            finding,
+            option,
+            span,
+            active(field).map(|known| known.value.as_str()),
+        ),
     }
 }
 

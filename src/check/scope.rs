@@ -326,15 +326,20 @@ impl<'a> Scope<'a> {
         if finding.help.is_none() {
             let withs = self.withs.iter().map(|with| with.typed.name.as_str());
             let known: Vec<_> = withs.chain(relationships).collect();
-            let help = self.world.guesses.did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match object.name.side {
-                Side::Hubspot => {
-                    format!("name the associated record: `with {name} = primary hubspot.company`")
-                }
-                Side::Salesforce => {
-                    "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
-                }
-            });
-            finding = mend::rename(&self.world.guesses, finding.help(help), name, part.span, known.into_iter());
+            let help =
+                self.world.guesses.did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match object
+                    .name
+                    .side
+                {
+                    Side::Hubspot => {
+                        format!("name the associated record: `with {name} = primary hubspot.company`")
+                    }
+                    Side::Salesforce => {
+                        "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
+                    }
+                });
+            finding =
+                mend::rename(&self.world.guesses, finding.help(help), name, part.span, known.into_iter());
         }
         self.report(finding);
     }

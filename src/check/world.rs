@@ -154,7 +154,9 @@ impl<'a> World<'a> {
         let schema = self.schemas.side(side);
         let file = self.sources.file(schema.file).name();
         let message = format!("{} has no object `{}` in `{file}`", side.label(), name.value);
-        let help = self.guesses.did_you_mean(&name.value, schema.objects.keys().map(String::as_str))
+        let help = self
+            .guesses
+            .did_you_mean(&name.value, schema.objects.keys().map(String::as_str))
             .unwrap_or_else(|| format!("if the CRM has it, add the object to `{file}`"));
         let finding = Diagnostic::error(Code::UNKNOWN_OBJECT, name.span, message).label("unknown object");
         let known = schema.objects.keys().map(String::as_str);
@@ -196,7 +198,13 @@ impl<'a> World<'a> {
         if let Some(sync) = self.syncs.get(name.value.as_str()) {
             finding = finding.and(sync.name.span, "this is a `sync`").help("name a `mapping`");
         } else if let Some(help) = self.guesses.did_you_mean(&name.value, self.mappings.keys().copied()) {
-            finding = mend::rename(&self.guesses, finding.help(help), &name.value, name.span, self.mappings.keys().copied());
+            finding = mend::rename(
+                &self.guesses,
+                finding.help(help),
+                &name.value,
+                name.span,
+                self.mappings.keys().copied(),
+            );
         } else {
             finding = finding.help(format!("write `mapping {} {{ … }}` in any `.map` file", name.value));
         }
@@ -208,7 +216,9 @@ impl<'a> World<'a> {
     pub(super) fn report_unknown_step(&self, name: &ast::Name) {
         let message = format!("there is no function or picklist `{}`", name.value);
         let names = || functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
-        let help = self.guesses.did_you_mean(&name.value, names())
+        let help = self
+            .guesses
+            .did_you_mean(&name.value, names())
             .unwrap_or_else(|| "`mapwright explain functions` lists them".to_owned());
         let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message).label("unknown step");
         self.report(mend::rename(&self.guesses, finding.help(help), &name.value, name.span, names()));

@@ -458,7 +458,14 @@ impl Run {
             })
             .collect();
         let trace = self.trace.as_deref();
-        ask(&Frame { plan: &self.plan, mapping, slots: &slots, lookups: &self.lookups, trace, kept: Kept::default() })
+        ask(&Frame {
+            plan: &self.plan,
+            mapping,
+            slots: &slots,
+            lookups: &self.lookups,
+            trace,
+            kept: Kept::default(),
+        })
     }
 
     /// Ends the run.

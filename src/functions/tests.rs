@@ -228,7 +228,14 @@ fn evaluate(expression: &str) -> String {
     let plan = crate::plan::testing::plan(&text);
     let mapping = &plan.mappings[0];
     let slots = vec![crate::types::Raw::Missing; mapping.slots.len()];
-    let frame = crate::eval::Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None, kept: crate::eval::Kept::default() };
+    let frame = crate::eval::Frame {
+        plan: &plan,
+        mapping,
+        slots: &slots,
+        lookups: &[],
+        trace: None,
+        kept: crate::eval::Kept::default(),
+    };
     frame.value(&mapping.lets[0]).map_or_else(|_| "failure".to_owned(), |value| literal_form(&value))
 }
 

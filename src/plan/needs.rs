@@ -165,7 +165,9 @@ pub(super) fn share_reads(mappings: &mut [Mapping]) {
         mappings.iter().enumerate().map(|(index, mapping)| (mapping.name.as_str(), index)).collect();
     let next: Vec<BTreeSet<usize>> = mappings
         .iter()
-        .map(|mapping| hand_overs(mapping).iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect())
+        .map(|mapping| {
+            hand_overs(mapping).iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect()
+        })
         .collect();
     // Hand-overs have no circles (the checker proves it): each program comes behind those that it can hand over to.
     for index in ends_first(&next) {

@@ -305,6 +305,7 @@ fn seconds() {
         }
         println!("  {name}");
     }
-    let slow: Vec<_> = times.iter().filter(|(slowest, ..)| *slowest > PROMISED).map(|(_, name, ..)| name).collect();
+    let slow: Vec<_> =
+        times.iter().filter(|(slowest, ..)| *slowest > PROMISED).map(|(_, name, ..)| name).collect();
     assert!(slow.is_empty(), "more than {PROMISED:?}: {slow:?}");
 }

@@ -14,7 +14,17 @@ fn mapping(name: &str, more: &str, fields: &str) -> String {
 
 /// A project for each way to make the checker, the compiler or the tests slow.
 pub(crate) fn projects(size: usize) -> Vec<(&'static str, String)> {
-    [names(size), options(size), shared(size), loops(size), graphs(size), two_way(size), tests(size), comments(size)].concat()
+    [
+        names(size),
+        options(size),
+        shared(size),
+        loops(size),
+        graphs(size),
+        two_way(size),
+        tests(size),
+        comments(size),
+    ]
+    .concat()
 }
 
 /// Long names that are alike, and many of them.
@@ -22,8 +32,10 @@ fn names(size: usize) -> Vec<(&'static str, String)> {
     let long = |length: usize, mark: &str| format!("{}{mark}", "ab".repeat(length / 2));
     let lets = |length: usize| {
         let count = size / 2 / (length + 20);
-        let defined: String = (0..count).map(|n| format!(" let {} = jobtitle\n", long(length, &format!("x{n}")))).collect();
-        let used: String = (0..count).map(|n| format!("  Title <- {}\n", long(length, &format!("{n}y")))).collect();
+        let defined: String =
+            (0..count).map(|n| format!(" let {} = jobtitle\n", long(length, &format!("x{n}")))).collect();
+        let used: String =
+            (0..count).map(|n| format!("  Title <- {}\n", long(length, &format!("{n}y")))).collect();
         mapping("m", &defined, &used)
     };
     vec![
@@ -32,7 +44,14 @@ fn names(size: usize) -> Vec<(&'static str, String)> {
             format!(
                 "{}{}",
                 mapping(&long(size / 2, "x"), " when created\n", "  Title <- \"a\"\n"),
-                mapping("m", &format!(" when created\n only if email is present otherwise then {}\n", long(size / 2 - 600, "y")), "")
+                mapping(
+                    "m",
+                    &format!(
+                        " when created\n only if email is present otherwise then {}\n",
+                        long(size / 2 - 600, "y")
+                    ),
+                    ""
+                )
             ),
         ),
         ("long unknown names that are like long lets", lets(1_000)),
@@ -51,7 +70,13 @@ fn names(size: usize) -> Vec<(&'static str, String)> {
             format!(
                 "{}{}",
                 numbered(size / 2, |n| format!("mapping a_long_name_{n} {{ from hubspot.contact }}\n")),
-                mapping("m", &numbered(size / 2, |n| format!(" only if email is present otherwise then {n}_a_long_name\n")), "")
+                mapping(
+                    "m",
+                    &numbered(size / 2, |n| format!(
+                        " only if email is present otherwise then {n}_a_long_name\n"
+                    )),
+                    ""
+                )
             ),
         ),
         (
@@ -73,7 +98,10 @@ fn options(size: usize) -> Vec<(&'static str, String)> {
     let texts = |size: usize| numbered(size, |n| format!("\"x{n}\", "));
     let value = |value: String| mapping("m", "", &format!("  Title <- {value}\n"));
     vec![
-        ("many literals of one value", value(format!("first_present(jobtitle, {}\"a\") | truncate(9)", texts(size)))),
+        (
+            "many literals of one value",
+            value(format!("first_present(jobtitle, {}\"a\") | truncate(9)", texts(size))),
+        ),
         ("many literals of one list", value(format!("[{}\"a\"] | join(\",\") | truncate(9)", texts(size)))),
         (
             "many literals of one test",
@@ -86,7 +114,10 @@ fn options(size: usize) -> Vec<(&'static str, String)> {
                 &format!(
                     " let v0 = first_present(jobtitle, {}\"a\")\n{}",
                     texts(size / 2),
-                    numbered(size / 2, |n| format!(" let v{} = if email is present then v{n} else v0\n", n + 1))
+                    numbered(size / 2, |n| format!(
+                        " let v{} = if email is present then v{n} else v0\n",
+                        n + 1
+                    ))
                 ),
                 "  Title <- v9 | truncate(9)\n",
             ),
@@ -133,7 +164,11 @@ fn options(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "many guards",
-            mapping("m", &numbered(size, |n| format!(" only if jobtitle != \"x{n}\"\n")), "  Title <- \"a\"\n"),
+            mapping(
+                "m",
+                &numbered(size, |n| format!(" only if jobtitle != \"x{n}\"\n")),
+                "  Title <- \"a\"\n",
+            ),
         ),
         (
             "many different rungs",
@@ -171,7 +206,9 @@ fn options(size: usize) -> Vec<(&'static str, String)> {
             mapping(
                 "m",
                 &numbered(size, |n| {
-                    format!(" let l{n} = first_present(lookup salesforce.User.Id where Email = email, jobtitle)\n")
+                    format!(
+                        " let l{n} = first_present(lookup salesforce.User.Id where Email = email, jobtitle)\n"
+                    )
                 }),
                 "  Title <- \"a\"\n",
             ),
@@ -194,7 +231,10 @@ fn shared(size: usize) -> Vec<(&'static str, String)> {
     };
     let users = |more: fn(usize) -> String| {
         numbered(size / 2, |n| {
-            format!("mapping m{n} {{\n from hubspot.contact\n to salesforce.Contact\n{} fields {{ use all }}\n}}\n", more(n))
+            format!(
+                "mapping m{n} {{\n from hubspot.contact\n to salesforce.Contact\n{} fields {{ use all }}\n}}\n",
+                more(n)
+            )
         })
     };
     let project = |rule: fn(usize) -> String, more: fn(usize) -> String| block(rule) + &users(more);
@@ -202,24 +242,41 @@ fn shared(size: usize) -> Vec<(&'static str, String)> {
     // Every mapping knows something else to be present.
     let guards: fn(usize) -> String = |n| {
         let fields = ["firstname", "lastname", "email", "phone", "city", "state", "country", "jobtitle"];
-        let known = (0..8).filter(|bit| n >> bit & 1 == 1).map(|bit| format!(" only if {} is present\n", fields[bit]));
+        let known = (0..8)
+            .filter(|bit| n >> bit & 1 == 1)
+            .map(|bit| format!(" only if {} is present\n", fields[bit]));
         known.collect()
     };
     vec![
         ("shared rules of unknown fields", project(|n| format!(" F{n} <- jobtitel{n}\n"), nothing)),
         ("shared rules of an unknown target", project(|n| format!(" F{n} <- jobtitle\n"), nothing)),
-        ("shared rules that do not fit", project(|n| format!(" Title <- jobtitle{}\n", " ".repeat(n % 2)), nothing)),
-        ("shared rules that do not fit, in many contexts", project(|_| " Title <- jobtitle\n".to_owned(), guards)),
+        (
+            "shared rules that do not fit",
+            project(|n| format!(" Title <- jobtitle{}\n", " ".repeat(n % 2)), nothing),
+        ),
+        (
+            "shared rules that do not fit, in many contexts",
+            project(|_| " Title <- jobtitle\n".to_owned(), guards),
+        ),
         (
             "shared rules of unknown targets, in many contexts",
-            project(|n| format!(" F{n} <- \"{{firstname}}{{lastname}}{{email}}{{phone}}{{city}}{{state}}{{country}}\"\n"), guards),
+            project(
+                |n| {
+                    format!(
+                        " F{n} <- \"{{firstname}}{{lastname}}{{email}}{{phone}}{{city}}{{state}}{{country}}\"\n"
+                    )
+                },
+                guards,
+            ),
         ),
         ("shared rules that fit", project(|_| " Title <- \"a\"\n".to_owned(), nothing)),
         (
             "many shared fields, each used once",
             format!(
                 "{}{}",
-                numbered(size * 3 / 4, |n| format!("fields s{n} from hubspot.contact {{ Title <- jobtitle }}\n")),
+                numbered(size * 3 / 4, |n| format!(
+                    "fields s{n} from hubspot.contact {{ Title <- jobtitle }}\n"
+                )),
                 mapping("m", "", &numbered(size / 4, |n| format!("use s{n}\n")))
             ),
         ),
@@ -250,7 +307,11 @@ fn loops(size: usize) -> Vec<(&'static str, String)> {
     };
     let both = |there: &str, here: &str| {
         numbered(size, |n| {
-            if n % 2 == 0 { to(n, " when jobtitle changes\n", there) } else { back(n, " when Title changes\n", here) }
+            if n % 2 == 0 {
+                to(n, " when jobtitle changes\n", there)
+            } else {
+                back(n, " when Title changes\n", here)
+            }
         })
     };
     let many_fields = numbered(size / 4, |n| format!(", f{n}"));
@@ -274,9 +335,17 @@ fn loops(size: usize) -> Vec<(&'static str, String)> {
                 let targets = ["FirstName", "LastName", "MailingCity", "MailingState"];
                 let at = n / 2 % 4;
                 if n % 2 == 0 {
-                    to(n, &format!(" when {} changes\n", fields[at]), &format!("  {} <- \"a\"\n", targets[at]))
+                    to(
+                        n,
+                        &format!(" when {} changes\n", fields[at]),
+                        &format!("  {} <- \"a\"\n", targets[at]),
+                    )
                 } else {
-                    back(n, &format!(" when {} changes\n", targets[at]), &format!("  {} <- \"a\"\n", fields[(at + 1) % 4]))
+                    back(
+                        n,
+                        &format!(" when {} changes\n", targets[at]),
+                        &format!("  {} <- \"a\"\n", fields[(at + 1) % 4]),
+                    )
                 }
             }),
         ),
@@ -285,7 +354,14 @@ fn loops(size: usize) -> Vec<(&'static str, String)> {
             format!(
                 "picklist p {{\n from salesforce.Contact.LeadSource\n to hubspot.contact.hs_analytics_source\n{} otherwise -> nothing\n}}\n{}{}",
                 numbered(size / 4, |n| format!(" \"x{n}\" -> \"y{n}\"\n")),
-                to(0, &format!(" when hs_analytics_source becomes [{}\"a\"]\n", numbered(size / 4, |n| format!("\"z{n}\", "))), "  Title <- \"a\"\n"),
+                to(
+                    0,
+                    &format!(
+                        " when hs_analytics_source becomes [{}\"a\"]\n",
+                        numbered(size / 4, |n| format!("\"z{n}\", "))
+                    ),
+                    "  Title <- \"a\"\n"
+                ),
                 numbered(size / 2, |n| back(n, "", "  hs_analytics_source <- LeadSource | p\n")),
             ),
         ),
@@ -295,11 +371,19 @@ fn loops(size: usize) -> Vec<(&'static str, String)> {
 /// Mappings that hand over to one another.
 fn graphs(size: usize) -> Vec<(&'static str, String)> {
     let over = |n: usize, next: usize| {
-        mapping(&format!("m{n}"), &format!(" only if jobtitle is present otherwise then m{next}\n"), "  Title <- \"a\"\n")
+        mapping(
+            &format!("m{n}"),
+            &format!(" only if jobtitle is present otherwise then m{next}\n"),
+            "  Title <- \"a\"\n",
+        )
     };
     vec![
         ("a long chain of hand-overs", numbered(size, |n| over(n, n + 1)) + &over(9_999, 0)),
-        ("a long chain of hand-overs, backwards", over(0, 0).replace("only if jobtitle is present otherwise then m0", "when created") + &numbered(size, |n| over(n + 1, n))),
+        (
+            "a long chain of hand-overs, backwards",
+            over(0, 0).replace("only if jobtitle is present otherwise then m0", "when created")
+                + &numbered(size, |n| over(n + 1, n)),
+        ),
         (
             "many circles of hand-overs",
             numbered(size / 2, |n| over(n, n + 1))
@@ -315,7 +399,11 @@ fn graphs(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "many associations",
-            mapping("m", &numbered(size, |n| format!(" with each e{n} = hubspot.deal where dealname = jobtitle\n")), "  Title <- \"a\"\n"),
+            mapping(
+                "m",
+                &numbered(size, |n| format!(" with each e{n} = hubspot.deal where dealname = jobtitle\n")),
+                "  Title <- \"a\"\n",
+            ),
         ),
     ]
 }
@@ -333,7 +421,11 @@ fn two_way(size: usize) -> Vec<(&'static str, String)> {
         ("many syncs", numbered(size, |n| sync(&format!("s{n}"), "", ""))),
         (
             "many steps both ways",
-            sync("s", "", &filled(size, &format!(" phone <-> Phone via truncate(40){steps}  on conflict salesforce\n"))),
+            sync(
+                "s",
+                "",
+                &filled(size, &format!(" phone <-> Phone via truncate(40){steps}  on conflict salesforce\n")),
+            ),
         ),
         (
             "many guards of a sync",
@@ -343,10 +435,7 @@ fn two_way(size: usize) -> Vec<(&'static str, String)> {
             "many guards of a sync that name no side",
             sync("s", &numbered(size, |n| format!(" only if city{n} = \"a\"\n")), ""),
         ),
-        (
-            "many outcomes of a sync",
-            sync("s", &filled(size, " on duplicate in hubspot park\n"), ""),
-        ),
+        ("many outcomes of a sync", sync("s", &filled(size, " on duplicate in hubspot park\n"), "")),
     ]
 }
 
@@ -360,7 +449,11 @@ fn tests(size: usize) -> Vec<(&'static str, String)> {
     };
     let running = |more: String| {
         let last = more.matches(" let ").count().saturating_sub(1);
-        mapping("m", &more, &format!("  Title <- v{last} | truncate(9)\n  Description <- v{last} | truncate(9)\n"))
+        mapping(
+            "m",
+            &more,
+            &format!("  Title <- v{last} | truncate(9)\n  Description <- v{last} | truncate(9)\n"),
+        )
     };
     vec![
         (
@@ -370,7 +463,8 @@ fn tests(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "many tests of a long chain",
-            running(lets("jobtitle", |n| format!("v{n} | trim"))) + &numbered(size / 2, |n| test(n, "jobtitle: \"a\"")),
+            running(lets("jobtitle", |n| format!("v{n} | trim")))
+                + &numbered(size / 2, |n| test(n, "jobtitle: \"a\"")),
         ),
         (
             "many tests of a text that doubles",
@@ -383,13 +477,17 @@ fn tests(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "one test of a text that is searched",
-            running(lets("jobtitle", |n| format!("\"{{v{n}}}{{v{n}}}\" | truncate(60000) | replace(\"a\", \"aaaaaaaaaaaaaaaa\")")))
-                + &test(0, "jobtitle: \"a\""),
+            running(lets("jobtitle", |n| {
+                format!("\"{{v{n}}}{{v{n}}}\" | truncate(60000) | replace(\"a\", \"aaaaaaaaaaaaaaaa\")")
+            })) + &test(0, "jobtitle: \"a\""),
         ),
         (
             "many guards of many tests",
-            mapping("m", &numbered(size / 2, |n| format!(" only if jobtitle != \"x{n}\"\n")), "  Title <- \"a\"\n")
-                + &numbered(size / 2, |n| test(n, "jobtitle: \"a\"")),
+            mapping(
+                "m",
+                &numbered(size / 2, |n| format!(" only if jobtitle != \"x{n}\"\n")),
+                "  Title <- \"a\"\n",
+            ) + &numbered(size / 2, |n| test(n, "jobtitle: \"a\"")),
         ),
         (
             "many records of one test",
@@ -405,7 +503,9 @@ fn tests(size: usize) -> Vec<(&'static str, String)> {
                 "",
                 &format!(
                     "  Title <- first_present({}jobtitle) | truncate(9) otherwise keep\n",
-                    numbered(size / 2, |n| format!("lookup salesforce.Contact.Title where Email = \"{n}@b.c\", "))
+                    numbered(size / 2, |n| format!(
+                        "lookup salesforce.Contact.Title where Email = \"{n}@b.c\", "
+                    ))
                 ),
             ) + "test \"t\" {\n mapping m\n given hubspot.contact { id: \"1\" }\n"
                 + &numbered(size / 2, |n| format!(" given salesforce.Contact {{ Email: \"a{n}@b.c\" }}\n"))
@@ -422,7 +522,9 @@ fn tests(size: usize) -> Vec<(&'static str, String)> {
             "many links of one test",
             mapping("m", "", "  Title <- jobtitle | truncate(128)\n")
                 + "test \"t\" {\n mapping m\n"
-                + &numbered(size / 2, |n| format!(" given link hubspot.contact \"{n}\" = salesforce.Contact \"003A{n}\"\n"))
+                + &numbered(size / 2, |n| {
+                    format!(" given link hubspot.contact \"{n}\" = salesforce.Contact \"003A{n}\"\n")
+                })
                 + &numbered(size / 2, |n| format!(" given salesforce.Contact \"003B{n}\" deleted\n"))
                 + " expect skip\n}\n",
         ),
@@ -438,7 +540,11 @@ fn comments(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "many comments above one statement",
-            mapping("m", "", &(filled(size, "  # allow W0004: because\n") + "  Title <- jobtitle | truncate(9)\n")),
+            mapping(
+                "m",
+                "",
+                &(filled(size, "  # allow W0004: because\n") + "  Title <- jobtitle | truncate(9)\n"),
+            ),
         ),
         (
             "many codes of one comment",
@@ -462,11 +568,19 @@ fn comments(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "one line of unknown names",
-            mapping("m", "", &format!("  Title <- first_present({}jobtitle)\n", numbered(size, |n| format!("a{n}, ")))),
+            mapping(
+                "m",
+                "",
+                &format!("  Title <- first_present({}jobtitle)\n", numbered(size, |n| format!("a{n}, "))),
+            ),
         ),
         (
             "one long line that checks",
-            mapping("m", "", &format!("  Title <- first_present({}jobtitle) | truncate(9)\n", filled(size, "jobtitle, "))),
+            mapping(
+                "m",
+                "",
+                &format!("  Title <- first_present({}jobtitle) | truncate(9)\n", filled(size, "jobtitle, ")),
+            ),
         ),
         (
             "one long text",
@@ -474,7 +588,13 @@ fn comments(size: usize) -> Vec<(&'static str, String)> {
         ),
         (
             "many columns",
-            mapping("m", "", &numbered(size, |n| format!("  Title{} <- jobtitle  otherwise keep  # {n}\n", "e".repeat(n % 50)))),
+            mapping(
+                "m",
+                "",
+                &numbered(size, |n| {
+                    format!("  Title{} <- jobtitle  otherwise keep  # {n}\n", "e".repeat(n % 50))
+                }),
+            ),
         ),
     ]
 }

@@ -26,8 +26,14 @@ const MESSAGES: &[(&str, &str)] = &[
         r#"[{"portalId":1,"occurredAt":1700000000000,"eventType":"object.associationChange","objectTypeId":"0-1","fromObjectId":2,"toObjectId":3,"associationType":"CONTACT_TO_COMPANY","associationRemoved":true}]"#,
     ),
     ("webhook", "\u{80}\n[]"),
-    ("answers", "\0\0{\"status\":\"COMPLETE\",\"results\":[{\"id\":\"1\",\"properties\":{\"email\":\"a@b.c\"}}]}"),
-    ("answers", "\u{2}\0{\"total\":1,\"results\":[{\"id\":\"1\",\"properties\":{}}],\"paging\":{\"next\":{\"after\":\"1\"}}}"),
+    (
+        "answers",
+        "\0\0{\"status\":\"COMPLETE\",\"results\":[{\"id\":\"1\",\"properties\":{\"email\":\"a@b.c\"}}]}",
+    ),
+    (
+        "answers",
+        "\u{2}\0{\"total\":1,\"results\":[{\"id\":\"1\",\"properties\":{}}],\"paging\":{\"next\":{\"after\":\"1\"}}}",
+    ),
     (
         "answers",
         "\u{4}\u{5}{\"status\":\"error\",\"message\":\"Property values were not valid: [{\\\"isValid\\\":false,\\\"error\\\":\\\"INVALID_EMAIL\\\",\\\"name\\\":\\\"email\\\"}]\",\"category\":\"VALIDATION_ERROR\"}",
@@ -94,14 +100,20 @@ fn write<'b>(folder: &Path, target: &str, inputs: impl Iterator<Item = &'b [u8]>
 
 /// FNV-1a, so that a second run writes the same names.
 fn fingerprint(input: &[u8]) -> u64 {
-    input.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    input
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Every literal of the grammar, every function, and the names of the fields that the shipped mappings use.
 fn dictionary() -> String {
     let grammar = include_str!("../../grammar/mapping.pest");
-    let literals = grammar.lines().filter(|line| !line.starts_with("//")).flat_map(|line| line.split('"').skip(1).step_by(2));
-    let names = ["hubspot.contact", "salesforce.Lead", "salesforce.Contact", "hubspot.company", "salesforce.Account"];
+    let literals = grammar
+        .lines()
+        .filter(|line| !line.starts_with("//"))
+        .flat_map(|line| line.split('"').skip(1).step_by(2));
+    let names =
+        ["hubspot.contact", "salesforce.Lead", "salesforce.Contact", "hubspot.company", "salesforce.Account"];
     let words: BTreeSet<&str> = literals
         .chain(functions::all().map(|function| function.name))
         .chain(names)

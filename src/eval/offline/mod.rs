@@ -125,7 +125,14 @@ impl<'p> Lines<'p> {
     /// Evaluates the raw values of one record, by slot, and writes the target fields as a line of JSON.
     pub fn record(&self, slots: &[Raw<'_>], out: &mut Vec<u8>) -> Line<'p> {
         let (start, with_provenance) = (out.len(), !self.provenance.is_empty());
-        let frame = Frame { plan: self.plan, mapping: self.mapping, slots, lookups: &[], trace: None, kept: Kept::default() };
+        let frame = Frame {
+            plan: self.plan,
+            mapping: self.mapping,
+            slots,
+            lookups: &[],
+            trace: None,
+            kept: Kept::default(),
+        };
         let mut written = Vec::new();
         out.extend_from_slice(if with_provenance { b"{\"fields\":{" } else { b"{" });
         let mut first = true;

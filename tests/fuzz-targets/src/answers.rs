@@ -46,10 +46,14 @@ impl Clients {
         let salesforce = SalesforceConfig {
             login_url: base,
             api_version: "58.0".to_owned(),
-            auth: SalesforceAuth::ClientCredentials { client_id: "id".to_owned(), client_secret: "secret".into() },
+            auth: SalesforceAuth::ClientCredentials {
+                client_id: "id".to_owned(),
+                client_secret: "secret".into(),
+            },
             aliases: [].into(),
         };
-        let client = || (HubspotClient::new(hubspot, options()), SalesforceClient::new(salesforce, options()));
+        let client =
+            || (HubspotClient::new(hubspot, options()), SalesforceClient::new(salesforce, options()));
         let (hubspot, salesforce) = client();
         Self {
             runtime,
@@ -93,7 +97,9 @@ async fn connection(mut stream: TcpStream, script: Script, base: String) {
         };
         let body = if status == 204 { Vec::new() } else { body };
         let length = body.len();
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
         let answer = [head.as_bytes(), body.as_slice()].concat();
         if stream.write_all(&answer).await.is_err() {
             return;
@@ -172,7 +178,15 @@ async fn ask(crm: &dyn Crm, object: &ObjectName, call: u8) {
         }
         4 => {
             let kind = AssociationKind::Labelled("Billing".to_owned());
-            drop(crm.associated(&AssociatedRequest { from: object, ids: ids(), to: "company".to_owned(), kind }).await);
+            drop(
+                crm.associated(&AssociatedRequest {
+                    from: object,
+                    ids: ids(),
+                    to: "company".to_owned(),
+                    kind,
+                })
+                .await,
+            );
         }
         5 => {
             let request = AssociateRequest {
