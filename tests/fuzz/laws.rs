@@ -18,6 +18,12 @@ fn the_laws_hold_for_everything_that_is_written() {
     assert!(held > 100, "only {held} files could be formatted");
 }
 
+/// Found by the fuzzer: such a character ends no line, and stays.
+#[test]
+fn the_laws_hold_for_a_carriage_return_within_a_comment() {
+    assert!(hold("mapping m {\n  # one\rtwo\n  when created\n}\n"));
+}
+
 #[test]
 fn what_ships_is_canonical() {
     let differences: Vec<String> = corpus::mappings().iter().filter_map(difference).collect();
