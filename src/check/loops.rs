@@ -140,7 +140,7 @@ impl<'m> Writer<'m> {
     ) -> Option<&'m Rule> {
         let first = triggers.iter().zip(waited_for).filter_map(|(trigger, values)| match trigger {
             Trigger::Changes(fields) => {
-                fields.iter().filter_map(|field| self.first_of(field, |rule| is_again(rule))).min()
+                fields.iter().filter_map(|field| self.first_of(field, is_again)).min()
             }
             Trigger::Becomes(field, _) => self.first_of(field, |rule| {
                 let on_create = self.creates && rule.when == WhenWritten::OnCreate;

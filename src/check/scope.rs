@@ -338,8 +338,7 @@ impl<'a> Scope<'a> {
                         "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
                     }
                 });
-            finding =
-                mend::rename(&self.world.guesses, finding.help(help), name, part.span, known.into_iter());
+            finding = mend::rename(&self.world.guesses, finding.help(help), name, part.span, known);
         }
         self.report(finding);
     }

@@ -29,7 +29,10 @@ pub struct Frame<'f> {
 
 /// Named values that were made, by index; none before the first.
 #[derive(Debug, Default)]
-pub struct Kept(OnceCell<Box<[OnceCell<Result<Value, Failure>>]>>);
+pub struct Kept(OnceCell<Box<[Made]>>);
+
+/// One value, once it is made.
+type Made = OnceCell<Result<Value, Failure>>;
 
 impl Frame<'_> {
     /// The value of an expression, with text of its own.

@@ -308,17 +308,15 @@ fn call_replace<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failure
         Some(Value::Blank) => "",
         _ => text(values, 2)?,
     };
-    match values.get(1) {
-        Some(Value::Blank) => Ok(Value::text(found)),
-        _ => {
-            let wanted = text(values, 1)?;
-            // Counted beforehand only where the text can grow beyond the limit at all.
-            if within_limit(found.len().saturating_mul(with.len())).is_err() {
-                within_limit(found.matches(wanted).count().saturating_mul(with.len()))?;
-            }
-            Ok(Value::text(found.replace(wanted, with)))
-        }
+    if let Some(Value::Blank) = values.get(1) {
+        return Ok(Value::text(found));
     }
+    let wanted = text(values, 1)?;
+    // Counted beforehand only where the text can grow beyond the limit at all.
+    if within_limit(found.len().saturating_mul(with.len())).is_err() {
+        within_limit(found.matches(wanted).count().saturating_mul(with.len()))?;
+    }
+    Ok(Value::text(found.replace(wanted, with)))
 }
 
 #[cfg(test)]

@@ -208,8 +208,7 @@ fn what_stands_between_two_labels_is_cut() {
     let mut sources = Sources::new();
     let id = sources.add("lead.map", format!("first {} second\n", "x ".repeat(30_000)));
     let second = Span::new(id, 60_007, 60_013);
-    let finding =
-        Diagnostic::error(Code::REPEATED, second, "twice").and(Span::new(id, 0, 5), "first here");
+    let finding = Diagnostic::error(Code::REPEATED, second, "twice").and(Span::new(id, 0, 5), "first here");
     let report = human(&sources, &[finding], false, 100);
     assert!(report.contains("first here") && report.contains("second"), "{report}");
     assert!(report.len() < 10_000, "{} bytes", report.len());
