@@ -464,6 +464,58 @@ fn codes_are_unique_and_in_order() {
     no_complaints(&complaints);
 }
 
+/// What stands at the top; hidden names belong to tools.
+const TOP: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "grammar",
+    "mappings",
+    "rustfmt.toml",
+    "src",
+    "target",
+    "tests",
+];
+
+#[test]
+fn nothing_else_stands_at_the_top() {
+    let entries = std::fs::read_dir(root()).expect("the repository is readable");
+    let names =
+        entries.map(|entry| entry.expect("an entry is readable").file_name().to_string_lossy().into_owned());
+    let complaints: Vec<String> = names
+        .filter(|name| !name.starts_with('.') && !TOP.contains(&name.as_str()))
+        .map(|name| format!("{name}: it has no place at the top: move it below one of the folders"))
+        .collect();
+    no_complaints(&complaints);
+}
+
+/// proptest would keep what it found in a folder of its own at the top; a case that is worth keeping is a test.
+#[test]
+fn no_property_test_leaves_files() {
+    let mut complaints = Vec::new();
+    for source in sources("src").into_iter().chain(sources("tests")) {
+        for token in ["proptest! {", "TestRunner::new("] {
+            for (at, _) in source.code.match_indices(token) {
+                let around = source.code[..at].rmatch_indices('\n').nth(3).map_or(0, |(start, _)| start);
+                let near: String = source.code[around..].lines().take(8).collect();
+                if !near.contains("failure_persistence: None") && !near.contains("proptest_config(config())")
+                {
+                    complaints.push(format!(
+                        "{}: give it a configuration with `failure_persistence: None`",
+                        source.at(at)
+                    ));
+                }
+            }
+        }
+    }
+    no_complaints(&complaints);
+}
+
 #[test]
 fn the_tree_names_no_machine() {
     // Taken apart, so that this file does not find itself.

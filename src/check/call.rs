@@ -1,6 +1,6 @@
 //! Function calls, and picklists as steps.
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::functions::{self, Argument, Function, Problem};
 use crate::source::Span;
 use crate::syntax::ast;
@@ -210,8 +210,14 @@ impl Scope<'_> {
         if let (ExprKind::Literal(Value::Text(text)), false) = (&input.kind, foreign.is_empty()) {
             let message = format!("`{field}` of `{object}` has no option `{text}`");
             let mut finding = Diagnostic::error(Code::OPTION_UNKNOWN, input.span, message);
-            if let Some(help) = did_you_mean(text, facts.source_options()) {
-                finding = mend::reword(finding.help(help), text, input.span, facts.source_options());
+            if let Some(help) = self.world.guesses.did_you_mean(text, facts.source_options()) {
+                finding = mend::reword(
+                    &self.world.guesses,
+                    finding.help(help),
+                    text,
+                    input.span,
+                    facts.source_options(),
+                );
             }
             self.report(finding.and(facts.typed.span, "the picklist is here"));
             return false;

@@ -157,7 +157,7 @@ impl<'a> Scope<'a> {
         if field.options.iter().any(|known| known.value == option) {
             return true;
         }
-        self.report(super::options::unknown_option(object, field, option, span));
+        self.report(super::options::unknown_option(self.world, object, field, option, span));
         false
     }
 

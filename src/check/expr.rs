@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::functions::unify;
+use crate::functions::{Union, unify};
 use crate::schema::FieldType;
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, ArithmeticOp, ValueKind};
@@ -162,14 +162,14 @@ impl Scope<'_> {
 
     fn list(&mut self, items: &[ast::Value], span: Span) -> Expr {
         let items: Vec<_> = items.iter().map(|item| self.value(item)).collect();
-        let mut ty = Type::Nothing;
+        let mut union = Union::new();
         for (at, item) in items.iter().enumerate() {
-            let next = self.resolved(&item.typed.ty);
-            ty = match unify(&ty, &next) {
-                Some(ty) => ty,
-                None => self.one_of(&items[at.saturating_sub(1)], item),
-            };
+            if !union.add(&self.resolved(&item.typed.ty)) {
+                union = Union::new();
+                union.add(&self.one_of(&items[at.saturating_sub(1)], item));
+            }
         }
+        let ty = union.into_type();
         let can_fail = items.iter().any(|item| item.can_fail);
         let element = Typed { blank: items.iter().any(|item| item.typed.blank), ty };
         let blank = items.is_empty();

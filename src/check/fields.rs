@@ -1,14 +1,19 @@
 //! Field rules: what is written, whether it may be, and whether every required field gets a value.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::Field;
-use crate::source::Span;
+use crate::source::{ObjectName, Span};
 use crate::syntax::ast::{self, FieldsEntry};
 use crate::types::Type;
 
 use super::assign::Into;
+use super::builtin::OWNER_NAME;
 use super::mend;
 use super::policies::Policies;
 use super::scope::Scope;
@@ -33,6 +38,8 @@ pub(super) fn check_shared(world: &World<'_>) {
         for rule in &shared.rules {
             scope.value(&rule.value);
         }
+        let owner = scope.withs.iter().find(|with| with.typed.name == OWNER_NAME);
+        world.shared.owners.borrow_mut().insert(shared.name.span, owner.map(|with| with.typed.span));
     }
 }
 
@@ -49,6 +56,9 @@ pub(super) fn check<'a>(
         written.insert(key.field.clone(), key.span);
     }
     for entry in &mapping.fields {
+        if scope.world.is_full() {
+            return rules;
+        }
         match entry {
             FieldsEntry::Rule(rule) => {
                 is_first(scope, &mut written, rule, None);
@@ -75,18 +85,16 @@ fn use_shared<'a>(
     span: Span,
 ) {
     let world = scope.world;
-    if world.is_full() {
-        return;
-    }
     let Some(shared) = world.fields.get(name.value.as_str()).copied() else {
         let message = format!("there are no shared fields `{}`", name.value);
-        let help = did_you_mean(&name.value, world.fields.keys().copied()).unwrap_or_else(|| {
-            format!("write `fields {} from OBJECT {{ … }}` in any `.map` file", name.value)
-        });
+        let help =
+            world.guesses.did_you_mean(&name.value, world.fields.keys().copied()).unwrap_or_else(|| {
+                format!("write `fields {} from OBJECT {{ … }}` in any `.map` file", name.value)
+            });
         let finding =
             Diagnostic::error(Code::UNKNOWN_FIELDS, name.span, message).label("unknown shared fields");
         let known = world.fields.keys().copied();
-        world.report(mend::rename(finding.help(help), &name.value, name.span, known));
+        world.report(mend::rename(&world.guesses, finding.help(help), &name.value, name.span, known));
         return;
     };
     world.mark_used(ItemKind::Fields, &name.value);
@@ -104,23 +112,89 @@ fn use_shared<'a>(
         );
         return;
     }
-    scope.shared = true;
-    for rule in &shared.rules {
+    let used_here = || {
+        let target = target.object.as_ref();
+        target.map_or("used here".to_owned(), |object| format!("used here for `{}`", object.name))
+    };
+    let typed = typed_rules(scope, target, shared, span, &used_here);
+    for (rule, typed) in shared.rules.iter().zip(typed.iter()) {
         let mark = world.mark();
-        is_first(scope, written, rule, Some(span));
-        rules.extend(check_rule(scope, target, rule, true));
-        let here = target
-            .object
-            .as_ref()
-            .map_or("used here".to_owned(), |object| format!("used here for `{}`", object.name));
+        if is_first(scope, written, rule, Some(span)) {
+            rules.extend(typed.clone());
+        }
         for finding in world.since(mark) {
-            world.report(finding.and(span, here.clone()));
+            world.report(finding.and(span, used_here()));
         }
     }
-    scope.shared = false;
 }
 
-fn is_first(scope: &Scope<'_>, written: &mut IndexMap<String, Span>, rule: &ast::Rule, used: Option<Span>) {
+/// All that the rules of a shared block come to depends on: which block, where it is used, and what is known there.
+#[derive(PartialEq, Eq, Hash)]
+struct Use {
+    block: Span,
+    /// Whether the source is known; it is the one that the block names then.
+    is_source_known: bool,
+    target: Option<ObjectName>,
+    creates: bool,
+    /// The fields of the source, and of its owner, that are known to be present.
+    present: Vec<String>,
+    /// The place of the owner among the mapping's records, where a rule reads it.
+    owner: Option<usize>,
+}
+
+/// The typed rules of each use that was met, in the order of the block; one with an error is missing.
+#[derive(Default)]
+pub(super) struct SharedRules {
+    uses: RefCell<HashMap<Use, Rc<[Option<Rule>]>>>,
+    /// Where each block reads its source's owner, if it does.
+    owners: RefCell<HashMap<Span, Option<Span>>>,
+}
+
+/// The rules of a shared block for a target. They are typed, and their findings reported, once for all uses that are alike:
+/// the number of rules times the number of uses could be the square of a file's length.
+fn typed_rules<'a>(
+    scope: &mut Scope<'a>,
+    target: &Target<'a>,
+    shared: &'a ast::SharedFields,
+    span: Span,
+    used_here: &dyn Fn() -> String,
+) -> Rc<[Option<Rule>]> {
+    let world = scope.world;
+    let reads_owner = world.shared.owners.borrow().get(&shared.name.span).copied().flatten();
+    let owner = reads_owner.map(|span| scope.owner_with(span));
+    let key = Use {
+        block: shared.name.span,
+        is_source_known: scope.source.is_some(),
+        target: target.object.as_ref().map(|object| object.name.clone()),
+        creates: target.creates,
+        present: scope.present_fields(owner),
+        owner,
+    };
+    if let Some(typed) = world.shared.uses.borrow().get(&key) {
+        return Rc::clone(typed);
+    }
+    scope.shared = true;
+    let typed = shared.rules.iter().map(|rule| {
+        let mark = world.mark();
+        let typed = check_rule(scope, target, rule, true);
+        for finding in world.since(mark) {
+            world.report(finding.and(span, used_here()));
+        }
+        typed
+    });
+    let typed: Rc<[Option<Rule>]> = typed.collect();
+    scope.shared = false;
+    world.shared.uses.borrow_mut().insert(key, Rc::clone(&typed));
+    typed
+}
+
+/// Whether a rule is the first of its target; a second one is reported.
+fn is_first(
+    scope: &Scope<'_>,
+    written: &mut IndexMap<String, Span>,
+    rule: &ast::Rule,
+    used: Option<Span>,
+) -> bool {
     let at = used.unwrap_or(rule.target.span);
     if let Some(first) = written.get(&rule.target.value) {
         let message = format!("`{}` is written twice", rule.target.value);
@@ -130,9 +204,10 @@ fn is_first(scope: &Scope<'_>, written: &mut IndexMap<String, Span>, rule: &ast:
                 .and(*first, "first here")
                 .help("keep one of the rules, or join them: `first_present(A, B)`"),
         );
-        return;
+        return false;
     }
     written.insert(rule.target.value.clone(), at);
+    true
 }
 
 fn check_rule<'a>(

@@ -1,6 +1,6 @@
 //! Mechanical corrections: attached only where there is one way to mend a mistake and it cannot lose a value.
 
-use crate::diagnostic::{Diagnostic, unambiguous};
+use crate::diagnostic::{Diagnostic, Guesses};
 use crate::schema::{Field, FieldType};
 use crate::source::{Sources, Span};
 use crate::syntax::{ast, shape};
@@ -11,12 +11,13 @@ use super::typed::{Expr, ExprKind};
 
 /// Puts the name that is meant in place of a misspelt one, where only one can be meant.
 pub(super) fn rename<'c>(
+    guesses: &Guesses,
     finding: Diagnostic,
     written: &str,
     span: Span,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Diagnostic {
-    match unambiguous(written, candidates).and_then(shape::spelled_name) {
+    match guesses.unambiguous(written, candidates).and_then(shape::spelled_name) {
         Some(name) => finding.fix(span, name),
         None => finding,
     }
@@ -24,12 +25,13 @@ pub(super) fn rename<'c>(
 
 /// Puts the option that is meant in place of a misspelt one, where only one can be meant.
 pub(super) fn reword<'c>(
+    guesses: &Guesses,
     finding: Diagnostic,
     written: &str,
     span: Span,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Diagnostic {
-    match unambiguous(written, candidates) {
+    match guesses.unambiguous(written, candidates) {
         Some(option) => replace_text(finding, written, span, option),
         None => finding,
     }

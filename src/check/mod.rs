@@ -11,8 +11,10 @@
 //!   condition of an `if` in its branch.
 //! - What can fail is known to fail: functions that say so, a translation without a line for every option, a look-up
 //!   that several records can match, a division unless by a literal. Sums, differences and products fail only beyond
-//!   28 digits, and reading a HubSpot property only when HubSpot holds what its own type forbids; both park the record
-//!   at run time and ask for no `otherwise`.
+//!   28 digits, text that is put together only beyond 1 MiB, and reading a HubSpot property only when HubSpot holds what
+//!   its own type forbids; all park the record at run time and ask for no `otherwise`.
+//! - The work is in proportion to the files, whatever they hold: shared rules are typed once for all uses that are alike,
+//!   suggestions and errors have an end.
 //!
 //! [`Type::Error`]: crate::types::Type::Error
 
@@ -81,6 +83,9 @@ pub fn check(
     world.orders = order::check_all(&world, &index.orders);
     fields::check_shared(&world);
     let mappings = mapping::check_all(&world);
+    if world.is_full() {
+        return (None, in_order(ended(world.into_findings()), sources));
+    }
     let syncs = sync::check_all(&world, &legs);
     let tests = test_items::check_all(&world, &index.tests, &mappings, &syncs);
     handover::check_loops(&world, &mappings);
@@ -102,6 +107,16 @@ pub fn check(
     let findings = in_order(world.into_findings(), sources);
     let proved = !findings.iter().any(Diagnostic::is_error);
     (proved.then_some(Checked(project)), findings)
+}
+
+/// Says that nothing more was looked for, at the last finding.
+fn ended(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if let Some(last) = findings.iter().rfind(|finding| finding.is_error()) {
+        let message = "there are so many mistakes that no more were looked for";
+        let finding = Diagnostic::error(last.code, last.span(), message);
+        findings.push(finding.help("correct these first; the rest shows then"));
+    }
+    findings
 }
 
 /// Puts findings into source order, each once: a shared rule is checked for every mapping that uses it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, PicklistOption};
 use crate::source::Span;
 use crate::types::{Options, Type, Value, text_max};
@@ -11,16 +11,22 @@ use super::mend;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
 use super::words;
-use super::world::{Obj, is_closed};
+use super::world::{Obj, World, is_closed};
 
 /// The finding of an option that a field does not have.
-pub(super) fn unknown_option(object: &Obj<'_>, field: &Field, option: &str, span: Span) -> Diagnostic {
+pub(super) fn unknown_option(
+    world: &World<'_>,
+    object: &Obj<'_>,
+    field: &Field,
+    option: &str,
+    span: Span,
+) -> Diagnostic {
     let message = format!("`{}` of `{}` has no option `{option}`", field.name, object.name);
     let finding = Diagnostic::error(Code::OPTION_UNKNOWN, span, message).label("unknown option");
     let by_label = field.options.iter().find(|known| known.label.eq_ignore_ascii_case(option));
     let help = match by_label {
         Some(known) => Some(format!("that is its label; write its value `\"{}\"`", known.value)),
-        None => did_you_mean(option, active(field).map(|known| known.value.as_str())),
+        None => world.guesses.did_you_mean(option, active(field).map(|known| known.value.as_str())),
     };
     let help = help.unwrap_or_else(|| {
         let options: Vec<_> = active(field).map(|known| known.value.clone()).collect();
@@ -29,7 +35,13 @@ pub(super) fn unknown_option(object: &Obj<'_>, field: &Field, option: &str, span
     let finding = finding.and(options_span(field), "its options are here").help(help);
     match by_label {
         Some(known) if known.active => mend::replace_text(finding, option, span, &known.value),
-        _ => mend::reword(finding, option, span, active(field).map(|known| known.value.as_str())),
+        _ => mend::reword(
+            &world.guesses,
+            finding,
+            option,
+            span,
+            active(field).map(|known| known.value.as_str()),
+        ),
     }
 }
 
@@ -79,6 +91,9 @@ impl<'a> Scope<'a> {
             return;
         }
         for leaf in self.leaves(value) {
+            if self.world.is_full() {
+                return;
+            }
             self.check_leaf(leaf, object, field);
         }
     }
@@ -98,6 +113,9 @@ impl<'a> Scope<'a> {
             return;
         }
         for leaf in self.leaves(value) {
+            if self.world.is_full() {
+                return;
+            }
             match (&leaf.kind, &leaf.typed.ty) {
                 (ExprKind::Literal(Value::Text(text)), _) => {
                     self.check_option(text, leaf.span, object, field);
@@ -151,7 +169,7 @@ impl<'a> Scope<'a> {
         match field.options.iter().find(|known| known.value == option) {
             Some(known) if known.active => {}
             Some(known) => self.report(inactive_option(object, field, known, span)),
-            None => self.report(unknown_option(object, field, option, span)),
+            None => self.report(unknown_option(self.world, object, field, option, span)),
         }
     }
 

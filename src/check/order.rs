@@ -39,7 +39,7 @@ fn check(world: &World<'_>, order: &ast::Order) -> OrderFacts {
             Some(known) if known.active => {}
             Some(known) => world.report(inactive_option(object, field, known, stage.span)),
             None if is_closed(field) || !field.options.is_empty() => {
-                world.report(unknown_option(object, field, &stage.value, stage.span));
+                world.report(unknown_option(world, object, field, &stage.value, stage.span));
             }
             None => {}
         }

@@ -39,10 +39,14 @@ impl PicklistFacts<'_> {
 
     /// Every option that it can give.
     pub(super) fn targets(&self) -> Vec<String> {
-        let otherwise = super::call::else_option(self.typed.otherwise.as_ref());
-        let lines = self.typed.lines.iter().filter_map(|line| line.to.as_deref());
         let mut seen = HashSet::new();
-        lines.chain(otherwise).filter(|option| seen.insert(*option)).map(str::to_owned).collect()
+        self.targets_in_place().filter(|option| seen.insert(*option)).map(str::to_owned).collect()
+    }
+
+    /// Every option that it can give, as often as it is written.
+    pub(super) fn targets_in_place(&self) -> impl Iterator<Item = &str> {
+        let otherwise = super::call::else_option(self.typed.otherwise.as_ref());
+        self.typed.lines.iter().filter_map(|line| line.to.as_deref()).chain(otherwise)
     }
 
     /// Whether an option has a line.
@@ -206,7 +210,7 @@ fn report_blank(world: &World<'_>, option: &Spanned<String>, picklist: &str) {
 
 fn check_source(world: &World<'_>, object: &Obj<'_>, field: &Field, option: &Spanned<String>) {
     if is_closed(field) && !field.options.iter().any(|known| known.value == option.value) {
-        world.report(unknown_option(object, field, &option.value, option.span));
+        world.report(unknown_option(world, object, field, &option.value, option.span));
     }
 }
 
@@ -216,7 +220,7 @@ fn check_target(world: &World<'_>, to: &(Obj<'_>, &Field), option: &str, span: c
         Some(known) if known.active => {}
         Some(known) => world.report(inactive_option(object, field, known, span)),
         None if is_closed(field) || lists_options(field) => {
-            world.report(unknown_option(object, field, option, span));
+            world.report(unknown_option(world, object, field, option, span));
         }
         None => {
             let FieldType::Picklist { max, .. } = field.kind else { return };

@@ -1,6 +1,6 @@
 //! The policies of a rule: at most one of each kind, and none that contradicts another.
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, PolicyKind};
 use crate::types::Type;
@@ -132,12 +132,25 @@ impl<'a> Scope<'a> {
     fn advance_only(&self, name: &ast::Name, into: &Into<'_, 'a>) -> WhenWritten {
         let Some((index, _, facts)) = self.world.orders.get_full(name.value.as_str()) else {
             let message = format!("there is no order `{}`", name.value);
-            let help = did_you_mean(&name.value, self.world.orders.keys().copied()).unwrap_or_else(|| {
-                format!("write `order {} of {}.{} {{ … }}`", name.value, into.object.name, into.field.name)
-            });
+            let help = self
+                .world
+                .guesses
+                .did_you_mean(&name.value, self.world.orders.keys().copied())
+                .unwrap_or_else(|| {
+                    format!(
+                        "write `order {} of {}.{} {{ … }}`",
+                        name.value, into.object.name, into.field.name
+                    )
+                });
             let finding = Diagnostic::error(Code::UNKNOWN_ORDER, name.span, message).label("unknown order");
             let orders = self.world.orders.keys().copied();
-            self.report(mend::rename(finding.help(help), &name.value, name.span, orders));
+            self.report(mend::rename(
+                &self.world.guesses,
+                finding.help(help),
+                &name.value,
+                name.span,
+                orders,
+            ));
             return WhenWritten::Always;
         };
         self.world.mark_used(ItemKind::Order, &name.value);

@@ -1,6 +1,6 @@
 //! `record type`: which one a new record has, and whether it allows the options that the rules write.
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, RecordType};
 use crate::source::{Side, Span};
 use crate::syntax::ast;
@@ -109,7 +109,11 @@ fn report_unknown(scope: &Scope<'_>, target: &Obj<'_>, name: &str, known: Option
     }
     let message = format!("`{}` has no record type `{name}`", target.name);
     let names = types.iter().flat_map(|known| [known.developer_name.as_str(), known.name.as_str()]);
-    let help = did_you_mean(name, names).unwrap_or_else(|| format!("it has {}", words::some(&usable)));
+    let help = scope
+        .world
+        .guesses
+        .did_you_mean(name, names)
+        .unwrap_or_else(|| format!("it has {}", words::some(&usable)));
     let finding = Diagnostic::error(Code::UNKNOWN_RECORD_TYPE, span, message).label("unknown record type");
     scope.report(finding.and(types[0].span, "its record types are here").help(help));
 }

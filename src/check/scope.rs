@@ -4,7 +4,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean, unambiguous};
+use crate::diagnostic::{Code, Diagnostic, unambiguous};
 use crate::schema::{Field, FieldType};
 use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast;
@@ -153,6 +153,24 @@ impl<'a> Scope<'a> {
                 *count -= 1;
             }
         }
+    }
+
+    /// The fields that shared rules can read and that are known to be present, sorted; the owner stands at this place among
+    /// the records.
+    pub(super) fn present_fields(&self, owner: Option<usize>) -> Vec<String> {
+        let known = self.present.borrow();
+        let places = known.counts.iter().filter(|(_, count)| **count > 0);
+        let mut fields: Vec<String> = places
+            .filter_map(|(place, _)| match place {
+                Place::Field(FieldUse { of: RecordUse::Source, field }) => Some(field.clone()),
+                Place::Field(FieldUse { of: RecordUse::With(index), field }) if owner == Some(*index) => {
+                    Some(format!("{OWNER_NAME}.{field}"))
+                }
+                _ => None,
+            })
+            .collect();
+        fields.sort_unstable();
+        fields
     }
 
     fn is_present(&self, place: &Place) -> bool {
@@ -321,15 +339,19 @@ impl<'a> Scope<'a> {
         if finding.help.is_none() {
             let withs = self.withs.iter().map(|with| with.typed.name.as_str());
             let known: Vec<_> = withs.chain(relationships).collect();
-            let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match object.name.side {
-                Side::Hubspot => {
-                    format!("name the associated record: `with {name} = primary hubspot.company`")
-                }
-                Side::Salesforce => {
-                    "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
-                }
-            });
-            finding = mend::rename(finding.help(help), name, part.span, known);
+            let help =
+                self.world.guesses.did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match object
+                    .name
+                    .side
+                {
+                    Side::Hubspot => {
+                        format!("name the associated record: `with {name} = primary hubspot.company`")
+                    }
+                    Side::Salesforce => {
+                        "write the relationship's name, such as `Owner` in `Owner.Email`".to_owned()
+                    }
+                });
+            finding = mend::rename(&self.world.guesses, finding.help(help), name, part.span, known);
         }
         self.report(finding);
     }

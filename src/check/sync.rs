@@ -3,6 +3,8 @@
 //! What a sync says is said of two records. Each leg is checked, compiled and interpreted as the mapping that it is, so
 //! that a field, a type, a ladder or an outcome means the same in both; only what happens to a `<->` is the sync's own.
 
+use std::collections::HashSet;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::functions;
 use crate::source::{Side, Span, Spanned};
@@ -387,17 +389,10 @@ impl<'a> Apart<'a> {
 }
 
 /// The two legs find the same faults in what they share.
-fn dedupe(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut kept: Vec<Diagnostic> = Vec::new();
-    for finding in findings {
-        let known = |other: &Diagnostic| {
-            (other.code, other.span(), &other.message) == (finding.code, finding.span(), &finding.message)
-        };
-        if !kept.iter().any(known) {
-            kept.push(finding);
-        }
-    }
-    kept
+fn dedupe(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    findings.retain(|finding| seen.insert((finding.code, finding.span(), finding.message.clone())));
+    findings
 }
 
 fn side_of(path: &Path) -> Option<Side> {

@@ -105,7 +105,7 @@ impl Entry<'_, '_> {
             return true;
         }
         let finding = match self.field.options.iter().find(|known| known.value == option) {
-            None => unknown_option(self.object, self.field, option, self.span),
+            None => unknown_option(self.world, self.object, self.field, option, self.span),
             Some(known) if self.active && !known.active => {
                 inactive_option(self.object, self.field, known, self.span)
             }

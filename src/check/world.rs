@@ -1,22 +1,23 @@
 //! What every part of the checker shares: the items by name, the schemas, the findings and what was used.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, Guesses};
 use crate::functions;
 use crate::schema::{Field, FieldType, Object, Schemas};
 use crate::source::{ObjectName, Side, Sources, Span};
 use crate::syntax::ast;
 
+use super::fields::SharedRules;
 use super::mend;
 use super::order::OrderFacts;
 use super::picklist::PicklistFacts;
 
-/// After so many findings, repeated ones counted, nothing more is looked for.
-const MAX_FINDINGS: usize = 5_000;
+/// After so many errors, repeated ones counted, nothing more is looked for.
+const MAX_ERRORS: usize = 5_000;
 
 /// An object and the name that the files give it.
 #[derive(Debug, Clone)]
@@ -63,7 +64,12 @@ pub(super) struct World<'a> {
     pub(super) picklists: IndexMap<&'a str, PicklistFacts<'a>>,
     pub(super) orders: IndexMap<&'a str, OrderFacts>,
     owner: &'a Object,
+    /// Suggestions for names that nobody knows.
+    pub(super) guesses: Guesses,
+    /// What the uses of shared rules come to.
+    pub(super) shared: SharedRules,
     findings: RefCell<Vec<Diagnostic>>,
+    errors: Cell<usize>,
     used: RefCell<HashSet<(ItemKind, String)>>,
 }
 
@@ -79,20 +85,24 @@ impl<'a> World<'a> {
             picklists: IndexMap::new(),
             orders: IndexMap::new(),
             owner,
+            guesses: Guesses::default(),
+            shared: SharedRules::default(),
             findings: RefCell::default(),
+            errors: Cell::new(0),
             used: RefCell::default(),
         }
     }
 
     /// Adds a finding.
     pub(super) fn report(&self, finding: Diagnostic) {
+        self.errors.set(self.errors.get() + usize::from(finding.is_error()));
         self.findings.borrow_mut().push(finding);
     }
 
-    /// Whether there are so many findings that more would only cost time: a project has a few mistakes, or one that
-    /// repeats without end, such as shared rules with a misspelt name that a thousand mappings use.
+    /// Whether there are so many errors that more would only cost time: a project has a few mistakes, or one that
+    /// repeats without end. What is not looked at any more could pass for proved, which the errors prevent.
     pub(super) fn is_full(&self) -> bool {
-        self.findings.borrow().len() >= MAX_FINDINGS
+        self.errors.get() >= MAX_ERRORS
     }
 
     /// How many findings there are.
@@ -102,7 +112,9 @@ impl<'a> World<'a> {
 
     /// Takes back the findings since a mark.
     pub(super) fn since(&self, mark: usize) -> Vec<Diagnostic> {
-        self.findings.borrow_mut().split_off(mark)
+        let back = self.findings.borrow_mut().split_off(mark);
+        self.errors.set(self.errors.get() - back.iter().filter(|finding| finding.is_error()).count());
+        back
     }
 
     /// Gives up the findings.
@@ -142,11 +154,13 @@ impl<'a> World<'a> {
         let schema = self.schemas.side(side);
         let file = self.sources.file(schema.file).name();
         let message = format!("{} has no object `{}` in `{file}`", side.label(), name.value);
-        let help = did_you_mean(&name.value, schema.objects.keys().map(String::as_str))
+        let help = self
+            .guesses
+            .did_you_mean(&name.value, schema.objects.keys().map(String::as_str))
             .unwrap_or_else(|| format!("if the CRM has it, add the object to `{file}`"));
         let finding = Diagnostic::error(Code::UNKNOWN_OBJECT, name.span, message).label("unknown object");
         let known = schema.objects.keys().map(String::as_str);
-        self.report(mend::rename(finding.help(help), &name.value, name.span, known));
+        self.report(mend::rename(&self.guesses, finding.help(help), &name.value, name.span, known));
     }
 
     /// A field of an object by name; an unknown one is reported.
@@ -162,14 +176,14 @@ impl<'a> World<'a> {
     pub(super) fn report_unknown_field(&self, object: &Obj<'a>, name: &str, span: Span, more: &[&str]) {
         let message = format!("`{}` has no {} `{name}`", object.name, field_word(object.name.side));
         let candidates = || object.field_names().chain(more.iter().copied());
-        let help = did_you_mean(name, candidates()).unwrap_or_else(|| {
+        let help = self.guesses.did_you_mean(name, candidates()).unwrap_or_else(|| {
             let file = self.sources.file(self.schemas.side(object.name.side).file).name();
             format!("if it is new in the CRM, add it to `{file}`")
         });
         let finding = Diagnostic::error(Code::UNKNOWN_FIELD, span, message);
         let unknown = format!("unknown {}", field_word(object.name.side));
         let finding = finding.label(unknown).and(object.object.span, "its fields are here").help(help);
-        self.report(mend::rename(finding, name, span, candidates()));
+        self.report(mend::rename(&self.guesses, finding, name, span, candidates()));
     }
 
     /// A mapping by name; an unknown one is reported.
@@ -183,8 +197,14 @@ impl<'a> World<'a> {
             Diagnostic::error(Code::UNKNOWN_MAPPING, name.span, message).label("unknown mapping");
         if let Some(sync) = self.syncs.get(name.value.as_str()) {
             finding = finding.and(sync.name.span, "this is a `sync`").help("name a `mapping`");
-        } else if let Some(help) = did_you_mean(&name.value, self.mappings.keys().copied()) {
-            finding = mend::rename(finding.help(help), &name.value, name.span, self.mappings.keys().copied());
+        } else if let Some(help) = self.guesses.did_you_mean(&name.value, self.mappings.keys().copied()) {
+            finding = mend::rename(
+                &self.guesses,
+                finding.help(help),
+                &name.value,
+                name.span,
+                self.mappings.keys().copied(),
+            );
         } else {
             finding = finding.help(format!("write `mapping {} {{ … }}` in any `.map` file", name.value));
         }
@@ -196,10 +216,12 @@ impl<'a> World<'a> {
     pub(super) fn report_unknown_step(&self, name: &ast::Name) {
         let message = format!("there is no function or picklist `{}`", name.value);
         let names = || functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
-        let help = did_you_mean(&name.value, names())
+        let help = self
+            .guesses
+            .did_you_mean(&name.value, names())
             .unwrap_or_else(|| "`mapwright functions` lists them".to_owned());
         let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message).label("unknown step");
-        self.report(mend::rename(finding.help(help), &name.value, name.span, names()));
+        self.report(mend::rename(&self.guesses, finding.help(help), &name.value, name.span, names()));
     }
 
     /// Whether a statement with these first words stands in an item: if it does and the tree lacks it, the parser has

@@ -17,4 +17,4 @@ pub use codes::{CODES, Code, CodePage, code_page};
 pub use edit::{Edit, edit};
 pub use finding::{Diagnostic, Fix, Label, Severity, Suppressed};
 pub use render::{github, human, json, sarif};
-pub use suggest::{did_you_mean, nearest, unambiguous};
+pub use suggest::{Guesses, did_you_mean, nearest, unambiguous};

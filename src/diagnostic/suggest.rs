@@ -1,5 +1,7 @@
 //! Did-you-mean.
 
+use std::cell::Cell;
+
 /// How alike two names must be, from 0 to 1 by Jaro-Winkler, to be worth suggesting. Below 0.8 the suggestions for
 /// API names (`Lead_Source__c` for `LeadSource`) become noise.
 const ALIKE: f64 = 0.8;
@@ -7,6 +9,51 @@ const ALIKE: f64 = 0.8;
 /// Names that are compared with an unknown one. A file of thousands of names that nobody knows would otherwise cost
 /// their number squared; an object of a CRM has at most 800 fields.
 const COMPARED: usize = 1_000;
+
+/// How many characters are compared with one another before suggestions end: enough for hundreds of unknown fields of
+/// an object with 800, and a fraction of a second.
+const COMPARISONS: usize = 100_000_000;
+
+/// Did-you-mean for a whole project, whose cost has a bound: the names that nobody knows and those that are known may
+/// both be as long as a file.
+#[derive(Debug)]
+pub struct Guesses {
+    left: Cell<usize>,
+}
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self { left: Cell::new(COMPARISONS) }
+    }
+}
+
+impl Guesses {
+    /// [`did_you_mean`], while there are comparisons left.
+    pub fn did_you_mean<'c>(
+        &self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<String> {
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        self.affords(name, &candidates).then(|| did_you_mean(name, candidates)).flatten()
+    }
+
+    /// [`unambiguous`], while there are comparisons left.
+    pub fn unambiguous<'c>(
+        &self,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<&'c str> {
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        self.affords(name, &candidates).then(|| unambiguous(name, candidates)).flatten()
+    }
+
+    fn affords(&self, name: &str, candidates: &[&str]) -> bool {
+        let lengths = candidates.iter().map(|candidate| candidate.len()).sum::<usize>();
+        let left = self.left.get().checked_sub(name.len().saturating_mul(lengths));
+        left.inspect(|left| self.left.set(*left)).is_some()
+    }
+}
 
 /// The nearest of the candidates, if one is near enough; case does not count.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
@@ -32,9 +79,17 @@ pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
 /// the two names counts, since a letter that was left out makes a short one (`trm`).
 pub fn unambiguous<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = name.to_lowercase();
+    let length = wanted.chars().count();
+    // Each slip makes a name one longer or shorter at most.
+    let alike = |candidate: &&str| {
+        // The longer of the two allows the more.
+        let other = candidate.chars().flat_map(char::to_lowercase).count();
+        other.abs_diff(length) <= slips_allowed(&wanted).max(slips_allowed(candidate))
+            && digits(candidate).eq(digits(name))
+    };
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
-        .filter(|candidate| digits(candidate).eq(digits(name)))
+        .filter(alike)
         .map(|candidate| (candidate.to_lowercase(), candidate))
         .map(|(lower, candidate)| {
             let allowed = slips_allowed(&wanted).max(slips_allowed(&lower));
@@ -67,7 +122,20 @@ fn slips_allowed(name: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::unambiguous;
+    use super::{Guesses, unambiguous};
+
+    #[test]
+    fn the_names_of_a_project_are_compared_up_to_a_limit() {
+        let guesses = Guesses::default();
+        let long = "ab".repeat(20_000);
+        assert_eq!(guesses.did_you_mean(&long, [long.as_str()]), None, "both are as long as a file");
+        let fields = || ["jobtitle", "firstname"];
+        assert_eq!(guesses.unambiguous("jobtitel", fields()), Some("jobtitle"), "and others still have one");
+        let many = "x".repeat(5_000);
+        let helped = (0..100).filter(|_| guesses.unambiguous(&many, [many.as_str()]).is_some());
+        assert_eq!(helped.count(), 3);
+        assert_eq!(guesses.did_you_mean("jobtitel", fields()).as_deref(), Some("did you mean `jobtitle`?"));
+    }
 
     #[test]
     fn a_slip_of_the_pen_is_corrected() {

@@ -1,5 +1,7 @@
 //! Evaluates compiled expressions.
 
+use std::cell::OnceCell;
+
 use rust_decimal::Decimal;
 
 use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, Plan};
@@ -21,7 +23,16 @@ pub struct Frame<'f> {
     pub lookups: &'f [Option<Result<Value, Failure>>],
     /// What is exercised, where anybody wants to know.
     pub trace: Option<&'f Trace>,
+    /// What was made once for this record.
+    pub kept: Kept,
 }
+
+/// Named values that were made, by index; none before the first.
+#[derive(Debug, Default)]
+pub struct Kept(OnceCell<Box<[Made]>>);
+
+/// One value, once it is made.
+type Made = OnceCell<Result<Value, Failure>>;
 
 impl Frame<'_> {
     /// The value of an expression, with text of its own.
@@ -34,6 +45,7 @@ impl Frame<'_> {
         match expr {
             Expr::Literal(value) => Ok(value.borrowed()),
             Expr::Slot(index) => self.slot(*index),
+            Expr::Let(index) if self.mapping.kept[*index] => self.kept_let(*index),
             Expr::Let(index) => self.borrowed(&self.mapping.lets[*index]),
             Expr::Lookup(index) => match self.lookups.get(*index) {
                 Some(Some(Ok(value))) => Ok(value.borrowed()),
@@ -63,6 +75,16 @@ impl Frame<'_> {
                 Ok(Value::List(items.iter().map(|item| self.borrowed(item)).collect::<Result<_, _>>()?))
             }
             Expr::Condition(condition) => self.holds(condition).map(Value::Boolean),
+        }
+    }
+
+    /// A named value that is made once.
+    fn kept_let(&self, index: usize) -> Result<Borrowed<'_>, Failure> {
+        let lets = &self.mapping.lets;
+        let kept = self.kept.0.get_or_init(|| lets.iter().map(|_| OnceCell::new()).collect());
+        match kept[index].get_or_init(|| self.value(&lets[index])) {
+            Ok(value) => Ok(value.borrowed()),
+            Err(failure) => Err(failure.clone()),
         }
     }
 
@@ -145,6 +167,7 @@ impl Frame<'_> {
                     value => text.push_str(&types::displayed(&value)),
                 },
             }
+            types::within_limit(text.len())?;
         }
         Ok(Value::text(text))
     }
@@ -279,7 +302,7 @@ mod tests {
         let mapping = &plan.mappings[0];
         let slots: Vec<Raw<'_>> =
             mapping.slots.iter().map(|slot| Raw::from(record.get(&slot.field))).collect();
-        Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None }
+        Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None, kept: Kept::default() }
             .value(&mapping.rules.last().expect("a rule").value)
     }
 
@@ -288,9 +311,30 @@ mod tests {
         let mapping = &plan.mappings[0];
         let slots: Vec<Raw<'_>> =
             mapping.slots.iter().map(|slot| Raw::from(record.get(&slot.field))).collect();
-        Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None }
+        Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None, kept: Kept::default() }
             .holds(&mapping.guards[0].condition)
             .expect("no failure")
+    }
+
+    /// A chain of names that doubled its work with each of them would not end.
+    #[test]
+    fn a_name_that_is_read_twice_is_made_once() {
+        let chain = |step: fn(usize) -> String| -> &'static str {
+            let lets: String = (1..100).map(|n| format!(" let v{n} = {}\n", step(n - 1))).collect();
+            format!("let v0 = firstname\n{lets} only if v99 is present").leak()
+        };
+        let chosen = chain(|n| format!("if v{n} is blank then v{n} else v{n} | trim"));
+        assert!(holds(chosen, &json!({"firstname": " a "})));
+        assert!(!holds(chosen, &json!({"firstname": null})));
+        let plan = Lead { head: chain(|n| format!("\"{{v{n}}}{{v{n}}}\"")), ..LEAD }.plan();
+        let mapping = &plan.mappings[0];
+        assert!(!mapping.kept[0] && mapping.kept[1..99].iter().all(|kept| *kept));
+        let text = json!("ab");
+        let slots: Vec<Raw<'_>> = mapping.slots.iter().map(|_| Raw::from(Some(&text))).collect();
+        let frame =
+            Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None, kept: Kept::default() };
+        let failure = frame.holds(&mapping.guards[0].condition).expect_err("2^100 letters");
+        assert!(failure.message.contains("more than 1048576 bytes"), "{failure:?}");
     }
 
     #[test]

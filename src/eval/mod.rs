@@ -28,7 +28,7 @@ pub use effect::{
     Answer, Association, Effect, FieldChange, Finished, Made, Park, PlannedWrite, Synced, SyncedWrite,
     Verdict,
 };
-pub use expression::Frame;
+pub use expression::{Frame, Kept};
 pub use offline::{Line, Lines, Offline, fields};
 pub use run::Run;
 pub use sync::SyncRun;

@@ -12,7 +12,7 @@ use crate::types::{
 use super::associate::Associating;
 use super::effect::{Answer, Association, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::ends::OfPair;
-use super::expression::Frame;
+use super::expression::{Frame, Kept};
 use super::ladder;
 use super::lookups::Linking;
 use super::trace::{Point, Trace};
@@ -457,7 +457,14 @@ impl Run {
             })
             .collect();
         let trace = self.trace.as_deref();
-        ask(&Frame { plan: &self.plan, mapping, slots: &slots, lookups: &self.lookups, trace })
+        ask(&Frame {
+            plan: &self.plan,
+            mapping,
+            slots: &slots,
+            lookups: &self.lookups,
+            trace,
+            kept: Kept::default(),
+        })
     }
 
     /// Ends the run.

@@ -1,5 +1,7 @@
 //! Functions of values of every type.
 
+use std::collections::HashSet;
+
 use crate::types::{Borrowed, Options, Type, Typed, Value, displayed, text_max};
 
 use super::arguments::{is_text, wanted};
@@ -84,6 +86,44 @@ fn check_first_present(arguments: &[Argument<'_>]) -> Result<Signature, Problem>
     Ok(signature)
 }
 
+/// The type of a value that is one of many: [`unify`] over all of them, without their options anew for each.
+#[derive(Debug)]
+pub(crate) struct Union {
+    ty: Type,
+    /// The options so far, where there are any.
+    options: HashSet<String>,
+}
+
+impl Union {
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
+        Self { ty: Type::Nothing, options: HashSet::new() }
+    }
+
+    /// Adds a type; `false`, and nothing is changed, where it does not go together with the others.
+    pub(crate) fn add(&mut self, next: &Type) -> bool {
+        match (&mut self.ty, next) {
+            (Type::Picklist(Options::These(all)), Type::Picklist(Options::These(more))) => {
+                all.extend(more.iter().filter(|option| self.options.insert((*option).clone())).cloned());
+                true
+            }
+            (ty, next) => {
+                let Some(united) = unify(ty, next) else { return false };
+                if let Type::Picklist(Options::These(options)) = &united {
+                    self.options = options.iter().cloned().collect();
+                }
+                self.ty = united;
+                true
+            }
+        }
+    }
+
+    /// The type of all.
+    pub(crate) fn into_type(self) -> Type {
+        self.ty
+    }
+}
+
 /// The type of a value that is one or the other.
 pub(crate) fn unify(a: &Type, b: &Type) -> Option<Type> {
     Some(match (a, b) {
@@ -94,7 +134,8 @@ pub(crate) fn unify(a: &Type, b: &Type) -> Option<Type> {
         (Type::Phone(a), Type::Phone(b)) => Type::Phone(longer(*a, *b)),
         (Type::Url(a), Type::Url(b)) => Type::Url(longer(*a, *b)),
         (Type::Picklist(Options::These(a)), Type::Picklist(Options::These(b))) => {
-            let more = b.iter().filter(|option| !a.contains(option));
+            let known: HashSet<&String> = a.iter().collect();
+            let more = b.iter().filter(|option| !known.contains(option));
             Type::Picklist(Options::These(a.iter().chain(more).cloned().collect()))
         }
         (Type::Reference(a), Type::Reference(b)) => {

@@ -1,6 +1,6 @@
 //! Text to lists and back.
 
-use crate::types::{Borrowed, Failure, Type, Typed, Value, displayed};
+use crate::types::{Borrowed, Failure, Type, Typed, Value, displayed, within_limit};
 
 use super::arguments::{any_blank, meaningless, text, unexpected, wanted, wants_text};
 use super::{Argument, BASE, Example, Family, Function, Problem, Signature};
@@ -167,6 +167,7 @@ fn call_join<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
         _ => text(values, 1)?,
     };
     let items: Vec<_> = items.iter().filter(|item| !item.is_blank()).map(displayed).collect();
+    within_limit(items.iter().map(|item| item.len() + between.len()).sum())?;
     Ok(Value::text(items.join(between)))
 }
 

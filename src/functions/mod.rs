@@ -37,7 +37,7 @@ mod text;
 mod time;
 mod web;
 
-pub(crate) use general::{kind, unify};
+pub(crate) use general::{Union, kind, unify};
 pub use page::{page, reference, summary};
 
 /// A function of the language.

@@ -282,6 +282,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn no_pattern_panics(pattern in ".{0,60}", value in ".{1,60}", group in 0..5_i64) {
             let group = Value::Number(group.into());

@@ -228,7 +228,14 @@ fn evaluate(expression: &str) -> String {
     let plan = crate::plan::testing::plan(&text);
     let mapping = &plan.mappings[0];
     let slots = vec![crate::types::Raw::Missing; mapping.slots.len()];
-    let frame = crate::eval::Frame { plan: &plan, mapping, slots: &slots, lookups: &[], trace: None };
+    let frame = crate::eval::Frame {
+        plan: &plan,
+        mapping,
+        slots: &slots,
+        lookups: &[],
+        trace: None,
+        kept: crate::eval::Kept::default(),
+    };
     frame.value(&mapping.lets[0]).map_or_else(|_| "failure".to_owned(), |value| literal_form(&value))
 }
 
@@ -302,7 +309,7 @@ fn field_type(value: &Value, blank: bool) -> Typed {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
 
     /// The whole contract: whatever the arguments, nothing panics; what the check allows does not fail unless it said so,
     /// and the result is of the type that it named. Also for arguments that the check refuses, a call does not panic.

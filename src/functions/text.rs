@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::types::{Borrowed, Failure, Type, Value, quoted, text_length};
+use crate::types::{Borrowed, Failure, Type, Value, quoted, text_length, within_limit};
 
 use super::arguments::{
     any_blank, integer, meaningless, part, take, text, wants_literal_integer, wants_text,
@@ -308,10 +308,15 @@ fn call_replace<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failure
         Some(Value::Blank) => "",
         _ => text(values, 2)?,
     };
-    match values.get(1) {
-        Some(Value::Blank) => Ok(Value::text(found)),
-        _ => Ok(Value::text(found.replace(text(values, 1)?, with))),
+    if let Some(Value::Blank) = values.get(1) {
+        return Ok(Value::text(found));
     }
+    let wanted = text(values, 1)?;
+    // Counted beforehand only where the text can grow beyond the limit at all.
+    if within_limit(found.len().saturating_mul(with.len())).is_err() {
+        within_limit(found.matches(wanted).count().saturating_mul(with.len()))?;
+    }
+    Ok(Value::text(found.replace(wanted, with)))
 }
 
 #[cfg(test)]
@@ -323,6 +328,16 @@ mod tests {
 
     fn of(name: &str, value: &str) -> Value {
         call(name, &[text(value)]).unwrap()
+    }
+
+    #[test]
+    fn no_text_grows_beyond_its_limit() {
+        let (many, long) = (text(&"a".repeat(2_000)), text(&"b".repeat(1_000)));
+        let failure = call("replace", &[many.clone(), text("a"), long.clone()]).unwrap_err();
+        assert!(failure.message.contains("more than 1048576 bytes"), "{failure:?}");
+        assert!(call("replace", &[many, text("aa"), long.clone()]).is_ok());
+        let list = Value::List(vec![long; 2_000]);
+        assert!(call("join", &[list, text(", ")]).is_err());
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn plan() -> Arc<Plan> {
         related: Vec::new(),
         slots: vec![slot("id"), slot("city")],
         lets: Vec::new(),
+        kept: Vec::new(),
         lookups: Vec::new(),
         guards: Vec::new(),
         key: Some(Key { field: "HubSpot_Contact_ID__c".to_owned(), value: Expr::Slot(0), at: at(5) }),

@@ -120,6 +120,7 @@ impl Context<'_> {
             related: mapping.withs.iter().map(related).collect(),
             slots: tables.slots,
             lets,
+            kept: Vec::new(),
             lookups: tables.lookups,
             guards,
             key,

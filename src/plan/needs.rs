@@ -1,6 +1,6 @@
 //! What a program needs to read: the fields in use, the look-ups of each rule, and what must be there early.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
@@ -79,6 +79,29 @@ pub(super) fn fill(mapping: &mut Mapping) {
                 .find_map(|(those, need)| those.contains(&index).then_some(need));
     }
     fill_reads(mapping);
+    mapping.kept = kept(mapping);
+}
+
+/// The named values that are worth keeping: read by several places, and made of other named values.
+fn kept(mapping: &Mapping) -> Vec<bool> {
+    let mut reads = vec![0_usize; mapping.lets.len()];
+    let mut composed = vec![false; mapping.lets.len()];
+    for (index, value) in mapping.lets.iter().enumerate() {
+        let mut count = |read: usize| {
+            reads[read] += 1;
+            composed[index] = true;
+        };
+        lets_of(value, &mut count);
+    }
+    // What reads a named value from outside the names does so as often as it stands there, which no chain doubles.
+    reads.iter().zip(composed).map(|(reads, composed)| *reads > 1 && composed).collect()
+}
+
+fn lets_of(value: &Expr, found: &mut dyn FnMut(usize)) {
+    match value {
+        Expr::Let(index) => found(*index),
+        _ => children(value, &mut |child| lets_of(child, found)),
+    }
 }
 
 /// What associations and their rows need, which is read with what the rules need; gives the related records among it.
@@ -136,21 +159,39 @@ fn fill_reads(mapping: &mut Mapping) {
 
 /// Lets each program read what those need that it can hand over to, so that a hand-over reads nothing again.
 pub(super) fn share_reads(mappings: &mut [Mapping]) {
-    // Hand-overs have no circles (the checker proves it), so as many rounds as mappings reach every chain's end.
-    for _ in 0..mappings.len() {
-        let mut changed = false;
-        for index in 0..mappings.len() {
-            for name in hand_overs(&mappings[index]) {
-                let Some(other) = mappings.iter().position(|mapping| mapping.name == name) else { continue };
-                for field in mappings[other].reads.clone() {
-                    changed |= insert(&mut mappings[index].reads, field);
-                }
+    let by_name: HashMap<&str, usize> =
+        mappings.iter().enumerate().map(|(index, mapping)| (mapping.name.as_str(), index)).collect();
+    let next: Vec<BTreeSet<usize>> = mappings
+        .iter()
+        .map(|mapping| {
+            hand_overs(mapping).iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect()
+        })
+        .collect();
+    // Hand-overs have no circles (the checker proves it): each program comes behind those that it can hand over to.
+    for index in ends_first(&next) {
+        for other in &next[index] {
+            for field in mappings[*other].reads.clone() {
+                insert(&mut mappings[index].reads, field);
             }
         }
-        if !changed {
-            return;
+    }
+}
+
+/// All places of a graph, each behind those that it leads to. With a stack of its own: a chain can be as long as a project.
+fn ends_first(next: &[BTreeSet<usize>]) -> Vec<usize> {
+    let (mut order, mut seen) = (Vec::with_capacity(next.len()), vec![false; next.len()]);
+    for start in 0..next.len() {
+        let mut open = vec![(start, false)];
+        while let Some((at, done)) = open.pop() {
+            if done {
+                order.push(at);
+            } else if !std::mem::replace(&mut seen[at], true) {
+                open.push((at, true));
+                open.extend(next[at].iter().filter(|to| !seen[**to]).map(|to| (*to, false)));
+            }
         }
     }
+    order
 }
 
 /// Joins the legs of a sync: the record that one reads is the one that the other writes, so each read asks for what both

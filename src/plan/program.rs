@@ -104,6 +104,9 @@ pub struct Mapping {
     pub slots: Vec<Slot>,
     /// Named values.
     pub lets: Vec<Expr>,
+    /// Which of them are made once for a record and kept: those that read others and are read more than once. Without
+    /// that a chain of names, each of which reads the one above it twice, would take twice as long with each name.
+    pub kept: Vec<bool>,
     /// Look-ups; one may use those before it.
     pub lookups: Vec<Lookup>,
     /// What must hold, in order.

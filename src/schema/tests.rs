@@ -322,6 +322,11 @@ fn a_report_names_the_nearest_key_and_type() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
     /// Whatever a file holds, reading it and showing the findings ends without a panic.
     #[test]
     fn any_text_is_read_and_reported(text in "(crm: (hubspot|salesforce)\n)?(api_version: v3\n)?[a-e0:,\\[\\]{}&*!|>'\"#% \t\r\n\\-\u{e9}\u{1f600}?.~]{0,60}") {

@@ -516,6 +516,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn no_raw_value_panics(text in prop_oneof![".{0,40}", r"-?[0-9.eE+-]{1,40}", r"[0-9TZ:+. -]{1,36}"]) {
             for ty in types() {

@@ -19,5 +19,6 @@ pub use ops::{
     MatchedRecord, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 pub use ty::{Options, Type, Typed};
+pub(crate) use value::within_limit;
 pub use value::{Borrowed, Failure, Value};
 pub use write::{display, displayed, to_json, write_json, write_text};

@@ -74,6 +74,18 @@ impl Borrowed<'_> {
     }
 }
 
+/// More bytes than the longest text of a CRM has by far (Salesforce's have 131,072 characters).
+const MAX_TEXT: usize = 1024 * 1024;
+
+/// Whether a text of this many bytes may be made; a failure where not. One that is put together of itself again and again
+/// would otherwise fill the memory.
+pub(crate) fn within_limit(length: usize) -> Result<(), Failure> {
+    if length > MAX_TEXT {
+        return Err(Failure::new(format!("a text of more than {MAX_TEXT} bytes is none that a field holds")));
+    }
+    Ok(())
+}
+
 /// Why a step or a reading failed, in the author's words: lower case, no final full stop, the value in back-quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]

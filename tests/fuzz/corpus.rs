@@ -9,8 +9,9 @@ pub(crate) struct Sample {
     pub(crate) text: String,
 }
 
+/// The root of the repository.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(super::ROOT)
 }
 
 /// The shipped mappings.

@@ -7,17 +7,16 @@ use std::num::NonZeroUsize;
 
 use mapwright::syntax::parse;
 
-use super::panics::mapping;
+use super::run::mapping;
+
+/// The longest that a stage may take for an input of that size, in release.
+const PROMISED: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The size that the language promises to answer quickly.
 const SIZE: usize = 64 * 1024;
 
 /// The size of what is checked in every run of the tests, which are not optimised.
 const SMALL: usize = SIZE / 16;
-
-/// The size of shared rules that many mappings use: each use is checked against its own target, so that the cost is the
-/// number of rules times the number of uses, by meaning.
-const SHARED: usize = SIZE / 16;
 
 /// Calls of grammar rules for each byte of a statement, at most.
 const STEPS_PER_BYTE: usize = 100;
@@ -26,16 +25,17 @@ const STEPS_PER_BYTE: usize = 100;
 pub(crate) fn inputs(size: usize) -> Vec<(&'static str, String)> {
     let mut inputs = pieces(size);
     inputs.extend(in_rules(size));
-    inputs.extend(projects(size));
+    inputs.extend(files(size));
+    inputs.extend(super::projects::projects(size));
     inputs
 }
 
-fn filled(size: usize, piece: &str) -> String {
+pub(crate) fn filled(size: usize, piece: &str) -> String {
     piece.repeat(size / piece.len())
 }
 
 /// `count` pieces, made from their number, up to the size.
-fn numbered(size: usize, piece: impl Fn(usize) -> String) -> String {
+pub(crate) fn numbered(size: usize, piece: impl Fn(usize) -> String) -> String {
     let mut text = String::with_capacity(size);
     for number in 0.. {
         let next = piece(number);
@@ -134,7 +134,7 @@ fn in_rules(size: usize) -> Vec<(&'static str, String)> {
 }
 
 /// Whole files that parse, for the checker.
-fn projects(size: usize) -> Vec<(&'static str, String)> {
+fn files(size: usize) -> Vec<(&'static str, String)> {
     let head = "mapping m {\n  from hubspot.contact\n  to salesforce.Lead\n  when created\n";
     let match_ = "  match { key HubSpot_Contact_ID__c = id }\n";
     let fields = |body: String| format!("{head}{match_}  fields {{\n{body}  }}\n}}\n");
@@ -142,7 +142,7 @@ fn projects(size: usize) -> Vec<(&'static str, String)> {
         let chain = numbered(size, |n| format!("  let v{} = {}\n", n + 1, next(n)));
         format!("{head}  let v0 = {first}\n{chain}{match_}  fields {{ Title <- {uses} }}\n}}\n")
     };
-    let shared = numbered(size.min(SHARED) / 2, |n| format!("  F{n} <- jobtitel{n}\n"));
+    let shared = numbered(size / 2, |n| format!("  F{n} <- jobtitel{n}\n"));
     vec![
         ("many rules of one field", fields(filled(size, "Title <- jobtitle\n"))),
         ("many unknown fields", fields(numbered(size, |n| format!("Titel{n} <- jobtitel{n}\n")))),
@@ -201,7 +201,7 @@ fn projects(size: usize) -> Vec<(&'static str, String)> {
             "many mappings with shared fields",
             format!(
                 "fields all from hubspot.contact {{\n{shared}}}\n{}",
-                numbered(size.min(SHARED) / 2, |n| format!(
+                numbered(size / 2, |n| format!(
                     "mapping m{n} {{\n  from hubspot.contact\n  to salesforce.Lead\n  fields {{ use all }}\n}}\n"
                 ))
             ),
@@ -210,7 +210,7 @@ fn projects(size: usize) -> Vec<(&'static str, String)> {
             "many uses",
             format!(
                 "fields all from hubspot.contact {{\n{shared}}}\n{}",
-                fields(filled(size.min(SHARED) / 2, "use all\n"))
+                fields(filled(size / 2, "use all\n"))
             ),
         ),
         (
@@ -282,22 +282,30 @@ fn the_parser_takes_steps_in_proportion_to_the_length() {
     }
 }
 
-/// Prints how long each input takes, the slowest last.
+/// Prints what each input costs, the slowest last: processor time of all that reads an author's text.
 #[test]
 #[ignore = "reads the clock: run it by hand, in release"]
-#[expect(clippy::disallowed_methods, reason = "a measurement that is run by hand")]
 fn seconds() {
-    mapping("");
+    super::stages::stages("");
+    let only = std::env::var("ONLY").unwrap_or_default();
     let mut times: Vec<_> = inputs(SIZE)
         .into_iter()
+        .filter(|(name, _)| name.contains(&only))
         .map(|(name, text)| {
-            let start = std::time::Instant::now();
-            let findings = mapping(&text).len();
-            (start.elapsed(), name, text.len(), findings)
+            let stages = super::stages::stages(&text);
+            let slowest = stages.iter().map(|(_, time)| *time).max().unwrap_or_default();
+            (slowest, name, text.len(), stages)
         })
         .collect();
-    times.sort();
-    for (time, name, bytes, findings) in times {
-        println!("{:>8.1} ms  {bytes:>6} bytes  {findings:>5} findings  {name}", time.as_secs_f64() * 1e3);
+    times.sort_by_key(|(slowest, ..)| *slowest);
+    for (_, name, bytes, stages) in &times {
+        print!("{bytes:>6} bytes");
+        for (stage, time) in stages {
+            print!("  {stage} {:>6.1}", time.as_secs_f64() * 1e3);
+        }
+        println!("  {name}");
     }
+    let slow: Vec<_> =
+        times.iter().filter(|(slowest, ..)| *slowest > PROMISED).map(|(_, name, ..)| name).collect();
+    assert!(slow.is_empty(), "more than {PROMISED:?}: {slow:?}");
 }

@@ -2,68 +2,26 @@
 
 use std::fs;
 
-use mapwright::diagnostic::Diagnostic;
 use mapwright::format::format;
 use mapwright::source::FileId;
 use mapwright::syntax::parse;
 use proptest::prelude::*;
 
+use super::cases::{config, tapes};
 use super::corpus::{self, Sample};
 use super::files::file;
-use super::tape::{config, tapes};
-
-/// The tree without its places, by a way of its own: the formatter compares trees as well, and may be wrong there.
-fn tree(text: &str) -> (String, Vec<Diagnostic>) {
-    let (file, findings) = parse(FileId(0), text);
-    (placeless(&format!("{:?}", file.items)), findings)
-}
-
-/// Takes out every `0:12..15`.
-fn placeless(written: &str) -> String {
-    let mut pieces = written.split("0:");
-    let mut kept = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let rest = piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        if !piece[..piece.len() - rest.len()].contains("..") {
-            kept.push_str("0:");
-            kept.push_str(&piece[..piece.len() - rest.len()]);
-        }
-        kept.push_str(rest);
-    }
-    kept
-}
-
-/// All that is not white space and no brace, in order: a comment that stayed among its statements changes nothing here. A
-/// brace may change places with the comment beside it, which stays on its line.
-fn substance(text: &str) -> String {
-    text.trim_start_matches('\u{feff}').chars().filter(|c| !c.is_whitespace() && !"{}".contains(*c)).collect()
-}
-
-/// The laws for one file; whether they applied.
-pub(crate) fn hold(text: &str) -> bool {
-    let (before, findings) = tree(text);
-    if !findings.is_empty() {
-        let refused = format(text).expect_err("a file with mistakes is not formatted");
-        assert_eq!(refused.len(), findings.len(), "{text}");
-        return false;
-    }
-    let once = format(text).unwrap_or_else(|findings| panic!("{text}\n{findings:#?}"));
-    let (after, findings) = tree(&once);
-    assert_eq!(findings, [], "{text}\n{once}");
-    assert_eq!(before, after, "the tree changed\n{text}\n{once}");
-    assert_eq!(substance(text), substance(&once), "a comment moved\n{text}\n{once}");
-    let twice = format(&once).unwrap_or_else(|findings| panic!("{once}\n{findings:#?}"));
-    assert_eq!(once, twice, "formatting twice\n{text}");
-    assert!(!once.contains("\n\n\n") && !once.starts_with('\n') && !once.contains('\r'), "{once:?}");
-    assert!(once.lines().all(|line| line == line.trim_end()), "blanks at the end of a line: {once:?}");
-    assert!(once.is_empty() || once.ends_with('\n') && !once.ends_with("\n\n"), "{once:?}");
-    true
-}
+use super::hold::hold;
 
 #[test]
 fn the_laws_hold_for_everything_that_is_written() {
     let held = corpus::all().iter().filter(|sample| hold(&sample.text)).count();
     assert!(held > 100, "only {held} files could be formatted");
+}
+
+/// Found by the fuzzer: such a character ends no line, and stays.
+#[test]
+fn the_laws_hold_for_a_carriage_return_within_a_comment() {
+    assert!(hold("mapping m {\n  # one\rtwo\n  when created\n}\n"));
 }
 
 #[test]

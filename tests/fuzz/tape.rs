@@ -1,7 +1,5 @@
 //! Random bytes that choices are read from.
 
-use proptest::prelude::*;
-
 /// Choices, one byte each. After the last byte every choice is the first, which is always the simplest.
 pub(crate) struct Tape<'b> {
     bytes: std::slice::Iter<'b, u8>,
@@ -35,14 +33,4 @@ impl<'b> Tape<'b> {
     pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
-}
-
-/// Tapes of at most this length.
-pub(crate) fn tapes(length: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 0..=length)
-}
-
-/// As many cases as `PROPTEST_CASES` says, otherwise a few: the long runs are by hand.
-pub(crate) fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }

@@ -62,8 +62,10 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     entries.sort();
     for path in entries {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // What git does not keep either: builds, its own folder, a local project's store.
-        if path.is_dir() && !matches!(&*name, "target" | ".git" | ".mapwright") {
+        // What git does not keep either: builds, its own folder, a local project's store, what a fuzzer found.
+        if path.is_dir()
+            && !matches!(&*name, "target" | ".git" | ".mapwright" | "artifacts" | "corpus" | "coverage")
+        {
             walk(&path, found);
         } else if path.is_file() && name != ".git" && name != "Cargo.lock" {
             found.push(path);

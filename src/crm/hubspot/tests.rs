@@ -322,6 +322,23 @@ async fn a_nameless_error_sends_the_open_rows_again_alone() {
     );
 }
 
+/// Found by the fuzzer: the batch was sent again for ever.
+#[tokio::test]
+async fn an_upsert_that_nobody_answers_is_sent_once_alone() {
+    let server = Server::start(|_, _| batch(&[], &[])).await;
+    let client = client(&server);
+    for requests in [vec![upsert("a@x.test")], vec![upsert("a@x.test"), upsert("b@x.test")]] {
+        let before = client.calls();
+        for answer in client.write(&requests).await {
+            assert!(
+                matches!(&answer, WriteAnswer::Failed(error) if error.kind == CrmErrorKind::Garbled),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(client.calls() - before, if requests.len() == 1 { 1 } else { 3 });
+    }
+}
+
 #[tokio::test]
 async fn a_batch_that_fails_may_have_been_applied() {
     let server = Server::start(|_, _| Reply::text(504, "<html>")).await;

@@ -159,8 +159,9 @@ impl HubspotClient {
         match (&open[..], &results[..]) {
             ([index], [result]) if nameless == 0 => rows.push((*index, self.written(kind, result))),
             ([], _) => {}
-            // Every result has its row, so these rows are the ones that failed: alone they will say why.
-            (_, []) if nameless > 0 || !matches!(kind.verb, Verb::Create) => {
+            // Every result has its row, so these rows are the ones that failed: alone they will say why. One that was
+            // alone has said all that it will.
+            (_, []) if group.len() > 1 && (nameless > 0 || !matches!(kind.verb, Verb::Create)) => {
                 return Outcome::Rows(rows, open);
             }
             _ => {

@@ -261,6 +261,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_literal_lexes_back_to_its_text(text in "(?s).{1,60}") {
             let lexed = lex(&literal(&Value::Text(text.clone())).unwrap());

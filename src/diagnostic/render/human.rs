@@ -18,6 +18,8 @@ const MIN_WIDTH: usize = 40;
 const MAX_LINES: usize = 6;
 /// How many bytes of a line are shown on either side of a label, so that a minified file does not flood the terminal.
 const MAX_SIDE: usize = 240;
+/// Labels further apart than this many bytes do not share a snippet: on a line as long as a file it would be the whole file.
+const MAX_SHARED: usize = 8 * MAX_SIDE;
 
 /// The report that a person reads: each finding with its code, message, source lines and help.
 ///
@@ -195,8 +197,9 @@ impl SourceCode for Report<'_> {
             |part: &&Part<'_>| part.base <= span.offset() && span.offset() <= part.base + part.text.len();
         let part = self.parts.iter().find(within).ok_or(MietteError::OutOfBounds)?;
         let (start, end) = (span.offset() - part.base, span.offset() + span.len() - part.base);
-        // A span over two files: miette asks whether two labels can share a snippet.
-        let covered = part.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
+        // A span over two files, or over much: miette asks whether two labels can share a snippet.
+        let covered = part.text.get(start..end).filter(|covered| covered.len() <= MAX_SHARED);
+        let covered = covered.ok_or(MietteError::OutOfBounds)?;
         let from = if before == 0 { start } else { line_start(part.text, start, before) };
         let from = floor_boundary(part.text, from.max(start.saturating_sub(MAX_SIDE)));
         let to = if after == 0 && covered.is_empty() { end } else { line_end(part.text, end, after) };

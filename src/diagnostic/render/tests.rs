@@ -202,6 +202,18 @@ fn a_file_cannot_steer_the_terminal() {
     assert!(!report.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7}', '\r']), "{report:?}");
 }
 
+/// Two labels far apart on one line would show all that stands between them, for each finding.
+#[test]
+fn what_stands_between_two_labels_is_cut() {
+    let mut sources = Sources::new();
+    let id = sources.add("lead.map", format!("first {} second\n", "x ".repeat(30_000)));
+    let second = Span::new(id, 60_007, 60_013);
+    let finding = Diagnostic::error(Code::REPEATED, second, "twice").and(Span::new(id, 0, 5), "first here");
+    let report = human(&sources, &[finding], false, 100);
+    assert!(report.contains("first here") && report.contains("second"), "{report}");
+    assert!(report.len() < 10_000, "{} bytes", report.len());
+}
+
 #[test]
 fn long_lines_and_long_spans_are_cut() {
     let mut sources = Sources::new();

@@ -11,7 +11,7 @@ use crate::plan::{Guard, Mapping, Plan, RuleElse, WhenWritten};
 use crate::source::{Location, Side};
 use crate::types::{Borrowed, Failure, Raw, Value, write_json, write_text};
 
-use super::expression::Frame;
+use super::expression::{Frame, Kept};
 use record::{NoRecord, Reader};
 
 /// What a mapping makes of a record when it is looked at alone.
@@ -59,7 +59,7 @@ pub enum Line<'p> {
 /// there are blank.
 pub fn fields<'p>(plan: &'p Plan, mapping: &'p Mapping, slots: &[Raw<'_>]) -> Offline<'p> {
     let mut fields = Vec::with_capacity(mapping.rules.len() + 1);
-    let frame = Frame { plan, mapping, slots, lookups: &[], trace: None };
+    let frame = Frame { plan, mapping, slots, lookups: &[], trace: None, kept: Kept::default() };
     let stopped = evaluate(&frame, mapping, |_, field, value| fields.push((field, value.into_owned())));
     match stopped {
         None => Offline::Fields(fields),
@@ -125,7 +125,14 @@ impl<'p> Lines<'p> {
     /// Evaluates the raw values of one record, by slot, and writes the target fields as a line of JSON.
     pub fn record(&self, slots: &[Raw<'_>], out: &mut Vec<u8>) -> Line<'p> {
         let (start, with_provenance) = (out.len(), !self.provenance.is_empty());
-        let frame = Frame { plan: self.plan, mapping: self.mapping, slots, lookups: &[], trace: None };
+        let frame = Frame {
+            plan: self.plan,
+            mapping: self.mapping,
+            slots,
+            lookups: &[],
+            trace: None,
+            kept: Kept::default(),
+        };
         let mut written = Vec::new();
         out.extend_from_slice(if with_provenance { b"{\"fields\":{" } else { b"{" });
         let mut first = true;

@@ -377,6 +377,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_text(text in "(?s)[\\[\\]{}\",:\\\\/u0-9a-fDdEe+.\\- ntrulsx\\x00-\\x20]{0,24}") {
             agree(&text)?;

@@ -117,7 +117,8 @@ fn line() -> impl Strategy<Value = String> {
 fn lines_give_what_single_records_give() {
     let plan = MOST.plan();
     let mapping = &plan.mappings[0];
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(500));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) };
+    let mut runner = TestRunner::new(config);
     let lines = prop::collection::vec(line(), 1..12);
     runner.run(&lines, |lines| compare(&plan, mapping, &lines)).unwrap();
 }
