@@ -30,17 +30,26 @@ impl Frame<'_> {
     }
 
     /// The value of an expression, with text of the record or the plan where it passes through unchanged.
+    #[inline]
     pub fn borrowed<'e>(&'e self, expr: &'e Expr) -> Result<Borrowed<'e>, Failure> {
+        // What stands at every end of an expression costs no call of its own.
         match expr {
             Expr::Literal(value) => Ok(value.borrowed()),
             Expr::Slot(index) => self.slot(*index),
+            Expr::Call(call) => self.call(call),
+            _ => self.composed(expr),
+        }
+    }
+
+    fn composed<'e>(&'e self, expr: &'e Expr) -> Result<Borrowed<'e>, Failure> {
+        match expr {
+            Expr::Literal(_) | Expr::Slot(_) | Expr::Call(_) => self.borrowed(expr),
             Expr::Let(index) => self.borrowed(&self.mapping.lets[*index]),
             Expr::Lookup(index) => match self.lookups.get(*index) {
                 Some(Some(Ok(value))) => Ok(value.borrowed()),
                 Some(Some(Err(failure))) => Err(failure.clone()),
                 Some(None) | None => Ok(Value::Blank),
             },
-            Expr::Call(call) => self.call(call),
             Expr::Translate { picklist, back, value, .. } => {
                 let (picklist, value) = (&self.plan.picklists[*picklist], self.borrowed(value)?);
                 if let Some(trace) = self.trace {
@@ -136,7 +145,10 @@ impl Frame<'_> {
     }
 
     fn template(&self, parts: &[Part]) -> Result<Borrowed<'_>, Failure> {
-        let mut text = String::new();
+        /// Enough for most values, so that the text seldom grows.
+        const HOLE: usize = 24;
+        let length = |part: &Part| if let Part::Text(piece) = part { piece.len() } else { HOLE };
+        let mut text = String::with_capacity(parts.iter().map(length).sum());
         for part in parts {
             match part {
                 Part::Text(piece) => text.push_str(piece),

@@ -158,7 +158,11 @@ fn digits(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text;
     }
-    Cow::Owned(text.chars().filter(char::is_ascii_digit).collect())
+    let mut digits = String::with_capacity(text.len());
+    for byte in text.bytes().filter(u8::is_ascii_digit) {
+        digits.push(char::from(byte));
+    }
+    Cow::Owned(digits)
 }
 
 fn small(text: &str) -> String {
