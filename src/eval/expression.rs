@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, Plan};
+use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, Plan, Slot};
 use crate::syntax::ast::{ArithmeticOp, CompareOp, Presence};
 use crate::types::{self, Borrowed, Failure, Raw, Value};
 
@@ -108,10 +108,7 @@ impl Frame<'_> {
 
     fn slot(&self, index: usize) -> Result<Borrowed<'_>, Failure> {
         let slot = &self.mapping.slots[index];
-        types::read_borrowed(&self.slots[index], &slot.ty).map_err(|failure| Failure {
-            message: format!("`{}` cannot be read: {}", slot.field, failure.message),
-            ..failure
-        })
+        types::read_borrowed(&self.slots[index], &slot.ty).map_err(|failure| unreadable(slot, failure))
     }
 
     fn call<'e>(&'e self, call: &'e Call) -> Result<Borrowed<'e>, Failure> {
@@ -160,6 +157,11 @@ impl Frame<'_> {
         }
         Ok(Value::text(text))
     }
+}
+
+#[cold]
+fn unreadable(slot: &Slot, failure: Failure) -> Failure {
+    Failure { message: format!("`{}` cannot be read: {}", slot.field, failure.message), ..failure }
 }
 
 fn compare(left: &Borrowed<'_>, op: CompareOp, right: &Borrowed<'_>) -> bool {
@@ -263,12 +265,14 @@ fn translate_one<'p>(picklist: &'p Picklist, back: bool, option: &str) -> Result
     if let Some(known) = known {
         return Ok(known.map_or(Value::Blank, Value::text));
     }
-    let untranslated = format!("{} has no translation in `{}`", types::quoted(option), picklist.name);
+    let untranslated = || format!("{} has no translation in `{}`", types::quoted(option), picklist.name);
     match &picklist.otherwise {
         Some(PicklistElse::Option(option)) if !back => Ok(Value::text(option.as_str())),
         Some(PicklistElse::Nothing) if !back => Ok(Value::Blank),
-        Some(PicklistElse::Park(Some(reason))) if !back => Err(missing(format!("{reason}: {untranslated}"))),
-        _ => Err(missing(untranslated)),
+        Some(PicklistElse::Park(Some(reason))) if !back => {
+            Err(missing(format!("{reason}: {}", untranslated())))
+        }
+        _ => Err(missing(untranslated())),
     }
 }
 

@@ -90,7 +90,25 @@ pub fn read(raw: &Raw<'_>, ty: &Type) -> Result<Value, Failure> {
 }
 
 /// Reads a raw value of a field of this type without copying its text.
+#[inline]
 pub fn read_borrowed<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Failure> {
+    match (raw, ty) {
+        (Raw::Missing | Raw::Null, _) => Ok(Value::Blank),
+        // Most fields, and nothing to be done.
+        (
+            Raw::Text(text),
+            Type::Text(_)
+            | Type::Email(_)
+            | Type::Phone(_)
+            | Type::Url(_)
+            | Type::Picklist(_)
+            | Type::Reference(_),
+        ) => Ok(Value::text(text.as_ref())),
+        _ => read_converted(raw, ty),
+    }
+}
+
+fn read_converted<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Failure> {
     let text = match raw {
         Raw::Missing | Raw::Null => return Ok(Value::Blank),
         Raw::Boolean(boolean) => return read_boolean(*boolean, ty),
@@ -259,9 +277,17 @@ fn parse_epoch_ms(text: &str) -> Option<DateTime<Utc>> {
     if whole { text.parse().ok().and_then(epoch_ms) } else { None }
 }
 
+/// The date whose midnight in UTC these digits are, in milliseconds: most dates of HubSpot.
+fn midnight(text: &str) -> Option<NaiveDate> {
+    const DAY: i64 = 86_400_000;
+    let ms = short_digits(text.as_bytes()).filter(|ms| ms % DAY == 0)?;
+    let date = NaiveDate::from_epoch_days(i32::try_from(ms / DAY).ok()?)?;
+    Some(date).filter(|date| YEARS.contains(&date.year()))
+}
+
 /// A calendar date stays that date in every zone: HubSpot sends `2024-09-30`, or the milliseconds of midnight UTC.
 fn read_date(text: &str) -> Result<NaiveDate, Failure> {
-    if let Some(date) = parse_date(text) {
+    if let Some(date) = parse_date(text).or_else(|| midnight(text)) {
         return Ok(date);
     }
     let instant = parse_epoch_ms(text).or_else(|| parse_instant(text));

@@ -209,15 +209,17 @@ fn evaluate<'p>(
         if rule.when == WhenWritten::OnUpdate {
             continue;
         }
-        match (frame.borrowed(&rule.value), &rule.otherwise) {
-            (Ok(value), _) => give(after + index, &rule.field, value),
-            (Err(_), Some(RuleElse::Keep)) => {}
-            (Err(_), Some(RuleElse::Literal(value))) => {
-                give(after + index, &rule.field, value.borrowed());
+        let failure = match frame.borrowed(&rule.value) {
+            Ok(value) => {
+                give(after + index, &rule.field, value);
+                continue;
             }
-            (Err(failure), _) => {
-                return Some(Stop::Failed { field: Some(&rule.field), failure, at: &rule.at });
-            }
+            Err(failure) => failure,
+        };
+        match &rule.otherwise {
+            Some(RuleElse::Keep) => {}
+            Some(RuleElse::Literal(value)) => give(after + index, &rule.field, value.borrowed()),
+            _ => return Some(Stop::Failed { field: Some(&rule.field), failure, at: &rule.at }),
         }
     }
     None
