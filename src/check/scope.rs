@@ -4,7 +4,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use crate::diagnostic::{Code, Diagnostic, unambiguous};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType};
 use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast;
@@ -373,7 +373,10 @@ impl<'a> Scope<'a> {
             more.extend(self.lets.iter().map(|entry| entry.typed.name.as_str()));
             more.extend(self.withs.iter().map(|with| with.typed.name.as_str()));
         }
-        let meant = unambiguous(&name.value, object.field_names().chain(more.iter().copied()).chain(VALUES));
+        let meant = self
+            .world
+            .guesses
+            .unambiguous(&name.value, object.field_names().chain(more.iter().copied()).chain(VALUES));
         match meant.filter(|meant| is_source && VALUES.contains(meant)) {
             Some(value) => self.report_misspelt_value(object, name, value),
             None => self.world.report_unknown_field(object, &name.value, name.span, &more),

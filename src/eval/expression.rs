@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use rust_decimal::Decimal;
 
-use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, Plan};
+use crate::plan::{Call, Condition, Expr, Mapping, Part, Picklist, PicklistElse, Plan, Slot};
 use crate::syntax::ast::{ArithmeticOp, CompareOp, Presence};
 use crate::types::{self, Borrowed, Failure, Raw, Value};
 
@@ -41,10 +41,20 @@ impl Frame<'_> {
     }
 
     /// The value of an expression, with text of the record or the plan where it passes through unchanged.
+    #[inline]
     pub fn borrowed<'e>(&'e self, expr: &'e Expr) -> Result<Borrowed<'e>, Failure> {
+        // What stands at every end of an expression costs no call of its own.
         match expr {
             Expr::Literal(value) => Ok(value.borrowed()),
             Expr::Slot(index) => self.slot(*index),
+            Expr::Call(call) => self.call(call),
+            _ => self.composed(expr),
+        }
+    }
+
+    fn composed<'e>(&'e self, expr: &'e Expr) -> Result<Borrowed<'e>, Failure> {
+        match expr {
+            Expr::Literal(_) | Expr::Slot(_) | Expr::Call(_) => self.borrowed(expr),
             Expr::Let(index) if self.mapping.kept[*index] => self.kept_let(*index),
             Expr::Let(index) => self.borrowed(&self.mapping.lets[*index]),
             Expr::Lookup(index) => match self.lookups.get(*index) {
@@ -52,7 +62,6 @@ impl Frame<'_> {
                 Some(Some(Err(failure))) => Err(failure.clone()),
                 Some(None) | None => Ok(Value::Blank),
             },
-            Expr::Call(call) => self.call(call),
             Expr::Translate { picklist, back, value, .. } => {
                 let (picklist, value) = (&self.plan.picklists[*picklist], self.borrowed(value)?);
                 if let Some(trace) = self.trace {
@@ -121,10 +130,7 @@ impl Frame<'_> {
 
     fn slot(&self, index: usize) -> Result<Borrowed<'_>, Failure> {
         let slot = &self.mapping.slots[index];
-        types::read_borrowed(&self.slots[index], &slot.ty).map_err(|failure| Failure {
-            message: format!("`{}` cannot be read: {}", slot.field, failure.message),
-            ..failure
-        })
+        types::read_borrowed(&self.slots[index], &slot.ty).map_err(|failure| unreadable(slot, failure))
     }
 
     fn call<'e>(&'e self, call: &'e Call) -> Result<Borrowed<'e>, Failure> {
@@ -158,7 +164,10 @@ impl Frame<'_> {
     }
 
     fn template(&self, parts: &[Part]) -> Result<Borrowed<'_>, Failure> {
-        let mut text = String::new();
+        /// Enough for most values, so that the text seldom grows.
+        const HOLE: usize = 24;
+        let length = |part: &Part| if let Part::Text(piece) = part { piece.len() } else { HOLE };
+        let mut text = String::with_capacity(parts.iter().map(length).sum());
         for part in parts {
             match part {
                 Part::Text(piece) => text.push_str(piece),
@@ -171,6 +180,11 @@ impl Frame<'_> {
         }
         Ok(Value::text(text))
     }
+}
+
+#[cold]
+fn unreadable(slot: &Slot, failure: Failure) -> Failure {
+    Failure { message: format!("`{}` cannot be read: {}", slot.field, failure.message), ..failure }
 }
 
 fn compare(left: &Borrowed<'_>, op: CompareOp, right: &Borrowed<'_>) -> bool {
@@ -274,12 +288,14 @@ fn translate_one<'p>(picklist: &'p Picklist, back: bool, option: &str) -> Result
     if let Some(known) = known {
         return Ok(known.map_or(Value::Blank, Value::text));
     }
-    let untranslated = format!("{} has no translation in `{}`", types::quoted(option), picklist.name);
+    let untranslated = || format!("{} has no translation in `{}`", types::quoted(option), picklist.name);
     match &picklist.otherwise {
         Some(PicklistElse::Option(option)) if !back => Ok(Value::text(option.as_str())),
         Some(PicklistElse::Nothing) if !back => Ok(Value::Blank),
-        Some(PicklistElse::Park(Some(reason))) if !back => Err(missing(format!("{reason}: {untranslated}"))),
-        _ => Err(missing(untranslated)),
+        Some(PicklistElse::Park(Some(reason))) if !back => {
+            Err(missing(format!("{reason}: {}", untranslated())))
+        }
+        _ => Err(missing(untranslated())),
     }
 }
 

@@ -118,7 +118,9 @@ pub(super) fn wants_zone(arguments: &[Argument<'_>], at: usize) -> Result<(), Pr
 /// The value as a whole number, if it is one.
 pub(super) fn whole<T>(value: &Value<T>) -> Option<i64> {
     match value {
-        Value::Number(number) if number.scale() == 0 || number.fract().is_zero() => number.to_i64(),
+        // Decimal's own conversion would look for a fraction first.
+        Value::Number(number) if number.scale() == 0 => i64::try_from(number.mantissa()).ok(),
+        Value::Number(number) if number.fract().is_zero() => number.to_i64(),
         _ => None,
     }
 }

@@ -1,8 +1,6 @@
 //! Phone numbers, by the metadata of Google's libphonenumber.
 
-use phonenumber::country::Id;
-use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, parse};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
 
 use crate::types::{Borrowed, Failure, Type, Value, quoted};
 
@@ -66,11 +64,11 @@ fn call<'a>(values: &[Borrowed<'a>]) -> Result<Borrowed<'a>, Failure> {
         let message = format!("{} begins without `+`, and its country is not known", quoted(written));
         return Err(Failure::new(message));
     }
-    let parsed = parse(region, &number).map_err(|_| invalid(written))?;
-    if !parsed.is_valid() {
+    let parsed = PHONE_NUMBER_UTIL.parse(&number, region).map_err(|_| invalid(written))?;
+    if !PHONE_NUMBER_UTIL.is_valid_number(&parsed) {
         return Err(invalid(written));
     }
-    Ok(Value::text(parsed.format().mode(Mode::E164).to_string()))
+    Ok(Value::text(PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned()))
 }
 
 fn invalid(written: &str) -> Failure {
@@ -78,10 +76,13 @@ fn invalid(written: &str) -> Failure {
 }
 
 /// The region of the phone metadata that a country is.
-fn region(name: &str) -> Result<Id, Failure> {
+fn region(name: &str) -> Result<Region, Failure> {
     let country = country(name)?;
-    let known: Option<Id> = country.alpha2.parse().ok().filter(|_| DATABASE.by_id(country.alpha2).is_some());
-    known.ok_or_else(|| Failure::new(format!("{} has no phone numbers of its own", quoted(name))))
+    let known = |region: &Region| PHONE_NUMBER_UTIL.get_country_code_for_region(*region).is_some();
+    Region::from_code(country.alpha2)
+        .ok()
+        .filter(known)
+        .ok_or_else(|| Failure::new(format!("{} has no phone numbers of its own", quoted(name))))
 }
 
 /// The digits with a leading plus, without extension and punctuation; `None` where anything else stands in the text.
@@ -141,6 +142,7 @@ fn without_extension(written: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rlibphonenumber::PHONE_NUMBER_UTIL;
     use rust_iso3166::ALL;
 
     use super::{plain, region};
@@ -167,6 +169,10 @@ mod tests {
             ("0044 20 7946 0958", "DE", "+442079460958"),
             ("06 6982 0000", "Italy", "+390669820000"),
             ("030 901820", "Germany", "+4930901820"),
+            // What begins like a prefix or the country's own code is part of the number where the plan says so.
+            ("47 12 34 56", "Norway", "+4747123456"),
+            ("4932013156", "Germany", "+494932013156"),
+            ("8 800 122 42 67", "Kazakhstan", "+78001224267"),
         ] {
             assert_eq!(e164(number, country), Ok(text(written)), "{number} {country}");
         }
@@ -182,6 +188,10 @@ mod tests {
             ("+", ""),
             ("++++", "US"),
             ("0000000000", "US"),
+            // Longer or shorter than any number of the country that begins so.
+            ("377793234", "Andorra"),
+            ("+61 1802 123456", ""),
+            ("0267477342", "Zimbabwe"),
             ("+1 415 555 01", ""),
             ("415 555 0100 or 415 555 0101", "US"),
             ("1-800-FLOWERS", "US"),
@@ -229,7 +239,9 @@ mod tests {
         #[test]
         fn the_library_takes_all_digits(number in r"\+?[0-9]{4,20}", country in 0..ALL.len()) {
             let number = plain(&number).unwrap();
-            let _ = phonenumber::parse(region(ALL[country].alpha2).ok(), &number).map(|number| number.is_valid());
+            let _ = PHONE_NUMBER_UTIL
+                .parse(&number, region(ALL[country].alpha2).ok())
+                .map(|number| PHONE_NUMBER_UTIL.is_valid_number(&number));
         }
     }
 }

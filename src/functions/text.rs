@@ -158,7 +158,11 @@ fn digits(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text;
     }
-    Cow::Owned(text.chars().filter(char::is_ascii_digit).collect())
+    let mut digits = String::with_capacity(text.len());
+    for byte in text.bytes().filter(u8::is_ascii_digit) {
+        digits.push(char::from(byte));
+    }
+    Cow::Owned(digits)
 }
 
 fn small(text: &str) -> String {
@@ -219,7 +223,14 @@ fn call_truncate<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failur
 /// The longest beginning of at most so many UTF-16 code units that does not end inside what people see as a character.
 fn truncate(text: &str, max: usize) -> &str {
     // No text has more units than bytes.
-    if text.len() <= max || text_length(text) <= max {
+    if text.len() <= max {
+        return text;
+    }
+    // Nothing joins in what is all ASCII, up to the first letter that is cut off.
+    if text.as_bytes()[..=max].is_ascii() {
+        return &text[..max];
+    }
+    if text_length(text) <= max {
         return text;
     }
     let (mut units, mut whole, mut hard) = (0, 0, 0);

@@ -90,7 +90,25 @@ pub fn read(raw: &Raw<'_>, ty: &Type) -> Result<Value, Failure> {
 }
 
 /// Reads a raw value of a field of this type without copying its text.
+#[inline]
 pub fn read_borrowed<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Failure> {
+    match (raw, ty) {
+        (Raw::Missing | Raw::Null, _) => Ok(Value::Blank),
+        // Most fields, and nothing to be done.
+        (
+            Raw::Text(text),
+            Type::Text(_)
+            | Type::Email(_)
+            | Type::Phone(_)
+            | Type::Url(_)
+            | Type::Picklist(_)
+            | Type::Reference(_),
+        ) => Ok(Value::text(text.as_ref())),
+        _ => read_converted(raw, ty),
+    }
+}
+
+fn read_converted<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Failure> {
     let text = match raw {
         Raw::Missing | Raw::Null => return Ok(Value::Blank),
         Raw::Boolean(boolean) => return read_boolean(*boolean, ty),
@@ -149,11 +167,11 @@ fn whole_number(text: &str) -> Result<Decimal, Failure> {
 
 /// Reads a number: `87`, `-12.50`, `1.0E7` (HubSpot sends large ones so). At most 28 digits, and never rounded.
 pub fn parse_number(text: &str) -> Result<Decimal, Failure> {
-    /// So many digits are a number of 64 bits, whatever they are.
-    const SHORT: usize = 18;
-    if text.len() <= SHORT && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number = text.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+    if let Some(number) = short_digits(text.as_bytes()) {
         return Ok(Decimal::from(number));
+    }
+    if let Some(number) = short_fraction(text) {
+        return Ok(number);
     }
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let plain = mantissa.strip_prefix('-').unwrap_or(mantissa);
@@ -168,6 +186,34 @@ pub fn parse_number(text: &str) -> Result<Decimal, Failure> {
     let number =
         mantissa.zip(exponent).and_then(|(mantissa, exponent)| shift(mantissa.normalize(), exponent));
     number.ok_or_else(|| unreadable(text, "a number of at most 28 digits"))
+}
+
+/// The number of these digits, where there are some and few enough for 64 bits, whatever they are.
+fn short_digits(text: &[u8]) -> Option<i64> {
+    const SHORT: usize = 18;
+    let mut number = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // What is too long wraps around and is refused below.
+        number = i64::wrapping_add(i64::wrapping_mul(number, 10), i64::from(digit));
+    }
+    (1..=SHORT).contains(&text.len()).then_some(number)
+}
+
+/// A short number with a fraction and nothing else: `12.50`.
+fn short_fraction(text: &str) -> Option<Decimal> {
+    let (whole, fraction) = text.split_once('.')?;
+    let (fraction, zeros) = (fraction.trim_end_matches('0'), fraction.ends_with('0'));
+    let number = short_digits(whole.as_bytes())?;
+    if fraction.is_empty() {
+        return zeros.then(|| Decimal::from(number));
+    }
+    let (places, fraction) = (u32::try_from(fraction.len()).ok()?, short_digits(fraction.as_bytes())?);
+    let digits = number.checked_mul(10_i64.checked_pow(places)?)?.checked_add(fraction)?;
+    Decimal::try_new(digits, places).ok()
 }
 
 /// A number times a power of ten, where the result is exact.
@@ -193,8 +239,7 @@ const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let bytes = text.as_bytes();
     let shape = bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-';
-    let digits = bytes.iter().enumerate().all(|(at, byte)| at == 4 || at == 7 || byte.is_ascii_digit());
-    if !shape || !digits {
+    if !shape || !bytes.iter().enumerate().all(|(at, byte)| at == 4 || at == 7 || byte.is_ascii_digit()) {
         return None;
     }
     let number = |part: &[u8]| part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
@@ -232,9 +277,17 @@ fn parse_epoch_ms(text: &str) -> Option<DateTime<Utc>> {
     if whole { text.parse().ok().and_then(epoch_ms) } else { None }
 }
 
+/// The date whose midnight in UTC these digits are, in milliseconds: most dates of HubSpot.
+fn midnight(text: &str) -> Option<NaiveDate> {
+    const DAY: i64 = 86_400_000;
+    let ms = short_digits(text.as_bytes()).filter(|ms| ms % DAY == 0)?;
+    let date = NaiveDate::from_epoch_days(i32::try_from(ms / DAY).ok()?)?;
+    Some(date).filter(|date| YEARS.contains(&date.year()))
+}
+
 /// A calendar date stays that date in every zone: HubSpot sends `2024-09-30`, or the milliseconds of midnight UTC.
 fn read_date(text: &str) -> Result<NaiveDate, Failure> {
-    if let Some(date) = parse_date(text) {
+    if let Some(date) = parse_date(text).or_else(|| midnight(text)) {
         return Ok(date);
     }
     let instant = parse_epoch_ms(text).or_else(|| parse_instant(text));
@@ -535,6 +588,14 @@ mod tests {
             prop_assert_eq!((read, read.scale()), (exact, 0));
             // The same with a point goes the long way.
             prop_assert_eq!(parse_number(&format!("{text}.0")).unwrap(), exact);
+        }
+
+        /// What is short is read by a quicker way, which an exponent keeps it from.
+        #[test]
+        fn a_short_number_is_read_as_any_other(text in "-?[0-9]{0,20}(\\.[0-9]{0,20}0{0,3})?") {
+            prop_assert_eq!(parse_number(&text).ok(), parse_number(&format!("{text}e0")).ok(), "{}", text);
+            let scale = |text: &str| parse_number(text).map(|number| number.scale()).ok();
+            prop_assert_eq!(scale(&text), scale(&format!("{text}e0")), "{}", text);
         }
 
         #[test]

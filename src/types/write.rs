@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 
 use chrono::{Datelike, NaiveDate, SecondsFormat};
+use rust_decimal::Decimal;
 
 use super::Value;
 
@@ -18,7 +19,8 @@ pub fn displayed<T: AsRef<str>>(value: &Value<T>) -> Cow<'_, str> {
     Cow::Owned(match value {
         Value::Blank => return Cow::Borrowed(""),
         Value::Text(text) => return Cow::Borrowed(text.as_ref()),
-        Value::Number(number) => number.normalize().to_string(),
+        Value::Number(number) => number_text(*number)
+            .map_or_else(|| number.normalize().to_string(), |text| text.as_str().to_owned()),
         Value::Boolean(boolean) => return Cow::Borrowed(if *boolean { "true" } else { "false" }),
         Value::Date(date) => display_date(*date),
         Value::DateTime(instant) => instant.to_rfc3339_opts(SecondsFormat::AutoSi, true),
@@ -26,21 +28,87 @@ pub fn displayed<T: AsRef<str>>(value: &Value<T>) -> Cow<'_, str> {
     })
 }
 
-/// The form `2024-09-30`; a year outside of those that have four digits is written as chrono does.
 fn display_date(date: NaiveDate) -> String {
-    let Ok(year @ 0..=9999) = u32::try_from(date.year()) else { return date.format("%Y-%m-%d").to_string() };
-    let mut text = String::with_capacity(10);
-    for (number, places) in [(year, 1000), (date.month(), 10), (date.day(), 10)] {
-        if !text.is_empty() {
-            text.push('-');
+    date_text(date).map_or_else(|| date.format("%Y-%m-%d").to_string(), |text| text.as_str().to_owned())
+}
+
+/// A short text of ASCII without an allocation, filled from its end.
+struct Short {
+    bytes: [u8; Short::LENGTH],
+    start: usize,
+}
+
+impl Short {
+    /// A sign, a zero, a point and the 28 digits that a decimal can have after it, and one more before it.
+    const LENGTH: usize = 32;
+
+    fn new() -> Self {
+        Self { bytes: [0; Self::LENGTH], start: Self::LENGTH }
+    }
+
+    /// Puts a byte before the others.
+    fn push(&mut self, byte: u8) {
+        // INVARIANT: nobody writes more than `LENGTH` bytes; see there.
+        self.start -= 1;
+        self.bytes[self.start] = byte;
+    }
+
+    /// Puts the last digit of a number before the others, and gives the number without it.
+    fn push_digit(&mut self, number: u64) -> u64 {
+        const DIGITS: &[u8; 10] = b"0123456789";
+        self.push(DIGITS[usize::try_from(number % 10).unwrap_or(0)]);
+        number / 10
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn as_str(&self) -> &str {
+        // INVARIANT: all of it is ASCII.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// A number without zeros at the end of its fraction; `None` where it has more digits than 64 bits hold.
+fn number_text(number: Decimal) -> Option<Short> {
+    let mut digits = u64::try_from(number.mantissa().unsigned_abs()).ok()?;
+    let mut scale = if digits == 0 { 0 } else { number.scale() };
+    while scale > 0 && digits.is_multiple_of(10) {
+        (digits, scale) = (digits / 10, scale - 1);
+    }
+    let negative = number.is_sign_negative() && digits > 0;
+    let mut text = Short::new();
+    if scale > 0 {
+        for _ in 0..scale {
+            digits = text.push_digit(digits);
         }
-        let mut place = places;
-        while place > 0 {
-            text.push(char::from_digit(number / place % 10, 10).unwrap_or('0'));
-            place /= 10;
+        text.push(b'.');
+    }
+    digits = text.push_digit(digits);
+    while digits > 0 {
+        digits = text.push_digit(digits);
+    }
+    if negative {
+        text.push(b'-');
+    }
+    Some(text)
+}
+
+/// The form `2024-09-30`; `None` for a year that four digits do not write.
+fn date_text(date: NaiveDate) -> Option<Short> {
+    let year @ 0..=9999 = u64::try_from(date.year()).ok()? else { return None };
+    let mut text = Short::new();
+    for (number, places) in [(u64::from(date.day()), 2), (u64::from(date.month()), 2), (year, 4)] {
+        if text.start < Short::LENGTH {
+            text.push(b'-');
+        }
+        let mut rest = number;
+        for _ in 0..places {
+            rest = text.push_digit(rest);
         }
     }
-    text
+    Some(text)
 }
 
 /// A value as JSON: numbers exact and without trailing zeros, dates and instants as ISO text, lists as arrays, blank as
@@ -65,9 +133,20 @@ pub fn write_json<T: AsRef<str>>(value: &Value<T>, out: &mut Vec<u8>) {
         Value::Blank => out.extend_from_slice(b"null"),
         Value::Text(text) => write_text(text.as_ref(), out),
         Value::Boolean(_) => out.extend_from_slice(displayed(value).as_bytes()),
-        // INVARIANT: writing into memory does not fail.
-        Value::Number(number) => drop(write!(out, "{}", number.normalize())),
-        Value::Date(_) | Value::DateTime(_) => write_text(&displayed(value), out),
+        Value::Number(number) => match number_text(*number) {
+            Some(text) => out.extend_from_slice(text.as_bytes()),
+            // INVARIANT: writing into memory does not fail.
+            None => drop(write!(out, "{}", number.normalize())),
+        },
+        Value::Date(date) => match date_text(*date) {
+            Some(mut text) => {
+                text.push(b'"');
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'"');
+            }
+            None => write_text(&displayed(value), out),
+        },
+        Value::DateTime(_) => write_text(&displayed(value), out),
         Value::List(values) => {
             out.push(b'[');
             for (index, value) in values.iter().enumerate() {
@@ -84,17 +163,36 @@ pub fn write_json<T: AsRef<str>>(value: &Value<T>, out: &mut Vec<u8>) {
 /// Writes a text as JSON.
 pub fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    // A branch for each byte would cost more than the copy; nearly every text needs no escape.
-    let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-    let (words, rest) = text.as_bytes().as_chunks::<16>();
-    let words =
-        words.iter().fold(0, |found, word| found | word.iter().fold(0, |found, byte| found | special(byte)));
-    if rest.iter().fold(words, |found, byte| found | special(byte)) == 0 {
+    if !has_escapes(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
         write_escaped(text, out);
     }
     out.push(b'"');
+}
+
+/// Whether a byte cannot stand in JSON's text as it is. Nearly no text has one, and looking at eight at a time costs less
+/// than the copy.
+fn has_escapes(text: &[u8]) -> bool {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    /// Sets the highest bit of a byte that is less than `bound` (and of none where there is none).
+    fn below(word: u64, bound: u8) -> u64 {
+        word.wrapping_sub(EACH * u64::from(bound)) & !word
+    }
+    fn special(word: [u8; 8]) -> u64 {
+        let word = u64::from_le_bytes(word);
+        let same = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+        below(word, 0x20) | same(b'"') | same(b'\\')
+    }
+    match text.last_chunk() {
+        // The last eight overlap the ones before them where the length is no multiple.
+        Some(last) => {
+            let words = text.as_chunks().0.iter();
+            words.fold(special(*last), |found, word| found | special(*word)) & HIGHEST != 0
+        }
+        None => text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')),
+    }
 }
 
 fn write_escaped(text: &str, out: &mut Vec<u8>) {
@@ -157,6 +255,19 @@ mod tests {
             written = Vec::new();
             write_json(&value.borrowed(), &mut written);
             prop_assert_eq!(String::from_utf8(written).unwrap(), to_json(&value).to_string());
+        }
+
+        #[test]
+        fn a_number_is_written_as_rust_decimal_does(digits in any::<i128>(), shift in 0..127_u32, scale in 0..=28_u32) {
+            // As likely short as long.
+            let digits = digits >> shift;
+            if let Ok(number) = rust_decimal::Decimal::try_from_i128_with_scale(digits, scale) {
+                let mut written = Vec::new();
+                write_json(&Value::<String>::Number(number), &mut written);
+                let wanted = number.normalize().to_string();
+                prop_assert_eq!(super::display(&Value::Number(number)), wanted.clone());
+                prop_assert_eq!(String::from_utf8(written).unwrap(), wanted);
+            }
         }
 
         #[test]

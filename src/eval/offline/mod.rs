@@ -77,7 +77,7 @@ pub struct Lines<'p> {
     plan: &'p Plan,
     mapping: &'p Mapping,
     reader: Reader,
-    /// The members that the result is made of, the key's first, ready to be written: `"Email":`.
+    /// The members that the result is made of, the key's first, ready to be written: `,"Email":`.
     names: Vec<Vec<u8>>,
     /// The same with the line of the rule: `"Email":"lead.map:12"`; empty when provenance is not asked for.
     provenance: Vec<Vec<u8>>,
@@ -99,7 +99,7 @@ impl<'p> Lines<'p> {
             write_text(&at.to_string(), &mut member);
             member
         };
-        let names = targets.iter().map(|(field, _)| name(field)).collect();
+        let names = targets.iter().map(|(field, _)| [b",", name(field).as_slice()].concat()).collect();
         let provenance = if provenance { targets.iter().map(line).collect() } else { Vec::new() };
         Self { plan, mapping, reader: Reader::new(mapping), names, provenance }
     }
@@ -137,11 +137,9 @@ impl<'p> Lines<'p> {
         out.extend_from_slice(if with_provenance { b"{\"fields\":{" } else { b"{" });
         let mut first = true;
         let stopped = evaluate(&frame, self.mapping, |index, _, value| {
-            if !first {
-                out.push(b',');
-            }
+            // The first without its comma.
+            out.extend_from_slice(&self.names[index][usize::from(first)..]);
             first = false;
-            out.extend_from_slice(&self.names[index]);
             write_json(&value, out);
             if with_provenance {
                 written.push(index);
@@ -218,15 +216,17 @@ fn evaluate<'p>(
         if rule.when == WhenWritten::OnUpdate {
             continue;
         }
-        match (frame.borrowed(&rule.value), &rule.otherwise) {
-            (Ok(value), _) => give(after + index, &rule.field, value),
-            (Err(_), Some(RuleElse::Keep)) => {}
-            (Err(_), Some(RuleElse::Literal(value))) => {
-                give(after + index, &rule.field, value.borrowed());
+        let failure = match frame.borrowed(&rule.value) {
+            Ok(value) => {
+                give(after + index, &rule.field, value);
+                continue;
             }
-            (Err(failure), _) => {
-                return Some(Stop::Failed { field: Some(&rule.field), failure, at: &rule.at });
-            }
+            Err(failure) => failure,
+        };
+        match &rule.otherwise {
+            Some(RuleElse::Keep) => {}
+            Some(RuleElse::Literal(value)) => give(after + index, &rule.field, value.borrowed()),
+            _ => return Some(Stop::Failed { field: Some(&rule.field), failure, at: &rule.at }),
         }
     }
     None
