@@ -24,6 +24,7 @@ mod bounds;
 mod builtin;
 mod call;
 mod condition;
+mod convert;
 mod currency;
 mod expr;
 mod fields;

@@ -46,6 +46,9 @@ pub(crate) struct World {
     pub(crate) changed: HashMap<Side, BTreeMap<String, DateTime<Utc>>>,
     /// Into which record others were merged, by id.
     pub(crate) survivors: HashMap<String, String>,
+    /// Every conversion asked for, and what to say of them.
+    pub(crate) conversions: Vec<ConvertRequest>,
+    pub(crate) converted: VecDeque<ConvertAnswer>,
     /// Every association asked for.
     pub(crate) added: Vec<AssociateRequest>,
     /// Every association removed.
@@ -105,6 +108,12 @@ impl World {
                 Answer::Written(
                     self.answers.pop_front().unwrap_or(WriteAnswer::Written { id, created: true }),
                 )
+            }
+            Effect::Convert(planned) => {
+                self.log.push(format!("convert {}", planned.request.id));
+                self.conversions.push(planned.request.clone());
+                let made = ConvertAnswer::Converted(crate::eval::would_become(&planned.request, "003"));
+                Answer::Converted(self.converted.pop_front().unwrap_or(made))
             }
             Effect::Links(request) => {
                 self.log.push(format!("links {}", request.to.name));

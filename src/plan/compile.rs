@@ -105,6 +105,7 @@ impl Context<'_> {
         rules.extend(self.record_type(mapping, &mut tables));
         let eaches = self.eaches(mapping, &mut tables);
         let associates = self.associates(mapping, &mut tables);
+        let convert = mapping.convert.as_ref().map(|convert| self.convert(convert, &mut tables));
         let outcomes = mapping.outcomes.iter().map(|(situation, outcome)| {
             (*situation, Outcome { action: outcome.action.clone(), at: self.at(outcome.span) })
         });
@@ -129,6 +130,7 @@ impl Context<'_> {
             outcomes: outcomes.collect(),
             eaches,
             associates,
+            convert,
             assignment_rule: mapping.assignment_rule.as_ref().map(assignment_rule),
             rules,
         };

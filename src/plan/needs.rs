@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
 use super::program::{
-    Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger, WithKind,
+    Convert, Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger, WithKind,
 };
 use crate::types::Type;
 
@@ -35,9 +35,11 @@ pub(super) fn fill(mapping: &mut Mapping) {
         early.tests(mapping, &rung.tests);
     }
     let ladder_needs = related_of(mapping, &early.slots);
+    let converts = mapping.convert.iter().flat_map(Convert::rules);
     let rule_needs: Vec<Used> = mapping
         .rules
         .iter()
+        .chain(converts)
         .map(|rule| {
             let mut used = Used::default();
             used.expr(mapping, &rule.value);
@@ -67,7 +69,8 @@ pub(super) fn fill(mapping: &mut Mapping) {
     let associations_need = fill_associations(mapping);
     let rules_need: BTreeSet<usize> =
         rule_related.iter().flatten().copied().chain(associations_need).collect();
-    for ((rule, used), related) in mapping.rules.iter_mut().zip(rule_needs).zip(rule_related) {
+    let converts = mapping.convert.iter_mut().flat_map(Convert::rules_mut);
+    for ((rule, used), related) in mapping.rules.iter_mut().chain(converts).zip(rule_needs).zip(rule_related) {
         rule.lookups = used.lookups.into_iter().collect();
         rule.related = related.into_iter().collect();
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::check::typed::{
-    Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger,
+    AccountElse, Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger,
     WhenWritten, WithKind,
 };
 use crate::source::{Location, ObjectName, Side};
@@ -123,6 +123,9 @@ pub struct Mapping {
     pub eaches: Vec<Each>,
     /// What the record written is associated with.
     pub associates: Vec<Associate>,
+    /// What becomes of the Lead, behind its write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convert: Option<Convert>,
     /// Salesforce: what to tell the assignment rules on create.
     pub assignment_rule: Option<String>,
     /// The rules, in source order.
@@ -172,6 +175,7 @@ fn situation(cause: &Cause) -> Situation {
         Cause::SourceMerged { .. } => Situation::SourceMerged,
         Cause::TargetDeleted { .. } => Situation::TargetDeleted,
         Cause::TargetMerged { .. } => Situation::TargetMerged,
+        Cause::TargetConverted { .. } => Situation::Converted,
     }
 }
 
@@ -295,6 +299,33 @@ pub struct Associate {
     pub related: Vec<usize>,
     /// The line.
     pub at: Location,
+}
+
+/// What becomes of a Lead. Its values are evaluated with the rules, as rules whose field is the word of their line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Convert {
+    /// The status that it takes.
+    pub status: String,
+    /// The account that it goes to, and what happens where there is none, if there can be none; without it, Salesforce
+    /// makes one.
+    pub account: Option<(Rule, Option<AccountElse>)>,
+    /// The name of its opportunity; without it, none is made.
+    pub opportunity: Option<Rule>,
+    /// Who owns what is made; without it, the Lead's owner.
+    pub owner: Option<Rule>,
+    /// The line.
+    pub at: Location,
+}
+
+impl Convert {
+    /// Its values.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.account.iter().map(|(rule, _)| rule).chain(&self.opportunity).chain(&self.owner)
+    }
+
+    pub(super) fn rules_mut(&mut self) -> impl Iterator<Item = &mut Rule> {
+        self.account.iter_mut().map(|(rule, _)| rule).chain(&mut self.opportunity).chain(&mut self.owner)
+    }
 }
 
 /// The ids of records whose counterparts are asked for.

@@ -16,7 +16,7 @@ use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::{ObjectName, Side};
 use crate::store::StoreError;
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest,
     ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 
@@ -124,7 +124,10 @@ impl Slot {
 
     fn answer(&mut self, answer: Result<Answer, Lost>) {
         match answer {
-            Ok(Answer::Written(WriteAnswer::Failed(error))) | Err(Lost::Call(error)) => {
+            Ok(
+                Answer::Written(WriteAnswer::Failed(error)) | Answer::Converted(ConvertAnswer::Failed(error)),
+            )
+            | Err(Lost::Call(error)) => {
                 self.state = State::Over(End::Failed(error));
             }
             Err(Lost::Links(error)) => self.state = State::Over(End::Unremembered(error)),
@@ -183,6 +186,11 @@ enum Call {
         requests: Vec<WriteRequest>,
         waiting: Vec<usize>,
     },
+    Convert {
+        side: Side,
+        requests: Vec<ConvertRequest>,
+        waiting: Vec<usize>,
+    },
     Links {
         request: LinkRequest,
         waiting: Vec<(usize, Vec<String>)>,
@@ -229,6 +237,7 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
                     calls.push(Call::Nothing { index, answer: Answer::LookAgain });
                 }
             },
+            Effect::Convert(planned) => add_conversion(&mut calls, index, &planned.request),
             Effect::Links(request) => add_links(&mut calls, index, request),
             Effect::Changed(request) => add_changed(&mut calls, index, request),
             Effect::Survivor { object, id } => add_survivor(&mut calls, index, object, id),
@@ -394,6 +403,21 @@ fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
     }
 }
 
+/// Conversions of all runs go into one call; the client makes the vendor's batches of them.
+fn add_conversion(calls: &mut Vec<Call>, index: usize, wanted: &ConvertRequest) {
+    let of = wanted.object.side;
+    let open = calls.iter_mut().find_map(|call| match call {
+        Call::Convert { side, requests, waiting } if *side == of => Some((requests, waiting)),
+        _ => None,
+    });
+    if let Some((requests, waiting)) = open {
+        requests.push(wanted.clone());
+        waiting.push(index);
+    } else {
+        calls.push(Call::Convert { side: of, requests: vec![wanted.clone()], waiting: vec![index] });
+    }
+}
+
 /// What was written in which round, so that no run writes over what it has not seen.
 ///
 /// Two writes to one record never share a call (the vendor refuses the batch, or picks an order), and neither do two new
@@ -493,6 +517,14 @@ impl Call {
                         (index, answer.ok_or_else(|| lost_write(side).into()))
                     })
                     .collect()
+            }
+            Call::Convert { side, requests, waiting } => {
+                let mut answers = crms.get(side).convert(&requests).await.into_iter();
+                let part = |index| {
+                    let answer = answers.next().map(|answer| Reply::Whole(Answer::Converted(answer)));
+                    (index, answer.ok_or_else(|| lost_write(side).into()))
+                };
+                waiting.into_iter().map(part).collect()
             }
             Call::Associate { side, removes, requests, waiting } => {
                 change_associations(crms.get(side), removes, &requests, waiting).await

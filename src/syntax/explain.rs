@@ -108,6 +108,7 @@ impl Here<'_, '_> {
         let (block, known): (&str, &[&str]) = match self.statement.kind {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
+            BlockKind::Convert => ("a `convert`", &["account", "opportunity", "owner"]),
             BlockKind::Picklist => ("a `picklist`", &["from", "to", "otherwise", "\"A\" -> \"B\""]),
             BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "when", "expect"]),
             _ => return None,
@@ -119,10 +120,11 @@ impl Here<'_, '_> {
         if word.is_empty() {
             return None;
         }
-        if matches!(word, "match" | "fields") {
+        if matches!(word, "match" | "fields" | "convert") {
             let end = self.statement.span(self.statement.text.len(), self.statement.text.len());
             let finding = Diagnostic::error(Code::SYNTAX_BLOCK, end, "expected `{`");
-            return Some(finding.help(format!("write `{word} {{` and close it with `}}`")));
+            let head = if word == "convert" { "convert to \"STATUS\"" } else { word };
+            return Some(finding.help(format!("write `{head} {{` and close it with `}}`")));
         }
         let finding = self.error(format!("`{word}` does not begin a statement of {block}"));
         let rest = self.statement.text[word.len()..].trim_start();
@@ -421,6 +423,7 @@ const MAPPING_STATEMENTS: &[&str] = &[
     "assignment rule",
     "record type",
     "associate",
+    "convert to",
     "fields",
 ];
 

@@ -96,7 +96,8 @@ impl World {
                             id,
                             to,
                             gone: false,
-                            merged_into: None,
+                            became: None,
+            merged_into: None,
                             inherited: false,
                             synced: link.2.clone(),
                         }
