@@ -69,7 +69,8 @@ fn is_lead(scope: &Scope<'_>, target: &Obj<'_>, at: Span) -> bool {
         .collect();
     if !absent.is_empty() {
         let file = scope.world.sources.file(scope.world.schemas.salesforce.file).name();
-        let message = format!("a Lead becomes an Account and a Contact, and `{file}` has no {}", absent.join(" and "));
+        let message =
+            format!("a Lead becomes an Account and a Contact, and `{file}` has no {}", absent.join(" and "));
         let finding = Diagnostic::error(Code::CONVERT_PLACE, at, message);
         scope.report(finding.help(format!("add the objects to `{file}`")));
         return false;
@@ -80,8 +81,11 @@ fn is_lead(scope: &Scope<'_>, target: &Obj<'_>, at: Span) -> bool {
 /// Whether the Lead can be converted to a status; reported where not.
 fn check_status<'a>(scope: &Scope<'a>, lead: &Obj<'a>, status: &Spanned<String>) -> bool {
     let options = lead.field(STATUS).map_or(&[][..], |field| field.options.as_slice());
-    let converted: Vec<String> =
-        options.iter().filter(|option| option.converted && option.active).map(|option| option.value.clone()).collect();
+    let converted: Vec<String> = options
+        .iter()
+        .filter(|option| option.converted && option.active)
+        .map(|option| option.value.clone())
+        .collect();
     if converted.iter().any(|option| *option == status.value) {
         return true;
     }
@@ -231,8 +235,11 @@ fn owner<'a>(
         None if value.can_fail => {
             let failing = scope.why_fails(&value);
             let message = format!("{} can fail, and `owner` does not say what happens then", failing.step);
-            let finding = Diagnostic::error(Code::OTHERWISE_MISSING, failing.span, message).label(failing.why);
-            scope.report(finding.help("add `otherwise keep` (the Lead's owner), `otherwise wait` or `otherwise park`"));
+            let finding =
+                Diagnostic::error(Code::OTHERWISE_MISSING, failing.span, message).label(failing.why);
+            scope.report(
+                finding.help("add `otherwise keep` (the Lead's owner), `otherwise wait` or `otherwise park`"),
+            );
         }
         Some(otherwise) if !value.can_fail && value.typed.ty != Type::Error => {
             let message = "nothing here can fail, so `otherwise` is never reached";

@@ -220,8 +220,9 @@ fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     let first = test.expect.first().and_then(written);
     let second_side =
         |expect: &ast::Expect| is_sync && first.zip(written(expect)).is_some_and(|(a, b)| a != b);
-    let is_end =
-        |expect: &&ast::Expect| !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..) | ExpectKind::Converted(_));
+    let is_end = |expect: &&ast::Expect| {
+        !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..) | ExpectKind::Converted(_))
+    };
     let ends = test.expect.iter().filter(is_end);
     let mut ends = ends.filter(|expect| !second_side(expect));
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {

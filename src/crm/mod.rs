@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError, FieldError, FindRequest, ReadRequest, Record,
-    WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError, FieldError,
+    FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
 pub use limits::{Allowance, Limits};

@@ -9,8 +9,8 @@ use crate::plan::LinkElse;
 use crate::source::{Location, ObjectName};
 use crate::types::{
     AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, ConvertAnswer,
-    ConvertRequest, ConvertedInto, FindRequest,
-    LinkChange, LinkRequest, LinkedPair, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
+    ConvertRequest, ConvertedInto, FindRequest, LinkChange, LinkRequest, LinkedPair, ReadRequest, Record,
+    Value, WriteAnswer, WriteRequest,
 };
 
 /// What a run needs next.

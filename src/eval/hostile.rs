@@ -11,8 +11,8 @@ use crate::plan::testing::{LEAD, Lead};
 use crate::plan::{Mapping, Plan};
 use crate::source::Side;
 use crate::types::{
-    CrmError, CrmErrorKind, FieldError, LinkRequest, LinkedPair, MatchedRecord, Record, Value, WriteAnswer,
-    WriteTarget,
+    ConvertAnswer, ConvertRequest, CrmError, CrmErrorKind, FieldError, LinkRequest, LinkedPair,
+    MatchedRecord, Record, Value, WriteAnswer, WriteTarget,
 };
 
 /// More than any run needs; a loop would go on for ever.
@@ -82,12 +82,14 @@ fn plans() -> Vec<Arc<Plan>> {
 fn converting() -> Arc<Plan> {
     let lead = Lead {
         head: "with employer = primary hubspot.company\n when lifecyclestage becomes \"customer\"",
-        outcomes: "on none create\n on taken park\n on converted then known\n on duplicate adopt\n on rejected drop field\n \
+        outcomes: "on none create\n on many oldest\n on taken park\n on converted then known\n on duplicate adopt\n on rejected drop field\n \
                    convert to \"Qualified\" {\n account linked salesforce.Account of employer otherwise wait\n \
                    opportunity first_present(lastname, \"x\") | truncate(120)\n \
                    owner lookup salesforce.User.Id where Email = owner.email otherwise keep }",
         rungs: "key HubSpot_Contact_ID__c = id\n or Email = email",
-        ..Lead { beside: KNOWN, ..LEAD }
+        beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                 on none skip\n on taken adopt\n on rejected drop field\n fields { FirstName <- firstname | truncate(40) }\n}",
+        ..LEAD
     };
     Arc::new(lead.plan())
 }

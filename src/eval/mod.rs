@@ -26,11 +26,11 @@ mod sync;
 mod testing;
 mod trace;
 
-pub use effect::{
-    Answer, Association, Conversion, ConversionEnd, Effect, FieldChange, Finished, Made, Park, PlannedConversion, PlannedWrite, Synced, SyncedWrite,
-    Verdict,
-};
 pub use convert::would_become;
+pub use effect::{
+    Answer, Association, Conversion, ConversionEnd, Effect, FieldChange, Finished, Made, Park,
+    PlannedConversion, PlannedWrite, Synced, SyncedWrite, Verdict,
+};
 pub use expression::Frame;
 pub use offline::{Line, Lines, Offline, fields};
 pub use run::Run;

@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, Filter, FilterOp, FindRequest, LinkedPair, Record, Value, WriteAnswer, WriteRequest,
+    AssociateRequest, ConvertAnswer, ConvertRequest, Filter, FilterOp, FindRequest, LinkedPair, Record,
+    Value, WriteAnswer, WriteRequest,
 };
 
 use super::{Answer, Effect, Finished, Run, Verdict};

@@ -106,7 +106,8 @@ fn text_literal(text: &str) -> usize {
 
 /// Whether a `-` after this token is the sign of a number.
 fn is_unary_after(before: &str) -> bool {
-    const WORDS: &[&str] = &["then", "else", "and", "or", "not", "in", "if", "otherwise", "becomes", "type", "opportunity"];
+    const WORDS: &[&str] =
+        &["then", "else", "and", "or", "not", "in", "if", "otherwise", "becomes", "type", "opportunity"];
     let word = first_word(before);
     if word.is_empty() { !before.starts_with([')', ']', '"', '`']) } else { WORDS.contains(&before) }
 }
@@ -123,8 +124,22 @@ pub(super) fn blank_between(before: &str, after: &str) -> bool {
 /// Whether `(` after this token holds arguments.
 fn is_called(before: &str) -> bool {
     const NOT_CALLED: &[&str] = &[
-        "and", "or", "not", "in", "if", "then", "else", "of", "type", "where", "is", "lookup", "linked", "account",
-        "opportunity", "owner",
+        "and",
+        "or",
+        "not",
+        "in",
+        "if",
+        "then",
+        "else",
+        "of",
+        "type",
+        "where",
+        "is",
+        "lookup",
+        "linked",
+        "account",
+        "opportunity",
+        "owner",
     ];
     !first_name(before).is_empty() && !NOT_CALLED.contains(&before)
 }

@@ -270,7 +270,10 @@ impl End<'_> {
         let (as_expected, found, why) = match &conversion.end {
             ConversionEnd::Converted(_) => (
                 expected(|kind| matches!(kind, ExpectationKind::Converted(_))),
-                format!("`{}` converts {} {}", self.mapping, conversion.request.object, conversion.request.id),
+                format!(
+                    "`{}` converts {} {}",
+                    self.mapping, conversion.request.object, conversion.request.id
+                ),
                 "add `expect converted { … }` beside the end".to_owned(),
             ),
             ConversionEnd::Refused(park) => (

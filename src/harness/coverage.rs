@@ -236,7 +236,13 @@ impl Spots<'_> {
     fn conversion(&mut self, mapping: &Mapping) {
         let Some(convert) = &mapping.convert else { return };
         let what = format!("the Lead is never converted to `{}`", convert.status);
-        self.add(Kind::Rule, &convert.at, Point::Converted, what, format!("a {} to be found", mapping.target));
+        self.add(
+            Kind::Rule,
+            &convert.at,
+            Point::Converted,
+            what,
+            format!("a {} to be found", mapping.target),
+        );
         convert.rules().for_each(|rule| self.rule(mapping, rule));
         let Some((rule, Some(otherwise))) = &convert.account else { return };
         let otherwise = match otherwise {

@@ -13,9 +13,8 @@ use crate::plan::{Plan, WithKind};
 use crate::source::{ObjectName, Side};
 use crate::types::{
     AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, ConvertAnswer, ConvertRequest,
-    ConvertedInto, FieldError, Filter, FilterOp,
-    FindRequest, LinkRequest, LinkedPair, MatchedRecord, ReadRequest, Record, Value, WriteAnswer,
-    WriteRequest, WriteTarget, display, order, same, to_json,
+    ConvertedInto, FieldError, Filter, FilterOp, FindRequest, LinkRequest, LinkedPair, MatchedRecord,
+    ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget, display, order, same, to_json,
 };
 
 /// A path over more relationships than SOQL allows (five) leads nowhere.
@@ -311,11 +310,9 @@ impl World {
     fn conversion_refusals(&self, object: &ObjectName) -> Vec<FieldError> {
         let of_object = self.refusals.iter().filter(|refusal| refusal.object == *object);
         let refused = of_object.filter_map(|refusal| match &refusal.kind {
-            RefusalKind::Rejects { field: None, message } => Some(FieldError {
-                code: "REFUSED".to_owned(),
-                message: message.clone(),
-                fields: Vec::new(),
-            }),
+            RefusalKind::Rejects { field: None, message } => {
+                Some(FieldError { code: "REFUSED".to_owned(), message: message.clone(), fields: Vec::new() })
+            }
             _ => None,
         });
         refused.collect()

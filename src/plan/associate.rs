@@ -75,13 +75,16 @@ impl Context<'_> {
             otherwise,
             at: self.at(part.span),
         };
-        let account = convert.account.as_ref().map(|(part, otherwise)| {
-            (rule("account", part, id("Account"), None), otherwise.clone())
-        });
+        let account = convert
+            .account
+            .as_ref()
+            .map(|(part, otherwise)| (rule("account", part, id("Account"), None), otherwise.clone()));
         let opportunity =
             convert.opportunity.as_ref().map(|part| rule("opportunity", part, Type::Text(None), None));
-        let owner =
-            convert.owner.as_ref().map(|(part, otherwise)| rule("owner", part, id("User"), otherwise.clone()));
+        let owner = convert
+            .owner
+            .as_ref()
+            .map(|(part, otherwise)| rule("owner", part, id("User"), otherwise.clone()));
         Convert { status: convert.status.clone(), account, opportunity, owner, at: self.at(convert.span) }
     }
 

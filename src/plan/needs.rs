@@ -70,7 +70,8 @@ pub(super) fn fill(mapping: &mut Mapping) {
     let rules_need: BTreeSet<usize> =
         rule_related.iter().flatten().copied().chain(associations_need).collect();
     let converts = mapping.convert.iter_mut().flat_map(Convert::rules_mut);
-    for ((rule, used), related) in mapping.rules.iter_mut().chain(converts).zip(rule_needs).zip(rule_related) {
+    for ((rule, used), related) in mapping.rules.iter_mut().chain(converts).zip(rule_needs).zip(rule_related)
+    {
         rule.lookups = used.lookups.into_iter().collect();
         rule.related = related.into_iter().collect();
     }

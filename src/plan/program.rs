@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::check::typed::{
-    AccountElse, Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger,
-    WhenWritten, WithKind,
+    AccountElse, Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation,
+    Trigger, WhenWritten, WithKind,
 };
 use crate::source::{Location, ObjectName, Side};
 use crate::types::{AssociationKind, Cause, ChangeEvent, Type, Value};

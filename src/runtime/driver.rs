@@ -16,8 +16,8 @@ use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::{ObjectName, Side};
 use crate::store::StoreError;
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest,
-    ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError,
+    CrmErrorKind, FindRequest, LinkRequest, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 
 use super::engine::Job;

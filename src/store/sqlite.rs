@@ -39,7 +39,7 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
-    include_str!("migrations/sqlite_0004_former.sql"),
+    include_str!("migrations/sqlite_0005_former.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.

@@ -232,10 +232,8 @@ impl<'t> Scanner<'t> {
         }
         // A statement of the block around this one: the `}` is missing.
         let parent = self.blocks.iter().rev().nth(1).map(|outer| outer.block.kind);
-        if matches!(
-            kind,
-            BlockKind::Match | BlockKind::Convert | BlockKind::Rules | BlockKind::SyncRules
-        ) && parent.is_some_and(|parent| shape::starts_statement(parent, text, pos))
+        if matches!(kind, BlockKind::Match | BlockKind::Convert | BlockKind::Rules | BlockKind::SyncRules)
+            && parent.is_some_and(|parent| shape::starts_statement(parent, text, pos))
         {
             self.abandon_block();
         }

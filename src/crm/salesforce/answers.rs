@@ -100,12 +100,7 @@ impl Problem {
     }
 
     fn of_fault(fault: &soap::Fault) -> Self {
-        Self {
-            code: fault.code.clone(),
-            message: fault.message.clone(),
-            fields: Vec::new(),
-            duplicate: None,
-        }
+        Self { code: fault.code.clone(), message: fault.message.clone(), fields: Vec::new(), duplicate: None }
     }
 
     /// Whether a duplicate rule is named without the records that it found, as in rows of a collections call.
@@ -224,11 +219,14 @@ pub(super) fn conversion(errors: Vec<FieldError>) -> ConvertAnswer {
         };
         let answer = match meaning(code, message) {
             Some(Meaning::Converted) => Some(ConvertAnswer::Already { message: message.clone() }),
-            Some(Meaning::Gone) => Some(ConvertAnswer::Gone { message: message.clone() }),
+            // A bad reference is said of the account and the owner as well, so only this one is of the Lead.
+            Some(Meaning::Gone) if code == "ENTITY_IS_DELETED" => {
+                Some(ConvertAnswer::Gone { message: message.clone() })
+            }
             Some(Meaning::Retry { maybe_applied }) => fails(CrmErrorKind::Retry, maybe_applied),
             Some(Meaning::Window) => fails(CrmErrorKind::Window, false),
             Some(Meaning::Session) => fails(CrmErrorKind::Unauthorised, false),
-            Some(Meaning::Forbidden | Meaning::Duplicate | Meaning::Taken) | None => None,
+            Some(Meaning::Forbidden | Meaning::Duplicate | Meaning::Taken | Meaning::Gone) | None => None,
         };
         if let Some(answer) = answer {
             return answer;

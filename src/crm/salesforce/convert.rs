@@ -83,7 +83,10 @@ impl SalesforceClient {
 
     /// Makes one call; the results in order.
     async fn convert_call(&self, leads: &[&ConvertRequest]) -> Result<Vec<ConvertAnswer>, CrmError> {
-        let body = format!("<convertLead>{}</convertLead>", leads.iter().map(|lead| lead_convert(lead)).collect::<String>());
+        let body = format!(
+            "<convertLead>{}</convertLead>",
+            leads.iter().map(|lead| lead_convert(lead)).collect::<String>()
+        );
         let session = self.sessions.current(&self.http).await?;
         let mut sent = self.http.send(&self.soap_call(&session, &body), None).await;
         if sent.as_ref().is_err_and(|error| error.kind == CrmErrorKind::Unauthorised) {
@@ -118,11 +121,9 @@ impl SalesforceClient {
         }
         let id = |name: &str| result.value(name).map(ToOwned::to_owned);
         match (id("accountId"), id("contactId")) {
-            (Some(account), Some(contact)) => ConvertAnswer::Converted(ConvertedInto {
-                account,
-                contact,
-                opportunity: id("opportunityId"),
-            }),
+            (Some(account), Some(contact)) => {
+                ConvertAnswer::Converted(ConvertedInto { account, contact, opportunity: id("opportunityId") })
+            }
             _ => ConvertAnswer::Failed(self.http.garbled(answer, false)),
         }
     }
@@ -181,9 +182,8 @@ fn refuse(request: &ConvertRequest) -> Option<ConvertAnswer> {
 
 /// One Lead of the call. The elements stand in the order of the API's schema.
 fn lead_convert(lead: &ConvertRequest) -> String {
-    let optional = |name: &str, text: Option<&String>| {
-        text.map_or_else(String::new, |text| soap::element(name, text))
-    };
+    let optional =
+        |name: &str, text: Option<&String>| text.map_or_else(String::new, |text| soap::element(name, text));
     let without = lead.opportunity.is_none();
     [
         "<leadConverts>".to_owned(),

@@ -31,8 +31,8 @@ use super::{Crm, Limits, share};
 use crate::schema::Schema;
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest,
-    Record, WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError,
+    CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
 /// One organisation.

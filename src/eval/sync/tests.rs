@@ -97,7 +97,7 @@ impl World {
                             to,
                             gone: false,
                             became: None,
-            merged_into: None,
+                            merged_into: None,
                             inherited: false,
                             synced: link.2.clone(),
                         }
