@@ -325,6 +325,16 @@ async fn a_rep_converts_a_lead_and_its_event_lets_the_pair_follow_at_once() {
     assert_eq!(world.counterparts("1", "Contact").await, [made.contact.clone()]);
     assert_eq!((world.links("1").await[0].former.clone(), world.parked().await), (Some(lead), vec![]));
     assert_eq!(world.org.calls().len(), writes, "only the pair turns; nothing is read or written");
+
+    // A notice that names the field alone: the Lead is read, and the pair turns.
+    world.contact("2", None);
+    world.stage(&["2".to_owned()], "marketingqualifiedlead").await;
+    let lead = world.counterparts("2", "Lead").await.remove(0);
+    let made = world.org.convert_lead(&lead).expect("converted");
+    let kind = ChangeKind::FieldChanged { field: "ConvertedContactId".to_owned(), value: None };
+    let event = world.event("Lead", &lead, kind);
+    world.work(vec![event]).await;
+    assert_eq!(world.counterparts("2", "Contact").await, [made.contact]);
     world.end().await;
 }
 

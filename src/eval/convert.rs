@@ -257,7 +257,7 @@ mod tests {
              on converted then known\n on rejected park\n convert to \"Qualified\" {{\n {lines}\n }}\n \
              fields {{ Title <- jobtitle | truncate(128) }}\n}}\n\
              mapping older {{\n from hubspot.contact\n to salesforce.Lead\n match {{ Email = email }}\n on none skip\n \
-             on many park\n on converted skip\n on rejected park\n fields {{ Phone <- phone }}\n}}\n\
+             on many park\n on converted skip\n on rejected park\n fields {{ FirstName <- firstname | truncate(40) }}\n}}\n\
              mapping known {{\n from hubspot.contact\n to salesforce.Contact\n match {{ key HubSpot_Contact_ID__c = id }}\n \
              on none skip\n on taken park\n on rejected park\n fields {{ FirstName <- firstname | truncate(40) }}\n}}\n\
              mapping account {{\n from hubspot.company\n to salesforce.Account\n when created\n \
@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn an_event_alone_turns_the_pair() {
         let pair = LinkedPair { id: "1".to_owned(), to: "L1".to_owned(), ..LinkedPair::default() };
-        let cause = Cause::TargetConverted { target: "L1".to_owned(), into: "C1".to_owned() };
+        let cause = Cause::TargetConverted { target: "L1".to_owned(), into: Some("C1".to_owned()) };
         let start = |links: Vec<LinkedPair>| {
             let run = crate::eval::Run::start(converting(KEY, PLAIN).into(), "lead", "1").expect("a run");
             let mut world = World { links, ..World::default() };

@@ -9,7 +9,7 @@ use crate::source::Location;
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Record};
 
 use super::effect::{Answer, Effect, Park, Verdict};
-use super::ladder::target_read;
+use super::ladder::{contact_of, is_converted, target_read};
 use super::run::{Run, State};
 
 /// What a run waits for that asks about its pair.
@@ -19,6 +19,8 @@ pub(super) enum OfPair {
     Ended,
     /// Which of the two counterparts is still there: the record's own and that of the one into which it was merged.
     Rivals { own: String, heirs: String },
+    /// The Lead that was converted, which names its Contact.
+    Converted,
     /// The pair of the record that runs.
     Link,
     /// The linked record.
@@ -38,6 +40,13 @@ impl Run {
             (OfPair::Ended, Answer::Links(pairs)) => self.ended_pairs(mapping, &pairs),
             (OfPair::Rivals { own, heirs }, Answer::Records(records)) => {
                 self.rivals(mapping, &own, &heirs, &records)
+            }
+            (OfPair::Converted, Answer::Records(records)) => {
+                let lead = records.first().filter(|lead| is_converted(mapping, lead));
+                match lead.and_then(|lead| Some((lead.id.clone(), contact_of(lead)?))) {
+                    Some((lead, contact)) => self.target_converted(mapping, &lead, &contact),
+                    None => self.no_longer(mapping, "that was converted"),
+                }
             }
             (OfPair::Link, Answer::Links(pairs)) => {
                 self.link = pairs.into_iter().find(|pair| pair.id == self.record);
@@ -96,7 +105,13 @@ impl Run {
                 _ => self.no_longer(mapping, &target),
             },
             Cause::TargetConverted { target, into } => match own.find(|pair| pair.to == target) {
-                Some(pair) if pair.became.is_none() => self.target_converted(mapping, &target, &into),
+                Some(pair) if pair.became.is_none() => match into {
+                    Some(into) => self.target_converted(mapping, &target, &into),
+                    None => {
+                        self.state = State::OfPair(OfPair::Converted);
+                        Effect::Read(target_read(mapping, target))
+                    }
+                },
                 _ => self.no_longer(mapping, &target),
             },
         }

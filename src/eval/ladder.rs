@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Convert, Key, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp};
+use crate::plan::{
+    CONVERTED_CONTACT, Convert, Key, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp,
+};
 use crate::source::Location;
 use crate::syntax::ast::{CompareOp, Presence};
 use crate::types::{
@@ -265,9 +267,7 @@ impl Run {
 
     /// The Lead found was converted, and names its Contact itself.
     pub(super) fn converted_found(&mut self, mapping: &Mapping, record: &Record) -> Effect {
-        let contact = read(&raw(record, "ConvertedContactId"), &crate::types::Type::Text(Some(18)));
-        let contact = contact.ok().filter(|id| !id.is_blank()).map(|id| display(&id));
-        self.converted(mapping, &record.id, contact)
+        self.converted(mapping, &record.id, contact_of(record))
     }
 
     /// The Lead was converted; its pair follows to the Contact, which goes along to the mapping that takes over.
@@ -330,7 +330,13 @@ impl Run {
     }
 }
 
-fn is_converted(mapping: &Mapping, record: &Record) -> bool {
+/// The Contact that a converted Lead names.
+pub(super) fn contact_of(record: &Record) -> Option<String> {
+    let contact = read(&raw(record, CONVERTED_CONTACT), &crate::types::Type::Text(Some(18)));
+    contact.ok().filter(|id| !id.is_blank()).map(|id| display(&id))
+}
+
+pub(super) fn is_converted(mapping: &Mapping, record: &Record) -> bool {
     mapping.convertible && matches!(raw(record, "IsConverted"), Raw::Boolean(true))
 }
 

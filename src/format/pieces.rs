@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::syntax::shape::{first_name, first_word};
 
+/// The words that begin the lines of a `convert`.
+const LINES: [&str; 3] = ["account", "opportunity", "owner"];
+
 /// A token or a comment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'t> {
@@ -36,11 +39,12 @@ pub(super) fn pieces(text: &str, range: Range<usize>) -> Vec<Piece<'_>> {
                 at += 1 + line.len();
             }
             _ => {
-                let unary = pieces
-                    .iter()
-                    .rev()
-                    .find(|piece| !piece.comment)
-                    .is_none_or(|before| is_unary_after(before.text));
+                let mut before = pieces.iter().rev().filter(|piece| !piece.comment);
+                let unary = before.next().is_none_or(|last| {
+                    // The value of such a line stands behind its word.
+                    let first_word = before.next().is_none() && LINES.contains(&last.text);
+                    first_word || is_unary_after(last.text)
+                });
                 let length = token(rest, unary);
                 pieces.push(Piece { text: &rest[..length], start: at, first, comment: false });
                 first = false;
@@ -106,8 +110,7 @@ fn text_literal(text: &str) -> usize {
 
 /// Whether a `-` after this token is the sign of a number.
 fn is_unary_after(before: &str) -> bool {
-    const WORDS: &[&str] =
-        &["then", "else", "and", "or", "not", "in", "if", "otherwise", "becomes", "type", "opportunity"];
+    const WORDS: &[&str] = &["then", "else", "and", "or", "not", "in", "if", "otherwise", "becomes", "type"];
     let word = first_word(before);
     if word.is_empty() { !before.starts_with([')', ']', '"', '`']) } else { WORDS.contains(&before) }
 }

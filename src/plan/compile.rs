@@ -8,8 +8,8 @@ use crate::types::{Type, Typed};
 use super::expression::{Call, Condition, Expr, Part};
 use super::needs;
 use super::program::{
-    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, Sought, Sync,
-    TargetField, Test, TestOp, TwoWay,
+    CONVERTED_CONTACT, Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung,
+    Slot, Sought, Sync, TargetField, Test, TestOp, TwoWay,
 };
 
 /// Compiles a checked project. The sources give each rule its file and line; the schemas the types of what is read of a
@@ -198,7 +198,7 @@ impl Context<'_> {
         if convertible {
             // Salesforce, Lead object reference: a converted Lead is read-only and names its Contact.
             add("IsConverted", Type::Boolean);
-            add("ConvertedContactId", Type::Text(Some(18)));
+            add(CONVERTED_CONTACT, Type::Text(Some(18)));
         }
         fields
     }

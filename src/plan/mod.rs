@@ -19,6 +19,7 @@ mod trigger;
 
 pub use compile::compile;
 pub use expression::{Call, Condition, Expr, Part};
+pub(crate) use program::CONVERTED_CONTACT;
 pub use program::{
     AccountElse, Associate, Conflict, Convert, Each, Guard, GuardElse, Ids, Key, LinkElse, Lookup, Mapping,
     Need, Order, Outcome, OutcomeAction, Picklist, PicklistElse, Plan, Related, Rule, RuleElse, Rung,

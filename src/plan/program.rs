@@ -9,7 +9,7 @@ pub use crate::check::typed::{
     Trigger, WhenWritten, WithKind,
 };
 use crate::source::{Location, ObjectName, Side};
-use crate::types::{AssociationKind, Cause, ChangeEvent, Type, Value};
+use crate::types::{AssociationKind, Cause, ChangeEvent, ChangeKind, Type, Value};
 
 use super::{Condition, Expr};
 
@@ -159,7 +159,23 @@ impl Mapping {
         if events.iter().any(|event| event.object != self.target) {
             return None;
         }
-        Cause::of_target(events).filter(|cause| self.outcomes.contains_key(&situation(cause)))
+        let cause = Cause::of_target(events).or_else(|| self.target_converted(events));
+        cause.filter(|cause| self.outcomes.contains_key(&situation(cause)))
+    }
+
+    /// A notice of the field that names the Contact tells of a conversion, though perhaps not into what.
+    fn target_converted(&self, events: &[ChangeEvent]) -> Option<Cause> {
+        let converted =
+            events.iter().rev().filter(|_| self.convertible).find_map(|event| match &event.kind {
+                ChangeKind::FieldChanged { field, value } if field == CONVERTED_CONTACT => {
+                    Some((event, value))
+                }
+                _ => None,
+            });
+        let (event, into) = converted?;
+        let blank = into.as_ref().is_some_and(String::is_empty);
+        let (target, into) = (event.record.clone(), into.clone());
+        (!blank).then_some(Cause::TargetConverted { target, into })
     }
 
     /// The type of a target field, where a rule, the key or a policy uses it.
@@ -167,6 +183,9 @@ impl Mapping {
         self.target_fields.iter().find(|known| known.name == field).map(|known| &known.ty)
     }
 }
+
+/// The field that names the Contact of a converted Lead (Salesforce's object reference: Lead).
+pub(crate) const CONVERTED_CONTACT: &str = "ConvertedContactId";
 
 /// The situation that a cause is.
 fn situation(cause: &Cause) -> Situation {

@@ -337,8 +337,14 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
             return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
         }
+        if shape::first_word(self.statement.text) == "convert" && self.expects(&[Rule::kw_to, Rule::text]) {
+            return finding.help("write the status that the Lead takes: `convert to \"STATUS\" {`");
+        }
         let ends = self.expects(&[Rule::EOI]);
         match (self.statement.kind, self.found) {
+            (BlockKind::Convert, "=" | ":" | "<-" | "->") => {
+                return finding.help("the value stands behind the word: `account create`");
+            }
             (_, ")" | "]") if ends => {
                 let message = format!("this `{}` closes nothing", self.found);
                 return self.error(message).help("delete it, or write the bracket that it closes");

@@ -44,8 +44,8 @@ pub enum Cause {
     TargetConverted {
         /// Its id.
         target: String,
-        /// The Contact.
-        into: String,
+        /// The Contact, where the notice tells.
+        into: Option<String>,
     },
 }
 
@@ -66,7 +66,7 @@ impl Cause {
             Some(_) => Some(Cause::TargetDeleted { target }),
             None => events.iter().rev().find_map(|event| match &event.kind {
                 ChangeKind::Converted { into } => {
-                    Some(Cause::TargetConverted { target: target.clone(), into: into.clone() })
+                    Some(Cause::TargetConverted { target: target.clone(), into: Some(into.clone()) })
                 }
                 _ => None,
             }),
