@@ -130,8 +130,8 @@ impl World {
     async fn company(&self, id: &str) -> String {
         let properties = [("name", "Acme"), ("domain", "acme.example"), ("lifecyclestage", "customer")];
         self.portal.create("company", Some(id), &properties, &person()).expect("a company");
-        let event = self.event("company", id, became("customer"));
-        self.work(vec![event]).await;
+        let told = event("company", id, became("customer"));
+        self.work(vec![told]).await;
         self.org.records("Account").into_iter().find_map(|account| id_of(&account)).expect("an Account")
     }
 
@@ -142,22 +142,6 @@ impl World {
         self.portal.create("contact", Some(id), &properties, &person()).expect("a contact");
         if let Some(company) = company {
             self.portal.associate(("contact", id), ("company", company), &person()).expect("associated");
-        }
-    }
-
-    fn event(&self, object: &str, id: &str, kind: ChangeKind) -> NewEvent {
-        let side = if object == "Lead" { Side::Salesforce } else { Side::Hubspot };
-        NewEvent {
-            pair: "main".to_owned(),
-            dedupe: format!("{object}/{id}/{kind:?}/{}", now()),
-            raw: "{}".to_owned(),
-            received_at: now(),
-            incoming: Incoming::Change(ChangeEvent {
-                object: ObjectName::new(side, object),
-                record: id.to_owned(),
-                kind,
-                occurred_at: now(),
-            }),
         }
     }
 
@@ -172,7 +156,7 @@ impl World {
         for id in ids {
             self.portal.edit("contact", id, &[("lifecyclestage", stage)], &person()).expect("edited");
         }
-        let events = ids.iter().map(|id| self.event("contact", id, became(stage)));
+        let events = ids.iter().map(|id| event("contact", id, became(stage)));
         self.work(events.collect()).await;
     }
 
@@ -208,6 +192,22 @@ impl World {
         assert!(self.worker.shutdown().await);
         self.portal.shutdown().await;
         self.org.shutdown().await;
+    }
+}
+
+fn event(object: &str, id: &str, kind: ChangeKind) -> NewEvent {
+    let side = if object == "Lead" { Side::Salesforce } else { Side::Hubspot };
+    NewEvent {
+        pair: "main".to_owned(),
+        dedupe: format!("{object}/{id}/{kind:?}/{}", now()),
+        raw: "{}".to_owned(),
+        received_at: now(),
+        incoming: Incoming::Change(ChangeEvent {
+            object: ObjectName::new(side, object),
+            record: id.to_owned(),
+            kind,
+            occurred_at: now(),
+        }),
     }
 }
 
@@ -290,12 +290,12 @@ async fn a_rep_converts_a_lead_and_the_pairs_follow_at_the_next_run() {
     let ids = ["1".to_owned()];
     world.stage(&ids, "marketingqualifiedlead").await;
     let lead = id_of(&world.leads()[0]).expect("a Lead");
-    assert_eq!(world.counterparts("1", "Lead").await, [lead.clone()]);
+    assert_eq!(world.counterparts("1", "Lead").await, std::slice::from_ref(&lead));
     let made = world.org.convert_lead(&lead).expect("converted");
 
     world.portal.edit("contact", "1", &[("jobtitle", "CEO")], &person()).expect("edited");
     world.stage(&ids, "marketingqualifiedlead").await;
-    assert_eq!(world.counterparts("1", "Contact").await, [made.contact.clone()]);
+    assert_eq!(world.counterparts("1", "Contact").await, std::slice::from_ref(&made.contact));
     assert_eq!(world.counterparts("1", "Lead").await, Vec::<String>::new());
     let links = world.links("1").await;
     let targets: Vec<_> =
@@ -320,9 +320,9 @@ async fn a_rep_converts_a_lead_and_its_event_lets_the_pair_follow_at_once() {
     let writes = world.org.calls().len();
 
     let kind = ChangeKind::Converted { into: made.contact.clone() };
-    let events = vec![world.event("Lead", &lead, kind.clone()), world.event("Lead", &lead, kind)];
+    let events = vec![event("Lead", &lead, kind.clone()), event("Lead", &lead, kind)];
     world.work(events).await;
-    assert_eq!(world.counterparts("1", "Contact").await, [made.contact.clone()]);
+    assert_eq!(world.counterparts("1", "Contact").await, std::slice::from_ref(&made.contact));
     assert_eq!((world.links("1").await[0].former.clone(), world.parked().await), (Some(lead), vec![]));
     assert_eq!(world.org.calls().len(), writes, "only the pair turns; nothing is read or written");
 
@@ -332,8 +332,8 @@ async fn a_rep_converts_a_lead_and_its_event_lets_the_pair_follow_at_once() {
     let lead = world.counterparts("2", "Lead").await.remove(0);
     let made = world.org.convert_lead(&lead).expect("converted");
     let kind = ChangeKind::FieldChanged { field: "ConvertedContactId".to_owned(), value: None };
-    let event = world.event("Lead", &lead, kind);
-    world.work(vec![event]).await;
+    let told = event("Lead", &lead, kind);
+    world.work(vec![told]).await;
     assert_eq!(world.counterparts("2", "Contact").await, [made.contact]);
     world.end().await;
 }
@@ -436,8 +436,8 @@ async fn a_lead_waits_for_its_account_and_is_converted_once_that_is_there() {
     assert_eq!((world.leads()[0]["IsConverted"].clone(), world.parked().await), (json!(false), vec![]));
 
     world.portal.edit("company", "9001", &[("lifecyclestage", "customer")], &person()).expect("edited");
-    let event = world.event("company", "9001", became("customer"));
-    world.work(vec![event]).await;
+    let told = event("company", "9001", became("customer"));
+    world.work(vec![told]).await;
     let lead = &world.leads()[0];
     let account = id_of(&world.org.records("Account")[0]).expect("an Account");
     assert_eq!((&lead["IsConverted"], &lead["ConvertedAccountId"]), (&json!(true), &json!(account)));

@@ -86,7 +86,7 @@ fn check_status<'a>(scope: &Scope<'a>, lead: &Obj<'a>, status: &Spanned<String>)
         .filter(|option| option.converted && option.active)
         .map(|option| option.value.clone())
         .collect();
-    if converted.iter().any(|option| *option == status.value) {
+    if converted.contains(&status.value) {
         return true;
     }
     let named = options.iter().find(|option| option.value == status.value);

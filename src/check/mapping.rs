@@ -46,10 +46,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     associate::check_eaches(&mut scope, &mapping.body.withs);
     let associates = associate::check(&mut scope, target.as_ref(), &mapping.body.associates);
     let convert = if is_leg { None } else { convert::check(&mut scope, target.as_ref(), mapping) };
-    let needs_fields = mapping.body.converts.is_empty();
-    if needs_fields && mapping.fields_span.is_none() && !world.is_written(mapping.span, &["fields"]) {
-        report_incomplete(world, mapping, "fields", "write `fields { TARGET <- VALUE }`");
-    }
+    check_fields_are_there(world, mapping);
     let into = Target { object: target.clone(), creates };
     let rules = fields::check(&mut scope, &into, mapping, ladder.key.as_ref());
     if creates && let Some(target) = &target {
@@ -97,6 +94,14 @@ fn end<'a>(
         report_incomplete(world, mapping, end, &format!("write `{end} OBJECT`, such as `{end} {example}`"));
     }
     None
+}
+
+/// A mapping says what it writes, unless it only converts.
+fn check_fields_are_there(world: &World<'_>, mapping: &ast::Mapping) {
+    let needed = mapping.body.converts.is_empty();
+    if needed && mapping.fields_span.is_none() && !world.is_written(mapping.span, &["fields"]) {
+        report_incomplete(world, mapping, "fields", "write `fields { TARGET <- VALUE }`");
+    }
 }
 
 fn report_incomplete(world: &World<'_>, mapping: &ast::Mapping, missing: &str, help: &str) {

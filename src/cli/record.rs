@@ -294,7 +294,7 @@ fn show_synced(mapping: &str, synced: &Synced) {
 
 /// What the Lead became or would become, or why it did not.
 fn show_conversion(finished: &Finished, mode: Mode) {
-    let Some(Conversion { request, end, at }) = &finished.conversion else { return };
+    let Some(Conversion { request, end, at }) = finished.conversion.as_deref() else { return };
     let into = match end {
         ConversionEnd::Refused(park) => return show_park(&finished.mapping, park),
         ConversionEnd::Converted(into) => into,
@@ -304,18 +304,18 @@ fn show_conversion(finished: &Finished, mode: Mode) {
         (Mode::Preview, false) => format!("a new {object}"),
         (Mode::Write, false) => format!("new {object} {id}"),
     };
-    let mut made = vec![
+    let mut parts = vec![
         named("Account", request.account.is_some(), &into.account),
         named("Contact", false, &into.contact),
     ];
     match (&request.opportunity, &into.opportunity) {
-        (Some(name), Some(id)) => made.push(format!("{} {name:?}", named("Opportunity", false, id))),
-        _ => made.push("no Opportunity".to_owned()),
+        (Some(name), Some(id)) => parts.push(format!("{} {name:?}", named("Opportunity", false, id))),
+        _ => parts.push("no Opportunity".to_owned()),
     }
     let owner = request.owner.as_ref().map_or_else(String::new, |owner| format!(", owned by {owner}"));
     let converted = if mode == Mode::Preview { "would be converted" } else { "converted" };
     let lead = if mode == Mode::Preview { "the Lead".to_owned() } else { format!("Lead {}", request.id) };
-    let line = format!("{lead} {converted} to {:?}: {}{owner}", request.status, made.join(", "));
+    let line = format!("{lead} {converted} to {:?}: {}{owner}", request.status, parts.join(", "));
     Output::result(&format!("  {line}  {at}"));
 }
 

@@ -176,7 +176,7 @@ impl Run {
         let effect = self.finish(work.verdict);
         match effect {
             Effect::Finish(mut finished) => {
-                finished.conversion = Some(Conversion { request: work.request, end, at });
+                finished.conversion = Some(Box::new(Conversion { request: work.request, end, at }));
                 Effect::Finish(finished)
             }
             other => other,
@@ -280,7 +280,7 @@ mod tests {
         )
     }
 
-    fn lead(more: serde_json::Value) -> Record {
+    fn lead(more: &serde_json::Value) -> Record {
         let mut lead = record(
             "salesforce.Lead",
             "L1",
@@ -297,7 +297,7 @@ mod tests {
     fn employed(more: Vec<Record>) -> World {
         let company = record("hubspot.company", "9", json!({"name": "Acme"}));
         let owner = record("hubspot.owner", "11", json!({"email": "r@s.example"}));
-        let mut world = world([vec![company, owner, lead(json!({}))], more].concat());
+        let mut world = world([vec![company, owner, lead(&json!({}))], more].concat());
         world.associated.insert("company".to_owned(), "9".to_owned());
         world
     }
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_lead_is_converted_behind_its_write_and_its_pairs_follow() {
-        let mut world = world(vec![lead(json!({"Title": "?"}))]);
+        let mut world = world(vec![lead(&json!({"Title": "?"}))]);
         let end = world.run(&converting(KEY, PLAIN), "lead");
         assert!(matches!(&end.verdict, Verdict::Written { .. }), "{end:?}");
         assert_eq!(world.log[world.log.len() - 2..], ["write Lead", "convert new"]);
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_lead_that_needs_no_write_is_converted_all_the_same() {
-        let mut world = world(vec![lead(json!({}))]);
+        let mut world = world(vec![lead(&json!({}))]);
         let end = world.run(&converting(KEY, PLAIN), "lead");
         assert!(matches!(&end.verdict, Verdict::Unchanged { id, .. } if id == "L1"), "{end:?}");
         assert_eq!((world.writes.len(), world.conversions[0].id.as_str()), (0, "L1"));
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(pairs[0].to_string(), "the salesforce.Account of hubspot.company 9");
         assert_eq!((waits.writes.len(), waits.conversions.len()), (0, 0));
         // Without an employer there is no pair to wait for, only a change of the contact.
-        let end = world(vec![lead(json!({}))]).run(&converting(KEY, ALL), "lead");
+        let end = world(vec![lead(&json!({}))]).run(&converting(KEY, ALL), "lead");
         assert!(
             matches!(&end.verdict, Verdict::Waiting { pairs, fields, .. } if pairs.is_empty() && !fields.is_empty())
         );
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn a_refusal_is_a_result_of_its_own_and_the_write_stays() {
         let error = FieldError { code: "BAD".to_owned(), message: "no".to_owned(), fields: Vec::new() };
-        let mut world = world(vec![lead(json!({"Title": "?"}))]);
+        let mut world = world(vec![lead(&json!({"Title": "?"}))]);
         world.converted.push_back(ConvertAnswer::Rejected { errors: vec![error] });
         let end = world.run(&converting(KEY, PLAIN), "lead");
         assert!(matches!(&end.verdict, Verdict::Written { .. }), "{end:?}");
@@ -419,7 +419,7 @@ mod tests {
     fn somebody_who_was_quicker_is_found_by_reading_the_lead_again() {
         let already = ConvertAnswer::Already { message: "converted".to_owned() };
         let mut quick = world(vec![
-            lead(json!({"IsConverted": true, "ConvertedContactId": "C1"})),
+            lead(&json!({"IsConverted": true, "ConvertedContactId": "C1"})),
             record("salesforce.Contact", "C1", json!({})),
         ]);
         // The ladder still sees the Lead as it was.
@@ -429,7 +429,7 @@ mod tests {
             effect = match effect {
                 crate::eval::Effect::Finish(end) => break end,
                 crate::eval::Effect::Find(_) if quick.conversions.is_empty() => {
-                    run.next(Some(crate::eval::Answer::Found(vec![vec![lead(json!({}))]])))
+                    run.next(Some(crate::eval::Answer::Found(vec![vec![lead(&json!({}))]])))
                 }
                 crate::eval::Effect::Convert(planned) => {
                     quick.conversions.push(planned.request);
@@ -445,11 +445,11 @@ mod tests {
         assert!(end.conversion.is_none(), "it was not this run's: {end:?}");
         assert_eq!(end.links, followed("L1", "C1"));
 
-        let mut stubborn = world(vec![lead(json!({}))]);
+        let mut stubborn = world(vec![lead(&json!({}))]);
         stubborn.converted.extend((0..9).map(|_| already.clone()));
         let end = stubborn.run(&converting(KEY, PLAIN), "lead");
         assert_eq!((parked(&end).reason.as_str(), stubborn.conversions.len()), ("the Lead is converted", 3));
-        let mut gone = world(vec![lead(json!({}))]);
+        let mut gone = world(vec![lead(&json!({}))]);
         gone.converted.extend((0..9).map(|_| ConvertAnswer::Gone { message: "gone".to_owned() }));
         let end = gone.run(&converting(KEY, PLAIN), "lead");
         assert_eq!((parked(&end).reason.as_str(), gone.conversions.len()), ("the Lead is gone", 3));
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn a_lead_that_a_rep_has_converted_hands_its_contact_over_and_its_pairs_follow() {
-        let converted = lead(json!({"IsConverted": true, "ConvertedContactId": "C1"}));
+        let converted = lead(&json!({"IsConverted": true, "ConvertedContactId": "C1"}));
         let known = record("salesforce.Contact", "C1", json!({}));
         let mut world = world(vec![converted, known]);
         let end = world.run(&converting(KEY, PLAIN), "lead");

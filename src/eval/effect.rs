@@ -130,7 +130,7 @@ pub struct Finished {
     pub associations: Vec<Association>,
     /// What became of the conversion of the record, where its mapping asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conversion: Option<Conversion>,
+    pub conversion: Option<Box<Conversion>>,
     /// The mappings gone through, each with why it handed over.
     pub path: Vec<String>,
     /// What changes in what is remembered about the pairs of the record, beside the pair that the verdict settles.
@@ -150,7 +150,7 @@ impl Finished {
 
     /// Why a person must look at its conversion or its associations, although the record itself is as it should be.
     pub fn troubled(&self) -> Option<Park> {
-        if let Some(Conversion { end: ConversionEnd::Refused(park), .. }) = &self.conversion {
+        if let Some(Conversion { end: ConversionEnd::Refused(park), .. }) = self.conversion.as_deref() {
             return Some(park.clone());
         }
         self.associations.iter().find_map(Association::trouble)
@@ -158,7 +158,7 @@ impl Finished {
 
     /// The records that the Lead became, where it was converted.
     pub fn converted(&self) -> Option<(&Conversion, &ConvertedInto)> {
-        match self.conversion.as_ref() {
+        match self.conversion.as_deref() {
             Some(conversion @ Conversion { end: ConversionEnd::Converted(into), .. }) => {
                 Some((conversion, into))
             }

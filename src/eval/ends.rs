@@ -105,13 +105,13 @@ impl Run {
                 _ => self.no_longer(mapping, &target),
             },
             Cause::TargetConverted { target, into } => match own.find(|pair| pair.to == target) {
-                Some(pair) if pair.became.is_none() => match into {
-                    Some(into) => self.target_converted(mapping, &target, &into),
-                    None => {
-                        self.state = State::OfPair(OfPair::Converted);
-                        Effect::Read(target_read(mapping, target))
+                Some(pair) if pair.became.is_none() => {
+                    if let Some(into) = into {
+                        return self.target_converted(mapping, &target, &into);
                     }
-                },
+                    self.state = State::OfPair(OfPair::Converted);
+                    Effect::Read(target_read(mapping, target))
+                }
                 _ => self.no_longer(mapping, &target),
             },
         }

@@ -296,9 +296,10 @@ impl End<'_> {
     /// Why a person must look: the end of the run itself, or its conversion, which was refused.
     fn parked(&self) -> Option<Park> {
         let finished = self.finished?;
-        match (&finished.verdict, &finished.conversion) {
-            (Verdict::Parked(park), _) => Some(park.clone()),
-            (_, Some(Conversion { end: ConversionEnd::Refused(park), .. })) => Some(park.clone()),
+        match (&finished.verdict, finished.conversion.as_deref()) {
+            (Verdict::Parked(park), _) | (_, Some(Conversion { end: ConversionEnd::Refused(park), .. })) => {
+                Some(park.clone())
+            }
             _ => None,
         }
     }

@@ -35,17 +35,7 @@ pub(super) fn fill(mapping: &mut Mapping) {
         early.tests(mapping, &rung.tests);
     }
     let ladder_needs = related_of(mapping, &early.slots);
-    let converts = mapping.convert.iter().flat_map(Convert::rules);
-    let rule_needs: Vec<Used> = mapping
-        .rules
-        .iter()
-        .chain(converts)
-        .map(|rule| {
-            let mut used = Used::default();
-            used.expr(mapping, &rule.value);
-            used
-        })
-        .collect();
+    let rule_needs = used_by_rules(mapping);
     let rule_related: Vec<BTreeSet<usize>> =
         rule_needs.iter().map(|used| related_of(mapping, &used.slots)).collect();
 
@@ -85,6 +75,17 @@ pub(super) fn fill(mapping: &mut Mapping) {
                 .find_map(|(those, need)| those.contains(&index).then_some(need));
     }
     fill_reads(mapping);
+}
+
+/// What each rule uses, and behind them each value of the conversion.
+fn used_by_rules(mapping: &Mapping) -> Vec<Used> {
+    let converts = mapping.convert.iter().flat_map(Convert::rules);
+    let used = mapping.rules.iter().chain(converts).map(|rule| {
+        let mut used = Used::default();
+        used.expr(mapping, &rule.value);
+        used
+    });
+    used.collect()
 }
 
 /// What associations and their rows need, which is read with what the rules need; gives the related records among it.

@@ -518,14 +518,7 @@ impl Call {
                     })
                     .collect()
             }
-            Call::Convert { side, requests, waiting } => {
-                let mut answers = crms.get(side).convert(&requests).await.into_iter();
-                let part = |index| {
-                    let answer = answers.next().map(|answer| Reply::Whole(Answer::Converted(answer)));
-                    (index, answer.ok_or_else(|| lost_write(side).into()))
-                };
-                waiting.into_iter().map(part).collect()
-            }
+            Call::Convert { side, requests, waiting } => convert(crms.get(side), &requests, waiting).await,
             Call::Associate { side, removes, requests, waiting } => {
                 change_associations(crms.get(side), removes, &requests, waiting).await
             }
@@ -574,6 +567,16 @@ fn share_links(answer: &Result<Answer, StoreError>, waiting: Vec<(usize, Vec<Str
         Err(error) => Err(Lost::Links(error.to_string())),
     };
     waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
+}
+
+/// Converts Leads, and gives each run what became of its own.
+async fn convert(crm: &dyn Crm, requests: &[ConvertRequest], waiting: Vec<usize>) -> Vec<Part> {
+    let mut answers = crm.convert(requests).await.into_iter();
+    let part = |index| {
+        let answer = answers.next().map(|answer| Reply::Whole(Answer::Converted(answer)));
+        (index, answer.ok_or_else(|| lost_write(crm.side()).into()))
+    };
+    waiting.into_iter().map(part).collect()
 }
 
 /// Adds or removes associations, and gives each run what was said of its own.

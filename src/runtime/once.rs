@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{Answer, Effect, Finished, PlannedWrite, Run, SyncRun, would_become};
+use crate::eval::{Answer, Effect, Finished, PlannedConversion, PlannedWrite, Run, SyncRun, would_become};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::store::RecordKey;
@@ -173,14 +173,7 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
                 None => Err(no_answer(side, true).into()),
             }
         }
-        Effect::Convert(planned) => {
-            let side = planned.request.object.side;
-            match crms.get(side).convert(&[planned.request]).await.pop() {
-                Some(ConvertAnswer::Failed(error)) => Err(error.into()),
-                Some(answer) => Ok(Answer::Converted(answer)),
-                None => Err(no_answer(side, true).into()),
-            }
-        }
+        Effect::Convert(planned) => convert(planned, crms).await,
         Effect::Links(request) => match memory {
             None => Ok(Answer::Links(Vec::new())),
             Some(memory) => memory.links(&request).await.map_err(|error| OnceError::Store(error.to_string())),
@@ -207,6 +200,15 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
         }
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),
+    }
+}
+
+async fn convert(planned: PlannedConversion, crms: &Crms) -> Result<Answer, OnceError> {
+    let side = planned.request.object.side;
+    match crms.get(side).convert(&[planned.request]).await.pop() {
+        Some(ConvertAnswer::Failed(error)) => Err(error.into()),
+        Some(answer) => Ok(Answer::Converted(answer)),
+        None => Err(no_answer(side, true).into()),
     }
 }
 

@@ -337,14 +337,11 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
             return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
         }
-        if shape::first_word(self.statement.text) == "convert" && self.expects(&[Rule::kw_to, Rule::text]) {
-            return finding.help("write the status that the Lead takes: `convert to \"STATUS\" {`");
+        if let Some(help) = self.of_conversion() {
+            return finding.help(help);
         }
         let ends = self.expects(&[Rule::EOI]);
         match (self.statement.kind, self.found) {
-            (BlockKind::Convert, "=" | ":" | "<-" | "->") => {
-                return finding.help("the value stands behind the word: `account create`");
-            }
             (_, ")" | "]") if ends => {
                 let message = format!("this `{}` closes nothing", self.found);
                 return self.error(message).help("delete it, or write the bracket that it closes");
@@ -378,6 +375,17 @@ impl Here<'_, '_> {
             }
             _ => finding.help("each statement stands on a line of its own"),
         }
+    }
+
+    /// What to write for a `convert` without its status, or for a line of it that looks like a rule.
+    fn of_conversion(&self) -> Option<&'static str> {
+        let is_head = shape::first_word(self.statement.text) == "convert";
+        if is_head && self.expects(&[Rule::kw_to, Rule::text]) {
+            return Some("write the status that the Lead takes: `convert to \"STATUS\" {`");
+        }
+        let is_rule =
+            self.statement.kind == BlockKind::Convert && matches!(self.found, "=" | ":" | "<-" | "->");
+        is_rule.then_some("the value stands behind the word: `account create`")
     }
 
     /// Whether the statement, in a ladder, is its key.

@@ -369,7 +369,7 @@ impl SyncRun {
         let links = legs.into_iter().flatten().flat_map(|leg| std::mem::take(&mut leg.links)).collect();
         let associations = std::mem::take(&mut self.associations);
         let (mapping, conversion) = (self.name().to_owned(), None);
-        Effect::Finish(Finished { mapping, verdict, path, conversion, links, associations })
+        Effect::Finish(Finished { mapping, verdict, associations, conversion, path, links })
     }
 
     /// The leg that writes a side.
