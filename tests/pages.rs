@@ -40,6 +40,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("E09", "Two-way rules"),
     ("E10", "Between mappings"),
     ("E11", "Associations and pairs"),
+    ("E12", "Converting Leads"),
     ("W", "Warnings"),
 ];
 

@@ -5,6 +5,7 @@ use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast;
 use crate::types::{Type, Typed};
 
+use super::outcomes::CONTACT;
 use super::scope::{HUBSPOT_ID, Scope, error};
 use super::typed::{Expr, ExprKind, FieldUse, Ids, RecordUse};
 use super::words;
@@ -134,7 +135,8 @@ impl Scope<'_> {
     fn warn_never_paired(&self, to: &Obj<'_>, of: &[ObjectName], at: Span) {
         let pairs = |a: &ast::ObjectRef, b: &ast::ObjectRef| {
             let is = |reference: &ast::ObjectRef, name: &ObjectName| {
-                reference.side == name.side && reference.name.value == name.name
+                let written = ObjectName::new(reference.side, &reference.name.value);
+                written == *name || self.goes_on_as(&written, name)
             };
             let both = |of| is(a, of) && is(b, &to.name) || is(b, of) && is(a, &to.name);
             of.iter().any(both)
@@ -152,6 +154,13 @@ impl Scope<'_> {
             format!("no mapping and no sync pairs {of} with `{}`, so no pair is ever found", to.name);
         let finding = Diagnostic::warning(Code::UNREACHABLE, at, message);
         self.report(finding.help("write the mapping that pairs them, or remove this"));
+    }
+
+    /// Whether a conversion makes records of one object into those of the other, with their pairs: a Lead into a Contact.
+    fn goes_on_as(&self, one: &ObjectName, other: &ObjectName) -> bool {
+        let from = self.world.object_named(one.side, &one.name);
+        from.is_some_and(|from| from.object.convertible)
+            && *other == ObjectName::new(Side::Salesforce, CONTACT)
     }
 
     fn report_no_record(&self, path: &ast::Path, ty: &Type) {

@@ -14,7 +14,7 @@ use super::scope::{LetEntry, Scope, WithEntry};
 use super::typed::{AssignmentRule, Guard, GuardElse, Let, Mapping, With, WithKind};
 use super::words;
 use super::world::{Obj, World, field_word};
-use super::{associate, fields, handover, ladder, outcomes, reach, record_type};
+use super::{associate, convert, fields, handover, ladder, outcomes, reach, record_type};
 
 /// Checks every mapping. One whose source or target is unknown is left out: its finding keeps the project from passing.
 pub(super) fn check_all(world: &World<'_>) -> Vec<Mapping> {
@@ -45,9 +45,8 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     let record_type = record_type::check(&mut scope, target.as_ref(), &mapping.body.options, creates);
     associate::check_eaches(&mut scope, &mapping.body.withs);
     let associates = associate::check(&mut scope, target.as_ref(), &mapping.body.associates);
-    if mapping.fields_span.is_none() && !world.is_written(mapping.span, &["fields"]) {
-        report_incomplete(world, mapping, "fields", "write `fields { TARGET <- VALUE }`");
-    }
+    let convert = if is_leg { None } else { convert::check(&mut scope, target.as_ref(), mapping) };
+    check_fields_are_there(world, mapping);
     let into = Target { object: target.clone(), creates };
     let rules = fields::check(&mut scope, &into, mapping, ladder.key.as_ref());
     if creates && let Some(target) = &target {
@@ -70,6 +69,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
         eaches: scope.eaches.into_iter().map(|entry| entry.typed).collect(),
         associates,
         assignment_rule,
+        convert,
         record_type,
         rules,
         span: mapping.name.span,
@@ -94,6 +94,14 @@ fn end<'a>(
         report_incomplete(world, mapping, end, &format!("write `{end} OBJECT`, such as `{end} {example}`"));
     }
     None
+}
+
+/// A mapping says what it writes, unless it only converts.
+fn check_fields_are_there(world: &World<'_>, mapping: &ast::Mapping) {
+    let needed = mapping.body.converts.is_empty();
+    if needed && mapping.fields_span.is_none() && !world.is_written(mapping.span, &["fields"]) {
+        report_incomplete(world, mapping, "fields", "write `fields { TARGET <- VALUE }`");
+    }
 }
 
 fn report_incomplete(world: &World<'_>, mapping: &ast::Mapping, missing: &str, help: &str) {

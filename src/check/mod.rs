@@ -26,6 +26,7 @@ mod bounds;
 mod builtin;
 mod call;
 mod condition;
+mod convert;
 mod currency;
 mod expr;
 mod fields;

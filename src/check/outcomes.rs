@@ -13,7 +13,7 @@ use super::typed::{Action, Outcome, Situation};
 use super::world::Obj;
 
 /// Where a converted Lead goes on.
-const CONTACT: &str = "Contact";
+pub(super) const CONTACT: &str = "Contact";
 
 /// The objects of Salesforce whose records can be merged (SOAP guide: `merge()`).
 const MERGED: [&str; 4] = ["Account", "Case", "Contact", "Lead"];

@@ -15,7 +15,7 @@ use crate::syntax::ast::{
 
 use super::typed::Sync;
 use super::world::World;
-use super::{mapping, two_way};
+use super::{convert, mapping, two_way};
 
 /// A sync and the mappings that it is made of.
 pub(super) struct Legs<'a> {
@@ -47,6 +47,7 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
     }
     let [to_hubspot, to_salesforce] = legs.mappings.as_ref()?;
     check_complete(world, legs.sync);
+    convert::refuse(world, &legs.sync.body.converts);
     let mark = world.mark();
     let hubspot = mapping::check_leg(world, to_hubspot);
     let first = world.since(mark);
@@ -167,6 +168,7 @@ impl<'a> Apart<'a> {
             outcomes: self.outcomes(to.side),
             options: if to.side == Side::Salesforce { self.sync.body.options.clone() } else { Vec::new() },
             associates: self.associates(to.side),
+            converts: Vec::new(),
         };
         ast::Mapping {
             doc: self.sync.doc.clone(),

@@ -12,6 +12,7 @@ use crate::syntax::ast::{self, EntryValue, ExpectKind};
 use crate::types::{AssociationKind, Value, display};
 
 use super::associate;
+use super::convert;
 use super::handover;
 use super::scope::Scope;
 use super::test_refusals;
@@ -219,8 +220,9 @@ fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     let first = test.expect.first().and_then(written);
     let second_side =
         |expect: &ast::Expect| is_sync && first.zip(written(expect)).is_some_and(|(a, b)| a != b);
-    let is_end =
-        |expect: &&ast::Expect| !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..));
+    let is_end = |expect: &&ast::Expect| {
+        !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..) | ExpectKind::Converted(_))
+    };
     let ends = test.expect.iter().filter(is_end);
     let mut ends = ends.filter(|expect| !second_side(expect));
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {
@@ -401,6 +403,7 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
         ExpectKind::Wait => ExpectationKind::Wait,
         ExpectKind::Nothing => ExpectationKind::Nothing,
         ExpectKind::NotTriggered => ExpectationKind::NotTriggered,
+        ExpectKind::Converted(entries) => ExpectationKind::Converted(convert::expected(world, entries)),
         ExpectKind::Associated(kind, object, id) => {
             let object = world.object(object)?;
             ExpectationKind::Associated(associate::kind(kind), object.name, id.value.clone())
@@ -449,7 +452,7 @@ fn expected_fields<'a>(
     fields
 }
 
-fn check_repeated(world: &World<'_>, entries: &[ast::Entry]) {
+pub(super) fn check_repeated(world: &World<'_>, entries: &[ast::Entry]) {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     for entry in entries {
         let first = *seen.entry(&entry.name.value).or_insert(entry.name.span);
@@ -494,6 +497,9 @@ fn warn_unreachable(
             {
                 format!("neither `{subject}` nor a mapping that takes over from it writes `{object}`")
             }
+            ExpectationKind::Converted(_) if !reached.iter().any(|name| mappings[name].convert.is_some()) => {
+                format!("neither `{subject}` nor a mapping that takes over from it converts a Lead")
+            }
             ExpectationKind::Associated(_, object, _)
                 if !reached
                     .iter()
@@ -516,6 +522,7 @@ fn warn_foreign(world: &World<'_>, sync: &Sync, expect: &[Expectation]) {
     for expect in expect {
         let message = match &expect.kind {
             ExpectationKind::Then(_) => format!("`{}` hands nothing over", sync.name),
+            ExpectationKind::Converted(_) => format!("`{}` converts nothing", sync.name),
             ExpectationKind::Create(object, _) | ExpectationKind::Update(object, _)
                 if !ends.contains(&object) =>
             {

@@ -114,6 +114,8 @@ pub struct Mapping {
     pub associates: Vec<Associate>,
     /// Whether assignment rules run on create.
     pub assignment_rule: Option<AssignmentRule>,
+    /// What becomes of the Lead that it writes, where it converts it.
+    pub convert: Option<Convert>,
     /// The record type of a new record: an expression over literals that gives its developer name.
     pub record_type: Option<Expr>,
     /// The field rules, shared ones spliced in where they are used.
@@ -179,6 +181,42 @@ pub struct Associate {
     pub otherwise: LinkElse,
     /// The statement.
     pub span: Span,
+}
+
+/// `convert to "STATUS" { … }`
+#[derive(Debug, Clone)]
+pub struct Convert {
+    /// The status that the Lead takes.
+    pub status: String,
+    /// The account that it goes to, and what happens where there is none, if there can be none; without it, Salesforce
+    /// makes one.
+    pub account: Option<(Part, Option<AccountElse>)>,
+    /// The name of its opportunity; without it, none is made.
+    pub opportunity: Option<Part>,
+    /// Who owns what is made, and what a failure does; without it, the Lead's owner.
+    pub owner: Option<(Part, Option<RuleElse>)>,
+    /// Its head.
+    pub span: Span,
+}
+
+/// A value of a `convert`.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The value.
+    pub value: Expr,
+    /// The line.
+    pub span: Span,
+}
+
+/// What happens where a Lead has no account to go to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum AccountElse {
+    /// Salesforce makes one.
+    Create,
+    /// The record waits for it.
+    Wait,
+    /// Kept for a person.
+    Park(Option<String>),
 }
 
 /// The ids of records whose counterparts are asked for.
@@ -698,6 +736,8 @@ pub enum ExpectationKind {
     NotTriggered,
     /// The record written is associated with this one.
     Associated(AssociationKind, ObjectName, String),
+    /// The Lead written is converted with these; `account`, `opportunity`, `owner` or `status` name them.
+    Converted(Vec<ExpectedField>),
 }
 
 /// A field of the record that a test expects.

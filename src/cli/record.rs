@@ -8,7 +8,9 @@ use serde_json::{Map, Value as Json, json};
 use super::args::RecordArgs;
 use super::output::Output;
 use super::{Exit, eval, parts};
-use crate::eval::{Association, FieldChange, Finished, Made, Park, PlannedWrite, Synced, Verdict};
+use crate::eval::{
+    Association, Conversion, ConversionEnd, FieldChange, Finished, Made, Park, PlannedWrite, Synced, Verdict,
+};
 use crate::plan::LinkElse;
 use crate::runtime::{self, Crms, Memory, OnceError, Preview};
 use crate::source::Side;
@@ -76,22 +78,26 @@ impl OneRecord<'_> {
         let memory = store.as_ref().map(|store| Memory { store, pair: self.pair });
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
         Ok(runtime::preview(plan, mapping, record, self.crms, memory).await.map(|preview| match preview {
-            Preview::WouldWrite(planned, associations) if *json => {
+            Preview::WouldWrite(planned, finished) if *json => {
                 let mut would = match planned.as_slice() {
                     [one] => json!({"would": "write", "write": planned_json(one)}),
                     all => {
                         json!({"would": "write", "writes": all.iter().map(planned_json).collect::<Vec<_>>()})
                     }
                 };
-                if !associations.is_empty() {
-                    would["associations"] = json!(associations);
+                if !finished.associations.is_empty() {
+                    would["associations"] = json!(finished.associations);
+                }
+                if let Some(conversion) = &finished.conversion {
+                    would["conversion"] = json!(conversion.request);
                 }
                 Output::result(&would.to_string());
                 Exit::Fine
             }
-            Preview::WouldWrite(planned, associations) => {
+            Preview::WouldWrite(planned, finished) => {
                 planned.iter().for_each(show_planned);
-                show_associations(&associations, Mode::Preview);
+                show_conversion(&finished, Mode::Preview);
+                show_associations(&finished.associations, Mode::Preview);
                 Exit::Fine
             }
             Preview::WouldFinish(finished) => show(&finished, record, *json, Mode::Preview),
@@ -258,6 +264,7 @@ fn show(finished: &Finished, record: &str, as_json: bool, mode: Mode) -> Exit {
             "`{mapping}`: there is no source record with the id `{record}`; `--record` takes the id that the CRM shows"
         )),
     }
+    show_conversion(finished, mode);
     show_associations(&finished.associations, mode);
     exit
 }
@@ -283,6 +290,33 @@ fn show_synced(mapping: &str, synced: &Synced) {
         Output::result(&format!("`{mapping}` {done} {} {}:", write.object, write.id));
         show_changes(&write.changes);
     }
+}
+
+/// What the Lead became or would become, or why it did not.
+fn show_conversion(finished: &Finished, mode: Mode) {
+    let Some(Conversion { request, end, at }) = finished.conversion.as_deref() else { return };
+    let into = match end {
+        ConversionEnd::Refused(park) => return show_park(&finished.mapping, park),
+        ConversionEnd::Converted(into) => into,
+    };
+    let named = |object: &str, asked: bool, id: &str| match (mode, asked) {
+        (_, true) => format!("{object} {id}"),
+        (Mode::Preview, false) => format!("a new {object}"),
+        (Mode::Write, false) => format!("new {object} {id}"),
+    };
+    let mut parts = vec![
+        named("Account", request.account.is_some(), &into.account),
+        named("Contact", false, &into.contact),
+    ];
+    match (&request.opportunity, &into.opportunity) {
+        (Some(name), Some(id)) => parts.push(format!("{} {name:?}", named("Opportunity", false, id))),
+        _ => parts.push("no Opportunity".to_owned()),
+    }
+    let owner = request.owner.as_ref().map_or_else(String::new, |owner| format!(", owned by {owner}"));
+    let converted = if mode == Mode::Preview { "would be converted" } else { "converted" };
+    let lead = if mode == Mode::Preview { "the Lead".to_owned() } else { format!("Lead {}", request.id) };
+    let line = format!("{lead} {converted} to {:?}: {}{owner}", request.status, parts.join(", "));
+    Output::result(&format!("  {line}  {at}"));
 }
 
 /// What became, or would become, of each association, a line each.

@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, FindRequest, ReadRequest, Record,
-    WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError, FieldError,
+    FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
 pub use limits::{Allowance, Limits};
@@ -42,6 +42,14 @@ pub trait Crm: Send + Sync {
 
     /// Writes records; one answer for each request, in order. One bad row never fails its neighbours.
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer>;
+
+    /// Converts Leads; one answer for each request, in order. One that is refused never fails its neighbours. A conversion
+    /// whose answer was lost is looked for before it counts as failed.
+    async fn convert(&self, requests: &[ConvertRequest]) -> Vec<ConvertAnswer> {
+        let message = format!("{} converts no records", self.side().label());
+        let error = FieldError { code: "NOT_CONVERTIBLE".to_owned(), message, fields: Vec::new() };
+        requests.iter().map(|_| ConvertAnswer::Rejected { errors: vec![error.clone()] }).collect()
+    }
 
     /// The ids associated with each given id (absent where there is none).
     async fn associated(&self, request: &AssociatedRequest)

@@ -227,6 +227,14 @@ codes! {
     /// `associate` does not say what happens while the other record has no counterpart yet. Add `otherwise wait`, `skip` or `park`.
     PAIR_MISSING = "E1104", "missing pair is not handled";
 
+    // Converting Leads.
+    /// There is nothing here that Salesforce could convert: only a Lead is, by a mapping that writes it.
+    CONVERT_PLACE = "E1201", "nothing to convert";
+    /// A Lead is converted to a status that stands for converted Leads.
+    CONVERT_STATUS = "E1202", "status is not a converted one";
+    /// `convert` does not say what becomes of the Lead: its account, its opportunity, or what happens without an account.
+    CONVERT_INCOMPLETE = "E1203", "conversion does not say everything";
+
     // Warnings.
     /// Nothing uses this item.
     UNUSED = "W0001", "unused";

@@ -403,6 +403,7 @@ mod tests {
             id: id.to_owned(),
             to: to.to_owned(),
             gone: false,
+            became: None,
             merged_into: None,
             inherited: false,
             synced: BTreeMap::default(),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::plan::LinkElse;
 use crate::source::{Location, ObjectName};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, FindRequest,
-    LinkChange, LinkRequest, LinkedPair, ReadRequest, Record, Value, WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, ConvertAnswer,
+    ConvertRequest, ConvertedInto, FindRequest, LinkChange, LinkRequest, LinkedPair, ReadRequest, Record,
+    Value, WriteAnswer, WriteRequest,
 };
 
 /// What a run needs next.
@@ -24,6 +25,9 @@ pub enum Effect {
     /// One write; the answer is [`Answer::Written`]. The driver handles [`WriteAnswer::Failed`] itself (it retries the
     /// record, from the start of the run where the write may have been applied) and never passes it on.
     Write(PlannedWrite),
+    /// One conversion; the answer is [`Answer::Converted`]. The driver handles [`ConvertAnswer::Failed`] as it handles a
+    /// write that failed.
+    Convert(PlannedConversion),
     /// Pairs of records that were settled before; the answer is [`Answer::Links`].
     Links(LinkRequest),
     /// When fields took their values; the answer is [`Answer::Changed`].
@@ -58,6 +62,8 @@ pub enum Answer {
     Found(Vec<Vec<Record>>),
     /// What became of the write.
     Written(WriteAnswer),
+    /// What became of the conversion.
+    Converted(ConvertAnswer),
     /// The pairs that exist, of those asked for.
     Links(Vec<LinkedPair>),
     /// When each field took its value; one whose time nobody knows is absent.
@@ -86,6 +92,17 @@ pub struct PlannedWrite {
     pub changes: Vec<FieldChange>,
 }
 
+/// A conversion and the line that says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedConversion {
+    /// The mapping that makes it.
+    pub mapping: String,
+    /// The conversion.
+    pub request: ConvertRequest,
+    /// The line.
+    pub at: Location,
+}
+
 /// One field of a write, as a preview and the provenance show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
@@ -111,6 +128,9 @@ pub struct Finished {
     /// What became of each association that the mapping asks for, in its order; then those removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub associations: Vec<Association>,
+    /// What became of the conversion of the record, where its mapping asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Box<Conversion>>,
     /// The mappings gone through, each with why it handed over.
     pub path: Vec<String>,
     /// What changes in what is remembered about the pairs of the record, beside the pair that the verdict settles.
@@ -128,10 +148,43 @@ impl Finished {
         waiting.collect()
     }
 
-    /// Why a person must look at its associations, although the record itself is as it should be.
+    /// Why a person must look at its conversion or its associations, although the record itself is as it should be.
     pub fn troubled(&self) -> Option<Park> {
+        if let Some(Conversion { end: ConversionEnd::Refused(park), .. }) = self.conversion.as_deref() {
+            return Some(park.clone());
+        }
         self.associations.iter().find_map(Association::trouble)
     }
+
+    /// The records that the Lead became, where it was converted.
+    pub fn converted(&self) -> Option<(&Conversion, &ConvertedInto)> {
+        match self.conversion.as_deref() {
+            Some(conversion @ Conversion { end: ConversionEnd::Converted(into), .. }) => {
+                Some((conversion, into))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What became of a conversion that a mapping asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversion {
+    /// What was asked for.
+    pub request: ConvertRequest,
+    /// What became of it.
+    pub end: ConversionEnd,
+    /// The line that says so.
+    pub at: Location,
+}
+
+/// What became of a conversion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConversionEnd {
+    /// The Lead became these.
+    Converted(ConvertedInto),
+    /// The CRM refuses it for good.
+    Refused(Park),
 }
 
 /// What became of an association that a mapping asks for.

@@ -9,7 +9,7 @@ use crate::source::Location;
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Record};
 
 use super::effect::{Answer, Effect, Park, Verdict};
-use super::ladder::target_read;
+use super::ladder::{contact_of, is_converted, target_read};
 use super::run::{Run, State};
 
 /// What a run waits for that asks about its pair.
@@ -19,6 +19,8 @@ pub(super) enum OfPair {
     Ended,
     /// Which of the two counterparts is still there: the record's own and that of the one into which it was merged.
     Rivals { own: String, heirs: String },
+    /// The Lead that was converted, which names its Contact.
+    Converted,
     /// The pair of the record that runs.
     Link,
     /// The linked record.
@@ -38,6 +40,13 @@ impl Run {
             (OfPair::Ended, Answer::Links(pairs)) => self.ended_pairs(mapping, &pairs),
             (OfPair::Rivals { own, heirs }, Answer::Records(records)) => {
                 self.rivals(mapping, &own, &heirs, &records)
+            }
+            (OfPair::Converted, Answer::Records(records)) => {
+                let lead = records.first().filter(|lead| is_converted(mapping, lead));
+                match lead.and_then(|lead| Some((lead.id.clone(), contact_of(lead)?))) {
+                    Some((lead, contact)) => self.target_converted(mapping, &lead, &contact),
+                    None => self.no_longer(mapping, "that was converted"),
+                }
             }
             (OfPair::Link, Answer::Links(pairs)) => {
                 self.link = pairs.into_iter().find(|pair| pair.id == self.record);
@@ -75,8 +84,7 @@ impl Run {
                 None => self.nothing_linked(mapping, "was deleted"),
             },
             Cause::SourceMerged { into } => {
-                let heirs =
-                    pairs.iter().find(|pair| pair.id == into && !pair.gone).map(|pair| pair.to.clone());
+                let heirs = pairs.iter().find(|pair| pair.id == into && lives(pair)).cloned();
                 match own.next().cloned() {
                     Some(pair) => self.source_merged(mapping, &pair, &into, heirs),
                     None => self.nothing_linked(mapping, &format!("was merged into {into}")),
@@ -93,6 +101,16 @@ impl Run {
                 Some(pair) if pair.gone => {
                     let what = format!("{} {target} was merged into {into}", mapping.target);
                     self.target_ended(mapping, Situation::TargetMerged, &what, Some(into))
+                }
+                _ => self.no_longer(mapping, &target),
+            },
+            Cause::TargetConverted { target, into } => match own.find(|pair| pair.to == target) {
+                Some(pair) if pair.became.is_none() => {
+                    if let Some(into) = into {
+                        return self.target_converted(mapping, &target, &into);
+                    }
+                    self.state = State::OfPair(OfPair::Converted);
+                    Effect::Read(target_read(mapping, target))
                 }
                 _ => self.no_longer(mapping, &target),
             },
@@ -119,7 +137,7 @@ impl Run {
         );
         let (action, at) = decided(mapping, Situation::SourceDeleted);
         match action {
-            Some(OutcomeAction::Park(_)) if pair.gone => {
+            Some(OutcomeAction::Park(_)) if !lives(pair) => {
                 self.finish(Verdict::Skipped { reason: format!("{what}, and {linked} is gone too"), at })
             }
             Some(OutcomeAction::Park(said)) => {
@@ -141,22 +159,27 @@ impl Run {
         mapping: &Mapping,
         pair: &LinkedPair,
         into: &str,
-        heirs: Option<String>,
+        heirs: Option<LinkedPair>,
     ) -> Effect {
         let (what, linked) = (
             format!("{} {} was merged into {into}", mapping.source, self.record),
             format!("{} {}", mapping.target, pair.to),
         );
         let (action, at) = decided(mapping, Situation::SourceMerged);
-        if pair.gone {
+        if !lives(pair) {
             self.remember(mapping, LinkFate::Forgotten);
             return self.finish(Verdict::Skipped { reason: format!("{what}, and {linked} is gone too"), at });
         }
-        match (action, heirs) {
+        let converted = pair.became.is_some() || heirs.as_ref().is_some_and(|heirs| heirs.became.is_some());
+        match (action, heirs.map(|heirs| heirs.to)) {
             (Some(OutcomeAction::Park(said)), heirs) => {
                 let own = heirs.map_or_else(|| "none".to_owned(), |id| format!("{} {id}", mapping.target));
                 let help = format!("it is linked to {linked}; {into} is linked to {own}");
                 self.park_ended(said.as_ref(), what, help, at)
+            }
+            // A converted Lead is never deleted by its conversion, so nobody need look whether it is there.
+            (_, Some(heirs)) if heirs != pair.to && converted => {
+                self.both_have_one(mapping, &what, &pair.to, &heirs)
             }
             (_, Some(heirs)) if heirs != pair.to => {
                 self.state = State::OfPair(OfPair::Rivals { own: pair.to.clone(), heirs: heirs.clone() });
@@ -180,12 +203,7 @@ impl Run {
         let (_, at) = decided(mapping, Situation::SourceMerged);
         let what = format!("{} {} was merged into {into}", mapping.source, self.record);
         match (there(own), there(heirs)) {
-            (true, true) => {
-                let target = &mapping.target;
-                let reason = format!("{what}, and both have a {}: {own} and {heirs}", target.name);
-                let help = format!("merge the two in {}, then retry", target.side.label());
-                self.park(Park { help: Some(help), at, ..Park::because(reason) })
-            }
+            (true, true) => self.both_have_one(mapping, &what, own, heirs),
             (true, false) => self.inherited(mapping, &into, own, Some(heirs.to_owned())),
             (false, _) => {
                 self.remember(mapping, LinkFate::Forgotten);
@@ -193,6 +211,14 @@ impl Run {
                 self.finish(Verdict::Skipped { reason, at })
             }
         }
+    }
+
+    fn both_have_one(&mut self, mapping: &Mapping, what: &str, own: &str, heirs: &str) -> Effect {
+        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let target = &mapping.target;
+        let reason = format!("{what}, and both have a {}: {own} and {heirs}", target.name);
+        let help = format!("merge the two in {}, then retry", target.side.label());
+        self.park(Park { help: Some(help), at, ..Park::because(reason) })
     }
 
     fn inherited(&mut self, mapping: &Mapping, into: &str, target: &str, over: Option<String>) -> Effect {
@@ -264,6 +290,7 @@ impl Run {
     pub(super) fn linked(&mut self, mapping: &Mapping) -> Effect {
         match self.link.clone() {
             None => self.rung(mapping, 0),
+            Some(LinkedPair { became: Some(contact), to, .. }) => self.converted(mapping, &to, Some(contact)),
             Some(LinkedPair { merged_into: Some(into), to, .. }) => self.target_merged(mapping, &to, into),
             Some(pair) => {
                 self.state = State::OfPair(OfPair::Linked);
@@ -387,6 +414,11 @@ impl Run {
     fn remember(&mut self, mapping: &Mapping, fate: LinkFate) {
         self.links.push(LinkChange { by: mapping.name.clone(), fate });
     }
+}
+
+/// Whether the life of a counterpart goes on: as itself, or as the record of another object that it became.
+fn lives(pair: &LinkedPair) -> bool {
+    !pair.gone || pair.became.is_some()
 }
 
 fn links(mapping: &Mapping, ids: Vec<String>) -> Effect {

@@ -11,8 +11,8 @@ use crate::plan::testing::{LEAD, Lead};
 use crate::plan::{Mapping, Plan};
 use crate::source::Side;
 use crate::types::{
-    CrmError, CrmErrorKind, FieldError, LinkRequest, LinkedPair, MatchedRecord, Record, Value, WriteAnswer,
-    WriteTarget,
+    ConvertAnswer, ConvertRequest, CrmError, CrmErrorKind, FieldError, LinkRequest, LinkedPair,
+    MatchedRecord, Record, Value, WriteAnswer, WriteTarget,
 };
 
 /// More than any run needs; a loop would go on for ever.
@@ -74,7 +74,24 @@ fn plans() -> Vec<Arc<Plan>> {
         ),
         Arc::new(keyless.plan()),
         associating(),
+        converting(),
     ]
+}
+
+/// A mapping that converts its Lead, with everything that it can ask for.
+fn converting() -> Arc<Plan> {
+    let lead = Lead {
+        head: "with employer = primary hubspot.company\n when lifecyclestage becomes \"customer\"",
+        outcomes: "on none create\n on many oldest\n on taken park\n on converted then known\n on duplicate adopt\n on rejected drop field\n \
+                   convert to \"Qualified\" {\n account linked salesforce.Account of employer otherwise wait\n \
+                   opportunity first_present(lastname, \"x\") | truncate(120)\n \
+                   owner lookup salesforce.User.Id where Email = owner.email otherwise keep }",
+        rungs: "key HubSpot_Contact_ID__c = id\n or Email = email",
+        beside: "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match { key HubSpot_Contact_ID__c = id }\n \
+                 on none skip\n on taken adopt\n on rejected drop field\n fields { FirstName <- firstname | truncate(40) }\n}",
+        ..LEAD
+    };
+    Arc::new(lead.plan())
 }
 
 /// A mapping the other way, with rows, associations of every kind and a counterpart's id.
@@ -103,6 +120,7 @@ fn pairs(dice: &mut Dice, request: &LinkRequest) -> Vec<LinkedPair> {
                 to,
                 gone,
                 merged_into: None,
+                became: (gone && dice.roll(2) == 0).then(|| "003".to_owned()),
                 inherited: false,
                 synced: BTreeMap::new(),
             });
@@ -251,6 +269,7 @@ fn answer(dice: &mut Dice, effect: &Effect) -> Answer {
         (_, Effect::Find(requests)) => {
             Answer::Found(requests.iter().map(|find| records(dice, &find.object, 2)).collect())
         }
+        (_, Effect::Convert(planned)) => Answer::Converted(converted(dice, &planned.request)),
         (_, Effect::Links(request)) => Answer::Links(pairs(dice, request)),
         (_, Effect::Survivor { .. }) => Answer::Survivor(None),
         (_, Effect::Changed(_)) => Answer::Changed(BTreeMap::new()),
@@ -264,6 +283,20 @@ fn answer(dice: &mut Dice, effect: &Effect) -> Answer {
             let said = |_| (dice.roll(9) == 0).then(|| "no".to_owned());
             Answer::Associations((0..all).map(said).collect())
         }
+    }
+}
+
+fn converted(dice: &mut Dice, request: &ConvertRequest) -> ConvertAnswer {
+    assert!(request.account.as_ref().is_none_or(|id| !id.is_empty()), "{request:?}");
+    assert!(request.opportunity.as_ref().is_none_or(|name| !name.is_empty()), "{request:?}");
+    let message = "no".to_owned();
+    match dice.roll(5) {
+        0 => ConvertAnswer::Already { message },
+        1 => ConvertAnswer::Gone { message },
+        2 => ConvertAnswer::Rejected {
+            errors: vec![FieldError { code: "BAD".to_owned(), message, fields: Vec::new() }],
+        },
+        _ => ConvertAnswer::Converted(crate::eval::would_become(request, "new")),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Key, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp};
+use crate::plan::{
+    CONVERTED_CONTACT, Convert, Key, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp,
+};
 use crate::source::Location;
 use crate::syntax::ast::{CompareOp, Presence};
 use crate::types::{
@@ -12,7 +14,7 @@ use crate::types::{
 
 use super::effect::{Effect, Park, Verdict};
 use super::expression::Frame;
-use super::run::{Next, Run, State, raw};
+use super::run::{Leg, Next, Run, State, raw};
 use super::trace::Point;
 
 /// How many records a rung reads where the newest of several is wanted. More than this share one value only by mistake.
@@ -119,7 +121,7 @@ impl Run {
             0 => self.linked(mapping),
             // It holds the key by the CRM's own comparison, which may ignore case, so it is nobody else's.
             1 if !is_converted(mapping, &records[0]) => self.key_and_inherited(mapping, records.remove(0)),
-            1 => self.converted(mapping, &records[0]),
+            1 => self.converted_found(mapping, &records[0]),
             _ => self.many(mapping, records, None),
         }
     }
@@ -217,7 +219,7 @@ impl Run {
         adopted_at: Option<&Location>,
     ) -> Effect {
         if is_converted(mapping, &record) {
-            return self.converted(mapping, &record);
+            return self.converted_found(mapping, &record);
         }
         if let Some(key) = &mapping.key {
             match (old_value(mapping, &record, &key.field), self.key_value(mapping, key)) {
@@ -263,17 +265,21 @@ impl Run {
         }
     }
 
-    /// The Lead found was converted; its Contact goes along to the mapping that takes over.
-    pub(super) fn converted(&mut self, mapping: &Mapping, record: &Record) -> Effect {
+    /// The Lead found was converted, and names its Contact itself.
+    pub(super) fn converted_found(&mut self, mapping: &Mapping, record: &Record) -> Effect {
+        self.converted(mapping, &record.id, contact_of(record))
+    }
+
+    /// The Lead was converted; its pair follows to the Contact, which goes along to the mapping that takes over.
+    pub(super) fn converted(&mut self, mapping: &Mapping, lead: &str, contact: Option<String>) -> Effect {
+        if let (Some(contact), Leg::No) = (&contact, self.leg) {
+            self.follows(mapping, lead, contact);
+        }
         let outcome = self.outcome(mapping, Situation::Converted);
         let at = outcome.map(|outcome| outcome.at.clone());
-        let reason = format!("{} {} is converted", mapping.target.name, record.id);
-        let contact = read(&raw(record, "ConvertedContactId"), &crate::types::Type::Text(Some(18)));
+        let reason = format!("{} {lead} is converted", mapping.target.name);
         match outcome.map(|outcome| &outcome.action) {
-            Some(OutcomeAction::Then(name)) => {
-                let contact = contact.ok().filter(|id| !id.is_blank()).map(|id| display(&id));
-                self.hand_over(name, contact, &reason)
-            }
+            Some(OutcomeAction::Then(name)) => self.hand_over(name, contact, &reason),
             Some(OutcomeAction::Skip) => self.finish(Verdict::Skipped { reason, at }),
             Some(OutcomeAction::Park(Some(said))) => self.park(Park { at, ..Park::because(said.clone()) }),
             _ => self.park(Park { at, ..Park::because(reason) }),
@@ -283,7 +289,7 @@ impl Run {
     /// Takes a record that holds the key of a source record which is no more.
     pub(super) fn take_inherited(&mut self, mapping: &Mapping, record: Record) -> Effect {
         if is_converted(mapping, &record) {
-            return self.converted(mapping, &record);
+            return self.converted_found(mapping, &record);
         }
         self.take(mapping, record)
     }
@@ -297,7 +303,9 @@ impl Run {
     /// The rules that are not left out whatever their value would be.
     pub(super) fn applying<'m>(&self, mapping: &'m Mapping) -> impl Iterator<Item = &'m Rule> {
         let existing = self.target.as_ref();
-        mapping.rules.iter().filter(move |rule| super::rules::kept(mapping, rule, existing).is_none())
+        let converts = mapping.convert.iter().flat_map(Convert::rules);
+        let rules = mapping.rules.iter().chain(converts);
+        rules.filter(move |rule| super::rules::kept(mapping, rule, existing).is_none())
     }
 
     /// Makes the look-ups of the rules that apply, then writes.
@@ -322,7 +330,13 @@ impl Run {
     }
 }
 
-fn is_converted(mapping: &Mapping, record: &Record) -> bool {
+/// The Contact that a converted Lead names.
+pub(super) fn contact_of(record: &Record) -> Option<String> {
+    let contact = read(&raw(record, CONVERTED_CONTACT), &crate::types::Type::Text(Some(18)));
+    contact.ok().filter(|id| !id.is_blank()).map(|id| display(&id))
+}
+
+pub(super) fn is_converted(mapping: &Mapping, record: &Record) -> bool {
     mapping.convertible && matches!(raw(record, "IsConverted"), Raw::Boolean(true))
 }
 

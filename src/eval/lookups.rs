@@ -255,6 +255,7 @@ mod tests {
             id: "9".to_owned(),
             to: (*to).to_owned(),
             gone: false,
+            became: None,
             merged_into: None,
             inherited: false,
             synced: BTreeMap::default(),

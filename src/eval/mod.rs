@@ -5,9 +5,11 @@
 //! same code, and a driver may advance many runs side by side and perform effects of one kind in one call.
 //!
 //! The order within a run: the source record, what the guards need of related records and look-ups, the guards, what the
-//! ladder needs of them, the ladder, what the rules that apply need of them, the rules, the write, the associations. Policies that read before they write use the record as the ladder found it, just before the write.
+//! ladder needs of them, the ladder, what the rules that apply need of them, the rules, the write, the conversion
+//! of a Lead or the associations. Policies that read before they write use the record as the ladder found it, just before the write.
 
 mod associate;
+mod convert;
 mod effect;
 mod ends;
 mod expression;
@@ -24,9 +26,10 @@ mod sync;
 mod testing;
 mod trace;
 
+pub use convert::would_become;
 pub use effect::{
-    Answer, Association, Effect, FieldChange, Finished, Made, Park, PlannedWrite, Synced, SyncedWrite,
-    Verdict,
+    Answer, Association, Conversion, ConversionEnd, Effect, FieldChange, Finished, Made, Park,
+    PlannedConversion, PlannedWrite, Synced, SyncedWrite, Verdict,
 };
 pub use expression::{Frame, Kept};
 pub use offline::{Line, Lines, Offline, fields};

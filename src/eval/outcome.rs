@@ -23,7 +23,7 @@ impl Run {
             WriteAnswer::Written { id, created } => {
                 let (object, changes) = (planned.request.object, planned.changes);
                 let verdict = Verdict::Written { object, id: id.clone(), created, changes };
-                self.associate(mapping, verdict, id, created)
+                self.after_write(mapping, verdict, id, created)
             }
             WriteAnswer::Duplicate { rule, message, matches, allow_save } => {
                 self.duplicate(mapping, planned, &rule, message, &matches, allow_save)
@@ -118,8 +118,7 @@ impl Run {
     fn turned_converted(&mut self, mapping: &Mapping, message: String) -> Effect {
         match self.target.take() {
             // Read again: only the record itself names its Contact.
-            Some(record) if self.restarts < RESTARTS => {
-                self.restarts += 1;
+            Some(record) if self.look_again() => {
                 self.state = State::Adopt;
                 Effect::Read(target_read(mapping, record.id))
             }
@@ -128,9 +127,15 @@ impl Run {
         }
     }
 
-    fn again(&mut self, mapping: &Mapping, reason: String, message: String) -> Effect {
-        if self.restarts < RESTARTS {
-            self.restarts += 1;
+    /// Whether the run may look once more at a record that has changed under it.
+    pub(super) fn look_again(&mut self) -> bool {
+        let may = self.restarts < RESTARTS;
+        self.restarts += u32::from(may);
+        may
+    }
+
+    pub(super) fn again(&mut self, mapping: &Mapping, reason: String, message: String) -> Effect {
+        if self.look_again() {
             self.target = None;
             return self.ladder(mapping);
         }

@@ -57,6 +57,10 @@ impl Run {
                 Err(effect) => return *effect,
             }
         }
+        self.parts = match self.conversion_parts(mapping) {
+            Ok(parts) => parts,
+            Err(effect) => return *effect,
+        };
         self.send(mapping, existing.as_ref(), changes)
     }
 
@@ -78,7 +82,7 @@ impl Run {
             (Some(record), _) if fields.is_empty() => {
                 let (object, id) = (mapping.target.clone(), record.id.clone());
                 let verdict = Verdict::Unchanged { object, id: id.clone() };
-                return self.associate(mapping, verdict, id, false);
+                return self.after_write(mapping, verdict, id, false);
             }
             (Some(record), _) => WriteTarget::Update { id: record.id.clone() },
             (None, Some(key)) => match self.key_value(mapping, key) {

@@ -10,6 +10,7 @@ use crate::types::{
 };
 
 use super::associate::Associating;
+use super::convert::{Converting, Parts};
 use super::effect::{Answer, Association, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::ends::OfPair;
 use super::expression::{Frame, Kept};
@@ -51,6 +52,8 @@ pub struct Run {
     pub(super) allow_duplicates: bool,
     /// Fields left out because the target refused them, with what it said.
     pub(super) dropped: Vec<(String, String)>,
+    /// What the conversion takes, once the rules are evaluated.
+    pub(super) parts: Option<Parts>,
     /// What is exercised on the way, for the coverage of tests.
     trace: Option<Arc<Trace>>,
     pub(super) state: State,
@@ -94,6 +97,7 @@ pub(super) enum State {
     Write(Box<PlannedWrite>),
     /// A leg that is ready for its rules.
     Held,
+    Convert(Box<Converting>),
     Associate(Box<Associating>),
     Over,
 }
@@ -161,6 +165,7 @@ impl Run {
             restarts: 0,
             allow_duplicates: false,
             dropped: Vec::new(),
+            parts: None,
             trace: None,
             state: State::Begin,
         };
@@ -262,6 +267,9 @@ impl Run {
                 self.target = None;
                 self.ladder(mapping)
             }
+            (State::Convert(work), Some(Answer::Converted(answer))) => {
+                self.conversion_answered(mapping, *work, answer)
+            }
             (State::Associate(step), Some(answer)) => self.associated(mapping, *step, answer),
             (state, _) => self.not_asked_for(&state),
         }
@@ -298,6 +306,7 @@ impl Run {
         self.target = None;
         self.allow_duplicates = false;
         self.dropped.clear();
+        self.parts = None;
         self.visited.push(mapping);
     }
 
@@ -477,7 +486,8 @@ impl Run {
         self.state = State::Over;
         let mapping = self.mapping().to_owned();
         let links = std::mem::take(&mut self.links);
-        Effect::Finish(Finished { mapping, verdict, associations, path: self.path.clone(), links })
+        let path = self.path.clone();
+        Effect::Finish(Finished { mapping, verdict, associations, conversion: None, path, links })
     }
 
     /// Ends the run: a person must look.

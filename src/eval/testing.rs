@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, Filter, FilterOp, FindRequest, LinkedPair, Record, Value, WriteAnswer, WriteRequest,
+    AssociateRequest, ConvertAnswer, ConvertRequest, Filter, FilterOp, FindRequest, LinkedPair, Record,
+    Value, WriteAnswer, WriteRequest,
 };
 
 use super::{Answer, Effect, Finished, Run, Verdict};
@@ -46,6 +47,9 @@ pub(crate) struct World {
     pub(crate) changed: HashMap<Side, BTreeMap<String, DateTime<Utc>>>,
     /// Into which record others were merged, by id.
     pub(crate) survivors: HashMap<String, String>,
+    /// Every conversion asked for, and what to say of them.
+    pub(crate) conversions: Vec<ConvertRequest>,
+    pub(crate) converted: VecDeque<ConvertAnswer>,
     /// Every association asked for.
     pub(crate) added: Vec<AssociateRequest>,
     /// Every association removed.
@@ -105,6 +109,12 @@ impl World {
                 Answer::Written(
                     self.answers.pop_front().unwrap_or(WriteAnswer::Written { id, created: true }),
                 )
+            }
+            Effect::Convert(planned) => {
+                self.log.push(format!("convert {}", planned.request.id));
+                self.conversions.push(planned.request.clone());
+                let made = ConvertAnswer::Converted(crate::eval::would_become(&planned.request, "003"));
+                Answer::Converted(self.converted.pop_front().unwrap_or(made))
             }
             Effect::Links(request) => {
                 self.log.push(format!("links {}", request.to.name));

@@ -21,6 +21,8 @@ pub enum Point {
     Found,
     /// The outcome decided.
     Outcome,
+    /// The Lead was converted.
+    Converted,
     /// The rule gave a value.
     Value,
     /// The policy let the rule write.

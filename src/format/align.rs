@@ -10,7 +10,7 @@ pub(super) enum RowKind {
     Rule,
     /// option, arrow, option
     Translation,
-    /// `on` with the situation, action
+    /// `on` with the situation, action; in a `convert` a word, value, policy
     Outcome,
     /// `with` or `let`, name, the rest
     Binding,
@@ -58,7 +58,8 @@ fn widths(kind: RowKind, rows: &[&Row]) -> Columns {
         for (column, cell) in row.cells.iter().enumerate() {
             let followed = row.cells[column + 1..].iter().any(|cell| !cell.is_empty());
             let width = cell.chars().count();
-            let counts = followed && !(kind == RowKind::Rule && column == 2 && width > WIDE);
+            let is_value = matches!((kind, column), (RowKind::Rule, 2) | (RowKind::Outcome, 1));
+            let counts = followed && !(is_value && width > WIDE);
             if widths.len() <= column {
                 widths.push(0);
             }

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::syntax::shape::{first_name, first_word};
 
+/// The words that begin the lines of a `convert`.
+const LINES: [&str; 3] = ["account", "opportunity", "owner"];
+
 /// A token or a comment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'t> {
@@ -36,11 +39,12 @@ pub(super) fn pieces(text: &str, range: Range<usize>) -> Vec<Piece<'_>> {
                 at += 1 + line.len();
             }
             _ => {
-                let unary = pieces
-                    .iter()
-                    .rev()
-                    .find(|piece| !piece.comment)
-                    .is_none_or(|before| is_unary_after(before.text));
+                let mut before = pieces.iter().rev().filter(|piece| !piece.comment);
+                let unary = before.next().is_none_or(|last| {
+                    // The value of such a line stands behind its word.
+                    let first_word = before.next().is_none() && LINES.contains(&last.text);
+                    first_word || is_unary_after(last.text)
+                });
                 let length = token(rest, unary);
                 pieces.push(Piece { text: &rest[..length], start: at, first, comment: false });
                 first = false;
@@ -122,7 +126,23 @@ pub(super) fn blank_between(before: &str, after: &str) -> bool {
 
 /// Whether `(` after this token holds arguments.
 fn is_called(before: &str) -> bool {
-    const NOT_CALLED: &[&str] =
-        &["and", "or", "not", "in", "if", "then", "else", "of", "type", "where", "is", "lookup", "linked"];
+    const NOT_CALLED: &[&str] = &[
+        "and",
+        "or",
+        "not",
+        "in",
+        "if",
+        "then",
+        "else",
+        "of",
+        "type",
+        "where",
+        "is",
+        "lookup",
+        "linked",
+        "account",
+        "opportunity",
+        "owner",
+    ];
     !first_name(before).is_empty() && !NOT_CALLED.contains(&before)
 }

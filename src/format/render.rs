@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Body, FieldsEntry, File, Item, Policy};
+use crate::syntax::ast::{Body, ConvertKind, FieldsEntry, File, Item, Policy};
 use crate::syntax::layout::{Block, BlockKind, Node, layout};
 use crate::syntax::shape::first_word;
 
@@ -42,6 +42,13 @@ fn splits(file: &File) -> HashMap<usize, usize> {
         let mut body = |body: &Body| {
             for outcome in &body.outcomes {
                 add(outcome.span, outcome.action.span);
+            }
+            for line in body.converts.iter().flat_map(|convert| &convert.lines) {
+                match &line.kind {
+                    ConvertKind::Account(_, Some(otherwise)) => add(line.span, otherwise.span),
+                    ConvertKind::Owner(_, Some(otherwise)) => add(line.span, otherwise.span),
+                    _ => None,
+                };
             }
         };
         match item {
@@ -315,6 +322,10 @@ fn row(kind: BlockKind, tokens: &[&Piece<'_>], split: Option<usize>) -> Row {
             cut(RowKind::Rule, &[arrow, arrow + 1, last])
         }
         BlockKind::Match => cut(RowKind::Words, &[1]),
+        BlockKind::Convert => match split {
+            Some(otherwise) => cut(RowKind::Outcome, &[1, otherwise]),
+            None => cut(RowKind::Outcome, &[1]),
+        },
         BlockKind::Mapping | BlockKind::Sync => match (word, split, find(&["="])) {
             ("from" | "to", ..) => cut(RowKind::Words, &[1]),
             ("on", Some(action), _) => cut(RowKind::Outcome, &[action]),

@@ -392,3 +392,14 @@ proptest! {
         laws(&format!("{}{new}{}", &TIDY[..at], &TIDY[end..]));
     }
 }
+
+#[test]
+fn a_conversion_has_columns() {
+    let untidy = "mapping m {\n convert   to \"X\"{ # done\n account (if a then b else c) otherwise   create\n\
+                  owner -1 otherwise keep # theirs\n opportunity none }\n convert to \"Y\" { account create }\n}";
+    let tidy = "mapping m {\n  convert to \"X\" {  # done\n    account      (if a then b else c)  otherwise create\n    \
+                owner        -1                    otherwise keep  # theirs\n    opportunity  none\n  }\n  \
+                convert to \"Y\" { account create }\n}\n";
+    similar_asserts(&formatted(untidy), tidy);
+    assert_eq!(formatted(tidy), tidy);
+}

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::check::typed::{ExpectationKind, ExpectedField, ExpectedValue, Test};
-use crate::eval::{Association, FieldChange, Finished, Made, Synced, Verdict};
+use crate::eval::{
+    Association, Conversion, ConversionEnd, FieldChange, Finished, Made, Park, Synced, Verdict,
+};
 use crate::plan::{Mapping, Plan};
 use crate::source::{Location, ObjectName, Sources, Span};
 use crate::types::{AssociationKind, Value, display, same};
@@ -57,6 +59,7 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
                 let words = if unlinks { "the pair is forgotten" } else { "the pair follows the merge" };
                 differences.extend((!found).then(|| end.other(words.to_owned(), place)));
             }
+            ExpectationKind::Converted(fields) => differences.extend(end.converted(fields, place, at)),
             ExpectationKind::Park(reason) => differences.extend(end.park(reason.as_deref(), place)),
             ExpectationKind::Then(name) => {
                 if !end.mappings.iter().skip(1).any(|gone| gone == name) {
@@ -68,6 +71,7 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
             }
         }
     }
+    differences.extend(end.unexpected_conversion(test, at(test.span)));
     differences
 }
 
@@ -206,10 +210,10 @@ impl End<'_> {
     }
 
     fn park(&self, reason: Option<&str>, at: Location) -> Option<Difference> {
-        match (self.finished.map(|finished| &finished.verdict), reason) {
-            (Some(Verdict::Parked(_)), None) => None,
+        match (self.parked(), reason) {
+            (Some(_), None) => None,
             // A failed rule puts the author's words before what went wrong.
-            (Some(Verdict::Parked(park)), Some(said))
+            (Some(park), Some(said))
                 if park
                     .reason
                     .strip_prefix(said)
@@ -219,6 +223,84 @@ impl End<'_> {
             }
             (_, Some(said)) => Some(self.other(format!("the record is parked: {said}"), at)),
             (_, None) => Some(self.other("the record is parked".to_owned(), at)),
+        }
+    }
+
+    /// How a conversion differs from what is expected of it.
+    fn converted(
+        &self,
+        fields: &[ExpectedField],
+        place: Location,
+        at: impl Fn(Span) -> Location,
+    ) -> Vec<Difference> {
+        let Some((conversion, _)) = self.finished.and_then(Finished::converted) else {
+            return vec![self.other("the Lead is converted".to_owned(), place)];
+        };
+        let request = &conversion.request;
+        let differ = fields.iter().filter_map(|field| {
+            let found = match field.field.as_str() {
+                "status" => Some(&request.status),
+                "account" => request.account.as_ref(),
+                "opportunity" => request.opportunity.as_ref(),
+                _ => request.owner.as_ref(),
+            };
+            let wanted = match &field.value {
+                ExpectedValue::Value(value) => Some(display(value)),
+                _ => None,
+            };
+            let words =
+                |text: Option<&String>| text.map_or_else(|| "absent".to_owned(), |text| format!("{text:?}"));
+            (found != wanted.as_ref()).then(|| Difference {
+                field: Some(field.field.clone()),
+                expected: words(wanted.as_ref()),
+                found: words(found),
+                why: None,
+                rule: Some(conversion.at.clone()),
+                source: None,
+                at: at(field.span),
+            })
+        });
+        differ.collect()
+    }
+
+    /// A conversion cannot be undone, so a test that comes to one says so; one that is refused is a park.
+    fn unexpected_conversion(&self, test: &Test, at: Location) -> Option<Difference> {
+        let conversion = self.finished?.conversion.as_ref()?;
+        let expected = |wanted: fn(&ExpectationKind) -> bool| test.expect.iter().any(|one| wanted(&one.kind));
+        let (as_expected, found, why) = match &conversion.end {
+            ConversionEnd::Converted(_) => (
+                expected(|kind| matches!(kind, ExpectationKind::Converted(_))),
+                format!(
+                    "`{}` converts {} {}",
+                    self.mapping, conversion.request.object, conversion.request.id
+                ),
+                "add `expect converted { … }` beside the end".to_owned(),
+            ),
+            ConversionEnd::Refused(park) => (
+                expected(|kind| matches!(kind, ExpectationKind::Park(_) | ExpectationKind::Converted(_))),
+                park.reason.clone(),
+                park.answer.clone().unwrap_or_default(),
+            ),
+        };
+        (!as_expected).then(|| Difference {
+            field: None,
+            expected: "no conversion".to_owned(),
+            found,
+            why: Some(why),
+            rule: Some(conversion.at.clone()),
+            source: None,
+            at,
+        })
+    }
+
+    /// Why a person must look: the end of the run itself, or its conversion, which was refused.
+    fn parked(&self) -> Option<Park> {
+        let finished = self.finished?;
+        match (&finished.verdict, finished.conversion.as_deref()) {
+            (Verdict::Parked(park), _) | (_, Some(Conversion { end: ConversionEnd::Refused(park), .. })) => {
+                Some(park.clone())
+            }
+            _ => None,
         }
     }
 

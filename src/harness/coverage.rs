@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::check::typed::{PicklistElse, Project};
 use crate::eval::{Point, Trace};
 use crate::plan::{
-    Conflict, Mapping, OutcomeAction, Plan, Rule, RuleElse, Situation, Sync, TwoWay, WhenWritten,
+    AccountElse, Conflict, Mapping, OutcomeAction, Plan, Rule, RuleElse, Situation, Sync, TwoWay, WhenWritten,
 };
 use crate::source::{Location, Sources};
 
@@ -144,6 +144,7 @@ impl Spots<'_> {
                     None => self.rule(mapping, rule),
                 }
             }
+            self.conversion(mapping);
             for at in mapping.branches() {
                 self.branch(at, Point::Then, "holds");
                 self.branch(at, Point::Else, "does not hold");
@@ -230,6 +231,27 @@ impl Spots<'_> {
             let what = format!("`{otherwise}` of `{field}` is not reached");
             self.add(Kind::Policy, &rule.at, Point::Otherwise, what, "a record whose value fails");
         }
+    }
+
+    fn conversion(&mut self, mapping: &Mapping) {
+        let Some(convert) = &mapping.convert else { return };
+        let what = format!("the Lead is never converted to `{}`", convert.status);
+        self.add(
+            Kind::Rule,
+            &convert.at,
+            Point::Converted,
+            what,
+            format!("a {} to be found", mapping.target),
+        );
+        convert.rules().for_each(|rule| self.rule(mapping, rule));
+        let Some((rule, Some(otherwise))) = &convert.account else { return };
+        let otherwise = match otherwise {
+            AccountElse::Create => "otherwise create",
+            AccountElse::Wait => "otherwise wait",
+            AccountElse::Park(_) => "otherwise park",
+        };
+        let what = format!("`{otherwise}` of `account` is not reached");
+        self.add(Kind::Policy, &rule.at, Point::Otherwise, what, "a record that has no account");
     }
 
     /// One direction of a `<->`, and the decision between both.

@@ -21,6 +21,8 @@
 //!   event starts the run: for that record itself, or for the source record that a `given link` pairs with it. Where it
 //!   gives one, that record runs in a world in which the other has ended. A linked record that is not given is gone.
 //! - **`expect unlink`, `expect follow`**: nothing is written; the pair is forgotten, or goes over to the survivor.
+//! - **`expect converted { … }`** stands beside the end: the Lead written is converted, with these. A conversion that no
+//!   test expects is a difference, for it cannot be undone; one that is refused is a park.
 //! - **`expect then MAPPING`**: it takes over; how that mapping ends may be expected beside it.
 //!
 //! [`coverage`] tells what the tests of a project did not exercise, from the trace that the runs leave.
@@ -169,6 +171,7 @@ fn go(mut next: impl FnMut(Option<Answer>) -> Effect, world: &mut World) -> Fini
             Effect::Associated(request) => Some(world.associated(&request)),
             Effect::Find(requests) => Some(world.find(&requests)),
             Effect::Write(planned) => Some(world.write(&planned.request)),
+            Effect::Convert(planned) => Some(world.convert(&planned.request)),
             Effect::Links(request) => Some(world.links(&request)),
             Effect::Changed(request) => Some(world.changed(&request)),
             Effect::Survivor { object, id } => Some(world.survivor(&object, &id)),

@@ -12,9 +12,9 @@ use crate::eval::Answer;
 use crate::plan::{Plan, WithKind};
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, FieldError, Filter, FilterOp,
-    FindRequest, LinkRequest, LinkedPair, MatchedRecord, ReadRequest, Record, Value, WriteAnswer,
-    WriteRequest, WriteTarget, display, order, same, to_json,
+    AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, ConvertAnswer, ConvertRequest,
+    ConvertedInto, FieldError, Filter, FilterOp, FindRequest, LinkRequest, LinkedPair, MatchedRecord,
+    ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget, display, order, same, to_json,
 };
 
 /// A path over more relationships than SOQL allows (five) leads nowhere.
@@ -193,6 +193,7 @@ impl World {
                     // Only of the run's own pair is it known: the counterparts of others need not be given.
                     gone: (heir.is_some() || self.is_own(near)) && self.record(&far.0, &far.1).is_none(),
                     merged_into: self.merged(&far.0, &far.1).cloned(),
+                    became: None,
                     inherited: heir.is_some(),
                     synced: link.synced.clone().into_iter().collect(),
                 });
@@ -277,6 +278,44 @@ impl World {
         let (object, id, created) = (request.object.clone(), record.id.clone(), before.is_none());
         self.written.push(Written { object, id: id.clone(), before, fields });
         Answer::Written(WriteAnswer::Written { id, created })
+    }
+
+    /// Converts a Lead; what it becomes are records that hold nothing but their ids.
+    pub(super) fn convert(&mut self, request: &ConvertRequest) -> Answer {
+        let Some(place) = self.place(&request.object, &request.id) else {
+            return Answer::Converted(ConvertAnswer::Gone { message: format!("no {}", request.id) });
+        };
+        let errors = self.conversion_refusals(&request.object);
+        if !errors.is_empty() {
+            return Answer::Converted(ConvertAnswer::Rejected { errors });
+        }
+        let mut made = |name: &str| {
+            let place = self.add(&ObjectName::new(request.object.side, name));
+            self.records[place].id.clone()
+        };
+        let into = ConvertedInto {
+            account: request.account.clone().unwrap_or_else(|| made("Account")),
+            contact: made("Contact"),
+            opportunity: request.opportunity.as_ref().map(|_| made("Opportunity")),
+        };
+        self.records[place].values.extend([
+            ("IsConverted".to_owned(), Value::Boolean(true)),
+            ("Status".to_owned(), Value::text(&request.status)),
+            ("ConvertedContactId".to_owned(), Value::text(&into.contact)),
+        ]);
+        Answer::Converted(ConvertAnswer::Converted(into))
+    }
+
+    /// What refuses every write of an object refuses its conversion too.
+    fn conversion_refusals(&self, object: &ObjectName) -> Vec<FieldError> {
+        let of_object = self.refusals.iter().filter(|refusal| refusal.object == *object);
+        let refused = of_object.filter_map(|refusal| match &refusal.kind {
+            RefusalKind::Rejects { field: None, message } => {
+                Some(FieldError { code: "REFUSED".to_owned(), message: message.clone(), fields: Vec::new() })
+            }
+            _ => None,
+        });
+        refused.collect()
     }
 
     /// Makes a record that holds nothing.

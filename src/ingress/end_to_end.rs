@@ -67,6 +67,7 @@ fn plan() -> Arc<Plan> {
         outcomes: std::collections::BTreeMap::new(),
         eaches: Vec::new(),
         associates: Vec::new(),
+        convert: None,
         assignment_rule: None,
         rules: vec![rule],
     };

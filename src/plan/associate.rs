@@ -7,7 +7,7 @@ use crate::types::{Type, Value};
 
 use super::compile::{Context, Tables};
 use super::expression::Expr;
-use super::program::{Associate, Each, Ids, Rule, RuleElse, Sought, Test, TestOp, WhenWritten};
+use super::program::{Associate, Convert, Each, Ids, Rule, RuleElse, Sought, Test, TestOp, WhenWritten};
 
 /// Salesforce, object reference of every object with record types: the field that names a record's type.
 const RECORD_TYPE_FIELD: &str = "RecordTypeId";
@@ -58,6 +58,34 @@ impl Context<'_> {
             at: self.at(associate.span),
         };
         mapping.associates.iter().map(compile).collect()
+    }
+
+    /// What becomes of a Lead.
+    pub(super) fn convert(&self, convert: &typed::Convert, tables: &mut Tables) -> Convert {
+        let id = |object: &str| Type::Reference(vec![ObjectName::new(Side::Salesforce, object)]);
+        let mut rule = |word: &str, part: &typed::Part, ty: Type, otherwise: Option<RuleElse>| Rule {
+            required: false,
+            field: word.to_owned(),
+            ty,
+            value: self.expr(&part.value, tables),
+            lookups: Vec::new(),
+            related: Vec::new(),
+            when: WhenWritten::Always,
+            blank_clears: false,
+            otherwise,
+            at: self.at(part.span),
+        };
+        let account = convert
+            .account
+            .as_ref()
+            .map(|(part, otherwise)| (rule("account", part, id("Account"), None), otherwise.clone()));
+        let opportunity =
+            convert.opportunity.as_ref().map(|part| rule("opportunity", part, Type::Text(None), None));
+        let owner = convert
+            .owner
+            .as_ref()
+            .map(|(part, otherwise)| rule("owner", part, id("User"), otherwise.clone()));
+        Convert { status: convert.status.clone(), account, opportunity, owner, at: self.at(convert.span) }
     }
 
     /// The rule that gives a new record its type. Ids of record types differ from org to org, so the type is looked up by

@@ -3,7 +3,7 @@
 use crate::source::Location;
 
 use super::expression::{Expr, children, condition_children};
-use super::program::{Mapping, Sought, Test, TestOp};
+use super::program::{Convert, Mapping, Sought, Test, TestOp};
 
 impl Mapping {
     /// Where its `if`s stand, in no particular order; one that several rules share is there once for each.
@@ -22,7 +22,8 @@ impl Mapping {
                 Sought::Linked { id, .. } => visit(id),
             }
         }
-        self.rules.iter().for_each(|rule| visit(&rule.value));
+        let converts = self.convert.iter().flat_map(Convert::rules);
+        self.rules.iter().chain(converts).for_each(|rule| visit(&rule.value));
         found
     }
 }

@@ -8,8 +8,8 @@ use crate::types::{Type, Typed};
 use super::expression::{Call, Condition, Expr, Part};
 use super::needs;
 use super::program::{
-    Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung, Slot, Sought, Sync,
-    TargetField, Test, TestOp, TwoWay,
+    CONVERTED_CONTACT, Guard, Key, Lookup, Mapping, Order, Outcome, Picklist, Plan, Related, Rule, Rung,
+    Slot, Sought, Sync, TargetField, Test, TestOp, TwoWay,
 };
 
 /// Compiles a checked project. The sources give each rule its file and line; the schemas the types of what is read of a
@@ -105,6 +105,7 @@ impl Context<'_> {
         rules.extend(self.record_type(mapping, &mut tables));
         let eaches = self.eaches(mapping, &mut tables);
         let associates = self.associates(mapping, &mut tables);
+        let convert = mapping.convert.as_ref().map(|convert| self.convert(convert, &mut tables));
         let outcomes = mapping.outcomes.iter().map(|(situation, outcome)| {
             (*situation, Outcome { action: outcome.action.clone(), at: self.at(outcome.span) })
         });
@@ -130,6 +131,7 @@ impl Context<'_> {
             outcomes: outcomes.collect(),
             eaches,
             associates,
+            convert,
             assignment_rule: mapping.assignment_rule.as_ref().map(assignment_rule),
             rules,
         };
@@ -197,7 +199,7 @@ impl Context<'_> {
         if convertible {
             // Salesforce, Lead object reference: a converted Lead is read-only and names its Contact.
             add("IsConverted", Type::Boolean);
-            add("ConvertedContactId", Type::Text(Some(18)));
+            add(CONVERTED_CONTACT, Type::Text(Some(18)));
         }
         fields
     }

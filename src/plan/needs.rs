@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
-use super::program::{Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger};
+use super::program::{
+    Convert, Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger,
+};
 use crate::types::Type;
 
 /// What an expression uses, through named values and look-ups.
@@ -33,15 +35,7 @@ pub(super) fn fill(mapping: &mut Mapping) {
         early.tests(mapping, &rung.tests);
     }
     let ladder_needs = related_of(mapping, &early.slots);
-    let rule_needs: Vec<Used> = mapping
-        .rules
-        .iter()
-        .map(|rule| {
-            let mut used = Used::default();
-            used.expr(mapping, &rule.value);
-            used
-        })
-        .collect();
+    let rule_needs = used_by_rules(mapping);
     let rule_related: Vec<BTreeSet<usize>> =
         rule_needs.iter().map(|used| related_of(mapping, &used.slots)).collect();
 
@@ -65,7 +59,9 @@ pub(super) fn fill(mapping: &mut Mapping) {
     let associations_need = fill_associations(mapping);
     let rules_need: BTreeSet<usize> =
         rule_related.iter().flatten().copied().chain(associations_need).collect();
-    for ((rule, used), related) in mapping.rules.iter_mut().zip(rule_needs).zip(rule_related) {
+    let converts = mapping.convert.iter_mut().flat_map(Convert::rules_mut);
+    for ((rule, used), related) in mapping.rules.iter_mut().chain(converts).zip(rule_needs).zip(rule_related)
+    {
         rule.lookups = used.lookups.into_iter().collect();
         rule.related = related.into_iter().collect();
     }
@@ -102,6 +98,17 @@ fn lets_of(value: &Expr, found: &mut dyn FnMut(usize)) {
         Expr::Let(index) => found(*index),
         _ => children(value, &mut |child| lets_of(child, found)),
     }
+}
+
+/// What each rule uses, and behind them each value of the conversion.
+fn used_by_rules(mapping: &Mapping) -> Vec<Used> {
+    let converts = mapping.convert.iter().flat_map(Convert::rules);
+    let used = mapping.rules.iter().chain(converts).map(|rule| {
+        let mut used = Used::default();
+        used.expr(mapping, &rule.value);
+        used
+    });
+    used.collect()
 }
 
 /// What associations and their rows need, which is read with what the rules need; gives the related records among it.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::check::typed::{
-    Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation, Trigger,
-    WhenWritten, WithKind,
+    AccountElse, Action as OutcomeAction, Conflict, GuardElse, LinkElse, PicklistElse, RuleElse, Situation,
+    Trigger, WhenWritten, WithKind,
 };
 use crate::source::{Location, ObjectName, Side};
-use crate::types::{AssociationKind, Cause, ChangeEvent, Type, Value};
+use crate::types::{AssociationKind, Cause, ChangeEvent, ChangeKind, Type, Value};
 
 use super::{Condition, Expr};
 
@@ -126,6 +126,9 @@ pub struct Mapping {
     pub eaches: Vec<Each>,
     /// What the record written is associated with.
     pub associates: Vec<Associate>,
+    /// What becomes of the Lead, behind its write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convert: Option<Convert>,
     /// Salesforce: what to tell the assignment rules on create.
     pub assignment_rule: Option<String>,
     /// The rules, in source order.
@@ -159,7 +162,23 @@ impl Mapping {
         if events.iter().any(|event| event.object != self.target) {
             return None;
         }
-        Cause::of_target(events).filter(|cause| self.outcomes.contains_key(&situation(cause)))
+        let cause = Cause::of_target(events).or_else(|| self.target_converted(events));
+        cause.filter(|cause| self.outcomes.contains_key(&situation(cause)))
+    }
+
+    /// A notice of the field that names the Contact tells of a conversion, though perhaps not into what.
+    fn target_converted(&self, events: &[ChangeEvent]) -> Option<Cause> {
+        let converted =
+            events.iter().rev().filter(|_| self.convertible).find_map(|event| match &event.kind {
+                ChangeKind::FieldChanged { field, value } if field == CONVERTED_CONTACT => {
+                    Some((event, value))
+                }
+                _ => None,
+            });
+        let (event, into) = converted?;
+        let blank = into.as_ref().is_some_and(String::is_empty);
+        let (target, into) = (event.record.clone(), into.clone());
+        (!blank).then_some(Cause::TargetConverted { target, into })
     }
 
     /// The type of a target field, where a rule, the key or a policy uses it.
@@ -168,6 +187,9 @@ impl Mapping {
     }
 }
 
+/// The field that names the Contact of a converted Lead (Salesforce's object reference: Lead).
+pub(crate) const CONVERTED_CONTACT: &str = "ConvertedContactId";
+
 /// The situation that a cause is.
 fn situation(cause: &Cause) -> Situation {
     match cause {
@@ -175,6 +197,7 @@ fn situation(cause: &Cause) -> Situation {
         Cause::SourceMerged { .. } => Situation::SourceMerged,
         Cause::TargetDeleted { .. } => Situation::TargetDeleted,
         Cause::TargetMerged { .. } => Situation::TargetMerged,
+        Cause::TargetConverted { .. } => Situation::Converted,
     }
 }
 
@@ -310,6 +333,33 @@ pub struct Associate {
     pub related: Vec<usize>,
     /// The line.
     pub at: Location,
+}
+
+/// What becomes of a Lead. Its values are evaluated with the rules, as rules whose field is the word of their line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Convert {
+    /// The status that it takes.
+    pub status: String,
+    /// The account that it goes to, and what happens where there is none, if there can be none; without it, Salesforce
+    /// makes one.
+    pub account: Option<(Rule, Option<AccountElse>)>,
+    /// The name of its opportunity; without it, none is made.
+    pub opportunity: Option<Rule>,
+    /// Who owns what is made; without it, the Lead's owner.
+    pub owner: Option<Rule>,
+    /// The line.
+    pub at: Location,
+}
+
+impl Convert {
+    /// Its values.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.account.iter().map(|(rule, _)| rule).chain(&self.opportunity).chain(&self.owner)
+    }
+
+    pub(super) fn rules_mut(&mut self) -> impl Iterator<Item = &mut Rule> {
+        self.account.iter_mut().map(|(rule, _)| rule).chain(&mut self.opportunity).chain(&mut self.owner)
+    }
 }
 
 /// The ids of records whose counterparts are asked for.

@@ -16,8 +16,8 @@ use crate::eval::{Answer, Effect, Finished, PlannedWrite};
 use crate::source::{ObjectName, Side};
 use crate::store::StoreError;
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, LinkRequest,
-    ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError,
+    CrmErrorKind, FindRequest, LinkRequest, ReadRequest, Record, WriteAnswer, WriteRequest, WriteTarget,
 };
 
 use super::engine::Job;
@@ -125,7 +125,10 @@ impl Slot {
 
     fn answer(&mut self, answer: Result<Answer, Lost>) {
         match answer {
-            Ok(Answer::Written(WriteAnswer::Failed(error))) | Err(Lost::Call(error)) => {
+            Ok(
+                Answer::Written(WriteAnswer::Failed(error)) | Answer::Converted(ConvertAnswer::Failed(error)),
+            )
+            | Err(Lost::Call(error)) => {
                 self.state = State::Over(End::Failed(error));
             }
             Err(Lost::Links(error)) => self.state = State::Over(End::Unremembered(error)),
@@ -184,6 +187,11 @@ enum Call {
         requests: Vec<WriteRequest>,
         waiting: Vec<usize>,
     },
+    Convert {
+        side: Side,
+        requests: Vec<ConvertRequest>,
+        waiting: Vec<usize>,
+    },
     Links {
         request: LinkRequest,
         waiting: Vec<(usize, Vec<String>)>,
@@ -230,6 +238,7 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
                     calls.push(Call::Nothing { index, answer: Answer::LookAgain });
                 }
             },
+            Effect::Convert(planned) => add_conversion(&mut calls, index, &planned.request),
             Effect::Links(request) => add_links(&mut calls, index, request),
             Effect::Changed(request) => add_changed(&mut calls, index, request),
             Effect::Survivor { object, id } => add_survivor(&mut calls, index, object, id),
@@ -395,6 +404,21 @@ fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
     }
 }
 
+/// Conversions of all runs go into one call; the client makes the vendor's batches of them.
+fn add_conversion(calls: &mut Vec<Call>, index: usize, wanted: &ConvertRequest) {
+    let of = wanted.object.side;
+    let open = calls.iter_mut().find_map(|call| match call {
+        Call::Convert { side, requests, waiting } if *side == of => Some((requests, waiting)),
+        _ => None,
+    });
+    if let Some((requests, waiting)) = open {
+        requests.push(wanted.clone());
+        waiting.push(index);
+    } else {
+        calls.push(Call::Convert { side: of, requests: vec![wanted.clone()], waiting: vec![index] });
+    }
+}
+
 /// What was written in which round, so that no run writes over what it has not seen.
 ///
 /// Two writes to one record never share a call (the vendor refuses the batch, or picks an order), and neither do two new
@@ -495,6 +519,7 @@ impl Call {
                     })
                     .collect()
             }
+            Call::Convert { side, requests, waiting } => convert(crms.get(side), &requests, waiting).await,
             Call::Associate { side, removes, requests, waiting } => {
                 change_associations(crms.get(side), removes, &requests, waiting).await
             }
@@ -543,6 +568,16 @@ fn share_links(answer: &Result<Answer, StoreError>, waiting: Vec<(usize, Vec<Str
         Err(error) => Err(Lost::Links(error.to_string())),
     };
     waiting.into_iter().map(|(index, ids)| (index, part(ids))).collect()
+}
+
+/// Converts Leads, and gives each run what became of its own.
+async fn convert(crm: &dyn Crm, requests: &[ConvertRequest], waiting: Vec<usize>) -> Vec<Part> {
+    let mut answers = crm.convert(requests).await.into_iter();
+    let part = |index| {
+        let answer = answers.next().map(|answer| Reply::Whole(Answer::Converted(answer)));
+        (index, answer.ok_or_else(|| lost_write(crm.side()).into()))
+    };
+    waiting.into_iter().map(part).collect()
 }
 
 /// Adds or removes associations, and gives each run what was said of its own.

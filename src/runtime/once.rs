@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{Answer, Association, Effect, Finished, PlannedWrite, Run, SyncRun};
+use crate::eval::{Answer, Effect, Finished, PlannedConversion, PlannedWrite, Run, SyncRun, would_become};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
 use crate::store::RecordKey;
-use crate::types::{CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
+use crate::types::{ConvertAnswer, CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
 
 use super::engine::Job;
 use super::{Crms, Memory, settle};
@@ -20,8 +20,8 @@ const MAX_EFFECTS: usize = 200;
 /// What a mapping would do with a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Preview {
-    /// It would write, and then make these associations.
-    WouldWrite(Vec<PlannedWrite>, Vec<Association>),
+    /// It would write, and then end so.
+    WouldWrite(Vec<PlannedWrite>, Box<Finished>),
     /// It would end without a write.
     WouldFinish(Box<Finished>),
 }
@@ -66,7 +66,11 @@ pub async fn preview(
             Effect::Finish(finished) if planned.is_empty() => {
                 return Ok(Preview::WouldFinish(Box::new(finished)));
             }
-            Effect::Finish(finished) => return Ok(Preview::WouldWrite(planned, finished.associations)),
+            Effect::Finish(finished) => return Ok(Preview::WouldWrite(planned, Box::new(finished))),
+            Effect::Convert(planned) => {
+                let into = would_become(&planned.request, NEW);
+                run.next(Some(Answer::Converted(ConvertAnswer::Converted(into))))
+            }
             Effect::Associate { add, remove } => {
                 run.next(Some(Answer::Associations(vec![None; add.len() + remove.len()])))
             }
@@ -169,6 +173,7 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
                 None => Err(no_answer(side, true).into()),
             }
         }
+        Effect::Convert(planned) => convert(planned, crms).await,
         Effect::Links(request) => match memory {
             None => Ok(Answer::Links(Vec::new())),
             Some(memory) => memory.links(&request).await.map_err(|error| OnceError::Store(error.to_string())),
@@ -195,6 +200,15 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
         }
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),
+    }
+}
+
+async fn convert(planned: PlannedConversion, crms: &Crms) -> Result<Answer, OnceError> {
+    let side = planned.request.object.side;
+    match crms.get(side).convert(&[planned.request]).await.pop() {
+        Some(ConvertAnswer::Failed(error)) => Err(error.into()),
+        Some(answer) => Ok(Answer::Converted(answer)),
+        None => Err(no_answer(side, true).into()),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
 use crate::store::{
     FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, RecordWritten, Settlement,
 };
-use crate::types::CrmError;
+use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value};
 
 use super::driver::End;
 use super::engine::Task;
@@ -183,17 +183,25 @@ pub(super) fn results(
     caused: bool,
 ) -> (Vec<&'static str>, Vec<MappingResult>) {
     let (trouble, awaits) = (finished.troubled(), finished.awaits());
+    let converted = finished.converted().map(|(conversion, into)| set_by(conversion, into));
     let Finished { mapping: ended_by, verdict, links, .. } = finished;
-    let changes = links.into_iter().map(|change| MappingResult {
+    let change = |change: LinkChange| MappingResult {
         mapping: mapping.to_owned(),
         ended_by: change.by.clone(),
         outcome: Outcome::Link(change),
-    });
-    let mut results: Vec<MappingResult> = changes.collect();
-    let (word, outcome) = outcome(verdict);
+    };
+    // What a written record became is said after it was written.
+    let (after, before): (Vec<_>, Vec<_>) =
+        links.into_iter().partition(|change| matches!(change.fate, LinkFate::Became { .. }));
+    let mut results: Vec<MappingResult> = before.into_iter().map(change).collect();
+    let (word, outcome) = match converted {
+        Some(fields) => ("converted", with_fields(outcome(verdict).1, fields)),
+        None => outcome(verdict),
+    };
     let outcome = if caused && outcome == Outcome::Skipped { Outcome::Ended } else { outcome };
     let result = |outcome| MappingResult { mapping: mapping.to_owned(), ended_by: ended_by.clone(), outcome };
     results.push(result(outcome));
+    results.extend(after.into_iter().map(change));
     let mut words = vec![word];
     // The record itself is settled; its associations are a second result, which holds for what happens next.
     if let Some(park) = trouble {
@@ -205,6 +213,36 @@ pub(super) fn results(
         words.push("waiting");
     }
     (words, results)
+}
+
+/// The fields of the Lead that its conversion set, for the question where their values come from.
+fn set_by(conversion: &Conversion, into: &ConvertedInto) -> Vec<FieldWritten> {
+    let field = |field: &str, new: Value| FieldWritten {
+        field: field.to_owned(),
+        old: None,
+        new,
+        at: conversion.at.clone(),
+    };
+    let mut fields = vec![
+        field("IsConverted", Value::Boolean(true)),
+        field("Status", Value::text(&conversion.request.status)),
+        field("ConvertedAccountId", Value::text(&into.account)),
+        field("ConvertedContactId", Value::text(&into.contact)),
+    ];
+    fields.extend(into.opportunity.as_ref().map(|id| field("ConvertedOpportunityId", Value::text(id))));
+    fields
+}
+
+/// A write with what followed it; a record that needed no write is one that was written all the same.
+fn with_fields(outcome: Outcome, more: Vec<FieldWritten>) -> Outcome {
+    match outcome {
+        Outcome::Written { object, id, created, mut fields } => {
+            fields.extend(more);
+            Outcome::Written { object, id, created, fields }
+        }
+        Outcome::Unchanged { object, id } => Outcome::Written { object, id, created: false, fields: more },
+        other => other,
+    }
 }
 
 fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
@@ -271,6 +309,7 @@ mod tests {
                 id: "1".to_owned(),
             },
             associations: associations.collect(),
+            conversion: None,
             path: Vec::new(),
             links: Vec::new(),
         };

@@ -218,6 +218,7 @@ impl ScriptedJob {
 
     fn finish(&self, verdict: Verdict) -> Effect {
         Effect::Finish(Finished {
+            conversion: None,
             mapping: self.mapping.to_owned(),
             verdict,
             path: Vec::new(),

@@ -174,6 +174,7 @@ impl Job for Associates {
                 let reason = said.iter().map(told).collect::<Vec<_>>().join(", ");
                 let (mapping, verdict) = ("associates".to_owned(), Verdict::Skipped { reason, at: None });
                 Effect::Finish(Finished {
+                    conversion: None,
                     mapping,
                     verdict,
                     associations: Vec::new(),

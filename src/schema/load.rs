@@ -188,16 +188,17 @@ fn read_options(node: &Node, problems: &Problems) -> Vec<PicklistOption> {
 fn read_option(node: &Node, problems: &Problems) -> Option<PicklistOption> {
     if !matches!(node.kind, Kind::Map(_)) {
         let Spanned { value, span } = node.text("options", problems)?;
-        return Some(PicklistOption { label: value.clone(), value, active: true, span });
+        return Some(PicklistOption { label: value.clone(), value, active: true, converted: false, span });
     }
     let mut keys = Keys::of(node, "an option", node.span, problems)?;
     let value = keys.need_text("value");
     let label = keys.text("label").map(|label| label.value);
     // Salesforce says `active: false`, HubSpot `hidden: true`.
     let active = keys.flag("active").unwrap_or(true) && !keys.flag("hidden").unwrap_or(false);
+    let converted = keys.flag("converted").unwrap_or(false);
     keys.finish();
     let Spanned { value, span } = value?;
-    Some(PicklistOption { label: label.unwrap_or_else(|| value.clone()), value, active, span })
+    Some(PicklistOption { label: label.unwrap_or_else(|| value.clone()), value, active, converted, span })
 }
 
 fn read_record_types(node: &Node, fields: &IndexMap<String, Field>, problems: &Problems) -> Vec<RecordType> {

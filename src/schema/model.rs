@@ -195,6 +195,8 @@ pub struct PicklistOption {
     pub label: String,
     /// Whether a new value may use it.
     pub active: bool,
+    /// Salesforce: whether it is a status of converted Leads (`IsConverted` of `LeadStatus`).
+    pub converted: bool,
     /// Its place in the snapshot.
     pub span: Span,
 }

@@ -385,6 +385,8 @@ pub struct Link {
     pub source_gone: bool,
     /// The record into which the target record was merged, where that is known.
     pub merged_into: Option<String>,
+    /// The id of the record of another object that the target record was before: a Lead that was converted.
+    pub former: Option<String>,
     /// Whether the pair came over from a record that was merged into the source record, and no run has settled it since.
     pub inherited: bool,
     /// A sync's values when both sides were last the same.

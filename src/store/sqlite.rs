@@ -35,10 +35,11 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
+    include_str!("migrations/sqlite_0005_former.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
@@ -155,7 +156,10 @@ impl Store for SqliteStore {
         let pairs = settlement.results.iter().any(|result| {
             matches!(
                 result.outcome,
-                Outcome::Written { .. } | Outcome::Unchanged { .. } | Outcome::Waiting { .. }
+                Outcome::Written { .. }
+                    | Outcome::Unchanged { .. }
+                    | Outcome::Link(_)
+                    | Outcome::Waiting { .. }
             )
         });
         let settled = self

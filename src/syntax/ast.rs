@@ -136,6 +136,8 @@ pub struct Body {
     pub options: Vec<WriteOption>,
     /// `associate …`
     pub associates: Vec<Associate>,
+    /// `convert to "…" { … }`, each time it is written (once, when correct).
+    pub converts: Vec<Convert>,
 }
 
 /// `with NAME = …`
@@ -432,6 +434,48 @@ pub enum AssociateKind {
     Primary,
     /// A labelled one.
     Labelled(Spanned<String>),
+}
+
+/// `convert to "STATUS" { … }`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Convert {
+    /// The status that the Lead takes; `None` where it could not be read.
+    pub status: Option<Spanned<String>>,
+    /// What becomes of the Lead, in source order; the checker refuses two of a kind.
+    pub lines: Vec<ConvertLine>,
+    /// The word and the status.
+    pub span: Span,
+}
+
+/// A line of a `convert`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvertLine {
+    /// What it says.
+    pub kind: ConvertKind,
+    /// The statement.
+    pub span: Span,
+}
+
+/// What a line of a `convert` says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConvertKind {
+    /// `account create`, or `account VALUE otherwise …`
+    Account(Option<Value>, Option<Spanned<AccountOtherwise>>),
+    /// `opportunity none`, or `opportunity NAME`
+    Opportunity(Option<Value>),
+    /// `owner VALUE [otherwise …]`
+    Owner(Value, Option<Spanned<Otherwise>>),
+}
+
+/// What happens where there is no account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountOtherwise {
+    /// Salesforce makes one.
+    Create,
+    /// The record waits for it.
+    Wait,
+    /// Kept for a person.
+    Park(Option<String>),
 }
 
 /// `fields NAME from OBJECT { … }`

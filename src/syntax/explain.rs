@@ -108,6 +108,7 @@ impl Here<'_, '_> {
         let (block, known): (&str, &[&str]) = match self.statement.kind {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
+            BlockKind::Convert => ("a `convert`", &["account", "opportunity", "owner"]),
             BlockKind::Picklist => ("a `picklist`", PICKLIST_STATEMENTS),
             BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "when", "expect"]),
             _ => return None,
@@ -119,10 +120,11 @@ impl Here<'_, '_> {
         if word.is_empty() {
             return None;
         }
-        if matches!(word, "match" | "fields") {
+        if matches!(word, "match" | "fields" | "convert") {
             let end = self.statement.span(self.statement.text.len(), self.statement.text.len());
             let finding = Diagnostic::error(Code::SYNTAX_BLOCK, end, "expected `{`");
-            return Some(finding.help(format!("write `{word} {{` and close it with `}}`")));
+            let head = if word == "convert" { "convert to \"STATUS\"" } else { word };
+            return Some(finding.help(format!("write `{head} {{` and close it with `}}`")));
         }
         let finding = self.error(format!("`{word}` does not begin a statement of {block}"));
         let rest = self.statement.text[word.len()..].trim_start();
@@ -343,6 +345,9 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
             return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
         }
+        if let Some(help) = self.of_conversion() {
+            return finding.help(help);
+        }
         let ends = self.expects(&[Rule::EOI]);
         match (self.statement.kind, self.found) {
             (_, ")" | "]") if ends => {
@@ -378,6 +383,17 @@ impl Here<'_, '_> {
             }
             _ => finding.help("each statement stands on a line of its own"),
         }
+    }
+
+    /// What to write for a `convert` without its status, or for a line of it that looks like a rule.
+    fn of_conversion(&self) -> Option<&'static str> {
+        let is_head = shape::first_word(self.statement.text) == "convert";
+        if is_head && self.expects(&[Rule::kw_to, Rule::text]) {
+            return Some("write the status that the Lead takes: `convert to \"STATUS\" {`");
+        }
+        let is_rule =
+            self.statement.kind == BlockKind::Convert && matches!(self.found, "=" | ":" | "<-" | "->");
+        is_rule.then_some("the value stands behind the word: `account create`")
     }
 
     /// Whether the statement, in a ladder, is its key.
@@ -429,6 +445,7 @@ const MAPPING_STATEMENTS: &[&str] = &[
     "assignment rule",
     "record type",
     "associate",
+    "convert to",
     "fields",
 ];
 

@@ -33,6 +33,8 @@ pub(crate) enum BlockKind {
     Test,
     /// `match { … }`
     Match,
+    /// `convert to "…" { … }`
+    Convert,
     /// `fields { … }` of a mapping
     Rules,
     /// `fields { … }` of a sync
@@ -60,6 +62,7 @@ impl BlockKind {
         match (self, word) {
             (Self::File, word) => Self::of_item(word).unwrap_or(Self::Unknown),
             (Self::Mapping | Self::Sync, "match") => Self::Match,
+            (Self::Mapping | Self::Sync, "convert") => Self::Convert,
             (Self::Mapping, "fields") => Self::Rules,
             (Self::Sync, "fields") => Self::SyncRules,
             _ => Self::Unknown,
@@ -229,7 +232,7 @@ impl<'t> Scanner<'t> {
         }
         // A statement of the block around this one: the `}` is missing.
         let parent = self.blocks.iter().rev().nth(1).map(|outer| outer.block.kind);
-        if matches!(kind, BlockKind::Match | BlockKind::Rules | BlockKind::SyncRules)
+        if matches!(kind, BlockKind::Match | BlockKind::Convert | BlockKind::Rules | BlockKind::SyncRules)
             && parent.is_some_and(|parent| shape::starts_statement(parent, text, pos))
         {
             self.abandon_block();

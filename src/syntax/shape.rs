@@ -15,6 +15,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     "when",
     "only",
     "match",
+    "convert",
     "on",
     "assignment",
     "record",
@@ -102,6 +103,9 @@ pub(crate) fn continues(kind: BlockKind, text: &str, pos: usize) -> bool {
             matches!(word, "and" | "or" | "then" | "else" | "where" | "otherwise") || line.starts_with('{')
         }
         BlockKind::Match => matches!(word, "and" | "then" | "else" | "where"),
+        BlockKind::Convert => {
+            matches!(word, "and" | "or" | "then" | "else" | "where" | "otherwise")
+        }
         BlockKind::Rules | BlockKind::SyncRules | BlockKind::Shared => match word {
             "and" | "or" | "then" | "else" | "where" => true,
             "otherwise" => !starts_arrow(rest),
@@ -130,6 +134,7 @@ pub(crate) fn starts_statement(kind: BlockKind, text: &str, pos: usize) -> bool 
             STATEMENTS.contains(&name) && (word_follows || rest.starts_with('{')) && !starts_arrow(rest)
         }
         BlockKind::Match => name == "key" && word_follows,
+        BlockKind::Convert => matches!(name, "account" | "opportunity" | "owner") && word_follows,
         BlockKind::Rules | BlockKind::Shared | BlockKind::SyncRules => {
             !name.is_empty() && starts_arrow(rest) || name == "use" && word_follows
         }

@@ -73,13 +73,20 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::park | Rule::kw_park => (1, "`park`"),
         Rule::expect_write => (1, "`create`, `update`"),
         Rule::hand_over => (1, "`then` and a mapping"),
-        Rule::guard_otherwise | Rule::picklist_otherwise => (2, "`otherwise`"),
+        Rule::guard_otherwise
+        | Rule::picklist_otherwise
+        | Rule::account_otherwise
+        | Rule::owner_otherwise => (2, "`otherwise`"),
         Rule::changes | Rule::becomes | Rule::any_changes | Rule::created | Rule::when => {
             (0, "an event such as `email changes`")
         }
         Rule::key_rung | Rule::object_rung | Rule::field_rung | Rule::rung_line => {
             (0, "a rung such as `key External_Id__c = id` or `or Email = email`")
         }
+        Rule::convert_account | Rule::kw_account => (1, "`account`"),
+        Rule::convert_opportunity | Rule::kw_opportunity => (1, "`opportunity`"),
+        Rule::convert_owner | Rule::kw_owner => (1, "`owner`"),
+        Rule::convert_line => (0, "a line such as `opportunity none`"),
         Rule::picklist_from | Rule::kw_from => (1, "`from`"),
         Rule::picklist_to | Rule::kw_to => (1, "`to`"),
         Rule::translation => (0, "a translation such as `\"A\" -> \"B\"`"),
@@ -143,7 +150,8 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::kw_changes => (1, "`changes`"),
         Rule::kw_clear => (1, "`clear`"),
         Rule::kw_conflict => (1, "`conflict`"),
-        Rule::kw_converted => (1, "`converted`"),
+        Rule::kw_convert => (1, "`convert`"),
+        Rule::expect_converted | Rule::kw_converted => (1, "`converted`"),
         Rule::kw_create => (1, "`create`"),
         Rule::kw_created => (1, "`created`"),
         Rule::kw_deleted => (1, "`deleted`"),

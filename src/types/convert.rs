@@ -368,6 +368,7 @@ mod tests {
     fn field(kind: FieldType, options: &[&str]) -> Field {
         let span = Span::new(FileId(0), 0, 0);
         let option = |value: &&str| PicklistOption {
+            converted: false,
             value: (*value).to_owned(),
             label: (*value).to_owned(),
             active: true,

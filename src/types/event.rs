@@ -40,6 +40,13 @@ pub enum Cause {
         /// The surviving record.
         into: String,
     },
+    /// The target record became one of another object: a Lead was converted.
+    TargetConverted {
+        /// Its id.
+        target: String,
+        /// The Contact, where the notice tells.
+        into: Option<String>,
+    },
 }
 
 impl Cause {
@@ -54,10 +61,16 @@ impl Cause {
     /// The same, for the records that are paired with it.
     pub fn of_target(events: &[ChangeEvent]) -> Option<Cause> {
         let target = events.last()?.record.clone();
-        last_end(events).map(|end| match end {
-            ChangeKind::Merged { into } => Cause::TargetMerged { target, into: into.clone() },
-            _ => Cause::TargetDeleted { target },
-        })
+        match last_end(events) {
+            Some(ChangeKind::Merged { into }) => Some(Cause::TargetMerged { target, into: into.clone() }),
+            Some(_) => Some(Cause::TargetDeleted { target }),
+            None => events.iter().rev().find_map(|event| match &event.kind {
+                ChangeKind::Converted { into } => {
+                    Some(Cause::TargetConverted { target: target.clone(), into: Some(into.clone()) })
+                }
+                _ => None,
+            }),
+        }
     }
 }
 
@@ -95,6 +108,11 @@ pub enum ChangeKind {
     /// It was merged into another record.
     Merged {
         /// The surviving record.
+        into: String,
+    },
+    /// It became a record of another object, which is where its life goes on: a Lead was converted.
+    Converted {
+        /// The Contact.
         into: String,
     },
     /// A person asked to be forgotten.

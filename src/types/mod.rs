@@ -1,6 +1,7 @@
 //! Types and values of the language, and the requests and answers that cross to a CRM, as pure data.
 
 mod compare;
+mod conversion;
 mod convert;
 mod event;
 mod fit;
@@ -10,6 +11,7 @@ mod value;
 mod write;
 
 pub use compare::{as_held, order, same};
+pub use conversion::{ConvertAnswer, ConvertRequest, ConvertedInto};
 pub use convert::{Raw, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, read_borrowed};
 pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};

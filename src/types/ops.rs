@@ -297,6 +297,9 @@ pub struct LinkedPair {
     pub gone: bool,
     /// The record into which the counterpart was merged, where that is known; the counterpart is gone then.
     pub merged_into: Option<String>,
+    /// The record of another object that the counterpart became: the Contact of a converted Lead. The counterpart is gone
+    /// then.
+    pub became: Option<String>,
     /// Whether the pair came over from a record that was merged into this one, and no run has settled it since.
     pub inherited: bool,
     /// A sync's values when both sides were last the same, by the Salesforce field, as Salesforce holds them.
@@ -325,6 +328,15 @@ pub enum LinkFate {
         by: String,
         /// The counterpart that that record had, where it is known to be gone.
         over: Option<String>,
+    },
+    /// Its target record became one of another object, at which it points from now on.
+    Became {
+        /// The former target record; a pair that points elsewhere stays as it is.
+        from: String,
+        /// The object of what it became.
+        object: ObjectName,
+        /// The id of what it became.
+        id: String,
     },
     /// It points at the target record with this id from now on.
     PointsAt {

@@ -38,6 +38,7 @@ impl Writer<'_> {
                 w.token("to");
                 w.object();
             }
+            2 if w.tape.once_in(2) => w.convert(),
             2 => {
                 w.token("match");
                 w.block(4, |w, index| w.rung(index == 0));
@@ -153,7 +154,11 @@ impl Writer<'_> {
             }
             3 => {
                 w.token("expect");
-                match w.tape.below(3) {
+                match w.tape.below(4) {
+                    3 => {
+                        w.token("converted");
+                        w.record();
+                    }
                     0 => w.token("skip"),
                     1 => {
                         w.token("park");

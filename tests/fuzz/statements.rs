@@ -199,6 +199,43 @@ impl Writer<'_> {
         }
     }
 
+    /// `convert to "…" { … }`
+    pub(crate) fn convert(&mut self) {
+        self.tokens(&["convert", "to"]);
+        self.text();
+        self.block(4, |w, _| match w.tape.below(5) {
+            0 => w.tokens(&["account", "create"]),
+            1 => {
+                w.token("account");
+                w.value(0, true);
+                w.convert_otherwise("create");
+            }
+            2 => w.tokens(&["opportunity", "none"]),
+            3 => {
+                w.token("opportunity");
+                w.value(0, true);
+            }
+            _ => {
+                w.token("owner");
+                w.value(0, true);
+                w.convert_otherwise("keep");
+            }
+        });
+    }
+
+    fn convert_otherwise(&mut self, own: &str) {
+        if !self.tape.once_in(2) {
+            return;
+        }
+        self.soft();
+        self.token("otherwise");
+        match self.tape.below(3) {
+            0 => self.token(own),
+            1 => self.token("wait"),
+            _ => self.park(),
+        }
+    }
+
     pub(crate) fn field_rule(&mut self) {
         self.name();
         self.token("<-");

@@ -115,6 +115,8 @@ pub(super) enum Body {
     Json(serde_json::Value),
     /// A form, already encoded; it may hold a secret.
     Form(SecretString),
+    /// A SOAP envelope, which holds the session's token.
+    Xml(SecretString),
 }
 
 impl Call {
@@ -295,6 +297,9 @@ impl Http {
         request = match &call.body {
             Body::Empty => request,
             Body::Json(json) => request.json(json),
+            Body::Xml(envelope) => request
+                .header(CONTENT_TYPE, "text/xml; charset=utf-8")
+                .body(envelope.expose_secret().to_owned()),
             Body::Form(form) => request
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.expose_secret().to_owned()),

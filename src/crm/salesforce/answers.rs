@@ -12,7 +12,9 @@ use crate::crm::http::{Answer, Vendor, by_status, error};
 use crate::crm::limits::DAY;
 use crate::crm::{Allowance, Limits};
 use crate::source::{ObjectName, Side};
-use crate::types::{CrmError, CrmErrorKind, FieldError, MatchedRecord, WriteAnswer};
+use crate::types::{ConvertAnswer, CrmError, CrmErrorKind, FieldError, MatchedRecord, WriteAnswer};
+
+use super::soap;
 
 /// Salesforce, as the transport sees it.
 pub(super) static VENDOR: Vendor = Vendor { side: Side::Salesforce, explain, limits };
@@ -44,6 +46,10 @@ impl Problem {
         coded(Side::Salesforce, &self.code, &self.message)
     }
 
+    fn of_fault(fault: &soap::Fault) -> Self {
+        Self { code: fault.code.clone(), message: fault.message.clone(), fields: Vec::new(), duplicate: None }
+    }
+
     /// Whether a duplicate rule is named without the records that it found, as in rows of a collections call.
     pub(super) fn lacks_details(&self) -> bool {
         self.code == "DUPLICATES_DETECTED" && self.duplicate.is_none()
@@ -73,8 +79,12 @@ pub(super) fn problems(body: Option<&Json>) -> Vec<Problem> {
 /// What an answer that is no success means for the call as a whole.
 fn explain(answer: &Answer) -> CrmError {
     let body = answer.json();
-    let problems = problems(body.as_ref());
-    let (kind, maybe_applied) = whole(answer, &problems, body.is_some());
+    let fault = if body.is_none() { soap::fault(&answer.body) } else { None };
+    let problems = match &fault {
+        Some(fault) => vec![Problem::of_fault(fault)],
+        None => problems(body.as_ref()),
+    };
+    let (kind, maybe_applied) = whole(answer, &problems, body.is_some(), fault.is_some());
     let mut error = error(Side::Salesforce, kind, words(answer, &problems));
     error.status = Some(answer.status);
     error.code = problems.first().map(|problem| problem.code.clone());
@@ -82,11 +92,15 @@ fn explain(answer: &Answer) -> CrmError {
     error
 }
 
-fn whole(answer: &Answer, problems: &[Problem], json: bool) -> (CrmErrorKind, bool) {
+fn whole(answer: &Answer, problems: &[Problem], json: bool, fault: bool) -> (CrmErrorKind, bool) {
     let coded = problems.iter().find_map(Problem::meaning);
     // A refusal of one value among others is no word about the whole; a status may say more.
     if let Some(meaning) = coded.filter(|meaning| *meaning != Meaning::Invalid) {
         return meaning.kind();
+    }
+    if fault {
+        // Every fault comes with status 500, and before anything is done.
+        return Meaning::Invalid.kind();
     }
     match by_status(Side::Salesforce, answer) {
         Some(known) => known,
@@ -134,6 +148,34 @@ pub(super) fn row(status: u16, problems: &[Problem], object: &ObjectName, said: 
         errors.push(FieldError { code: status.to_string(), message: said.to_owned(), fields: Vec::new() });
     }
     WriteAnswer::Rejected { errors }
+}
+
+/// What the refusal of one Lead's conversion means.
+pub(super) fn conversion(errors: Vec<FieldError>) -> ConvertAnswer {
+    for FieldError { code, message, fields } in &errors {
+        let problem =
+            Problem { code: code.clone(), message: message.clone(), fields: fields.clone(), duplicate: None };
+        let fails = |kind, maybe_applied| match failed(kind, 200, &problem, maybe_applied) {
+            WriteAnswer::Failed(error) => Some(ConvertAnswer::Failed(error)),
+            _ => None,
+        };
+        let answer = match problem.meaning() {
+            Some(Meaning::Converted) => Some(ConvertAnswer::Already { message: message.clone() }),
+            // A bad reference is said of the account and the owner as well, so only this one is of the Lead.
+            Some(Meaning::Gone) if code == "ENTITY_IS_DELETED" => {
+                Some(ConvertAnswer::Gone { message: message.clone() })
+            }
+            Some(meaning @ (Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token)) => {
+                let (kind, maybe_applied) = meaning.kind();
+                fails(kind, maybe_applied)
+            }
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            return answer;
+        }
+    }
+    ConvertAnswer::Rejected { errors }
 }
 
 /// What a refused single write means. An answer that no table knows fails as a call.

@@ -1,12 +1,15 @@
 //! The client of Salesforce's REST API.
 //!
 //! Reads and look-ups are SOQL; writes go to sObject collections, and to one record's own address where there is
-//! only one, because only there does Salesforce tell which records a duplicate rule found.
+//! only one, because only there does Salesforce tell which records a duplicate rule found. Leads are converted by SOAP,
+//! which alone can.
 
 mod answers;
 mod auth;
+mod convert;
 mod history;
 mod records;
+mod soap;
 mod soql;
 #[cfg(test)]
 mod tests;
@@ -28,8 +31,8 @@ use super::{Crm, Limits, share};
 use crate::schema::Schema;
 use crate::source::{ObjectName, Side};
 use crate::types::{
-    AssociateRequest, AssociatedRequest, ChangedRequest, CrmError, CrmErrorKind, FindRequest, ReadRequest,
-    Record, WriteAnswer, WriteRequest,
+    AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError,
+    CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
 /// One organisation.
@@ -143,6 +146,10 @@ impl Crm for SalesforceClient {
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {
         self.write_records(requests).await
+    }
+
+    async fn convert(&self, requests: &[ConvertRequest]) -> Vec<ConvertAnswer> {
+        self.convert_leads(requests).await
     }
 
     async fn associated(&self, _: &AssociatedRequest) -> Result<HashMap<String, Vec<String>>, CrmError> {

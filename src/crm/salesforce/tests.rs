@@ -489,3 +489,220 @@ async fn matches_are_named_as_the_project_names_them() {
     let WriteAnswer::Duplicate { matches, .. } = &answers[0] else { panic!("{answers:?}") };
     assert_eq!(matches[0].object.name, "person");
 }
+
+fn conversion(number: usize) -> ConvertRequest {
+    ConvertRequest {
+        object: ObjectName::new(Side::Salesforce, "Lead"),
+        id: id(number),
+        status: "Closed - Converted".to_owned(),
+        account: None,
+        opportunity: None,
+        owner: None,
+    }
+}
+
+fn leads_of(seen: &Seen) -> Vec<String> {
+    let ids = seen.body.split("<leadId>").skip(1);
+    ids.map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
+}
+
+fn soap(status: u16, body: &str) -> Reply {
+    let text = format!(
+        "<?xml version=\"1.0\"?><e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+         xmlns:sf=\"urn:fault.partner.soap.sforce.com\"><e:Body>{body}</e:Body></e:Envelope>"
+    );
+    Reply::text(status, &text).header("content-type", "text/xml; charset=utf-8")
+}
+
+fn fault(code: &str) -> Reply {
+    soap(
+        500,
+        &format!(
+            "<e:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: said</faultstring></e:Fault>"
+        ),
+    )
+}
+
+/// Everything that was asked for is converted; a Lead's Contact has its number.
+fn all_converted(seen: &Seen) -> Reply {
+    let result = |lead: String| {
+        let contact = lead.replace("00Q", "003");
+        format!(
+            "<result><accountId>001000000000001AAA</accountId><contactId>{contact}</contactId><leadId>{lead}</leadId>\
+             <opportunityId xsi:nil=\"true\"/><success>true</success></result>"
+        )
+    };
+    let results: String = leads_of(seen).into_iter().map(result).collect();
+    soap(200, &format!("<convertLeadResponse>{results}</convertLeadResponse>"))
+}
+
+fn contact_of(answer: &ConvertAnswer) -> Option<&str> {
+    match answer {
+        ConvertAnswer::Converted(into) => Some(&into.contact),
+        _ => None,
+    }
+}
+
+fn soap_calls(server: &Server) -> Vec<Seen> {
+    server.seen().into_iter().filter(|seen| seen.target.starts_with("/services/Soap")).collect()
+}
+
+#[tokio::test]
+async fn leads_are_converted_two_hundred_at_once_and_answered_in_order() {
+    let server = server(all_converted).await;
+    let mut requests: Vec<ConvertRequest> = (0..250).map(conversion).collect();
+    requests[3].opportunity = Some("R&D </opportunityName> <b>".to_owned());
+    requests[3].account = Some("001000000000001AAA".to_owned());
+    requests[3].owner = Some("005000000000001AAA".to_owned());
+    let answers = client(&server, credentials()).convert(&requests).await;
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(contact_of(answer), Some(id(number).replace("00Q", "003").as_str()));
+    }
+    let calls = soap_calls(&server);
+    assert_eq!(calls.iter().map(|call| leads_of(call).len()).collect::<Vec<_>>(), [200, 50]);
+    let first = &calls[0];
+    assert_eq!((first.target.as_str(), first.header("soapaction")), ("/services/Soap/u/58.0", "\"\""));
+    assert!(first.header("content-type").starts_with("text/xml"));
+    assert!(first.body.contains("<sessionId>token-0</sessionId>"), "{}", &first.body[..400]);
+    assert!(
+        first.body.contains("<opportunityName>R&amp;D &lt;/opportunityName&gt; &lt;b&gt;</opportunityName>")
+    );
+    let lead = first.body.split("<leadConverts>").nth(4).expect("the fourth");
+    let names: Vec<&str> =
+        lead.split('<').filter_map(|tag| tag.split_once('>')).map(|(name, _)| name).collect();
+    let opened: Vec<&&str> = names.iter().filter(|name| !name.starts_with('/')).collect();
+    assert_eq!(
+        opened,
+        [
+            &"accountId",
+            &"convertedStatus",
+            &"doNotCreateOpportunity",
+            &"leadId",
+            &"opportunityName",
+            &"overwriteLeadSource",
+            &"ownerId",
+            &"sendNotificationEmail"
+        ],
+        "the order of the schema"
+    );
+}
+
+#[tokio::test]
+async fn each_lead_has_an_answer_of_its_own() {
+    let server = server(|_| {
+        let refused = |code: &str| {
+            format!(
+                "<result><errors><message>said</message><statusCode>{code}</statusCode></errors>\
+                 <success>false</success></result>"
+            )
+        };
+        let codes = [
+            "CANNOT_UPDATE_CONVERTED_LEAD",
+            "ENTITY_IS_DELETED",
+            "DUPLICATES_DETECTED",
+            "INVALID_STATUS",
+            "INVALID_CROSS_REFERENCE_KEY",
+            "UNABLE_TO_LOCK_ROW",
+        ];
+        let results: String = codes.into_iter().map(refused).collect();
+        soap(200, &format!("<convertLeadResponse>{results}</convertLeadResponse>"))
+    })
+    .await;
+    let mut requests: Vec<ConvertRequest> = (0..8).map(conversion).collect();
+    requests[6].account = Some("Acme".to_owned());
+    requests[7].id = "new".to_owned();
+    let answers = client(&server, credentials()).convert(&requests).await;
+    assert!(matches!(&answers[0], ConvertAnswer::Already { message } if message == "said"));
+    assert!(matches!(answers[1], ConvertAnswer::Gone { .. }));
+    for (answer, code) in
+        answers[2..5].iter().zip(["DUPLICATES_DETECTED", "INVALID_STATUS", "INVALID_CROSS_REFERENCE_KEY"])
+    {
+        let ConvertAnswer::Rejected { errors } = answer else { panic!("{answer:?}") };
+        assert_eq!((errors[0].code.as_str(), errors[0].message.as_str()), (code, "said"));
+    }
+    let ConvertAnswer::Failed(locked) = &answers[5] else { panic!("{:?}", answers[5]) };
+    assert_eq!((locked.kind, locked.maybe_applied), (CrmErrorKind::Retry, false));
+    assert!(matches!(&answers[6], ConvertAnswer::Rejected { errors } if errors[0].code == "MALFORMED_ID"));
+    assert!(matches!(answers[7], ConvertAnswer::Gone { .. }));
+    assert_eq!(leads_of(&soap_calls(&server)[0]).len(), 6, "the others were not sent");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_renewed_for_a_conversion_and_once_more_is_enough() {
+    let server =
+        server(
+            |seen| {
+                if seen.body.contains("token-0") { fault("INVALID_SESSION_ID") } else { all_converted(seen) }
+            },
+        )
+        .await;
+    let answers = client(&server, credentials()).convert(&[conversion(1)]).await;
+    assert!(contact_of(&answers[0]).is_some(), "{answers:?}");
+    assert_eq!(soap_calls(&server).len(), 2);
+
+    let server = self::server(|_| fault("INVALID_SESSION_ID")).await;
+    let answers = client(&server, credentials()).convert(&[conversion(1)]).await;
+    let ConvertAnswer::Failed(error) = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!((error.kind, soap_calls(&server).len()), (CrmErrorKind::Unauthorised, 2));
+}
+
+#[tokio::test]
+async fn an_organisation_that_takes_fewer_leads_gets_fewer() {
+    let server =
+        server(
+            |seen| {
+                if leads_of(seen).len() > 100 { fault("EXCEEDED_ID_LIMIT") } else { all_converted(seen) }
+            },
+        )
+        .await;
+    let requests: Vec<ConvertRequest> = (0..200).map(conversion).collect();
+    let answers = client(&server, credentials()).convert(&requests).await;
+    for (number, answer) in answers.iter().enumerate() {
+        assert_eq!(contact_of(answer), Some(id(number).replace("00Q", "003").as_str()));
+    }
+    assert_eq!(soap_calls(&server).len(), 3);
+    // One Lead alone is refused for good, with the words.
+    let server = self::server(|_| fault("EXCEEDED_ID_LIMIT")).await;
+    let answers = client(&server, credentials()).convert(&[conversion(1)]).await;
+    assert!(
+        matches!(&answers[0], ConvertAnswer::Rejected { errors } if errors[0].code == "EXCEEDED_ID_LIMIT")
+    );
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_conversion_is_looked_for_and_never_sent_again() {
+    let server = server(|seen| {
+        if seen.target.starts_with("/services/Soap") {
+            return Reply::text(503, "busy");
+        }
+        let row = |number: usize, converted: bool| {
+            json!({"attributes": {"type": "Lead"}, "Id": id(number), "IsConverted": converted,
+                "ConvertedAccountId": converted.then_some("001000000000001AAA"),
+                "ConvertedContactId": converted.then_some("003000000000001AAA"), "ConvertedOpportunityId": null})
+        };
+        Reply::json(200, &json!({"done": true, "totalSize": 2, "records": [row(1, true), row(2, false)]}))
+    })
+    .await;
+    let answers = client(&server, credentials()).convert(&[conversion(1), conversion(2)]).await;
+    assert_eq!(contact_of(&answers[0]), Some("003000000000001AAA"));
+    let ConvertAnswer::Failed(error) = &answers[1] else { panic!("{answers:?}") };
+    assert!(error.maybe_applied && error.kind == CrmErrorKind::Retry);
+    assert_eq!(soap_calls(&server).len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_answer_may_have_converted() {
+    for reply in ["not XML", "<e:Envelope xmlns:e=\"x\"><e:Body><convertLeadResponse/></e:Body></e:Envelope>"]
+    {
+        let server = server(move |seen| {
+            if seen.target.starts_with("/services/Soap") {
+                return Reply::text(200, reply);
+            }
+            Reply::json(200, &json!({"done": true, "totalSize": 0, "records": []}))
+        })
+        .await;
+        let answers = client(&server, credentials()).convert(&[conversion(1)]).await;
+        let ConvertAnswer::Failed(error) = &answers[0] else { panic!("{answers:?}") };
+        assert_eq!((error.kind, error.maybe_applied), (CrmErrorKind::Garbled, true));
+    }
+}

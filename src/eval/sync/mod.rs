@@ -368,7 +368,8 @@ impl SyncRun {
         let legs = [&mut self.legs.hubspot, &mut self.legs.salesforce];
         let links = legs.into_iter().flatten().flat_map(|leg| std::mem::take(&mut leg.links)).collect();
         let associations = std::mem::take(&mut self.associations);
-        Effect::Finish(Finished { mapping: self.name().to_owned(), verdict, path, links, associations })
+        let (mapping, conversion) = (self.name().to_owned(), None);
+        Effect::Finish(Finished { mapping, verdict, associations, conversion, path, links })
     }
 
     /// The leg that writes a side.

@@ -96,6 +96,7 @@ impl World {
                             id,
                             to,
                             gone: false,
+                            became: None,
                             merged_into: None,
                             inherited: false,
                             synced: link.2.clone(),

@@ -7,7 +7,9 @@ use crate::store::{
     FieldWritten, Incoming, MappingResult, NewEvent, Next, Outcome, RecordKey, RecordWritten, Settled,
     Settlement, Store,
 };
-use crate::types::{Cause, ChangeEvent, ChangeKind, LinkChange, LinkFate, LinkRequest, LinkedPair, Value};
+use crate::types::{
+    AwaitedPair, Cause, ChangeEvent, ChangeKind, LinkChange, LinkFate, LinkRequest, LinkedPair, Value,
+};
 
 use super::{at, contact, lead, lease_at, reason};
 
@@ -195,6 +197,44 @@ pub(super) async fn changed(store: &dyn Store) {
     assert_eq!(leads(store, Some("a"), &["9"]).await, [pair("9", "L7")]);
     settle(store, "9", 67, ChangeKind::Deleted, vec![fate("a", LinkFate::Forgotten)]).await;
     assert!(leads(store, Some("a"), &["9"]).await.is_empty());
+}
+
+pub(super) async fn became(store: &dyn Store) {
+    let into = |from: &str| LinkFate::Became {
+        from: from.to_owned(),
+        object: ObjectName::new(Side::Salesforce, "Contact"),
+        id: "C1".to_owned(),
+    };
+    let contacts = ObjectName::new(Side::Salesforce, "Contact");
+    settle(store, "1", 1, ChangeKind::Created, vec![link("a", "L1"), link("b", "L2")]).await;
+    // Somebody waits for the Contact of this record.
+    let awaited = AwaitedPair { of: contact("").object, id: "1".to_owned(), to: contacts.clone() };
+    let reason = "no Contact".to_owned();
+    let waits = Outcome::Waiting { reason, fields: Vec::new(), pairs: vec![awaited] };
+    settle(store, "2", 2, ChangeKind::Created, vec![result("c", waits)]).await;
+    assert!(store.lease(lease_at(2)).await.expect("lease").is_empty());
+    // One mapping's pair points at another Lead, and stays as it is.
+    let fates = vec![fate("a", into("L1")), fate("b", into("L1")), fate("c", into("L1"))];
+    settle(store, "1", 3, ChangeKind::Created, fates).await;
+    let of = contact("").object;
+    assert_eq!(ask(store, None, &of, &["1"], &contacts).await, [pair("1", "C1")]);
+    assert_eq!(ask(store, None, &contacts, &["C1"], &of).await, [pair("C1", "1")]);
+    let former = LinkedPair { gone: true, became: Some("C1".to_owned()), ..pair("1", "L1") };
+    assert_eq!(leads(store, Some("a"), &["1"]).await, [former]);
+    assert_eq!(leads(store, Some("b"), &["1"]).await, [pair("1", "L2")]);
+    let woken = store.lease(lease_at(4)).await.expect("lease");
+    assert_eq!((woken[0].lane.key.clone(), woken[0].requested.clone()), (contact("2"), vec!["c".to_owned()]));
+    // Said again it changes nothing, and the Contact's own end is seen.
+    settle(store, "1", 5, ChangeKind::Created, vec![fate("a", into("L1"))]).await;
+    assert_eq!(store.links(&contact("1")).await.expect("links")[0].former.as_deref(), Some("L1"));
+    let target = RecordKey::new("main", contacts.clone(), "C1");
+    let done = Settlement { next: Next::Done, results: Vec::new() };
+    settle_as(store, &target, 6, ChangeKind::Deleted, done).await;
+    assert!(ask(store, None, &of, &["1"], &contacts).await[0].gone);
+    // A run that settles another Lead forgets all that.
+    settle(store, "1", 7, ChangeKind::Created, vec![link("a", "L9")]).await;
+    assert_eq!(leads(store, Some("a"), &["1"]).await, [pair("1", "L9")]);
+    assert!(ask(store, None, &of, &["1"], &contacts).await.is_empty());
 }
 
 pub(super) async fn inherited_twice(store: &dyn Store) {

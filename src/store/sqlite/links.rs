@@ -33,6 +33,7 @@ fn link(row: &SqliteRow) -> Result<Link, StoreError> {
         tombstone: row.try_get("tombstone")?,
         source_gone: row.try_get("source_gone")?,
         merged_into: row.try_get("merged_into")?,
+        former: row.try_get("former")?,
         inherited: row.try_get("inherited")?,
         synced: serde_json::from_str(row.try_get("synced")?)?,
         updated_at: convert::time(row.try_get("updated_at")?)?,
@@ -47,11 +48,16 @@ pub(super) async fn counterparts(
     request: &LinkRequest,
 ) -> Result<Vec<LinkedPair>, StoreError> {
     let rows = sqlx::query(
-        "SELECT record AS id, target AS counterpart, tombstone AS gone, merged_into, inherited, synced, updated_at
+        "SELECT record AS id, target AS counterpart, tombstone AS gone, merged_into, NULL AS became, inherited, synced,
+             updated_at
          FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND side = ?3 AND object = ?4
              AND target_side = ?5 AND target_object = ?6 AND record IN (SELECT value FROM json_each(?7))
          UNION ALL
-         SELECT target, record, source_gone, NULL, 0, synced, updated_at
+         SELECT record, former, 1, NULL, target, inherited, synced, updated_at
+         FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND side = ?3 AND object = ?4
+             AND target_side = ?5 AND former_object = ?6 AND record IN (SELECT value FROM json_each(?7))
+         UNION ALL
+         SELECT target, record, source_gone, NULL, NULL, 0, synced, updated_at
          FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND target_side = ?3 AND target_object = ?4
              AND side = ?5 AND object = ?6 AND target IN (SELECT value FROM json_each(?7))
          ORDER BY gone, updated_at DESC, id, counterpart",
@@ -72,6 +78,7 @@ pub(super) async fn counterparts(
             to: row.try_get("counterpart")?,
             gone: row.try_get("gone")?,
             merged_into: row.try_get("merged_into")?,
+            became: row.try_get("became")?,
             inherited: row.try_get("inherited")?,
             synced: serde_json::from_str(row.try_get("synced")?)?,
         };
@@ -97,7 +104,7 @@ pub(super) async fn remember(
          ON CONFLICT (pair, mapping, side, object, record) DO UPDATE SET
              target_side = excluded.target_side, target_object = excluded.target_object, target = excluded.target,
              updated_at = excluded.updated_at, synced = excluded.synced,
-             tombstone = 0, source_gone = 0, merged_into = NULL, inherited = 0",
+             tombstone = 0, source_gone = 0, merged_into = NULL, inherited = 0, former_object = NULL, former = NULL",
     )
     .bind(&source.pair)
     .bind(mapping)
@@ -212,6 +219,7 @@ pub(super) async fn change(
             let update_to = Update { target: Some(target), gone: Some(false), ..Update::default() };
             update(c, key, &change.by, &update_to, now).await?;
         }
+        LinkFate::Became { from, object, id } => became(c, key, &change.by, from, (object, id), now).await?,
         LinkFate::Inherited { by, .. } => {
             let heir = RecordKey { record: by.clone(), ..key.clone() };
             if of_source(c, key).await?.iter().any(|link| link.mapping == change.by) {
@@ -220,6 +228,40 @@ pub(super) async fn change(
             }
             journal::request(c, &heir, &change.by, now).await?;
         }
+    }
+    Ok(())
+}
+
+/// The target record of a pair became one of another object; the pair points at that from now on and knows where it came
+/// from. One that points elsewhere by now stays as it is.
+async fn became(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    mapping: &str,
+    from: &str,
+    into: (&ObjectName, &str),
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let moved = sqlx::query(
+        "UPDATE links SET former_object = target_object, former = target, target_object = ?7, target = ?8,
+             tombstone = 0, merged_into = NULL, updated_at = ?9
+         WHERE pair = ?1 AND mapping = ?2 AND side = ?3 AND object = ?4 AND record = ?5 AND target = ?6
+             AND target_side = ?10",
+    )
+    .bind(&key.pair)
+    .bind(mapping)
+    .bind(key.object.side.word())
+    .bind(&key.object.name)
+    .bind(&key.record)
+    .bind(from)
+    .bind(&into.0.name)
+    .bind(into.1)
+    .bind(convert::micros(now))
+    .bind(into.0.side.word())
+    .execute(&mut *c)
+    .await?;
+    if moved.rows_affected() > 0 {
+        awaited::wake(c, key, &RecordKey::new(&key.pair, into.0.clone(), into.1), now).await?;
     }
     Ok(())
 }

@@ -143,6 +143,8 @@ pub enum ExpectKind {
     NotTriggered,
     /// The record written is associated with this one: `associated ["Label"] OBJECT "ID"`.
     Associated(AssociateKind, ObjectRef, Spanned<String>),
+    /// The Lead written is converted with these: `converted { … }`.
+    Converted(Vec<Entry>),
 }
 
 /// `NAME: VALUE` in a test's record.

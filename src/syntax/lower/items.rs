@@ -149,10 +149,20 @@ impl Lower<'_> {
             }
             return Some(block);
         }
-        self.read(Rule::inner_head, node, kind);
-        if block.kind == BlockKind::Match {
-            let ladder = self.ladder(node.head.start, block);
-            body.matches.push(ladder);
+        let status = self.read(Rule::inner_head, node, kind).and_then(|head| {
+            let status = head.into_inner().find(|child| child.as_rule() == Rule::text)?;
+            Some(self.text(&status))
+        });
+        match block.kind {
+            BlockKind::Match => {
+                let ladder = self.ladder(node.head.start, block);
+                body.matches.push(ladder);
+            }
+            BlockKind::Convert => {
+                let convert = self.convert(status, self.node_span(node), block);
+                body.converts.push(convert);
+            }
+            _ => {}
         }
         Some(block)
     }
@@ -369,6 +379,7 @@ impl Lower<'_> {
             Rule::not_triggered => ExpectKind::NotTriggered,
             Rule::kw_unlink => ExpectKind::Unlink,
             Rule::kw_follow => ExpectKind::Follow,
+            Rule::expect_converted => ExpectKind::Converted(self.object_and_record(what).1),
             Rule::expect_associated => self.expect_associated(what)?,
             _ => ExpectKind::Skip,
         };

@@ -1,5 +1,6 @@
 //! From the parser's pairs to the tree, one statement at a time.
 
+mod convert;
 mod fields;
 mod items;
 mod names;

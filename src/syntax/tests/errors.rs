@@ -24,7 +24,7 @@ fn statements_of_a_mapping() {
             (
                 "fnord x",
                 &[
-                    "2:3 E0101 `fnord` does not begin a statement of a `mapping` | its statements begin with `from`, `to`, `with`, `let`, `when`, `only if`, `match`, `on`, `assignment rule`, `record type`, `associate` or `fields`",
+                    "2:3 E0101 `fnord` does not begin a statement of a `mapping` | its statements begin with `from`, `to`, `with`, `let`, `when`, `only if`, `match`, `on`, `assignment rule`, `record type`, `associate`, `convert to` or `fields`",
                 ],
             ),
             (
@@ -234,6 +234,43 @@ fn statements_of_a_mapping() {
             ("on none then", &["2:15 E0101 expected the name of a mapping, found the end of the line | "]),
             ("fields", &["2:9 E0103 expected `{` | write `fields {` and close it with `}`"]),
             ("match", &["2:8 E0103 expected `{` | write `match {` and close it with `}`"]),
+            ("convert", &["2:10 E0103 expected `{` | write `convert to \"STATUS\" {` and close it with `}`"]),
+            (
+                "convert to {\n  }",
+                &[
+                    "2:13 E0101 expected a text in double quotes, found the end of the line | write the status that the Lead takes: `convert to \"STATUS\" {`",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn lines_of_a_convert() {
+    check(
+        "mapping m {\n  convert to \"X\" {\n    %s\n  }\n}\n",
+        &[
+            ("account", &["3:12 E0101 expected a value or `create`, found the end of the line | "]),
+            (
+                "account: create",
+                &[
+                    "3:12 E0101 expected a value or `create`, found `:` | the value stands behind the word: `account create`",
+                ],
+            ),
+            (
+                "account x otherwise keep",
+                &["3:25 E0101 expected `create`, `park` or `wait`, found `keep` | "],
+            ),
+            (
+                "owner x otherwise create",
+                &["3:23 E0101 expected `keep`, `park` or `wait`, found `create` | "],
+            ),
+            (
+                "contact create",
+                &[
+                    "3:5 E0101 `contact` does not begin a statement of a `convert` | its statements begin with `account`, `opportunity` or `owner`",
+                ],
+            ),
         ],
     );
 }
@@ -567,7 +604,7 @@ fn lines_of_a_test() {
             (
                 "expect craete salesforce.Lead { }",
                 &[
-                    "2:10 E0101 expected `associated`, `create`, `update`, `follow`, `not`, `nothing`, `park`, `skip`, `then`, `unlink` or `wait`, found `craete` | did you mean `create`?",
+                    "2:10 E0101 expected `associated`, `converted`, `create`, `update`, `follow`, `not`, `nothing`, `park`, `skip`, `then`, `unlink` or `wait`, found `craete` | did you mean `create`?",
                 ],
             ),
             (

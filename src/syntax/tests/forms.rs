@@ -2,10 +2,10 @@
 
 use crate::source::Side;
 use crate::syntax::ast::{
-    Action, ArithmeticOp, AssignmentRule, AssociateKind, Body, CompareOp, ConditionKind, EntryValue,
-    ExpectKind, FieldsEntry, GuardOtherwise, Item, Literal, Mapping, Otherwise, PicklistElse, PolicyKind,
-    Presence, Rule, RungKind, Situation, Sync, SyncRuleKind, TemplatePart, TestOp, TriggerKind, Value,
-    ValueKind, WithSource, WriteOption,
+    AccountOtherwise, Action, ArithmeticOp, AssignmentRule, AssociateKind, Body, CompareOp, ConditionKind,
+    ConvertKind, EntryValue, ExpectKind, FieldsEntry, GuardOtherwise, Item, Literal, Mapping, Otherwise,
+    PicklistElse, PolicyKind, Presence, Rule, RungKind, Situation, Sync, SyncRuleKind, TemplatePart, TestOp,
+    TriggerKind, Value, ValueKind, WithSource, WriteOption,
 };
 
 use super::{names, shown, tree};
@@ -234,6 +234,21 @@ fn withs_guards_and_options() {
         matches!(option("assignment rule \"01Q\""), WriteOption::AssignmentRule(AssignmentRule::Id(id), _) if id == "01Q")
     );
     assert!(matches!(option("record type if a then \"B\" else \"C\""), WriteOption::RecordType(..)));
+
+    let convert = body(
+        "convert to \"Done\" {\n account create\n account none otherwise park \"whose?\"\n opportunity none\n \
+         opportunity `none`\n owner x\n   otherwise wait\n }",
+    );
+    let convert = &convert.converts[0];
+    assert_eq!(convert.status.as_ref().map(|status| status.value.as_str()), Some("Done"));
+    let kinds: Vec<&ConvertKind> = convert.lines.iter().map(|line| &line.kind).collect();
+    assert_eq!(*kinds[0], ConvertKind::Account(None, None));
+    let ConvertKind::Account(Some(_), Some(otherwise)) = kinds[1] else { panic!("{:?}", kinds[1]) };
+    assert_eq!(otherwise.value, AccountOtherwise::Park(Some("whose?".to_owned())));
+    assert_eq!(*kinds[2], ConvertKind::Opportunity(None));
+    assert!(matches!(kinds[3], ConvertKind::Opportunity(Some(_))), "a property of this name");
+    let ConvertKind::Owner(_, Some(otherwise)) = kinds[4] else { panic!("{:?}", kinds[4]) };
+    assert_eq!(otherwise.value, Otherwise::Wait);
 
     let associate = |text: &str| body(text).associates.remove(0);
     let plain = associate("associate linked salesforce.Account of employer");
