@@ -163,10 +163,10 @@ pub fn write_json<T: AsRef<str>>(value: &Value<T>, out: &mut Vec<u8>) {
 /// Writes a text as JSON.
 pub fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    if !has_escapes(text.as_bytes()) {
-        out.extend_from_slice(text.as_bytes());
-    } else {
+    if has_escapes(text.as_bytes()) {
         write_escaped(text, out);
+    } else {
+        out.extend_from_slice(text.as_bytes());
     }
     out.push(b'"');
 }
