@@ -2,7 +2,7 @@
 //! be present.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::schema::{Field, FieldType};
@@ -62,6 +62,10 @@ pub(super) struct Scope<'a> {
     pub(super) shared: bool,
     /// Whether this is a leg of a sync, where a picklist turns to the side that is written.
     pub(super) is_leg: bool,
+    /// While one direction of a `<->` is checked: where its `via` stands.
+    pub(super) via: Option<Span>,
+    /// The `let`s that were read above their line, which was reported.
+    pub(super) read_early: RefCell<HashSet<String>>,
     present: RefCell<Known>,
 }
 
@@ -86,6 +90,8 @@ impl<'a> Scope<'a> {
             let_lines: HashMap::new(),
             shared: false,
             is_leg: false,
+            via: None,
+            read_early: RefCell::default(),
             present,
         }
     }
@@ -328,6 +334,7 @@ impl<'a> Scope<'a> {
             let finding =
                 Diagnostic::error(Code::UNKNOWN_FIELD, name.span, message).and(*line, "defined here");
             self.report(finding.help("move its `let` up"));
+            self.read_early.borrow_mut().insert(name.value.clone());
             return;
         }
         let mut more: Vec<&str> = Vec::new();

@@ -459,6 +459,8 @@ pub struct Rule {
     pub value: Value,
     /// How, in source order; the checker refuses two of a kind.
     pub policies: Vec<Policy>,
+    /// For one direction of a `<->`: the place behind its right-hand field, where `via` stands.
+    pub via: Option<Span>,
     /// The statement.
     pub span: Span,
 }
