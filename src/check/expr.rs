@@ -116,7 +116,7 @@ impl Scope<'_> {
     fn joined_texts(&mut self, left: &ast::Value, right: &ast::Value, span: Span) -> Option<Expr> {
         let mut parts = vec![right];
         let mut first = left;
-        while let ast::ValueKind::Arithmetic(left, op, right) = &first.kind {
+        while let ValueKind::Arithmetic(left, op, right) = &first.kind {
             if op.value != ArithmeticOp::Add {
                 break;
             }
@@ -125,15 +125,17 @@ impl Scope<'_> {
         }
         parts.push(first);
         parts.reverse();
-        let is_text = |part: &&ast::Value| match &part.kind {
-            ast::ValueKind::Literal(ast::Literal::Text(_)) => true,
-            ast::ValueKind::Template(_) => true,
-            _ => false,
+        let is_text = |part: &&ast::Value| {
+            matches!(part.kind, ValueKind::Literal(ast::Literal::Text(_)) | ValueKind::Template(_))
         };
+        let has_text = parts.iter().any(is_text);
+        // Only names are typed to find that out: what is typed twice at every level would take for ever.
+        if !has_text && !parts.iter().all(|part| matches!(part.kind, ValueKind::Path(_))) {
+            return None;
+        }
         let mark = self.world.mark();
         let typed: Vec<_> = parts.iter().map(|part| self.value(part)).collect();
-        let all_text = typed.iter().all(|part| words::is_text(&part.typed.ty));
-        if !all_text && !parts.iter().any(is_text) {
+        if !has_text && !typed.iter().all(|part| words::is_text(&part.typed.ty)) {
             self.world.since(mark);
             return None;
         }
@@ -149,7 +151,7 @@ impl Scope<'_> {
             .collect();
         let finding = Diagnostic::error(Code::TYPE_MISMATCH, span, "`+` computes with numbers, and this joins texts");
         self.report(finding.help(format!("write `\"{template}\"`")));
-        Some(super::scope::error(span))
+        Some(error(span))
     }
 
     fn wants_number(&self, side: &Expr, op: &Spanned<ArithmeticOp>) -> bool {

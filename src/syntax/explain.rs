@@ -172,6 +172,13 @@ impl Here<'_, '_> {
         };
         let (left, right) = (self.before(), self.statement.text[self.at + symbol.len()..].trim_start());
         let finding = self.error(format!("{message}, not `{symbol}`"));
+        let target = shape::first_name(right);
+        if (symbol, instead) == ("->", "<-") && !target.is_empty() && !left.contains('\n') && !right.contains('\n') {
+            // The value stands before the arrow, and the policies behind the field.
+            let policies = right[target.len()..].trim();
+            let gap = if policies.is_empty() { "" } else { "  " };
+            return Some(finding.help(format!("write `{target} <- {left}{gap}{policies}`")));
+        }
         let one_line = !left.contains('\n') && !right.contains('\n') && left.len() + right.len() < 60;
         let finding = if one_line && self.statement.kind != BlockKind::Test {
             let separator = if right.is_empty() { "" } else { " " };
@@ -333,7 +340,9 @@ impl Here<'_, '_> {
             return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
         }
         if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
-            return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
+            let capital = self.found.starts_with(|c: char| c.is_ascii_uppercase());
+            let side = if capital { "salesforce" } else { "hubspot" };
+            return finding.help(format!("name its CRM, as in `{side}.{}`", self.found));
         }
         let ends = self.expects(&[Rule::EOI]);
         match (self.statement.kind, self.found) {
@@ -368,8 +377,16 @@ impl Here<'_, '_> {
             {
                 finding
             }
-            _ => finding.help("each statement stands on a line of its own"),
+            _ if self.begins_statement() => finding.help("each statement stands on a line of its own"),
+            _ => finding,
         }
+    }
+
+    /// Whether another statement, or a rule, begins where the parser stopped.
+    fn begins_statement(&self) -> bool {
+        let rest = &self.statement.text[self.at..];
+        let name = shape::first_name(rest);
+        shape::STATEMENTS.contains(&name) && name != "or" || shape::starts_arrow(rest[name.len()..].trim_start())
     }
 
     /// Whether the statement, in a ladder, is its key.

@@ -226,7 +226,7 @@ impl<'t> Tokens<'t> {
             "=>" => write(not_an("an arrow"), if kind == BlockKind::Picklist { "->" } else { "<-" }),
             "<-->" | "<=>" | "-->" => write(not_an("an arrow"), instead),
             "??" => not_an("an operator").help(habits::instead_of_double_question(self.text, start)),
-            "?" => not_an("an operator").help("write `if CONDITION then VALUE else VALUE`"),
+            "?" => not_an("an operator").help(habits::instead_of_question(self.text, start)),
             "&" if habits::joins_texts(self.text, start, kind) => {
                 not_an("an operator").help(habits::instead_of_ampersand(self.text, start))
             }
