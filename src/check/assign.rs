@@ -221,7 +221,7 @@ fn uncuttable(ty: &Type, field: &Field) -> Option<&'static str> {
         (Type::Email(_), _) | (_, FieldType::Email { .. }) => Some("an e-mail address"),
         (Type::Url(_), _) | (_, FieldType::Url { .. }) => Some("a web address"),
         (Type::Phone(_), _) | (_, FieldType::Phone { .. }) => Some("a phone number"),
-        (Type::Reference(_), _) => Some("an id"),
+        (Type::Reference(_), _) | (_, FieldType::Reference { .. }) => Some("an id"),
         _ if field.external_id || field.unique => Some("what tells records apart"),
         _ => None,
     }

@@ -573,6 +573,8 @@ pub struct Test {
     pub given: Vec<GivenRecord>,
     /// The pairs that were settled before.
     pub links: Vec<GivenLink>,
+    /// What records that the mapping writes are associated with already.
+    pub associations: Vec<GivenAssociation>,
     /// What a CRM refuses to write.
     pub refusals: Vec<Refusal>,
     /// What happened to the source record; without any, the mapping runs as if one of its triggers had fired.
@@ -617,6 +619,19 @@ pub struct GivenLink {
     pub synced: IndexMap<String, Value>,
     /// The statement.
     pub span: Span,
+}
+
+/// An association that a record has before the run.
+#[derive(Debug, Clone)]
+pub struct GivenAssociation {
+    /// The statement that gives the record.
+    pub of: Span,
+    /// Which association.
+    pub kind: AssociationKind,
+    /// The object of the other record.
+    pub to: ObjectName,
+    /// Its id.
+    pub id: String,
 }
 
 /// What a CRM refuses to write in a test.
@@ -696,6 +711,8 @@ pub enum ExpectationKind {
     NotTriggered,
     /// The record written is associated with this one.
     Associated(AssociationKind, ObjectName, String),
+    /// It is not, or no longer.
+    NotAssociated(AssociationKind, ObjectName, String),
 }
 
 /// A field of the record that a test expects.

@@ -8,7 +8,7 @@ mod tests;
 
 pub use crate::source::Side;
 pub use tests::{
-    AssociationMark, Entry, EntryValue, Expect, ExpectKind, Given, GivenEnd, GivenLink, Refusal, RefusalKind,
+    AssociationMark, Entry, EntryValue, Expect, ExpectKind, Given, GivenAssociation, GivenEnd, GivenLink, Refusal, RefusalKind,
     Test,
 };
 

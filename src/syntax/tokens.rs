@@ -416,7 +416,13 @@ impl<'t> Tokens<'t> {
             '}' => {
                 let span = self.span(start, start + 1);
                 let finding = Diagnostic::error(Code::SYNTAX, span, "this `}` closes nothing");
-                self.report(finding.help("a brace in a text is written `\\}`").fix(span, "\\}"));
+                let before = &self.text[..start];
+                let doubled = before.ends_with('}').then(|| before.rsplit_once("{{")).flatten();
+                let name = doubled.map(|(_, name)| name.trim_end_matches('}').trim());
+                self.report(match name.filter(|name| !name.is_empty() && !name.contains(['"', '\n', '{'])) {
+                    Some(name) => finding.help(format!("a value in a text has one brace on each side: write `{{{name}}}`")),
+                    None => finding.help("a brace in a text is written `\\}`").fix(span, "\\}"),
+                });
             }
             // A carriage return before the line end belongs to the line end.
             '\r' if matches!(self.peek(), None | Some(b'\n')) => {}

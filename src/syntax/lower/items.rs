@@ -5,7 +5,7 @@ use pest::iterators::Pair;
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
     AssociateKind, AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd,
-    GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine,
+    GivenAssociation, GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine,
     PicklistOtherwise, Refusal, RefusalKind, SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
@@ -248,6 +248,7 @@ impl Lower<'_> {
             refusals: Vec::new(),
             whens: Vec::new(),
             ends: Vec::new(),
+            associations: Vec::new(),
             expect: Vec::new(),
             span: item.span,
         };
@@ -260,6 +261,13 @@ impl Lower<'_> {
                 Rule::when => {
                     let span = self.span(&statement);
                     test.whens.extend(self.trigger(statement).map(|kind| Trigger { kind, span }));
+                }
+                Rule::given_associated => {
+                    let span = self.span(&statement);
+                    let association = self.associated_with(statement);
+                    test.associations.extend(
+                        association.map(|(kind, object, id)| GivenAssociation { kind, object, id, span }),
+                    );
                 }
                 Rule::given_end => test.ends.extend(self.given_end(&statement)),
                 _ => test.expect.extend(self.expect(statement)),
@@ -369,13 +377,20 @@ impl Lower<'_> {
             Rule::not_triggered => ExpectKind::NotTriggered,
             Rule::kw_unlink => ExpectKind::Unlink,
             Rule::kw_follow => ExpectKind::Follow,
-            Rule::expect_associated => self.expect_associated(what)?,
+            Rule::expect_associated => {
+                let (kind, object, id) = self.associated_with(what)?;
+                ExpectKind::Associated(kind, object, id)
+            }
+            Rule::not_associated => {
+                let (kind, object, id) = self.associated_with(what)?;
+                ExpectKind::NotAssociated(kind, object, id)
+            }
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })
     }
 
-    fn expect_associated(&self, pair: Pair<'_, Rule>) -> Option<ExpectKind> {
+    fn associated_with(&self, pair: Pair<'_, Rule>) -> Option<(AssociateKind, ObjectRef, Spanned<String>)> {
         let (mut kind, mut object, mut id) = (AssociateKind::Plain, None, None);
         for child in pair.into_inner() {
             match child.as_rule() {
@@ -387,7 +402,7 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        Some(ExpectKind::Associated(kind, object?, id?))
+        Some((kind, object?, id?))
     }
 
     fn object_and_record(&mut self, pair: Pair<'_, Rule>) -> (Option<ObjectRef>, Vec<Entry>) {
