@@ -143,13 +143,15 @@ impl Scope<'_> {
             .iter()
             .map(|part| {
                 let text = self.world.sources.slice(part.span).trim();
-                match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).filter(|_| is_text(part)) {
+                match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).filter(|_| is_text(part))
+                {
                     Some(inner) => inner.to_owned(),
                     None => format!("{{{text}}}"),
                 }
             })
             .collect();
-        let finding = Diagnostic::error(Code::TYPE_MISMATCH, span, "`+` computes with numbers, and this joins texts");
+        let finding =
+            Diagnostic::error(Code::TYPE_MISMATCH, span, "`+` computes with numbers, and this joins texts");
         self.report(finding.help(format!("write `\"{template}\"`")));
         Some(error(span))
     }

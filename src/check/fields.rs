@@ -288,7 +288,9 @@ fn check_blank(
             Side::Hubspot => format!("{} <- {with_default}", field.name),
             Side::Salesforce => format!("{with_default} -> {}", field.name),
         };
-        scope.report(finding.help(format!("a `<->` has no value for a blank: write `{arrow}`, in one direction")));
+        scope.report(
+            finding.help(format!("a `<->` has no value for a blank: write `{arrow}`, in one direction")),
+        );
         return;
     }
     let with_default = with_default(scope.world.sources.slice(value.span), &default);
@@ -313,7 +315,9 @@ fn with_default(text: &str, default: &str) -> String {
         && steps(&text[close + 1..])
     {
         // A literal blank stands in for nothing.
-        let values = text[..close].strip_suffix("\"\"").map_or(&text[..close], |rest| rest.trim_end_matches([',', ' ']));
+        let values = text[..close]
+            .strip_suffix("\"\"")
+            .map_or(&text[..close], |rest| rest.trim_end_matches([',', ' ']));
         return format!("{values}, {default}{}", &text[close..]);
     }
     format!("first_present({text}, {default})")

@@ -237,7 +237,10 @@ fn check_fallible(scope: &Scope<'_>, rung: &Rung) {
 pub(super) fn key_help(scope: &Scope<'_>, target: Option<&Obj<'_>>, mapping: &ast::Mapping) -> String {
     if let Some(target) = target.filter(|_| scope.is_leg) {
         let id = if target.name.side == Side::Hubspot { "Id" } else { "id" };
-        return format!("write `key {}.FIELD = {id}` as the first rung, with a unique external ID", target.name);
+        return format!(
+            "write `key {}.FIELD = {id}` as the first rung, with a unique external ID",
+            target.name
+        );
     }
     let rungs = mapping.body.matches.iter().flat_map(|block| &block.rungs);
     let fit = |field: &ast::Name| {

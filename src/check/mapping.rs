@@ -261,7 +261,9 @@ fn report_empty(scope: &Scope<'_>, mapping: &ast::Mapping) {
             let message = "`match` has no rung, so no record is ever found";
             let finding = Diagnostic::error(Code::INCOMPLETE, block.span, message);
             let key = if scope.is_leg { "key hubspot.OBJECT.FIELD = Id" } else { "key FIELD = id" };
-            scope.report(finding.help(format!("write `{key}`, with a unique external ID, or `FIELD = VALUE`")));
+            scope.report(
+                finding.help(format!("write `{key}`, with a unique external ID, or `FIELD = VALUE`")),
+            );
         }
     }
 }
@@ -289,7 +291,8 @@ fn check_options(
                     let message = "assignment rules are Salesforce's, and the mapping writes HubSpot";
                     let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
                     scope.report(finding.help("remove it, or write the owner: `hubspot_owner_id <- …`"));
-                } else if let Some(object) = object.filter(|object| !ASSIGNED.contains(&object.name.as_str())) {
+                } else if let Some(object) = object.filter(|object| !ASSIGNED.contains(&object.name.as_str()))
+                {
                     let message = format!("Salesforce has no assignment rules for a `{object}`");
                     let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
                     scope.report(finding.help("remove it, or write the owner: `OwnerId <- …`"));

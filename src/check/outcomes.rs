@@ -320,12 +320,7 @@ pub(super) fn report_unsaid(world: &World<'_>, sync: &ast::Sync, unsaid: &[(Side
     report_missing(world, &sync.name, &sync.body, missing);
 }
 
-fn report_missing(
-    world: &World<'_>,
-    name: &ast::Name,
-    body: &ast::Body,
-    missing: Vec<(String, Situation)>,
-) {
+fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing: Vec<(String, Situation)>) {
     if missing.is_empty() {
         return;
     }
@@ -336,7 +331,8 @@ fn report_missing(
     // What to write for a situation: the choice that loses nothing.
     let lines: Vec<_> = missing.iter().map(|(on, _)| format!("on {on:<width$} park")).collect();
     let explained = lines.iter().zip(&missing);
-    let explained = explained.map(|(line, (_, situation))| format!("\n  {line}  # when {}", meaning(*situation)));
+    let explained =
+        explained.map(|(line, (_, situation))| format!("\n  {line}  # when {}", meaning(*situation)));
     let help = format!("write, with the action that you want:{}", explained.collect::<String>());
     let finding = Diagnostic::error(Code::OUTCOME_MISSING, name.span, message).help(help);
     world.report(match insertion(body) {

@@ -32,7 +32,9 @@ pub(super) fn take_apart<'a>(files: &'a [ast::File], schemas: &'a Schemas) -> Ve
     let items = files.iter().flat_map(|file| &file.items);
     items
         .filter_map(|item| match item {
-            ast::Item::Sync(sync) => Some(Apart { sync, schemas, lets: Vec::new(), findings: Vec::new() }.legs()),
+            ast::Item::Sync(sync) => {
+                Some(Apart { sync, schemas, lets: Vec::new(), findings: Vec::new() }.legs())
+            }
             _ => None,
         })
         .collect()
@@ -55,7 +57,11 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
     let salesforce = mapping::check_leg(world, to_salesforce);
     let (second, second_unsaid) = (world.since(mark), world.take_unsaid());
     report_both(world, legs, &first, second);
-    outcomes::report_unsaid(world, legs.sync, &[(Side::Hubspot, first_unsaid), (Side::Salesforce, second_unsaid)]);
+    outcomes::report_unsaid(
+        world,
+        legs.sync,
+        &[(Side::Hubspot, first_unsaid), (Side::Salesforce, second_unsaid)],
+    );
     let (to_hubspot, to_salesforce) = (hubspot?, salesforce?);
     let rules = two_way::check(world, legs.sync, &to_salesforce, &to_hubspot);
     Some(Sync {
@@ -140,7 +146,8 @@ impl<'a> Apart<'a> {
                 let below = self.sync.body.lets[at..].iter().find(|other| is_name(&path, &other.name.value));
                 match below {
                     Some(other) => {
-                        let message = format!("`{}` is read above the line that defines it", other.name.value);
+                        let message =
+                            format!("`{}` is read above the line that defines it", other.name.value);
                         let finding = Diagnostic::error(Code::UNKNOWN_FIELD, path.span, message);
                         let finding = finding.and(other.name.span, "defined here");
                         self.findings.push(finding.help("move its `let` up"));
@@ -187,7 +194,8 @@ impl<'a> Apart<'a> {
         let ends = [(Side::Hubspot, left), (Side::Salesforce, right)];
         let has = |side: Side, object: &ast::ObjectRef| {
             let object = self.schemas.side(side).objects.get(&object.name.value);
-            object.is_some_and(|object| object.field(field).is_some() || side == Side::Hubspot && field == "id")
+            object
+                .is_some_and(|object| object.field(field).is_some() || side == Side::Hubspot && field == "id")
         };
         let known: Vec<_> = ends.iter().filter(|(side, object)| has(*side, object)).collect();
         let all = if known.is_empty() { ends.iter().collect() } else { known };
@@ -205,7 +213,8 @@ impl<'a> Apart<'a> {
             return relative;
         }
         for (path, side) in named {
-            let message = format!("`{}` names a side, and here every name is {}'s", path.text(), from.label());
+            let message =
+                format!("`{}` names a side, and here every name is {}'s", path.text(), from.label());
             let own = without_side(&path).text();
             let help = if side == from { format!("write `{own}`") } else { other_direction(from) };
             self.report(Code::BAD_PATH, path.span, message, help);
@@ -321,7 +330,8 @@ impl<'a> Apart<'a> {
             if let Some(own) = own_word(outcome.situation.value) {
                 let word = own.rsplit(' ').next().unwrap_or(own);
                 let written = format!("write `on {word} in hubspot` or `on {word} in salesforce`");
-                let message = format!("a sync has no `source` and no `target`, so `on {own}` is about neither");
+                let message =
+                    format!("a sync has no `source` and no `target`, so `on {own}` is about neither");
                 self.report(Code::OUTCOME_IMPOSSIBLE, outcome.situation.span, message, written);
                 continue;
             }

@@ -17,8 +17,8 @@ use super::scope::Scope;
 use super::test_refusals;
 use super::test_values;
 use super::typed::{
-    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenAssociation, GivenEnd, GivenLink, GivenRecord, Mapping,
-    Sync, Test,
+    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenAssociation, GivenEnd, GivenLink,
+    GivenRecord, Mapping, Sync, Test,
 };
 use super::world::{Obj, World};
 
@@ -92,7 +92,11 @@ fn check<'a>(
         mapping: subject.name().value.clone(),
         given: source_first(given, subject),
         links: test.links.iter().filter_map(|link| self::link(world, link)).collect(),
-        associations: test.associations.iter().filter_map(|one| associated(world, test, subject, one)).collect(),
+        associations: test
+            .associations
+            .iter()
+            .filter_map(|one| associated(world, test, subject, one))
+            .collect(),
         refusals,
         whens,
         ends,
@@ -220,8 +224,12 @@ fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     let first = test.expect.first().and_then(written);
     let second_side =
         |expect: &ast::Expect| is_sync && first.zip(written(expect)).is_some_and(|(a, b)| a != b);
-    let is_end =
-        |expect: &&ast::Expect| !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..) | ExpectKind::NotAssociated(..));
+    let is_end = |expect: &&ast::Expect| {
+        !matches!(
+            expect.kind,
+            ExpectKind::Then(_) | ExpectKind::Associated(..) | ExpectKind::NotAssociated(..)
+        )
+    };
     let ends = test.expect.iter().filter(is_end);
     let mut ends = ends.filter(|expect| !second_side(expect));
     if let (Some(first), Some(second)) = (ends.next(), ends.next()) {
@@ -294,21 +302,36 @@ fn associated(
         world.report(Diagnostic::error(code, written.span, message).help(help));
     };
     if object.as_ref().is_some_and(|object| object.name.side == Side::Salesforce) {
-        report(Code::BAD_PATH, "associations are HubSpot's, and this is a record of Salesforce", "name an object of HubSpot");
+        report(
+            Code::BAD_PATH,
+            "associations are HubSpot's, and this is a record of Salesforce",
+            "name an object of HubSpot",
+        );
         return None;
     }
     let is_sync = matches!(subject, Subject::Sync(_));
     if !is_sync && subject.sources().iter().any(|from| from.side == Side::Hubspot) {
-        let message = "`given associated` is about the record that is written, and this mapping writes Salesforce";
-        report(Code::BAD_PATH, message, "for the record that runs write `given primary OBJECT { … }`, or `given \"Label\" OBJECT { … }`");
+        let message =
+            "`given associated` is about the record that is written, and this mapping writes Salesforce";
+        report(
+            Code::BAD_PATH,
+            message,
+            "for the record that runs write `given primary OBJECT { … }`, or `given \"Label\" OBJECT { … }`",
+        );
         return None;
     }
     let above = test.given.iter().rfind(|given| {
-        given.object.side == Side::Hubspot && given.association.is_none() && given.span.start < written.span.start
+        given.object.side == Side::Hubspot
+            && given.association.is_none()
+            && given.span.start < written.span.start
     });
     let Some(above) = above else {
         let message = "no record of HubSpot is given above it that could be associated";
-        report(Code::INCOMPLETE, message, "give the record that is written above it: `given hubspot.OBJECT { … }`");
+        report(
+            Code::INCOMPLETE,
+            message,
+            "give the record that is written above it: `given hubspot.OBJECT { … }`",
+        );
         return None;
     };
     Some(GivenAssociation {

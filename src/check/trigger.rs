@@ -64,13 +64,17 @@ impl<'a> Scope<'a> {
             _ if source.name.side == Side::Salesforce => {
                 let id = format!("{}Id", first.value);
                 let field = if source.field(&id).is_some() { id } else { "FIELD".to_owned() };
-                format!("Salesforce tells of a record's own fields: write `when {field} changes`, or `when created`")
+                format!(
+                    "Salesforce tells of a record's own fields: write `when {field} changes`, or `when created`"
+                )
             }
             Some((WithKind::Association(AssociationKind::Labelled(label)), object)) => {
                 format!("write `when {} {object} changes`", shape::spelled_text(label))
             }
             Some((WithKind::Association(_), object)) => format!("write `when primary {object} changes`"),
-            _ if first.value == OWNER_NAME => format!("write `when {OWNER_PROPERTY} changes` for another owner"),
+            _ if first.value == OWNER_NAME => {
+                format!("write `when {OWNER_PROPERTY} changes` for another owner")
+            }
             _ => "write `when primary hubspot.company changes` for an associated record".to_owned(),
         }
     }

@@ -74,7 +74,9 @@ pub(super) fn compare_help(left: Kind, right: Kind, left_text: &str, right_text:
             "a day is written `\"2024-09-30\" | date`".to_owned()
         }
         (Kind::DateTime, Kind::Text) if is_quoted_date(right_text) => {
-            format!("compare the days, with your time zone: `({left_text} | date(\"America/Phoenix\"))` and `({right_text} | date)`")
+            format!(
+                "compare the days, with your time zone: `({left_text} | date(\"America/Phoenix\"))` and `({right_text} | date)`"
+            )
         }
         (Kind::Date, Kind::Text) => format!("write `{right_text} | date`"),
         (Kind::DateTime, Kind::Text) => format!("write `{right_text} | datetime`"),

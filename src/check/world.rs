@@ -216,13 +216,12 @@ impl<'a> World<'a> {
     pub(super) fn report_unknown_step(&self, name: &ast::Name) {
         let message = format!("there is no function or picklist `{}`", name.value);
         let names = || functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
-        let help = did_you_mean(&name.value, names())
-            .unwrap_or_else(|| match name.value.as_str() {
-                "now" | "today" | "NOW" | "TODAY" => {
-                    "a mapping reads no clock: use a date of the record, such as its last change".to_owned()
-                }
-                _ => "`mapwright functions` lists them".to_owned(),
-            });
+        let help = did_you_mean(&name.value, names()).unwrap_or_else(|| match name.value.as_str() {
+            "now" | "today" | "NOW" | "TODAY" => {
+                "a mapping reads no clock: use a date of the record, such as its last change".to_owned()
+            }
+            _ => "`mapwright functions` lists them".to_owned(),
+        });
         let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message).label("unknown step");
         self.report(mend::rename(finding.help(help), &name.value, name.span, names()));
     }

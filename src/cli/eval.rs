@@ -66,15 +66,18 @@ fn chosen(plan: &Plan, options: &EvalArgs) -> Result<usize, String> {
     });
     if let Some(sync) = plan.sync(name) {
         return from.map(|from| sync.leg(from.other())).ok_or_else(|| {
-            format!("`{name}` is a sync: say whose records these are, `--from hubspot` or `--from salesforce`")
+            format!(
+                "`{name}` is a sync: say whose records these are, `--from hubspot` or `--from salesforce`"
+            )
         });
     }
     let index = plan.find(name).ok_or_else(|| unknown_mapping(plan, name))?;
     let source = &plan.mappings[index].source;
     match from {
-        Some(from) if from != source.side => {
-            Err(format!("`{name}` is a mapping from `{source}`, so its records are {}'s", source.side.label()))
-        }
+        Some(from) if from != source.side => Err(format!(
+            "`{name}` is a mapping from `{source}`, so its records are {}'s",
+            source.side.label()
+        )),
         _ => Ok(index),
     }
 }
@@ -84,7 +87,8 @@ pub(super) fn unknown_mapping(plan: &Plan, name: &str) -> String {
     if plan.sync(name).is_some() {
         return format!("`{name}` is a sync, and this command takes a mapping");
     }
-    let names = || plan.mappings.iter().filter(|mapping| !mapping.is_leg).map(|mapping| mapping.name.as_str());
+    let names =
+        || plan.mappings.iter().filter(|mapping| !mapping.is_leg).map(|mapping| mapping.name.as_str());
     let near = did_you_mean(name, names()).unwrap_or_else(|| {
         let all: Vec<String> = names().map(|name| format!("`{name}`")).collect();
         format!("the project has {}", if all.is_empty() { "none".to_owned() } else { all.join(", ") })

@@ -117,7 +117,8 @@ impl Here<'_, '_> {
             return self.says("`if` takes no parentheses and commas", format!("write `{own}`"));
         }
         if name == "in" && self.found == "," {
-            let list = whole.and_then(|text| text.split_once('(')).map(|(_, list)| list.trim_end_matches(')'));
+            let list =
+                whole.and_then(|text| text.split_once('(')).map(|(_, list)| list.trim_end_matches(')'));
             let list = list.unwrap_or("\"A\", \"B\"");
             return self.says("a list stands in square brackets", format!("write `in [{list}]`"));
         }
@@ -186,7 +187,9 @@ impl Here<'_, '_> {
             "ends" | "endswith" => step("ends_with", text),
             "matches" => format!("{}, which takes a regular expression", step("matches", text)),
             "like" => match (text.strip_prefix("\"%"), text.strip_suffix("%\"")) {
-                (Some(rest), Some(_)) if rest.len() > 1 => step("contains", &format!("\"{}\"", &rest[..rest.len() - 2])),
+                (Some(rest), Some(_)) if rest.len() > 1 => {
+                    step("contains", &format!("\"{}\"", &rest[..rest.len() - 2]))
+                }
                 (Some(rest), None) => step("ends_with", &format!("\"{rest}")),
                 (None, Some(rest)) => step("starts_with", &format!("{rest}\"")),
                 _ => step("contains", text),
@@ -196,7 +199,8 @@ impl Here<'_, '_> {
                 format!("write `{value} = {}`", first_token(after))
             }
             "between" => {
-                let mut ends = after.split(" and ").map(|end| end.split_whitespace().next().unwrap_or("VALUE"));
+                let mut ends =
+                    after.split(" and ").map(|end| end.split_whitespace().next().unwrap_or("VALUE"));
                 let (low, high) = (ends.next().unwrap_or("VALUE"), ends.next().unwrap_or("VALUE"));
                 format!("write `{value} >= {low} and {value} <= {high}`")
             }
@@ -305,7 +309,10 @@ impl Here<'_, '_> {
                 let steps = self.after_found();
                 return self.says(
                     "`via` belongs to a `<->`",
-                    format!("write the steps behind the value: `{}`", one_way_with_steps(self.statement.text, before, steps)),
+                    format!(
+                        "write the steps behind the value: `{}`",
+                        one_way_with_steps(self.statement.text, before, steps)
+                    ),
                 );
             }
             _ => {}
@@ -320,7 +327,10 @@ impl Here<'_, '_> {
         let behind_if = self.expects(&[Rule::kw_target]) && before.ends_with(" if") && !self.found.is_empty();
         let words = ["if", "when", "unless", "only", "where"];
         let is_word = words.contains(&self.found) && self.expects(&[Rule::EOI]);
-        if !behind_if && !is_word || self.rest().starts_with("if target") || matches!(self.found, "blank" | "empty") {
+        if !behind_if && !is_word
+            || self.rest().starts_with("if target")
+            || matches!(self.found, "blank" | "empty")
+        {
             return None;
         }
         let (word, value, condition) = if behind_if {
@@ -409,7 +419,9 @@ impl Here<'_, '_> {
             {
                 self.says(format!("there is no `{word}`"), "write `nothing`")
             }
-            (BlockKind::Picklist, word @ ("keep" | "skip" | "wait" | "create")) if self.before().ends_with("->") => {
+            (BlockKind::Picklist, word @ ("keep" | "skip" | "wait" | "create"))
+                if self.before().ends_with("->") =>
+            {
                 self.says(
                     format!("a translation cannot `{word}`"),
                     "write an option in double quotes, `nothing`, or `park` behind `otherwise ->`",

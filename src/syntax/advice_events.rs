@@ -36,20 +36,30 @@ impl Here<'_, '_> {
             (["deleted" | "merged"], "") => {
                 let end = words[0];
                 let action = if end == "merged" { "follow" } else { "skip" };
-                let help = format!("what happens then is an outcome: write `on source {end} {action}`, or `park`");
+                let help =
+                    format!("what happens then is an outcome: write `on source {end} {action}`, or `park`");
                 Some(self.advise(format!("`{end}` is no event of `when`"), help))
             }
             (["updated" | "modified" | "changed" | "saved" | "edited"], "") => Some(self.advise(
                 format!("`{}` does not say which field", words[0]),
                 "write `when FIELD changes`, or `when any of (A, B) changes`",
             )),
-            ([field, "is" | "was" | "has", "changed" | "updated" | "modified"], _) if self.found == words[1] => {
-                Some(self.advise("an event is written with `changes`", format!("write `when {field} changes`")))
+            ([field, "is" | "was" | "has", "changed" | "updated" | "modified"], _)
+                if self.found == words[1] =>
+            {
+                Some(
+                    self.advise(
+                        "an event is written with `changes`",
+                        format!("write `when {field} changes`"),
+                    ),
+                )
             }
-            (_, "or" | ",") if event.contains(['o', ',']) && !event.contains("becomes") => self.several(event),
-            (["any", ..], "(") => {
-                Some(self.advise(self.message(), format!("write `when any of {}`", event["any".len()..].trim())))
+            (_, "or" | ",") if event.contains(['o', ',']) && !event.contains("becomes") => {
+                self.several(event)
             }
+            (["any", ..], "(") => Some(
+                self.advise(self.message(), format!("write `when any of {}`", event["any".len()..].trim())),
+            ),
             _ => None,
         }
     }
@@ -71,11 +81,14 @@ impl Here<'_, '_> {
 
     /// An action that is none.
     pub(super) fn in_outcome(&self) -> Option<Diagnostic> {
-        if !self.expects(&[Rule::action]) {
+        if !self.expects(&[Rule::action]) || matches!(self.found, ":" | "because" | "in") {
             return None;
         }
         let before = self.before();
-        let situation = before.split_whitespace().rev().find_map(|word| ACTIONS.iter().find(|(name, _)| *name == word))?;
+        let situation = before
+            .split_whitespace()
+            .rev()
+            .find_map(|word| ACTIONS.iter().find(|(name, _)| *name == word))?;
         let actions: Vec<String> = situation
             .1
             .iter()
@@ -87,11 +100,19 @@ impl Here<'_, '_> {
             .collect();
         let (last, first) = actions.split_last()?;
         let list = format!("{} or {last}", first.join(", "));
-        let found = if self.found.is_empty() { "the end of the line".to_owned() } else { format!("`{}`", self.found) };
+        let found = if self.found.is_empty() {
+            "the end of the line".to_owned()
+        } else {
+            format!("`{}`", self.found)
+        };
         let message = format!("expected {list}, found {found}");
         let help = match self.found {
-            "upsert" | "insert" | "add" | "new" => Some("write `create`: with a key, that is an upsert".to_owned()),
-            "error" | "fail" | "stop" | "abort" => Some("write `park`: the record waits for a person".to_owned()),
+            "upsert" | "insert" | "add" | "new" => {
+                Some("write `create`: with a key, that is an upsert".to_owned())
+            }
+            "error" | "fail" | "stop" | "abort" => {
+                Some("write `park`: the record waits for a person".to_owned())
+            }
             "first" if situation.0 == "many" => Some("write `oldest`".to_owned()),
             "last" | "latest" if situation.0 == "many" => Some("write `newest`".to_owned()),
             "ignore" | "nothing" | "none" if situation.1.contains(&"skip") => Some("write `skip`".to_owned()),
@@ -117,11 +138,16 @@ impl Here<'_, '_> {
         }
         let object = first_token(&text[self.at..]);
         let name = shape::first_word(object);
-        if self.expects(&[Rule::object_field, Rule::side]) && !name.is_empty() && !matches!(name, "hubspot" | "salesforce") {
+        if self.expects(&[Rule::object_field, Rule::side])
+            && !name.is_empty()
+            && !matches!(name, "hubspot" | "salesforce")
+        {
             // Salesforce's API names begin with a capital letter, HubSpot's do not.
-            let side = if name.starts_with(|c: char| c.is_ascii_uppercase()) { "salesforce" } else { "hubspot" };
+            let side =
+                if name.starts_with(|c: char| c.is_ascii_uppercase()) { "salesforce" } else { "hubspot" };
             let is_near = did_you_mean(name, ["hubspot", "salesforce"]).is_some();
-            return (!is_near).then(|| self.advise(self.message(), format!("name its CRM, as in `{side}.{object}`")));
+            return (!is_near)
+                .then(|| self.advise(self.message(), format!("name its CRM, as in `{side}.{object}`")));
         }
         None
     }
@@ -132,7 +158,10 @@ impl Here<'_, '_> {
         let object = before.rsplit(' ').next().unwrap_or(before);
         let looks_up = before.strip_suffix(object)?.trim_end().ends_with("lookup");
         (looks_up && self.expects(&[Rule::kw_where])).then(|| {
-            self.advise(self.message(), format!("write by what it is found: `lookup {object} where FIELD = VALUE`"))
+            self.advise(
+                self.message(),
+                format!("write by what it is found: `lookup {object} where FIELD = VALUE`"),
+            )
         })
     }
 }

@@ -8,8 +8,8 @@ mod tests;
 
 pub use crate::source::Side;
 pub use tests::{
-    AssociationMark, Entry, EntryValue, Expect, ExpectKind, Given, GivenAssociation, GivenEnd, GivenLink, Refusal, RefusalKind,
-    Test,
+    AssociationMark, Entry, EntryValue, Expect, ExpectKind, Given, GivenAssociation, GivenEnd, GivenLink,
+    Refusal, RefusalKind, Test,
 };
 
 /// A name and where it stands.

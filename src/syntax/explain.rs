@@ -173,7 +173,11 @@ impl Here<'_, '_> {
         let (left, right) = (self.before(), self.statement.text[self.at + symbol.len()..].trim_start());
         let finding = self.error(format!("{message}, not `{symbol}`"));
         let target = shape::first_name(right);
-        if (symbol, instead) == ("->", "<-") && !target.is_empty() && !left.contains('\n') && !right.contains('\n') {
+        if (symbol, instead) == ("->", "<-")
+            && !target.is_empty()
+            && !left.contains('\n')
+            && !right.contains('\n')
+        {
             // The value stands before the arrow, and the policies behind the field.
             let policies = right[target.len()..].trim();
             let gap = if policies.is_empty() { "" } else { "  " };
@@ -386,7 +390,8 @@ impl Here<'_, '_> {
     fn begins_statement(&self) -> bool {
         let rest = &self.statement.text[self.at..];
         let name = shape::first_name(rest);
-        shape::STATEMENTS.contains(&name) && name != "or" || shape::starts_arrow(rest[name.len()..].trim_start())
+        shape::STATEMENTS.contains(&name) && name != "or"
+            || shape::starts_arrow(rest[name.len()..].trim_start())
     }
 
     /// Whether the statement, in a ladder, is its key.

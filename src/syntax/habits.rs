@@ -84,10 +84,21 @@ fn value_around(text: &str, at: usize) -> &str {
     let line = &line[..line.find('\n').unwrap_or(line.len())];
     let value = match (line.find("<-"), line.find('=')) {
         (Some(arrow), _) if arrow < before.len() => &line[arrow + 2..],
-        (_, Some(equals)) if line.trim_start().starts_with("let ") && equals < before.len() => &line[equals + 1..],
+        (_, Some(equals)) if line.trim_start().starts_with("let ") && equals < before.len() => {
+            &line[equals + 1..]
+        }
         _ => line,
     };
-    let policies = [" on create", " on update", " on blank clear", " if target ", " otherwise ", " once ", " advance ", " #"];
+    let policies = [
+        " on create",
+        " on update",
+        " on blank clear",
+        " if target ",
+        " otherwise ",
+        " once ",
+        " advance ",
+        " #",
+    ];
     let end = policies.iter().filter_map(|policy| value.find(policy)).min().unwrap_or(value.len());
     value[..end].trim()
 }

@@ -420,7 +420,8 @@ impl<'t> Tokens<'t> {
                 let doubled = before.ends_with('}').then(|| before.rsplit_once("{{")).flatten();
                 let name = doubled.map(|(_, name)| name.trim_end_matches('}').trim());
                 self.report(match name.filter(|name| !name.is_empty() && !name.contains(['"', '\n', '{'])) {
-                    Some(name) => finding.help(format!("a value in a text has one brace on each side: write `{{{name}}}`")),
+                    Some(name) => finding
+                        .help(format!("a value in a text has one brace on each side: write `{{{name}}}`")),
                     None => finding.help("a brace in a text is written `\\}`").fix(span, "\\}"),
                 });
             }

@@ -116,16 +116,21 @@ fn condition_at(text: &str, depth: usize) -> Option<String> {
     }
     let Some(close) = whole.filter(|_| !name.is_empty()) else {
         // A comparison of formulas would be half a translation.
-        let has_formula = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| is_formula(word) && text.contains(&format!("{word}(")));
+        let has_formula = text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| is_formula(word) && text.contains(&format!("{word}(")));
         return (!has_formula).then(|| operators(text));
     };
     let args = split(&rest[1..close], ',')?;
     let joined = |word: &str| {
-        let parts: Option<Vec<_>> = args.iter().map(|arg| condition_at(arg, depth + 1).map(|part| grouped(&part))).collect();
+        let parts: Option<Vec<_>> =
+            args.iter().map(|arg| condition_at(arg, depth + 1).map(|part| grouped(&part))).collect();
         Some(parts?.join(&format!(" {word} ")))
     };
     match (name.to_ascii_uppercase().as_str(), args.as_slice()) {
-        ("ISBLANK" | "ISNULL", [value]) => Some(format!("{} is blank", operand(&value_at(value, depth + 1)?))),
+        ("ISBLANK" | "ISNULL", [value]) => {
+            Some(format!("{} is blank", operand(&value_at(value, depth + 1)?)))
+        }
         ("ISPICKVAL", [field, option]) => Some(format!("{field} = {option}")),
         ("CONTAINS", [text, part]) => Some(format!("({text} | contains({part}))")),
         ("BEGINS", [text, part]) => Some(format!("({text} | starts_with({part}))")),
@@ -198,7 +203,10 @@ mod tests {
     fn formulas_keep_what_their_author_wrote() {
         let cases = [
             (r#"IF(jobtitle = "x", "a", "b")"#, r#"if jobtitle = "x" then "a" else "b""#),
-            (r#"IF(ISBLANK(jobtitle), "none", jobtitle)"#, r#"if jobtitle is blank then "none" else jobtitle"#),
+            (
+                r#"IF(ISBLANK(jobtitle), "none", jobtitle)"#,
+                r#"if jobtitle is blank then "none" else jobtitle"#,
+            ),
             (r#"if(a == 1, "b, c", d)"#, r#"if a = 1 then "b, c" else d"#),
             (
                 r#"IF(AND(NOT(ISBLANK(a)), OR(b > 1, c = "(")), UPPER(a), "")"#,
@@ -218,14 +226,19 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_not_translated() {
-        for foreign in ["IF(a, b", "IF(a,, b)", "VLOOKUP(a, b)", "IF(LEN(a) > 3, b, c)", "CASE(a, b)", "IF(a\n, b, c)"] {
+        for foreign in
+            ["IF(a, b", "IF(a,, b)", "VLOOKUP(a, b)", "IF(LEN(a) > 3, b, c)", "CASE(a, b)", "IF(a\n, b, c)"]
+        {
             assert_eq!(call(foreign), None, "{foreign}");
         }
     }
 
     #[test]
     fn texts_are_joined_in_a_template() {
-        assert_eq!(joined(r#"firstname & " " & lastname"#, '&').as_deref(), Some(r#""{firstname} {lastname}""#));
+        assert_eq!(
+            joined(r#"firstname & " " & lastname"#, '&').as_deref(),
+            Some(r#""{firstname} {lastname}""#)
+        );
         assert_eq!(joined("a & b | trim", '&').as_deref(), Some(r#""{a}{b | trim}""#));
         assert_eq!(joined("a &", '&'), None);
     }

@@ -97,7 +97,8 @@ impl Lower<'_> {
         }
         let span = self.node_span(node);
         // `VALUE -> FIELD` is turned round in the correction, and so is what it writes.
-        let turned = rest.strip_prefix("->").map(str::trim_start).filter(|after| !shape::first_name(after).is_empty());
+        let turned =
+            rest.strip_prefix("->").map(str::trim_start).filter(|after| !shape::first_name(after).is_empty());
         let (name, at) = match turned {
             Some(after) => (shape::first_name(after), text.len() - after.len()),
             None => (name, 0),

@@ -4,9 +4,9 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    AssociateKind, AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd,
-    GivenAssociation, GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine,
-    PicklistOtherwise, Refusal, RefusalKind, SharedFields, Sync, Test, Trigger,
+    AssociateKind, AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given,
+    GivenAssociation, GivenEnd, GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse,
+    PicklistLine, PicklistOtherwise, Refusal, RefusalKind, SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -265,9 +265,12 @@ impl Lower<'_> {
                 Rule::given_associated => {
                     let span = self.span(&statement);
                     let association = self.associated_with(statement);
-                    test.associations.extend(
-                        association.map(|(kind, object, id)| GivenAssociation { kind, object, id, span }),
-                    );
+                    test.associations.extend(association.map(|(kind, object, id)| GivenAssociation {
+                        kind,
+                        object,
+                        id,
+                        span,
+                    }));
                 }
                 Rule::given_end => test.ends.extend(self.given_end(&statement)),
                 _ => test.expect.extend(self.expect(statement)),
