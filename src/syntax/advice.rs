@@ -457,25 +457,11 @@ impl Here<'_, '_> {
         let (text, found) = (self.statement.text, self.found);
         let first = shape::first_word(text);
         let one_line = !text.contains('\n') && text.len() < 100;
-        if let Some(finding) = self.in_trigger().or_else(|| self.in_outcome()).or_else(|| self.in_ladder()) {
+        let own = self.other_item().or_else(|| self.in_trigger()).or_else(|| self.in_outcome());
+        if let Some(finding) = own.or_else(|| self.in_ladder()) {
             return Some(finding);
         }
         match (first, found) {
-            ("between", _) if self.at == 0 && self.statement.kind == BlockKind::Mapping => self.says(
-                "`between` stands in a `sync`, which keeps two records the same",
-                "write `sync NAME {` above, or `from OBJECT` and `to OBJECT` here",
-            ),
-            ("from" | "to", _) if self.at == 0 && self.statement.kind == BlockKind::Sync => self.says(
-                format!("`{first}` stands in a `mapping`; a `sync` has two equal ends"),
-                "write `between hubspot.OBJECT and salesforce.OBJECT`",
-            ),
-            ("where" | "filter", _) if self.at == 0 && one_line => {
-                let condition = text[first.len()..].trim();
-                self.says(
-                    format!("`{first}` does not begin a statement of a `mapping`"),
-                    format!("a condition for the whole mapping is written `only if {condition}`"),
-                )
-            }
             ("when", "or" | ",") if text.contains("becomes") => {
                 self.says("`becomes` takes one value or a list", "write `becomes [\"A\", \"B\"]`")
             }

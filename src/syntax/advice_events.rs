@@ -1,6 +1,6 @@
 //! What an author probably meant in a trigger, an outcome, a ladder or a look-up.
 
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::{Diagnostic, did_you_mean, unambiguous};
 
 use super::explain::{Here, first_token};
 use super::grammar::Rule;
@@ -22,6 +22,36 @@ const ACTIONS: &[(&str, &[&str])] = &[
 impl Here<'_, '_> {
     fn advise(&self, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
         self.error(message).help(help)
+    }
+
+    /// A statement of a `sync` in a `mapping`, and the other way round.
+    pub(super) fn other_item(&self) -> Option<Diagnostic> {
+        let first = shape::first_word(self.statement.text);
+        match (first, self.statement.kind) {
+            _ if self.at > 0 => None,
+            ("where" | "filter", BlockKind::Mapping | BlockKind::Sync) if self.is_short() => {
+                let condition = self.statement.text[first.len()..].trim();
+                Some(self.advise(
+                    format!("`{first}` does not begin a statement of a `mapping`"),
+                    format!("a condition for the whole mapping is written `only if {condition}`"),
+                ))
+            }
+            ("between", BlockKind::Mapping) => Some(self.advise(
+                "`between` stands in a `sync`, which keeps two records the same",
+                "write `sync NAME {` above, or `from OBJECT` and `to OBJECT` here",
+            )),
+            ("from" | "to", BlockKind::Sync) => Some(self.advise(
+                format!("`{first}` stands in a `mapping`; a `sync` has two equal ends"),
+                "write `between hubspot.OBJECT and salesforce.OBJECT`",
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whether the statement fits into a sentence.
+    fn is_short(&self) -> bool {
+        let text = self.statement.text;
+        !text.contains('\n') && text.len() < 100
     }
 
     /// `when deleted`, `when city is changed`, `when created or city changes`
@@ -119,9 +149,13 @@ impl Here<'_, '_> {
             "" => Some(format!("write `{before} park`, or another action")),
             word => did_you_mean(word, situation.1.iter().copied()),
         };
-        Some(match help {
+        let finding = match help {
             Some(help) => self.advise(message, help),
             None => self.error(message),
+        };
+        Some(match unambiguous(self.found, situation.1.iter().copied()) {
+            Some(near) => finding.fix(self.span, near),
+            None => finding,
         })
     }
 

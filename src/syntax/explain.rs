@@ -340,13 +340,8 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::kw_else]) {
             return finding.help("every `if` has an `else`; write `else nothing` for no value");
         }
-        if self.expects(&[Rule::object_field]) && self.found.matches('.').count() == 1 {
-            return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
-        }
-        if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
-            let capital = self.found.starts_with(|c: char| c.is_ascii_uppercase());
-            let side = if capital { "salesforce" } else { "hubspot" };
-            return finding.help(format!("name its CRM, as in `{side}.{}`", self.found));
+        if let Some(help) = self.of_object() {
+            return finding.help(help);
         }
         let ends = self.expects(&[Rule::EOI]);
         match (self.statement.kind, self.found) {
@@ -381,17 +376,20 @@ impl Here<'_, '_> {
             {
                 finding
             }
-            _ if self.begins_statement() => finding.help("each statement stands on a line of its own"),
-            _ => finding,
+            _ => finding.help("each statement stands on a line of its own"),
         }
     }
 
-    /// Whether another statement, or a rule, begins where the parser stopped.
-    fn begins_statement(&self) -> bool {
-        let rest = &self.statement.text[self.at..];
-        let name = shape::first_name(rest);
-        shape::STATEMENTS.contains(&name) && name != "or"
-            || shape::starts_arrow(rest[name.len()..].trim_start())
+    /// How an object or its field is named in full.
+    fn of_object(&self) -> Option<String> {
+        let found = self.found;
+        if self.expects(&[Rule::object_field]) && found.matches('.').count() == 1 {
+            return Some(format!("name a field of it, as in `{found}.Id`"));
+        }
+        // Salesforce's API names begin with a capital letter, HubSpot's do not.
+        let side = if found.starts_with(|c: char| c.is_ascii_uppercase()) { "salesforce" } else { "hubspot" };
+        let is_bare = self.expects(&[Rule::side]) && !found.is_empty() && !found.contains('.');
+        is_bare.then(|| format!("name its CRM, as in `{side}.{found}`"))
     }
 
     /// Whether the statement, in a ladder, is its key.

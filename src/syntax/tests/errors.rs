@@ -169,9 +169,7 @@ fn statements_of_a_mapping() {
             ),
             (
                 "on none craete",
-                &[
-                    "2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?",
-                ],
+                &["2:11 E0101 expected `create`, `skip` or `park`, found `craete` | did you mean `create`?"],
             ),
             (
                 "on nome create",
@@ -179,12 +177,14 @@ fn statements_of_a_mapping() {
             ),
             (
                 "on many",
-                &["2:10 E0101 expected an action such as `create` or `in`, found the end of the line | "],
+                &[
+                    "2:10 E0101 expected `park`, `newest` or `oldest`, found the end of the line | write `on many park`, or another action",
+                ],
             ),
             (
-                "on many craete",
+                "on many newset",
                 &[
-                    "2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?",
+                    "2:11 E0101 expected `park`, `newest` or `oldest`, found `newset` | did you mean `newest`?",
                 ],
             ),
             (
@@ -259,7 +259,7 @@ fn rules() {
             (
                 "City -> city",
                 &[
-                    "3:10 E0101 a rule is written with `<-`: the field of the target stands on the left, not `->` | write `City <- city`",
+                    "3:10 E0101 a rule is written with `<-`: the field of the target stands on the left, not `->` | write `city <- City`",
                 ],
             ),
             (
@@ -524,7 +524,7 @@ fn lines_of_a_test() {
             (
                 "given contact { a: 1 }",
                 &[
-                    "2:9 E0101 expected `hubspot`, `salesforce`, `link` or `primary`, found `contact` | name its CRM, as in `hubspot.contact`",
+                    "2:9 E0101 expected `hubspot`, `salesforce`, `associated`, `link` or `primary`, found `contact` | name its CRM, as in `hubspot.contact`",
                 ],
             ),
             (
