@@ -282,20 +282,22 @@ fn check_blank(
         scope.report(finding.help("ask for it: `only if … is present otherwise wait`"));
         return;
     };
-    if scope.via.is_some() {
-        let with_default = with_default(&scope.steps_text(value), &default);
-        let arrow = match object.name.side {
-            Side::Hubspot => format!("{} <- {with_default}", field.name),
-            Side::Salesforce => format!("{with_default} -> {}", field.name),
-        };
-        scope.report(
-            finding.help(format!("a `<->` has no value for a blank: write `{arrow}`, in one direction")),
-        );
-        return;
-    }
-    let with_default = with_default(scope.world.sources.slice(value.span), &default);
-    let help = format!("give a value for a blank: `{with_default}`, or ask for it: `only if … is present`");
+    let help = default_help(scope, into, value, &default);
     scope.report(finding.help(help));
+}
+
+/// How a default for a blank is written; a `<->` has none, so it becomes a rule in one direction.
+fn default_help(scope: &Scope<'_>, into: &Into<'_, '_>, value: &Expr, default: &str) -> String {
+    if scope.via.is_none() {
+        let with_default = with_default(scope.world.sources.slice(value.span), default);
+        return format!("give a value for a blank: `{with_default}`, or ask for it: `only if … is present`");
+    }
+    let with_default = with_default(&scope.steps_text(value), default);
+    let rule = match into.object.name.side {
+        Side::Hubspot => format!("{} <- {with_default}", into.field.name),
+        Side::Salesforce => format!("{with_default} -> {}", into.field.name),
+    };
+    format!("a `<->` has no value for a blank: write `{rule}`, in one direction")
 }
 
 /// A value with another one for a blank, as it is written. The default goes into a `first_present(…)` that is there,

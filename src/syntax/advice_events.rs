@@ -173,6 +173,7 @@ impl Here<'_, '_> {
         let object = first_token(&text[self.at..]);
         let name = shape::first_word(object);
         if self.expects(&[Rule::object_field, Rule::side])
+            && object.contains('.')
             && !name.is_empty()
             && !matches!(name, "hubspot" | "salesforce")
         {

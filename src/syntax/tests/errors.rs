@@ -372,7 +372,9 @@ fn rules() {
             ),
             (
                 "A <- lookup salesforce.User.Id",
-                &["3:35 E0101 expected `where`, found the end of the line | "],
+                &[
+                    "3:35 E0101 expected `where`, found the end of the line | write by what it is found: `lookup salesforce.User.Id where FIELD = VALUE`",
+                ],
             ),
             ("A <- linked salesforce.Account", &["3:35 E0101 expected `of`, found the end of the line | "]),
             (
@@ -435,7 +437,7 @@ fn statements_of_a_sync() {
             (
                 "from hubspot.company",
                 &[
-                    "2:3 E0101 `from` does not begin a statement of a `sync` | its statements begin with `between`, `with`, `let`, `when`, `only if`, `match`, `on`, `assignment rule`, `record type`, `associate` or `fields`",
+                    "2:3 E0101 `from` stands in a `mapping`; a `sync` has two equal ends | write `between hubspot.OBJECT and salesforce.OBJECT`",
                 ],
             ),
         ],
@@ -470,7 +472,12 @@ fn two_way_rules() {
                 &["3:22 E0101 expected a function or picklist, found the end of the line | "],
             ),
             ("name <->", &["3:13 E0101 expected a field name, found the end of the line | "]),
-            ("use x", &["3:9 E0101 expected `->`, `<->`, `<-`, `|` or an operator, found `x` | "]),
+            (
+                "use x",
+                &[
+                    "3:9 E0101 a `sync` takes no shared fields: each of its rules has a direction | write the rules here, with `->`, `<-` or `<->`",
+                ],
+            ),
             ("name | trim <- Name", &["3:17 E0101 expected `(`, `->` or `|`, found `<-` | "]),
         ],
     );
@@ -533,7 +540,10 @@ fn lines_of_a_test() {
                     "2:25 E0101 expected a text in double quotes, `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
                 ],
             ),
-            ("expect not", &["2:13 E0101 expected `triggered`, found the end of the line | "]),
+            (
+                "expect not",
+                &["2:13 E0101 expected `associated` or `triggered`, found the end of the line | "],
+            ),
             (
                 "given salesforce.Lead rejects",
                 &[
