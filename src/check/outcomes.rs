@@ -286,8 +286,8 @@ fn check_missing(
         // A line that is written and broken has its own finding.
         .filter(|situation| !scope.world.is_written(mapping.span, &["on", words(*situation)]))
         .map(|situation| (words(situation).to_owned(), situation))
-        .collect();
-    report_missing(scope.world, &mapping.name, &mapping.body, missing);
+        .collect::<Vec<_>>();
+    report_missing(scope.world, &mapping.name, &mapping.body, &missing);
 }
 
 /// Asks for the outcomes that the legs of a sync do not say: without a side where both legs need them, and always by side
@@ -306,21 +306,21 @@ pub(super) fn report_unsaid(world: &World<'_>, sync: &ast::Sync, unsaid: &[(Side
         let sides: Vec<_> =
             unsaid.iter().filter(|(_, all)| all.contains(&situation)).map(|(side, _)| *side).collect();
         let said = sync.body.outcomes.iter().any(|outcome| outcome.situation.value == situation);
-        let word = words(situation);
+        let on = words(situation);
         // A line that is written and broken has its own finding.
-        if sides.is_empty() || !said && world.is_written(sync.span, &["on", word]) {
+        if sides.is_empty() || !said && world.is_written(sync.span, &["on", on]) {
             continue;
         }
         if said || situation == Situation::None {
-            missing.extend(sides.iter().map(|side| (format!("{word} in {side}"), situation)));
+            missing.extend(sides.iter().map(|side| (format!("{on} in {side}"), situation)));
         } else {
-            missing.push((word.to_owned(), situation));
+            missing.push((on.to_owned(), situation));
         }
     }
-    report_missing(world, &sync.name, &sync.body, missing);
+    report_missing(world, &sync.name, &sync.body, &missing);
 }
 
-fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing: Vec<(String, Situation)>) {
+fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing: &[(String, Situation)]) {
     if missing.is_empty() {
         return;
     }
@@ -330,7 +330,7 @@ fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing
     let width = missing.iter().map(|(on, _)| on.len()).max().unwrap_or(0).max(10);
     // What to write for a situation: the choice that loses nothing.
     let lines: Vec<_> = missing.iter().map(|(on, _)| format!("on {on:<width$} park")).collect();
-    let explained = lines.iter().zip(&missing);
+    let explained = lines.iter().zip(missing);
     let explained =
         explained.map(|(line, (_, situation))| format!("\n  {line}  # when {}", meaning(*situation)));
     let help = format!("write, with the action that you want:{}", explained.collect::<String>());

@@ -33,7 +33,7 @@ pub(super) struct Sides<'w> {
     withs: &'w [ast::With],
     lets: &'w [SidedLet],
     /// The sides that are read.
-    pub(super) sides: Vec<Side>,
+    pub(super) read: Vec<Side>,
     /// Paths that do not say on which side they stand.
     pub(super) bare: Vec<Path>,
     /// Paths that name their side.
@@ -44,13 +44,13 @@ pub(super) struct Sides<'w> {
 
 impl<'w> Sides<'w> {
     pub(super) fn new(withs: &'w [ast::With], lets: &'w [SidedLet]) -> Self {
-        Self { withs, lets, sides: Vec::new(), bare: Vec::new(), named: Vec::new(), by_let: Vec::new() }
+        Self { withs, lets, read: Vec::new(), bare: Vec::new(), named: Vec::new(), by_let: Vec::new() }
     }
 
     fn path(&mut self, path: &mut Path) {
         if let Some(line) = self.lets.iter().find(|line| is_name(path, &line.line.name.value)) {
             if let Some(side) = line.side {
-                self.sides.push(side);
+                self.read.push(side);
                 self.by_let.push((path.clone(), side));
             }
             return;
@@ -59,14 +59,14 @@ impl<'w> Sides<'w> {
             self.withs.iter().find(|with| path.parts.len() > 1 && with.name.value == first.value)
         });
         if let Some(side) = side_of(path) {
-            self.sides.push(side);
+            self.read.push(side);
             self.named.push((path.clone(), side));
             *path = without_side(path);
         } else if let Some(with) = with {
             let (ast::WithSource::Primary(object)
             | ast::WithSource::Labelled(_, object)
             | ast::WithSource::Each(object, _)) = &with.source;
-            self.sides.push(object.side);
+            self.read.push(object.side);
         } else {
             self.bare.push(path.clone());
         }

@@ -140,7 +140,7 @@ impl<'a> Apart<'a> {
             let mut line = line.clone();
             let mut found = Sides::new(&self.sync.body.withs, &self.lets);
             found.value(&mut line.value);
-            let Sides { sides, bare, .. } = found;
+            let Sides { read: sides, bare, .. } = found;
             let mut broken = !bare.is_empty();
             for path in bare {
                 let below = self.sync.body.lets[at..].iter().find(|other| is_name(&path, &other.name.value));
@@ -390,7 +390,7 @@ impl<'a> Apart<'a> {
             let mut guard = guard.clone();
             let mut found = Sides::new(&self.sync.body.withs, &self.lets);
             found.condition(&mut guard.condition);
-            let Sides { sides, bare, .. } = found;
+            let Sides { read: sides, bare, .. } = found;
             for path in bare {
                 self.report_no_side(&path);
             }

@@ -114,7 +114,7 @@ impl<'a> Scope<'a> {
             let finding =
                 Diagnostic::error(Code::COMPARISON, literal.span, message).and(at, words::kind_of(ty));
             let text = self.world.sources.slice(literal.span);
-            self.report(match words::compare_help(wanted, is, &field, text) {
+            self.report(match words::compare_help(wanted, is, field, text) {
                 Some(help) if matches!(wanted, Kind::Text | Kind::Boolean | Kind::Number) => {
                     finding.help(help)
                 }

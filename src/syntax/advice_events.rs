@@ -129,13 +129,13 @@ impl Here<'_, '_> {
             })
             .collect();
         let (last, first) = actions.split_last()?;
-        let list = format!("{} or {last}", first.join(", "));
+        let offered = format!("{} or {last}", first.join(", "));
         let found = if self.found.is_empty() {
             "the end of the line".to_owned()
         } else {
             format!("`{}`", self.found)
         };
-        let message = format!("expected {list}, found {found}");
+        let message = format!("expected {offered}, found {found}");
         let help = match self.found {
             "upsert" | "insert" | "add" | "new" => {
                 Some("write `create`: with a key, that is an upsert".to_owned())

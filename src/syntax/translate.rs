@@ -167,7 +167,7 @@ fn template(parts: &[&str], depth: usize) -> Option<String> {
         match fixed {
             Some(fixed) if !fixed.contains('"') => text.push_str(fixed),
             Some(_) => return None,
-            None => text.push_str(&format!("{{{}}}", value_at(part, depth + 1)?)),
+            None => text.extend(["{", value_at(part, depth + 1)?.as_str(), "}"]),
         }
     }
     Some(format!("\"{text}\""))
