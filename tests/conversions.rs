@@ -350,14 +350,8 @@ async fn a_lost_answer_converts_nothing_twice() {
     world.org.add_fault(org::Fault {
         method: Some("POST".to_owned()),
         path: "/services/Soap/u/".to_owned(),
-        status: 503,
-        body: Json::Null,
-        headers: BTreeMap::new(),
-        times: 1,
-        after_applied: true,
-        moment: org::FaultMoment::After,
-        delay_ms: 0,
-        record: None,
+        moment: Some(org::FaultMoment::After),
+        ..org::Fault::default()
     });
     world.stage(&ids, "salesqualifiedlead").await;
     assert_eq!((world.soap_calls(), world.parked().await), (1, vec![]), "it was looked for, not sent again");

@@ -1,8 +1,8 @@
 //! Every example of the documentation is a test case.
 //!
 //! A block that begins with ```` ```map ```` stands alone in a copy of the shipped project and must have no error. A block
-//! marked `map,fails` must have exactly the error codes that its first comment names (`# E0202`). A block marked
-//! `map,fragment` is a piece of a file and is left out.
+//! marked `map,fails` must have exactly the error codes that its first comment names (`# E0202`). The tests of a block must
+//! pass; in one marked `map,red` at least one fails. A block marked `map,fragment` is a piece of a file and is left out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ struct Block {
 #[derive(PartialEq, Eq)]
 enum Kind {
     Passes,
+    /// Checks, and one of its tests fails.
+    Red,
     Fails,
     Fragment,
 }
@@ -54,6 +56,7 @@ fn blocks(page: &Path) -> Vec<Block> {
                 let at = format!("{name}:{}", index + 1);
                 let kind = match mark.trim() {
                     "map" => Some(Kind::Passes),
+                    "map,red" => Some(Kind::Red),
                     "map,fails" => Some(Kind::Fails),
                     "map,fragment" => Some(Kind::Fragment),
                     other => {
@@ -85,7 +88,34 @@ fn project() -> tempfile::TempDir {
     for file in ["mapwright.yaml", "schema/hubspot.yaml", "schema/salesforce.yaml"] {
         fs::copy(shipped.join(file), folder.path().join(file)).expect("a shipped file can be copied");
     }
+    add_record_types(&folder.path().join("schema/salesforce.yaml"));
     folder
+}
+
+/// Standard Salesforce has no record types; the example of them says which it is about.
+fn add_record_types(snapshot: &Path) {
+    let text = fs::read_to_string(snapshot).expect("a snapshot is readable");
+    let head = "  Opportunity:\n    label: Opportunity\n";
+    let types = "    record_types:\n      - { name: New Business, developer_name: New_Business, default: true }\n      \
+                 - { name: Renewal, developer_name: Renewal }\n";
+    let id = "      Id: { label: Opportunity ID, type: id }\n";
+    let field = "      RecordTypeId: { label: Record Type ID, type: reference, references: [RecordType] }\n";
+    assert!(text.contains(head) && text.contains(id), "the shipped snapshot has opportunities");
+    let text = text.replacen(head, &format!("{head}{types}"), 1).replacen(id, &format!("{id}{field}"), 1);
+    fs::write(snapshot, text).expect("a snapshot can be written");
+}
+
+/// Whether the tests of the example that was checked last pass, and the report.
+fn tests(folder: &Path) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mapwright"))
+        .arg("--project")
+        .arg(folder)
+        .arg("test")
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary runs");
+    let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success(), report)
 }
 
 /// The codes of the errors that the command reports, each once, and the report itself.
@@ -131,10 +161,16 @@ fn every_example_is_what_the_page_says() {
             }
             _ => Vec::new(),
         };
-        assert!(block.kind == Kind::Passes || !wanted.is_empty(), "{}: name the code: `# E0202`", block.at);
+        assert!(block.kind != Kind::Fails || !wanted.is_empty(), "{}: name the code: `# E0202`", block.at);
         let (codes, report) = check(project.path(), &block.text);
         if codes != wanted {
             failures.push(format!("{}: expected {wanted:?}, found {codes:?}\n{report}", block.at));
+        }
+        if wanted.is_empty() && codes.is_empty() && block.text.contains("\ntest \"") {
+            let (green, report) = tests(project.path());
+            if green != (block.kind == Kind::Passes) {
+                failures.push(format!("{}: its tests are not as the page says\n{report}", block.at));
+            }
         }
         checked += 1;
     }

@@ -58,6 +58,9 @@ impl<'a> Scope<'a> {
                 let finding = Diagnostic::error(Code::TYPE_MISMATCH, value.span, message).label(is);
                 let finding = finding.and(into.field.span, format!("holds {wanted}"));
                 self.report(match help {
+                    _ if self.via.is_some() => {
+                        finding.help("a `<->` is of two fields of one type; write a rule with `->` or `<-` for each direction")
+                    }
                     Some(help) => finding.help(help),
                     None => finding,
                 });
@@ -122,16 +125,17 @@ impl<'a> Scope<'a> {
         let finding =
             Diagnostic::error(Code::TOO_LONG, value.span, message).label(can).and(field.span, holds);
         let whole = !matches!(value.kind, ExprKind::If(..));
+        let more = self.step_more(value);
         if is_picklist(field) {
             let help = format!(
-                "translate it with a picklist, or write `| fits({to})` and `otherwise park`: a cut option is no option"
+                "translate it with a picklist, or write `{more} fits({to})` and `otherwise park`: a cut option is no option"
             );
             self.report(finding.help(help));
         } else if let Some(what) = uncuttable(&value.typed.ty, field) {
-            let help = format!("{what} must not be cut: write `| fits({to})` and `otherwise park`");
+            let help = format!("{what} must not be cut: write `{more} fits({to})` and `otherwise park`");
             self.report(finding.help(help));
         } else if whole {
-            self.report_cut(finding.help(format!("write `| truncate({to})`")), value, to, field);
+            self.report_cut(finding.help(format!("write `{more} truncate({to})`")), value, to, field);
         } else {
             let help = format!("write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`");
             self.report_cut(finding.help(help), value, to, field);
@@ -156,8 +160,9 @@ impl<'a> Scope<'a> {
         }
         let most = "9".repeat(to as usize);
         let help = format!(
-            "bound it, `| max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
-             (`precision`)"
+            "bound it, `{} max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
+             (`precision`)",
+            self.step_more(value)
         );
         self.report(finding.help(help));
     }
@@ -173,20 +178,40 @@ impl<'a> Scope<'a> {
         let finding = finding.and(into.field.span, keeps);
         self.report(match value.kind {
             ExprKind::Literal(_) => finding.help("write a number that the field can hold"),
-            _ => finding.help(format!("write `| round({to})`")),
+            _ => finding.help(format!("write `{} round({to})`", self.step_more(value))),
         });
     }
 
-    /// Whether a literal goes into a field; its value.
+    /// Whether a literal behind `otherwise` goes into a field; its value. No step can follow it there.
     pub(super) fn check_literal(&self, literal: &ast::Literal, span: Span, into: &Into<'_, 'a>) -> Value {
         let value = super::expr::literal_expr(literal, span);
         if value.typed.ty != Type::Nothing {
+            let mark = self.world.mark();
             self.check_assign(&value, into);
+            for mut finding in self.world.since(mark) {
+                if matches!(finding.code, Code::TYPE_MISMATCH | Code::ZONE_MISSING) {
+                    finding.help = Some(literal_help(&value, into));
+                }
+                self.report(finding);
+            }
         }
         match value.kind {
             ExprKind::Literal(value) => value,
             _ => Value::Blank,
         }
+    }
+}
+
+/// What may stand behind `otherwise` in place of a literal of the wrong type.
+fn literal_help(value: &Expr, into: &Into<'_, '_>) -> String {
+    let others = "`otherwise keep`, `otherwise nothing` or `otherwise park`";
+    match (&value.kind, &into.typed.ty) {
+        (ExprKind::Literal(number @ Value::Number(_)), Type::Text(_)) => {
+            format!("write `otherwise \"{}\"`, {others}", crate::types::display(number))
+        }
+        (_, Type::Boolean) => format!("write `otherwise true`, `otherwise false`, {others}"),
+        (_, Type::Integer(_) | Type::Decimal(_)) => format!("write a number, {others}"),
+        _ => format!("write {others}"),
     }
 }
 
@@ -196,7 +221,7 @@ fn uncuttable(ty: &Type, field: &Field) -> Option<&'static str> {
         (Type::Email(_), _) | (_, FieldType::Email { .. }) => Some("an e-mail address"),
         (Type::Url(_), _) | (_, FieldType::Url { .. }) => Some("a web address"),
         (Type::Phone(_), _) | (_, FieldType::Phone { .. }) => Some("a phone number"),
-        (Type::Reference(_), _) => Some("an id"),
+        (Type::Reference(_), _) | (_, FieldType::Reference { .. }) => Some("an id"),
         _ if field.external_id || field.unique => Some("what tells records apart"),
         _ => None,
     }

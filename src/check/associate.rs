@@ -121,11 +121,8 @@ pub(super) fn kind(written: &ast::AssociateKind) -> AssociationKind {
 fn report_side(scope: &Scope<'_>, associate: &ast::Associate) {
     let message = "associations are HubSpot's, and the mapping writes Salesforce";
     let finding = Diagnostic::error(Code::ASSOCIATION_SIDE, associate.span, message);
-    let object = &associate.object;
     let help = format!(
-        "set a reference field: `FIELD <- linked {}.{} of {}`",
-        object.side,
-        object.name.value,
+        "set a reference field, such as `AccountId <- linked salesforce.Account of {}`",
         associate.of.text()
     );
     scope.report(finding.help(help));

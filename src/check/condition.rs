@@ -98,7 +98,12 @@ impl<'a> Scope<'a> {
             let finding =
                 Diagnostic::error(Code::COMPARISON, right.span, message).label(words::kind_of(right_type));
             let finding = finding.and(at, words::kind_of(left));
-            let finding = match words::compare_help(a, b, self.world.sources.slice(right.span)) {
+            let finding = match words::compare_help(
+                a,
+                b,
+                self.world.sources.slice(at),
+                self.world.sources.slice(right.span),
+            ) {
                 Some(help) => finding.help(help),
                 None => finding,
             };

@@ -86,6 +86,11 @@ impl Scope<'_> {
         right: &ast::Value,
         span: Span,
     ) -> Expr {
+        if op.value == ArithmeticOp::Add
+            && let Some(error) = self.joined_texts(left, right, span)
+        {
+            return error;
+        }
         let (left, right) = (self.value(left), self.value(right));
         let numbers = self.wants_number(&left, op) & self.wants_number(&right, op);
         let is_zero = matches!(&right.kind, ExprKind::Literal(Value::Number(number)) if number.is_zero());
@@ -105,6 +110,50 @@ impl Scope<'_> {
         let ty = if is_error { Type::Error } else { result_type(&left.typed.ty, op.value, &right.typed.ty) };
         let kind = ExprKind::Arithmetic(Box::new(left), op.value, Box::new(right));
         Expr { kind, typed: Typed { ty, blank }, can_fail, span }
+    }
+
+    /// `firstname + " " + lastname`: a sum with a literal text in it, or of texts alone, was meant to join them.
+    fn joined_texts(&mut self, left: &ast::Value, right: &ast::Value, span: Span) -> Option<Expr> {
+        let mut parts = vec![right];
+        let mut first = left;
+        while let ValueKind::Arithmetic(left, op, right) = &first.kind {
+            if op.value != ArithmeticOp::Add {
+                break;
+            }
+            parts.push(right.as_ref());
+            first = left.as_ref();
+        }
+        parts.push(first);
+        parts.reverse();
+        let is_text = |part: &&ast::Value| {
+            matches!(part.kind, ValueKind::Literal(ast::Literal::Text(_)) | ValueKind::Template(_))
+        };
+        let has_text = parts.iter().any(is_text);
+        // Only names are typed to find that out: what is typed twice at every level would take for ever.
+        if !has_text && !parts.iter().all(|part| matches!(part.kind, ValueKind::Path(_))) {
+            return None;
+        }
+        let mark = self.world.mark();
+        let typed: Vec<_> = parts.iter().map(|part| self.value(part)).collect();
+        if !has_text && !typed.iter().all(|part| words::is_text(&part.typed.ty)) {
+            self.world.since(mark);
+            return None;
+        }
+        let template: String = parts
+            .iter()
+            .map(|part| {
+                let text = self.world.sources.slice(part.span).trim();
+                match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).filter(|_| is_text(part))
+                {
+                    Some(inner) => inner.to_owned(),
+                    None => format!("{{{text}}}"),
+                }
+            })
+            .collect();
+        let finding =
+            Diagnostic::error(Code::TYPE_MISMATCH, span, "`+` computes with numbers, and this joins texts");
+        self.report(finding.help(format!("write `\"{template}\"`")));
+        Some(error(span))
     }
 
     fn wants_number(&self, side: &Expr, op: &Spanned<ArithmeticOp>) -> bool {

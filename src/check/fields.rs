@@ -8,8 +8,9 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::Field;
-use crate::source::{ObjectName, Span};
+use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast::{self, FieldsEntry};
+use crate::syntax::shape;
 use crate::types::Type;
 
 use super::assign::Into;
@@ -199,11 +200,12 @@ fn is_first(
     if let Some(first) = written.get(&rule.target.value) {
         let message = format!("`{}` is written twice", rule.target.value);
         let finding = Diagnostic::error(Code::TWO_RULES, rule.target.span, message).label("again here");
-        scope.report(
-            finding
-                .and(*first, "first here")
-                .help("keep one of the rules, or join them: `first_present(A, B)`"),
-        );
+        let help = if scope.world.sources.slice(*first).trim_start_matches("or ").starts_with("key") {
+            "remove the rule: the key is written by itself"
+        } else {
+            "keep one of the rules, or join them: `first_present(A, B)`"
+        };
+        scope.report(finding.and(*first, "first here").help(help));
         return false;
     }
     written.insert(rule.target.value.clone(), at);
@@ -220,7 +222,21 @@ fn check_rule<'a>(
         .object
         .as_ref()
         .and_then(|object| target_field(scope, object, rule).map(|field| (object, field)));
+    scope.via = rule.via;
     let value = scope.value(&rule.value);
+    let checked = check_value(scope, target, rule, shared, value, field);
+    scope.via = None;
+    checked
+}
+
+fn check_value<'a>(
+    scope: &Scope<'a>,
+    target: &Target<'a>,
+    rule: &ast::Rule,
+    shared: bool,
+    value: Expr,
+    field: Option<(&Obj<'a>, &'a Field)>,
+) -> Option<Rule> {
     let (object, field) = field?;
     let typed = Type::of(field, &object.name);
     if field.read_only() || field.calculated || typed.is_none() {
@@ -341,13 +357,47 @@ fn check_blank(
         scope.report(finding.help("ask for it: `only if … is present otherwise wait`"));
         return;
     };
-    let text = scope.world.sources.slice(value.span);
-    let with_default = match text.strip_suffix(')').filter(|text| text.starts_with("first_present(")) {
-        Some(open) => format!("{open}, {default})"),
-        None => format!("first_present({text}, {default})"),
-    };
-    let help = format!("give a value for a blank: `{with_default}`, or ask for it: `only if … is present`");
+    let help = default_help(scope, into, value, &default);
     scope.report(finding.help(help));
+}
+
+/// How a default for a blank is written; a `<->` has none, so it becomes a rule in one direction.
+fn default_help(scope: &Scope<'_>, into: &Into<'_, '_>, value: &Expr, default: &str) -> String {
+    if scope.via.is_none() {
+        let with_default = with_default(scope.world.sources.slice(value.span), default);
+        return format!("give a value for a blank: `{with_default}`, or ask for it: `only if … is present`");
+    }
+    let with_default = with_default(&scope.steps_text(value), default);
+    let rule = match into.object.name.side {
+        Side::Hubspot => format!("{} <- {with_default}", into.field.name),
+        Side::Salesforce => format!("{with_default} -> {}", into.field.name),
+    };
+    format!("a `<->` has no value for a blank: write `{rule}`, in one direction")
+}
+
+/// A value with another one for a blank, as it is written. The default goes into a `first_present(…)` that is there,
+/// unless a step behind it could make a blank again.
+fn with_default(text: &str, default: &str) -> String {
+    let steps = |rest: &str| {
+        rest.trim().is_empty()
+            || rest.trim().strip_prefix('|').is_some_and(|steps| {
+                steps.split('|').all(|step| {
+                    let step = step.trim();
+                    ["truncate(", "fits(", "lowercase", "uppercase"].iter().any(|word| step.starts_with(word))
+                })
+            })
+    };
+    if text.starts_with("first_present(")
+        && let Some(close) = shape::closing(text)
+        && steps(&text[close + 1..])
+    {
+        // A literal blank stands in for nothing.
+        let values = text[..close]
+            .strip_suffix("\"\"")
+            .map_or(&text[..close], |rest| rest.trim_end_matches([',', ' ']));
+        return format!("{values}, {default}{}", &text[close..]);
+    }
+    format!("first_present({text}, {default})")
 }
 
 fn check_consent(scope: &Scope<'_>, into: &Into<'_, '_>, rule: &ast::Rule, policies: &Policies) {
@@ -382,7 +432,10 @@ fn check_failure(
             let message = format!("{} can fail, and the rule does not say what happens then", failing.step);
             let finding =
                 Diagnostic::error(Code::OTHERWISE_MISSING, failing.span, message).label(failing.why);
-            let policies = "add `otherwise keep`, `otherwise nothing`, `otherwise \"…\"` or `otherwise park`";
+            let policies = match scope.via {
+                Some(_) => "add `otherwise keep`, `otherwise park` or `otherwise wait`",
+                None => "add `otherwise keep`, `otherwise nothing`, `otherwise \"…\"` or `otherwise park`",
+            };
             let help =
                 failing.cure.map_or_else(|| policies.to_owned(), |cure| format!("{cure}, or {policies}"));
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
@@ -452,6 +505,10 @@ fn check_required(
         if let Some(rule) = only_updates {
             finding = finding.and(rule.span, "this rule writes on update only");
         }
-        scope.report(finding.help(format!("write `{} <- …` in `fields`", field.name)));
+        let rule = match object.name.side {
+            Side::Salesforce if scope.is_leg => format!("… -> {}", field.name),
+            _ => format!("{} <- …", field.name),
+        };
+        scope.report(finding.help(format!("write `{rule}` in `fields`")));
     }
 }

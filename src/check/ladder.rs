@@ -234,7 +234,14 @@ fn check_fallible(scope: &Scope<'_>, rung: &Rung) {
 }
 
 /// What key to write: a field that a rung already looks for, where it could be one.
-pub(super) fn key_help(target: Option<&Obj<'_>>, mapping: &ast::Mapping) -> String {
+pub(super) fn key_help(scope: &Scope<'_>, target: Option<&Obj<'_>>, mapping: &ast::Mapping) -> String {
+    if let Some(target) = target.filter(|_| scope.is_leg) {
+        let id = if target.name.side == Side::Hubspot { "Id" } else { "id" };
+        return format!(
+            "write `key {}.FIELD = {id}` as the first rung, with a unique external ID",
+            target.name
+        );
+    }
     let rungs = mapping.body.matches.iter().flat_map(|block| &block.rungs);
     let fit = |field: &ast::Name| {
         target.is_some_and(|object| object.field(&field.value).is_some_and(|field| can_be_key(object, field)))

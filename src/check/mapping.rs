@@ -41,7 +41,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     let ladder = check_ladder(&mut scope, target.as_ref(), mapping);
     let outcomes = outcomes::check(&scope, target.as_ref(), mapping, &ladder);
     let creates = outcomes::creates(mapping);
-    let assignment_rule = check_options(&scope, target.as_ref(), &mapping.body.options);
+    let assignment_rule = check_options(&scope, target.as_ref(), &mapping.body.options, creates);
     let record_type = record_type::check(&mut scope, target.as_ref(), &mapping.body.options, creates);
     associate::check_eaches(&mut scope, &mapping.body.withs);
     let associates = associate::check(&mut scope, target.as_ref(), &mapping.body.associates);
@@ -246,6 +246,7 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         let help = "write `match { key FIELD = id }`: it says which record of the target is meant";
         report_incomplete(scope.world, mapping, "match", help);
     }
+    report_empty(scope, mapping);
     let ladder = ladder::check(scope, target, mapping);
     reach::check_rungs(scope, target, mapping);
     if outcomes::creates(mapping) && !ladder.has_key && !mapping.body.matches.is_empty() {
@@ -253,15 +254,41 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         let message = "records are looked up and then created, which is not atomic without a key: a create that is sent \
                        again can make a duplicate";
         let finding = Diagnostic::warning(Code::NO_KEY, Span { end: at.start + 5, ..at }, message);
-        scope.report(finding.help(ladder::key_help(target, mapping)));
+        scope.report(finding.help(ladder::key_help(scope, target, mapping)));
     }
     ladder
 }
+
+/// A block without a rung finds nothing, ever.
+fn report_empty(scope: &Scope<'_>, mapping: &ast::Mapping) {
+    let broken = || ["key", "or"].iter().any(|word| scope.world.is_written(mapping.span, &[word]));
+    for block in &mapping.body.matches {
+        let text = scope.world.sources.slice(block.span);
+        let is_empty = text.split_once('{').is_none_or(|(_, rest)| {
+            rest.lines().all(|line| {
+                let line = line.trim().trim_end_matches('}').trim();
+                line.is_empty() || line.starts_with('#')
+            })
+        });
+        if block.rungs.is_empty() && is_empty && !broken() {
+            let message = "`match` has no rung, so no record is ever found";
+            let finding = Diagnostic::error(Code::INCOMPLETE, block.span, message);
+            let key = if scope.is_leg { "key hubspot.OBJECT.FIELD = Id" } else { "key FIELD = id" };
+            scope.report(
+                finding.help(format!("write `{key}`, with a unique external ID, or `FIELD = VALUE`")),
+            );
+        }
+    }
+}
+
+/// The objects for whose records Salesforce runs assignment rules (REST guide: assignment rule header).
+const ASSIGNED: [&str; 3] = ["Account", "Case", "Lead"];
 
 fn check_options(
     scope: &Scope<'_>,
     target: Option<&Obj<'_>>,
     options: &[ast::WriteOption],
+    creates: bool,
 ) -> Option<AssignmentRule> {
     let mut rule = None;
     for option in options {
@@ -272,10 +299,28 @@ fn check_options(
                 scope.report(finding.help("keep one of them"));
             }
             ast::WriteOption::AssignmentRule(written, span) => {
-                if target.is_some_and(|target| target.name.side == Side::Hubspot) {
+                let object = target.map(|target| &target.name);
+                if object.is_some_and(|object| object.side == Side::Hubspot) {
                     let message = "assignment rules are Salesforce's, and the mapping writes HubSpot";
                     let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
                     scope.report(finding.help("remove it, or write the owner: `hubspot_owner_id <- …`"));
+                } else if let Some(object) = object.filter(|object| !ASSIGNED.contains(&object.name.as_str()))
+                {
+                    let message = format!("Salesforce has no assignment rules for a `{object}`");
+                    let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
+                    scope.report(finding.help("remove it, or write the owner: `OwnerId <- …`"));
+                } else if !creates {
+                    let message = "an assignment rule is for a new record, and the mapping makes none";
+                    let finding = Diagnostic::warning(Code::UNREACHABLE, *span, message);
+                    scope.report(finding.help("remove it, or write `on none create`").fix(*span, ""));
+                }
+                if let AssignmentRule::Id(id) = written
+                    && !(matches!(id.len(), 15 | 18) && id.starts_with("01Q"))
+                {
+                    let message = format!("`{id}` is not the id of an assignment rule");
+                    let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
+                    let help = "write its id, 15 or 18 characters that begin with `01Q`, or `on` for the active rule";
+                    scope.report(finding.help(help));
                 }
                 rule = Some(written.clone());
             }
@@ -303,7 +348,9 @@ fn report_unused(scope: &Scope<'_>, mapping: &ast::Mapping) {
         let help = format!("write `associate linked OBJECT of {}.FIELD`, or remove it", entry.typed.name);
         scope.report(finding.help(help));
     }
-    for entry in scope.lets.iter().filter(|entry| !entry.used.get()) {
+    let early = scope.read_early.borrow();
+    let unread = |entry: &&LetEntry| !entry.used.get() && !early.contains(&entry.typed.name);
+    for entry in scope.lets.iter().filter(unread) {
         let message = format!("nothing reads `{}`", entry.typed.name);
         scope.report(Diagnostic::warning(Code::UNUSED, entry.span, message).help("remove it"));
     }

@@ -56,6 +56,24 @@ pub(super) fn may_be_cut(value: &Expr, field: &Field) -> bool {
 }
 
 impl Scope<'_> {
+    /// How a step more is written behind a value: a `<->` without any has no `via` yet.
+    pub(super) fn step_more(&self, value: &Expr) -> &'static str {
+        if self.via.is_some() && matches!(value.kind, ExprKind::Field(_)) { "via" } else { "|" }
+    }
+
+    /// The value of one direction of a `<->` as a rule in that direction writes it.
+    pub(super) fn steps_text(&self, value: &Expr) -> String {
+        match &value.kind {
+            ExprKind::Call { args, .. } if !args.is_empty() => {
+                format!("{} | {}", self.steps_text(&args[0]), self.world.sources.slice(value.span).trim())
+            }
+            ExprKind::Translate { value: inner, .. } => {
+                format!("{} | {}", self.steps_text(inner), self.world.sources.slice(value.span).trim())
+            }
+            _ => self.world.sources.slice(value.span).trim().to_owned(),
+        }
+    }
+
     /// Cuts a value to so many characters: the last step becomes shorter, or one is added.
     pub(super) fn cut(&self, finding: Diagnostic, value: &Expr, to: u32) -> Diagnostic {
         if let ExprKind::Call { function, args } = &value.kind
@@ -63,6 +81,9 @@ impl Scope<'_> {
             && matches!(length.kind, ExprKind::Literal(_))
         {
             return finding.fix(length.span, to.to_string());
+        }
+        if let (Some(via), ExprKind::Field(_)) = (self.via, &value.kind) {
+            return finding.fix(via, format!(" via truncate({to})"));
         }
         let text = self.world.sources.slice(value.span);
         // Behind the last word of these a step would belong to that word.

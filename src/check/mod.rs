@@ -45,6 +45,7 @@ mod policies;
 mod reach;
 mod record_type;
 mod scope;
+mod sides;
 mod sync;
 mod test_items;
 mod test_refusals;
@@ -77,7 +78,7 @@ pub fn check(
     sources: &Sources,
 ) -> (Option<Checked<Project>>, Vec<Diagnostic>) {
     let owner = builtin::owner(schemas);
-    let legs = sync::take_apart(files);
+    let legs = sync::take_apart(files, schemas);
     let mut world = World::new(schemas, sources, &owner);
     let index = names::index(&mut world, files);
     world.picklists = picklist::check_all(&world, &index.picklists);

@@ -10,7 +10,7 @@ use super::ladder::Ladder;
 use super::mend;
 use super::scope::Scope;
 use super::typed::{Action, Outcome, Situation};
-use super::world::Obj;
+use super::world::{Obj, World};
 
 /// Where a converted Lead goes on.
 pub(super) const CONTACT: &str = "Contact";
@@ -275,30 +275,68 @@ fn check_missing(
     written: &IndexMap<Situation, Outcome>,
     possible: &[Situation],
 ) {
-    // A sync says for each side what happens when nothing is found, and is asked for it by itself.
-    let has = |situation: Situation| {
-        written.contains_key(&situation) || scope.is_leg && situation == Situation::None
-    };
-    let missing: Vec<_> = possible
-        .iter()
-        .copied()
-        .filter(|situation| !has(*situation))
+    let missing: Vec<_> =
+        possible.iter().copied().filter(|situation| !written.contains_key(situation)).collect();
+    if scope.is_leg {
+        scope.world.leave_unsaid(missing);
+        return;
+    }
+    let missing = missing
+        .into_iter()
         // A line that is written and broken has its own finding.
         .filter(|situation| !scope.world.is_written(mapping.span, &["on", words(*situation)]))
-        .collect();
+        .map(|situation| (words(situation).to_owned(), situation))
+        .collect::<Vec<_>>();
+    report_missing(scope.world, &mapping.name, &mapping.body, &missing);
+}
+
+/// Asks for the outcomes that the legs of a sync do not say: without a side where both legs need them, and always by side
+/// for `none`, which says what a sync makes.
+pub(super) fn report_unsaid(world: &World<'_>, sync: &ast::Sync, unsaid: &[(Side, Vec<Situation>)]) {
+    let order = [
+        Situation::None,
+        Situation::Many,
+        Situation::Taken,
+        Situation::Converted,
+        Situation::Duplicate,
+        Situation::Rejected,
+    ];
+    let mut missing = Vec::new();
+    for situation in order {
+        let sides: Vec<_> =
+            unsaid.iter().filter(|(_, all)| all.contains(&situation)).map(|(side, _)| *side).collect();
+        let said = sync.body.outcomes.iter().any(|outcome| outcome.situation.value == situation);
+        let on = words(situation);
+        // A line that is written and broken has its own finding.
+        if sides.is_empty() || !said && world.is_written(sync.span, &["on", on]) {
+            continue;
+        }
+        if said || situation == Situation::None {
+            missing.extend(sides.iter().map(|side| (format!("{on} in {side}"), situation)));
+        } else {
+            missing.push((on.to_owned(), situation));
+        }
+    }
+    report_missing(world, &sync.name, &sync.body, &missing);
+}
+
+fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing: &[(String, Situation)]) {
     if missing.is_empty() {
         return;
     }
-    let list: Vec<_> = missing.iter().map(|situation| format!("`on {}`", words(*situation))).collect();
-    let message = format!("`{}` does not say what happens: {} missing", mapping.name.value, join(&list));
-    let lines: Vec<_> = missing.iter().map(|situation| example(*situation)).collect();
-    let explained = lines.iter().zip(&missing);
+    let list: Vec<_> = missing.iter().map(|(on, _)| format!("`on {on}`")).collect();
+    let message = format!("`{}` does not say what happens: {} missing", name.value, join(&list));
+    // As wide as the longest situation of a mapping.
+    let width = missing.iter().map(|(on, _)| on.len()).max().unwrap_or(0).max(10);
+    // What to write for a situation: the choice that loses nothing.
+    let lines: Vec<_> = missing.iter().map(|(on, _)| format!("on {on:<width$} park")).collect();
+    let explained = lines.iter().zip(missing);
     let explained =
-        explained.map(|(line, situation)| format!("\n  {line:<19} # when {}", meaning(*situation)));
-    let help = format!("write, with the action that you want:{}", explained.collect::<Vec<_>>().concat());
-    let finding = Diagnostic::error(Code::OUTCOME_MISSING, mapping.name.span, message).help(help);
-    scope.report(match insertion(mapping) {
-        Some(below) => mend::add_lines(finding, scope.world.sources, below, &lines),
+        explained.map(|(line, (_, situation))| format!("\n  {line}  # when {}", meaning(*situation)));
+    let help = format!("write, with the action that you want:{}", explained.collect::<String>());
+    let finding = Diagnostic::error(Code::OUTCOME_MISSING, name.span, message).help(help);
+    world.report(match insertion(body) {
+        Some(below) => mend::add_lines(finding, world.sources, below, &lines),
         None => finding,
     });
 }
@@ -310,14 +348,9 @@ fn join(list: &[String]) -> String {
     }
 }
 
-/// What to write for a situation: the choice that loses nothing.
-fn example(situation: Situation) -> String {
-    format!("on {:<10} park", words(situation))
-}
-
 /// The last outcome, or the ladder: missing ones go below it.
-fn insertion(mapping: &ast::Mapping) -> Option<Span> {
-    let outcome = mapping.body.outcomes.iter().map(|outcome| outcome.span).max_by_key(|span| span.end);
-    let ladder = mapping.body.matches.last().map(|block| block.span);
+fn insertion(body: &ast::Body) -> Option<Span> {
+    let outcome = body.outcomes.iter().map(|outcome| outcome.span).max_by_key(|span| span.end);
+    let ladder = body.matches.last().map(|block| block.span);
     outcome.or(ladder)
 }

@@ -118,9 +118,9 @@ impl<'a> Scope<'a> {
                         "`once {value} stays {value}` is for true or false, and `{}` is {is}",
                         into.field.name
                     );
-                    self.report(
-                        Diagnostic::error(Code::TYPE_MISMATCH, span, message).and(into.field.span, is),
-                    );
+                    let finding =
+                        Diagnostic::error(Code::TYPE_MISMATCH, span, message).and(into.field.span, is);
+                    self.report(finding.help("remove it"));
                 }
                 WhenWritten::Sticky(*value)
             }

@@ -65,6 +65,10 @@ pub(super) struct Scope<'a> {
     pub(super) shared: bool,
     /// Whether this is a leg of a sync, where a picklist turns to the side that is written.
     pub(super) is_leg: bool,
+    /// While one direction of a `<->` is checked: where its `via` stands.
+    pub(super) via: Option<Span>,
+    /// The `let`s that were read above their line, which was reported.
+    pub(super) read_early: RefCell<HashSet<String>>,
     /// The item, in which a `let` or a `with` may stand that could not be read.
     pub(super) item: Option<Span>,
     /// The names that its `let`s and `with`s give, the ones that could not be read included.
@@ -93,6 +97,8 @@ impl<'a> Scope<'a> {
             let_lines: HashMap::new(),
             shared: false,
             is_leg: false,
+            via: None,
+            read_early: RefCell::default(),
             item: None,
             written: OnceCell::new(),
             present,
@@ -363,6 +369,7 @@ impl<'a> Scope<'a> {
             let finding =
                 Diagnostic::error(Code::UNKNOWN_FIELD, name.span, message).and(*line, "defined here");
             self.report(finding.help("move its `let` up"));
+            self.read_early.borrow_mut().insert(name.value.clone());
             return;
         }
         if is_source && self.is_written(&name.value) {

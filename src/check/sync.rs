@@ -7,30 +7,36 @@ use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::functions;
+use crate::schema::Schemas;
 use crate::source::{Side, Span, Spanned};
 use crate::syntax::ast::{
-    self, CompareOp, Condition, ConditionKind, FieldTest, FieldsEntry, Path, PolicyKind, RungKind, Situation,
-    Step, SyncRuleKind, TestOp, TriggerKind, Value, ValueKind,
+    self, CompareOp, FieldTest, FieldsEntry, Path, PolicyKind, RungKind, Situation, Step, SyncRuleKind,
+    TestOp, TriggerKind, Value, ValueKind,
 };
 
+use super::sides::{SidedLet, Sides, is_name, side_of, without_side};
 use super::typed::Sync;
 use super::world::World;
-use super::{convert, mapping, two_way};
+use super::{convert, mapping, outcomes, two_way};
 
 /// A sync and the mappings that it is made of.
 pub(super) struct Legs<'a> {
     pub(super) sync: &'a ast::Sync,
     /// Both mappings, by the side that they write; none where the two objects are not known.
     pub(super) mappings: Option<[ast::Mapping; 2]>,
+    /// What stands in both of them: two-way rules, and the names of `let`s that read no record.
+    shared: Vec<Span>,
     findings: Vec<Diagnostic>,
 }
 
 /// Takes every sync of the files apart. What is wrong with its form is reported by [`check_all`].
-pub(super) fn take_apart(files: &[ast::File]) -> Vec<Legs<'_>> {
+pub(super) fn take_apart<'a>(files: &'a [ast::File], schemas: &'a Schemas) -> Vec<Legs<'a>> {
     let items = files.iter().flat_map(|file| &file.items);
     items
         .filter_map(|item| match item {
-            ast::Item::Sync(sync) => Some(Apart { sync, findings: Vec::new() }.legs()),
+            ast::Item::Sync(sync) => {
+                Some(Apart { sync, schemas, lets: Vec::new(), findings: Vec::new() }.legs())
+            }
             _ => None,
         })
         .collect()
@@ -50,10 +56,15 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
     convert::refuse(world, &legs.sync.body.converts);
     let mark = world.mark();
     let hubspot = mapping::check_leg(world, to_hubspot);
-    let first = world.since(mark);
+    let (first, first_unsaid) = (world.since(mark), world.take_unsaid());
     let salesforce = mapping::check_leg(world, to_salesforce);
-    let second = world.since(mark);
-    report_both(world, &first, second);
+    let (second, second_unsaid) = (world.since(mark), world.take_unsaid());
+    report_both(world, legs, &first, second);
+    outcomes::report_unsaid(
+        world,
+        legs.sync,
+        &[(Side::Hubspot, first_unsaid), (Side::Salesforce, second_unsaid)],
+    );
     let (to_hubspot, to_salesforce) = (hubspot?, salesforce?);
     let rules = two_way::check(world, legs.sync, &to_salesforce, &to_hubspot);
     Some(Sync {
@@ -67,18 +78,23 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
     })
 }
 
-/// An outcome that names no side is for both; it is out of place only where it can happen on neither.
-fn report_both(world: &World<'_>, first: &[Diagnostic], second: Vec<Diagnostic>) {
-    let one_sided = |finding: &Diagnostic, others: &[Diagnostic]| {
-        let either = matches!(finding.code, Code::OUTCOME_IMPOSSIBLE);
-        either && !others.iter().any(|other| other.code == finding.code && other.span() == finding.span())
+/// What both legs share is out of place only where it is in both: an outcome that names no side and can happen on neither,
+/// an `otherwise` that no direction of a `<->` needs, a `let` that no rule reads.
+fn report_both(world: &World<'_>, legs: &Legs<'_>, first: &[Diagnostic], second: Vec<Diagnostic>) {
+    let is_shared = |finding: &Diagnostic| match finding.code {
+        Code::OUTCOME_IMPOSSIBLE => true,
+        Code::UNREACHABLE | Code::OTHERWISE_UNNEEDED | Code::UNUSED => {
+            legs.shared.iter().any(|span| span.contains(finding.span()))
+        }
+        _ => false,
     };
-    let first_kept: Vec<_> = first.iter().filter(|finding| !one_sided(finding, &second)).cloned().collect();
-    // One that can happen on neither is said once, though each leg has a reason of its own.
-    let said = |finding: &Diagnostic| {
-        finding.code == Code::OUTCOME_IMPOSSIBLE && first.iter().any(|other| other.span() == finding.span())
+    let has = |findings: &[Diagnostic], finding: &Diagnostic| {
+        findings.iter().any(|other| (other.code, other.span()) == (finding.code, finding.span()))
     };
-    let second_kept = second.into_iter().filter(|finding| !one_sided(finding, first) && !said(finding));
+    let first_kept: Vec<_> =
+        first.iter().filter(|finding| !is_shared(finding) || has(&second, finding)).cloned().collect();
+    // What is out of place in both is said once, though each leg has a reason of its own.
+    let second_kept = second.into_iter().filter(|finding| !is_shared(finding));
     for finding in first_kept.into_iter().chain(second_kept) {
         world.report(finding);
     }
@@ -95,36 +111,143 @@ fn check_complete(world: &World<'_>, sync: &ast::Sync) {
             world.report(Diagnostic::error(Code::INCOMPLETE, sync.name.span, message).help(help));
         }
     }
-    for side in Side::ALL {
-        let says = |outcome: &&ast::Outcome| {
-            outcome.situation.value == Situation::None
-                && outcome.side.as_ref().is_none_or(|written| written.value == side)
-        };
-        if sync.body.outcomes.iter().any(|outcome| says(&outcome)) {
-            continue;
-        }
-        let message =
-            format!("`{}` does not say what happens when no record is found in {side}", sync.name.value);
-        let finding = Diagnostic::error(Code::OUTCOME_MISSING, sync.name.span, message);
-        world.report(finding.help(format!("write `on none in {side} create`, `skip` or `park`")));
-    }
 }
 
 struct Apart<'a> {
     sync: &'a ast::Sync,
+    schemas: &'a Schemas,
+    lets: Vec<SidedLet>,
     findings: Vec<Diagnostic>,
 }
 
 impl<'a> Apart<'a> {
     fn legs(mut self) -> Legs<'a> {
-        let legs = self
-            .ends()
-            .map(|(hubspot, salesforce)| [self.leg(salesforce, hubspot), self.leg(hubspot, salesforce)]);
+        let ends = self.ends();
+        if ends.is_some() {
+            self.read_lets();
+        }
+        let legs =
+            ends.map(|(hubspot, salesforce)| [self.leg(salesforce, hubspot), self.leg(hubspot, salesforce)]);
         if legs.is_some() {
-            self.report_lets();
             self.report_hand_overs();
         }
-        Legs { sync: self.sync, mappings: legs, findings: dedupe(self.findings) }
+        let two_way = self.sync.fields.iter().filter(|rule| matches!(rule.kind, SyncRuleKind::Both(..)));
+        let of_none = self.lets.iter().filter(|line| line.side.is_none());
+        let shared = two_way.map(|rule| rule.span).chain(of_none.map(|line| line.line.name.span)).collect();
+        Legs { sync: self.sync, mappings: legs, shared, findings: dedupe(self.findings) }
+    }
+
+    /// Finds out which record each `let` reads.
+    fn read_lets(&mut self) {
+        for (at, line) in self.sync.body.lets.iter().enumerate() {
+            let mut line = line.clone();
+            let mut found = Sides::new(&self.sync.body.withs, &self.lets);
+            found.value(&mut line.value);
+            let Sides { read: sides, bare, .. } = found;
+            let mut broken = !bare.is_empty();
+            for path in bare {
+                let below = self.sync.body.lets[at..].iter().find(|other| is_name(&path, &other.name.value));
+                match below {
+                    Some(other) => {
+                        let message =
+                            format!("`{}` is read above the line that defines it", other.name.value);
+                        let finding = Diagnostic::error(Code::UNKNOWN_FIELD, path.span, message);
+                        let finding = finding.and(other.name.span, "defined here");
+                        self.findings.push(finding.help("move its `let` up"));
+                    }
+                    None => self.report_no_side(&path),
+                }
+            }
+            if sides.contains(&Side::Hubspot) && sides.contains(&Side::Salesforce) {
+                let message = "a `let` of a sync reads one record, and this reads both";
+                self.report(Code::BAD_PATH, line.span, message, "write a `let` for each side");
+                broken = true;
+            }
+            if let Some(first) = self.lets.iter().find(|first| first.line.name.value == line.name.value) {
+                let message = format!("the name `{}` is given twice", line.name.value);
+                let finding = Diagnostic::error(Code::DUPLICATE_NAME, line.name.span, message);
+                let finding = finding.and(first.line.name.span, "first here");
+                self.findings.push(finding.help("give one of them another name"));
+                continue;
+            }
+            if broken {
+                line.value.kind = ValueKind::Error;
+            }
+            let side = if broken { None } else { sides.first().copied() };
+            self.lets.push(SidedLet { line, side });
+        }
+    }
+
+    fn report_no_side(&mut self, path: &Path) {
+        let name = path.text();
+        if self.is_let(path) {
+            let message = format!("`{name}` is a `let`, and a trigger watches a field");
+            self.report(Code::BAD_PATH, path.span, message, "name the field that it is made of");
+            return;
+        }
+        let message = format!("`{name}` does not say on which side of the sync it stands");
+        let first = path.parts.first().map_or("", |part| part.value.as_str());
+        let written = self.on_either_side(first, |side, _| format!("`{side}.{name}`"));
+        self.report(Code::BAD_PATH, path.span, message, format!("write {written}"));
+    }
+
+    /// What to write for a field that names no side: for the side whose object has it, or for both.
+    fn on_either_side(&self, field: &str, write: impl Fn(Side, &ast::ObjectRef) -> String) -> String {
+        let Some((left, right)) = self.sync.between.first() else { return String::new() };
+        let ends = [(Side::Hubspot, left), (Side::Salesforce, right)];
+        let has = |side: Side, object: &ast::ObjectRef| {
+            let object = self.schemas.side(side).objects.get(&object.name.value);
+            object
+                .is_some_and(|object| object.field(field).is_some() || side == Side::Hubspot && field == "id")
+        };
+        let known: Vec<_> = ends.iter().filter(|(side, object)| has(*side, object)).collect();
+        let all = if known.is_empty() { ends.iter().collect() } else { known };
+        all.into_iter().map(|(side, object)| write(*side, object)).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// A value of a rule or a rung that reads one side, where a name of the other side is reported.
+    fn of_side(&mut self, value: &Value, from: Side) -> Value {
+        let mut relative = value.clone();
+        let mut found = Sides::new(&self.sync.body.withs, &self.lets);
+        found.value(&mut relative);
+        let Sides { named, by_let, .. } = found;
+        let foreign: Vec<_> = by_let.into_iter().filter(|(_, side)| *side != from).collect();
+        if named.is_empty() && foreign.is_empty() {
+            return relative;
+        }
+        for (path, side) in named {
+            let message =
+                format!("`{}` names a side, and here every name is {}'s", path.text(), from.label());
+            let own = without_side(&path).text();
+            let help = if side == from { format!("write `{own}`") } else { other_direction(from) };
+            self.report(Code::BAD_PATH, path.span, message, help);
+        }
+        for (path, side) in foreign {
+            let message = format!(
+                "`{}` reads the record of {}, and here every name is {}'s",
+                path.text(),
+                side.label(),
+                from.label()
+            );
+            self.report(Code::BAD_PATH, path.span, message, other_direction(from));
+        }
+        Value { kind: ValueKind::Error, span: value.span }
+    }
+
+    fn tests_of_side(&mut self, tests: &[FieldTest], from: Side) -> Vec<FieldTest> {
+        let mut tests = tests.to_vec();
+        for test in &mut tests {
+            match &mut test.test {
+                TestOp::Compare(_, value) => *value = self.of_side(value, from),
+                TestOp::In(values) => values.iter_mut().for_each(|value| *value = self.of_side(value, from)),
+                TestOp::Presence(_) => {}
+            }
+        }
+        tests
+    }
+
+    fn is_let(&self, path: &Path) -> bool {
+        self.lets.iter().any(|line| is_name(path, &line.line.name.value))
     }
 
     fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
@@ -161,7 +284,7 @@ impl<'a> Apart<'a> {
     fn leg(&mut self, from: &ast::ObjectRef, to: &ast::ObjectRef) -> ast::Mapping {
         let body = ast::Body {
             withs: self.withs(from.side),
-            lets: Vec::new(),
+            lets: self.lets_of(from.side),
             whens: self.triggers(from.side),
             guards: self.guards(from.side),
             matches: self.ladder(from, to),
@@ -182,6 +305,11 @@ impl<'a> Apart<'a> {
         }
     }
 
+    fn lets_of(&self, from: Side) -> Vec<ast::Let> {
+        let own = self.lets.iter().filter(|line| line.side.is_none_or(|side| side == from));
+        own.map(|line| line.line.clone()).collect()
+    }
+
     fn withs(&self, from: Side) -> Vec<ast::With> {
         let of = |with: &&ast::With| {
             let (ast::WithSource::Primary(object)
@@ -196,13 +324,21 @@ impl<'a> Apart<'a> {
         self.sync.body.associates.iter().filter(|associate| associate.object.side == to).cloned().collect()
     }
 
-    fn outcomes(&self, to: Side) -> Vec<ast::Outcome> {
+    fn outcomes(&mut self, to: Side) -> Vec<ast::Outcome> {
         let mut outcomes = Vec::new();
         for outcome in &self.sync.body.outcomes {
             let side = outcome.side.as_ref().map(|side| side.value);
             // What happens to a record of one side happens to the target of one leg and to the source of the other.
             let of_target = side.is_none_or(|side| side == to);
             let of_source = side.is_none_or(|side| side != to);
+            if let Some(own) = own_word(outcome.situation.value) {
+                let word = own.rsplit(' ').next().unwrap_or(own);
+                let written = format!("write `on {word} in hubspot` or `on {word} in salesforce`");
+                let message =
+                    format!("a sync has no `source` and no `target`, so `on {own}` is about neither");
+                self.report(Code::OUTCOME_IMPOSSIBLE, outcome.situation.span, message, written);
+                continue;
+            }
             let situations: &[(Situation, bool)] = match outcome.situation.value {
                 Situation::Deleted => {
                     &[(Situation::TargetDeleted, of_target), (Situation::SourceDeleted, of_source)]
@@ -247,10 +383,7 @@ impl<'a> Apart<'a> {
         if let Some(side) = side_of(path) {
             return (side == from).then(|| without_side(path));
         }
-        let name = path.text();
-        let message = format!("`{name}` does not say on which side of the sync it stands");
-        let help = format!("write `hubspot.{name}` or `salesforce.{name}`");
-        self.report(Code::BAD_PATH, path.span, message, help);
+        self.report_no_side(path);
         None
     }
 
@@ -259,17 +392,18 @@ impl<'a> Apart<'a> {
         let mut own = Vec::new();
         for guard in &self.sync.body.guards {
             let mut guard = guard.clone();
-            let mut found = Paths { withs: &self.sync.body.withs, sides: Vec::new(), bare: Vec::new() };
+            let mut found = Sides::new(&self.sync.body.withs, &self.lets);
             found.condition(&mut guard.condition);
-            for path in found.bare {
-                self.own(&path, from);
+            let Sides { read: sides, bare, .. } = found;
+            for path in bare {
+                self.report_no_side(&path);
             }
-            match (found.sides.contains(&Side::Hubspot), found.sides.contains(&Side::Salesforce)) {
+            match (sides.contains(&Side::Hubspot), sides.contains(&Side::Salesforce)) {
                 (true, true) => {
                     let message = "a guard of a sync asks for one record, and this asks for both";
                     self.report(Code::BAD_PATH, guard.span, message, "write a guard for each side");
                 }
-                _ if found.sides.contains(&from) => own.push(guard),
+                _ if sides.contains(&from) => own.push(guard),
                 _ => {}
             }
         }
@@ -292,10 +426,12 @@ impl<'a> Apart<'a> {
     fn rung(&mut self, kind: &RungKind, from: &ast::ObjectRef, to: &ast::ObjectRef) -> Option<RungKind> {
         match kind {
             RungKind::Key { object: Some(object), field, value } if object.side == to.side => {
+                self.report_key_let(value);
                 Some(RungKind::Key { object: None, field: field.clone(), value: value.clone() })
             }
             RungKind::Key { object: Some(_), field, value } => {
                 let ValueKind::Path(path) = &value.kind else {
+                    // A `let` is reported by the leg that writes the key.
                     let message = "the key of a sync is followed in both directions, so it is a plain field";
                     self.report(
                         Code::KEY_VALUE,
@@ -310,18 +446,19 @@ impl<'a> Apart<'a> {
             }
             RungKind::Key { object: None, field, .. } | RungKind::Field { field, .. } => {
                 let message = format!("`{}` does not say in which object it stands", field.value);
-                let help = format!(
-                    "write `hubspot.{hub}.{0}` or `salesforce.{sf}.{0}`",
-                    field.value,
-                    hub = if from.side == Side::Hubspot { &from.name.value } else { &to.name.value },
-                    sf = if from.side == Side::Salesforce { &from.name.value } else { &to.name.value },
-                );
-                self.report(Code::RUNG_ORDER, field.span, message, help);
+                let written = self.on_either_side(&field.value, |side, object| {
+                    format!("`{side}.{}.{}`", object.name.value, field.value)
+                });
+                self.report(Code::RUNG_ORDER, field.span, message, format!("write {written}"));
                 None
             }
-            RungKind::Object { object, .. } if object.side == to.side => Some(kind.clone()),
+            RungKind::Object { object, tests, then } if object.side == to.side => Some(RungKind::Object {
+                object: object.clone(),
+                tests: self.tests_of_side(tests, from.side),
+                then: then.clone(),
+            }),
             RungKind::Object { tests, .. } => {
-                let turned: Option<Vec<FieldTest>> = tests.iter().map(turned).collect();
+                let turned: Option<Vec<FieldTest>> = tests.iter().map(|test| self.turned(test)).collect();
                 Some(RungKind::Object { object: to.clone(), tests: turned?, then: None })
             }
         }
@@ -329,6 +466,7 @@ impl<'a> Apart<'a> {
 
     fn rules(&mut self, to: Side) -> Vec<FieldsEntry> {
         let mut rules = Vec::new();
+        let from = to.other();
         for rule in &self.sync.fields {
             let (target, value) = match (&rule.kind, to) {
                 (SyncRuleKind::Both(hubspot, salesforce, steps), Side::Salesforce) => {
@@ -338,16 +476,23 @@ impl<'a> Apart<'a> {
                     (hubspot, piped(name_value(salesforce), steps.iter().rev().map(undone), rule.span))
                 }
                 (SyncRuleKind::ToHubspot(target, value), Side::Hubspot)
-                | (SyncRuleKind::ToSalesforce(value, target), Side::Salesforce) => (target, value.clone()),
+                | (SyncRuleKind::ToSalesforce(value, target), Side::Salesforce) => {
+                    (target, self.of_side(value, from))
+                }
                 _ => continue,
             };
-            let both = matches!(rule.kind, SyncRuleKind::Both(..));
+            let via = match &rule.kind {
+                SyncRuleKind::Both(_, salesforce, _) => {
+                    Some(Span { start: salesforce.span.end, ..salesforce.span })
+                }
+                _ => None,
+            };
             let is_own = |kind: &PolicyKind| {
                 let conflict = matches!(
                     kind,
                     PolicyKind::ConflictSide(_) | PolicyKind::ConflictLatest(_) | PolicyKind::FillsOnly(_)
                 );
-                conflict || both && *kind == PolicyKind::OnBlankClear
+                conflict || via.is_some() && *kind == PolicyKind::OnBlankClear
             };
             let policies = rule.policies.iter().filter(|policy| !is_own(&policy.kind)).cloned().collect();
             rules.push(FieldsEntry::Rule(ast::Rule {
@@ -355,16 +500,32 @@ impl<'a> Apart<'a> {
                 target: target.clone(),
                 value,
                 policies,
+                via,
                 span: rule.span,
             }));
         }
         rules
     }
 
-    fn report_lets(&mut self) {
-        for line in &self.sync.body.lets {
-            let message = "a `let` of a sync would not say whose fields it reads";
-            self.report(Code::BAD_PATH, line.span, message, "write its steps in the rules that use it");
+    /// `A = B` of two plain fields, seen from the other record.
+    fn turned(&self, test: &FieldTest) -> Option<FieldTest> {
+        let TestOp::Compare(op, value) = &test.test else { return None };
+        match (&value.kind, op.value) {
+            (ValueKind::Path(path), CompareOp::Eq) if !self.is_let(path) && side_of(path).is_none() => {
+                let field = Value { kind: ValueKind::Path(test.field.clone()), span: test.field.span };
+                Some(equals(path.clone(), field, test.span))
+            }
+            _ => None,
+        }
+    }
+
+    /// The key is followed in both directions, and no `let` is a field that could be searched by.
+    fn report_key_let(&mut self, value: &Value) {
+        if let ValueKind::Path(path) = &value.kind
+            && self.is_let(path)
+        {
+            let message = "the key of a sync is followed in both directions, so it is a plain field";
+            self.report(Code::KEY_VALUE, value.span, message, "write the field itself");
         }
     }
 
@@ -390,22 +551,31 @@ impl<'a> Apart<'a> {
     }
 }
 
+/// The outcomes that only a mapping has.
+fn own_word(situation: Situation) -> Option<&'static str> {
+    match situation {
+        Situation::SourceDeleted => Some("source deleted"),
+        Situation::SourceMerged => Some("source merged"),
+        Situation::TargetDeleted => Some("target deleted"),
+        Situation::TargetMerged => Some("target merged"),
+        _ => None,
+    }
+}
+
+/// What to do where a value of one side is wanted and one of the other was written.
+fn other_direction(from: Side) -> String {
+    let arrow = match from {
+        Side::Hubspot => "<-",
+        Side::Salesforce => "->",
+    };
+    format!("in a rule: write it with `{arrow}`, which reads {}", from.other().label())
+}
+
 /// The two legs find the same faults in what they share.
 fn dedupe(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
     findings.retain(|finding| seen.insert((finding.code, finding.span(), finding.message.clone())));
     findings
-}
-
-fn side_of(path: &Path) -> Option<Side> {
-    let [first, _, ..] = path.parts.as_slice() else { return None };
-    Side::ALL.into_iter().find(|side| side.word() == first.value)
-}
-
-fn without_side(path: &Path) -> Path {
-    let parts = path.parts[1..].to_vec();
-    let span = parts.first().map_or(path.span, |first| first.span.to(path.span));
-    Path { parts, span }
 }
 
 fn name_value(name: &ast::Name) -> Value {
@@ -415,18 +585,6 @@ fn name_value(name: &ast::Name) -> Value {
 
 fn equals(field: Path, value: Value, span: Span) -> FieldTest {
     FieldTest { field, test: TestOp::Compare(Spanned::new(CompareOp::Eq, span), value), span }
-}
-
-/// `A = B` of two plain fields, seen from the other record.
-fn turned(test: &FieldTest) -> Option<FieldTest> {
-    let TestOp::Compare(op, value) = &test.test else { return None };
-    match (&value.kind, op.value) {
-        (ValueKind::Path(path), CompareOp::Eq) => {
-            let field = Value { kind: ValueKind::Path(test.field.clone()), span: test.field.span };
-            Some(equals(path.clone(), field, test.span))
-        }
-        _ => None,
-    }
 }
 
 fn piped(value: Value, steps: impl Iterator<Item = Step>, rule: Span) -> Value {
@@ -446,90 +604,5 @@ fn undone(step: &Step) -> Step {
             span: step.span,
         },
         None => step.clone(),
-    }
-}
-
-/// The paths of a condition: makes those of a side relative, and collects the sides and those that name none.
-struct Paths<'w> {
-    withs: &'w [ast::With],
-    sides: Vec<Side>,
-    bare: Vec<Path>,
-}
-
-impl Paths<'_> {
-    fn path(&mut self, path: &mut Path) {
-        let with = path.parts.first().and_then(|first| {
-            self.withs.iter().find(|with| path.parts.len() > 1 && with.name.value == first.value)
-        });
-        if let Some(side) = side_of(path) {
-            self.sides.push(side);
-            *path = without_side(path);
-        } else if let Some(with) = with {
-            let (ast::WithSource::Primary(object)
-            | ast::WithSource::Labelled(_, object)
-            | ast::WithSource::Each(object, _)) = &with.source;
-            self.sides.push(object.side);
-        } else {
-            self.bare.push(path.clone());
-        }
-    }
-
-    fn condition(&mut self, condition: &mut Condition) {
-        match &mut condition.kind {
-            ConditionKind::Or(all) | ConditionKind::And(all) => {
-                for one in all {
-                    self.condition(one);
-                }
-            }
-            ConditionKind::Not(one) => self.condition(one),
-            ConditionKind::Compare(left, _, right) => {
-                self.value(left);
-                self.value(right);
-            }
-            ConditionKind::In { value, list, .. } => {
-                self.value(value);
-                self.value(list);
-            }
-            ConditionKind::Presence(value, _) | ConditionKind::Value(value) => self.value(value),
-        }
-    }
-
-    fn value(&mut self, value: &mut Value) {
-        match &mut value.kind {
-            ValueKind::Path(path) | ValueKind::Linked(_, path) => self.path(path),
-            ValueKind::Template(parts) => {
-                for part in parts {
-                    if let ast::TemplatePart::Hole(hole) = part {
-                        self.value(hole);
-                    }
-                }
-            }
-            ValueKind::Call(call) => call.args.iter_mut().for_each(|arg| self.value(arg)),
-            ValueKind::Pipe(input, step) => {
-                self.value(input);
-                step.args.iter_mut().flatten().for_each(|arg| self.value(arg));
-            }
-            ValueKind::Arithmetic(left, _, right) => {
-                self.value(left);
-                self.value(right);
-            }
-            ValueKind::If(condition, then, otherwise) => {
-                self.condition(condition);
-                self.value(then);
-                self.value(otherwise);
-            }
-            ValueKind::List(items) => items.iter_mut().for_each(|item| self.value(item)),
-            ValueKind::Lookup(_, tests) => {
-                for test in tests {
-                    match &mut test.test {
-                        TestOp::Compare(_, value) => self.value(value),
-                        TestOp::In(values) => values.iter_mut().for_each(|value| self.value(value)),
-                        TestOp::Presence(_) => {}
-                    }
-                }
-            }
-            ValueKind::Condition(condition) => self.condition(condition),
-            ValueKind::Literal(_) | ValueKind::Error => {}
-        }
     }
 }

@@ -18,8 +18,8 @@ use super::scope::Scope;
 use super::test_refusals;
 use super::test_values;
 use super::typed::{
-    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenEnd, GivenLink, GivenRecord, Mapping,
-    Sync, Test,
+    Expectation, ExpectationKind, ExpectedField, ExpectedValue, GivenAssociation, GivenEnd, GivenLink,
+    GivenRecord, Mapping, Sync, Test,
 };
 use super::world::{Obj, World};
 
@@ -93,6 +93,11 @@ fn check<'a>(
         mapping: subject.name().value.clone(),
         given: source_first(given, subject),
         links: test.links.iter().filter_map(|link| self::link(world, link)).collect(),
+        associations: test
+            .associations
+            .iter()
+            .filter_map(|one| associated(world, test, subject, one))
+            .collect(),
         refusals,
         whens,
         ends,
@@ -221,7 +226,13 @@ fn check_ends(world: &World<'_>, test: &ast::Test, is_sync: bool) {
     let second_side =
         |expect: &ast::Expect| is_sync && first.zip(written(expect)).is_some_and(|(a, b)| a != b);
     let is_end = |expect: &&ast::Expect| {
-        !matches!(expect.kind, ExpectKind::Then(_) | ExpectKind::Associated(..) | ExpectKind::Converted(_))
+        !matches!(
+            expect.kind,
+            ExpectKind::Then(_)
+                | ExpectKind::Associated(..)
+                | ExpectKind::NotAssociated(..)
+                | ExpectKind::Converted(_)
+        )
     };
     let ends = test.expect.iter().filter(is_end);
     let mut ends = ends.filter(|expect| !second_side(expect));
@@ -280,6 +291,58 @@ fn given<'a>(world: &'a World<'a>, given: &ast::Given) -> Option<GivenRecord> {
             ast::AssociationMark::Labelled(label) => AssociationKind::Labelled(label.clone()),
         }),
         span: given.object.span,
+    })
+}
+
+/// An association of the record of HubSpot given above it.
+fn associated(
+    world: &World<'_>,
+    test: &ast::Test,
+    subject: Subject<'_>,
+    written: &ast::GivenAssociation,
+) -> Option<GivenAssociation> {
+    let object = world.object(&written.object);
+    let report = |code, message: &str, help: &str| {
+        world.report(Diagnostic::error(code, written.span, message).help(help));
+    };
+    if object.as_ref().is_some_and(|object| object.name.side == Side::Salesforce) {
+        report(
+            Code::BAD_PATH,
+            "associations are HubSpot's, and this is a record of Salesforce",
+            "name an object of HubSpot",
+        );
+        return None;
+    }
+    let is_sync = matches!(subject, Subject::Sync(_));
+    if !is_sync && subject.sources().iter().any(|from| from.side == Side::Hubspot) {
+        let message =
+            "`given associated` is about the record that is written, and this mapping writes Salesforce";
+        report(
+            Code::BAD_PATH,
+            message,
+            "for the record that runs write `given primary OBJECT { … }`, or `given \"Label\" OBJECT { … }`",
+        );
+        return None;
+    }
+    let above = test.given.iter().rfind(|given| {
+        given.object.side == Side::Hubspot
+            && given.association.is_none()
+            && given.span.start < written.span.start
+    });
+    let Some(above) = above else {
+        let message = "no record of HubSpot is given above it that could be associated";
+        report(
+            Code::INCOMPLETE,
+            message,
+            "give the record that is written above it: `given hubspot.OBJECT { … }`",
+        );
+        return None;
+    };
+    Some(GivenAssociation {
+        of: above.object.span,
+        kind: associate::kind(&written.kind),
+        to: object?.name,
+        id: written.id.value.clone(),
     })
 }
 
@@ -408,6 +471,10 @@ fn expect<'a>(world: &'a World<'a>, expect: &ast::Expect) -> Option<Expectation>
             let object = world.object(object)?;
             ExpectationKind::Associated(associate::kind(kind), object.name, id.value.clone())
         }
+        ExpectKind::NotAssociated(kind, object, id) => {
+            let object = world.object(object)?;
+            ExpectationKind::NotAssociated(associate::kind(kind), object.name, id.value.clone())
+        }
     };
     Some(Expectation { kind, span: expect.span })
 }
@@ -500,7 +567,7 @@ fn warn_unreachable(
             ExpectationKind::Converted(_) if !reached.iter().any(|name| mappings[name].convert.is_some()) => {
                 format!("neither `{subject}` nor a mapping that takes over from it converts a Lead")
             }
-            ExpectationKind::Associated(_, object, _)
+            ExpectationKind::Associated(_, object, _) | ExpectationKind::NotAssociated(_, object, _)
                 if !reached
                     .iter()
                     .any(|name| mappings[name].associates.iter().any(|one| one.to == *object)) =>

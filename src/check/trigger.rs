@@ -3,11 +3,13 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Side, Span, Spanned};
 use crate::syntax::ast::{self, TriggerKind};
+use crate::syntax::shape;
 use crate::types::{AssociationKind, Type, Value, display};
 
+use super::builtin::{OWNER_NAME, OWNER_PROPERTY};
 use super::expr::literal_value;
 use super::scope::Scope;
-use super::typed::Trigger;
+use super::typed::{Trigger, WithKind};
 use super::words::{self, Kind};
 use super::world::Obj;
 
@@ -35,12 +37,12 @@ impl<'a> Scope<'a> {
 
     fn trigger_field(&self, path: &ast::Path) -> Option<(String, Type)> {
         let source = self.source.as_ref()?;
-        let [name] = path.parts.as_slice() else {
+        let first = path.parts.first()?;
+        let with = self.with_named(&first.value);
+        let (Some(name), None) = (path.parts.first().filter(|_| path.parts.len() == 1), with) else {
             let message = "a trigger watches a field of the source itself";
             let finding = Diagnostic::error(Code::BAD_PATH, path.span, message);
-            self.report(
-                finding.help("write `when primary hubspot.company changes` for an associated record"),
-            );
+            self.report(finding.help(self.trigger_instead(source, first, with)));
             return None;
         };
         if let Some(index) = self.let_named(&name.value) {
@@ -53,6 +55,28 @@ impl<'a> Scope<'a> {
         }
         let (typed, field) = self.resolve(source, std::slice::from_ref(name))?;
         Some((field, typed.ty))
+    }
+
+    /// What to write for a trigger that watches another record.
+    fn trigger_instead(&self, source: &Obj<'_>, first: &ast::Name, with: Option<usize>) -> String {
+        let kind = with.map(|with| (&self.withs[with].typed.kind, &self.withs[with].typed.object));
+        match kind {
+            _ if source.name.side == Side::Salesforce => {
+                let id = format!("{}Id", first.value);
+                let field = if source.field(&id).is_some() { id } else { "FIELD".to_owned() };
+                format!(
+                    "Salesforce tells of a record's own fields: write `when {field} changes`, or `when created`"
+                )
+            }
+            Some((WithKind::Association(AssociationKind::Labelled(label)), object)) => {
+                format!("write `when {} {object} changes`", shape::spelled_text(label))
+            }
+            Some((WithKind::Association(_), object)) => format!("write `when primary {object} changes`"),
+            _ if first.value == OWNER_NAME => {
+                format!("write `when {OWNER_PROPERTY} changes` for another owner")
+            }
+            _ => "write `when primary hubspot.company changes` for an associated record".to_owned(),
+        }
     }
 
     fn becomes(&self, path: &ast::Path, values: &[Spanned<ast::Literal>]) -> Option<Trigger> {
@@ -90,7 +114,7 @@ impl<'a> Scope<'a> {
             let finding =
                 Diagnostic::error(Code::COMPARISON, literal.span, message).and(at, words::kind_of(ty));
             let text = self.world.sources.slice(literal.span);
-            self.report(match words::compare_help(wanted, is, text) {
+            self.report(match words::compare_help(wanted, is, field, text) {
                 Some(help) if matches!(wanted, Kind::Text | Kind::Boolean | Kind::Number) => {
                     finding.help(help)
                 }

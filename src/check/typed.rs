@@ -613,6 +613,8 @@ pub struct Test {
     pub given: Vec<GivenRecord>,
     /// The pairs that were settled before.
     pub links: Vec<GivenLink>,
+    /// What records that the mapping writes are associated with already.
+    pub associations: Vec<GivenAssociation>,
     /// What a CRM refuses to write.
     pub refusals: Vec<Refusal>,
     /// What happened to the source record; without any, the mapping runs as if one of its triggers had fired.
@@ -657,6 +659,19 @@ pub struct GivenLink {
     pub synced: IndexMap<String, Value>,
     /// The statement.
     pub span: Span,
+}
+
+/// An association that a record has before the run.
+#[derive(Debug, Clone)]
+pub struct GivenAssociation {
+    /// The statement that gives the record.
+    pub of: Span,
+    /// Which association.
+    pub kind: AssociationKind,
+    /// The object of the other record.
+    pub to: ObjectName,
+    /// Its id.
+    pub id: String,
 }
 
 /// What a CRM refuses to write in a test.
@@ -738,6 +753,8 @@ pub enum ExpectationKind {
     Associated(AssociationKind, ObjectName, String),
     /// The Lead written is converted with these; `account`, `opportunity`, `owner` or `status` name them.
     Converted(Vec<ExpectedField>),
+    /// It is not, or no longer.
+    NotAssociated(AssociationKind, ObjectName, String),
 }
 
 /// A field of the record that a test expects.

@@ -56,7 +56,7 @@ pub(super) fn kind_of(ty: &Type) -> String {
 }
 
 /// What to write where two kinds are compared.
-pub(super) fn compare_help(left: Kind, right: Kind, right_text: &str) -> Option<String> {
+pub(super) fn compare_help(left: Kind, right: Kind, left_text: &str, right_text: &str) -> Option<String> {
     Some(match (left, right) {
         (Kind::Text, Kind::Number | Kind::Boolean) if is_word(right_text) => {
             format!("write `\"{right_text}\"`")
@@ -64,17 +64,42 @@ pub(super) fn compare_help(left: Kind, right: Kind, right_text: &str) -> Option<
         (Kind::Boolean, Kind::Text) if matches!(right_text, "\"true\"" | "\"false\"") => {
             format!("write `{}`", right_text.trim_matches('"'))
         }
+        (Kind::Number, Kind::Text) if is_quoted_number(right_text) => {
+            format!("write `{}`", right_text.trim_matches('"'))
+        }
         (Kind::Number, Kind::Text) => {
             "write the number without quotes, or `| number` to read text as a number".to_owned()
+        }
+        (Kind::Date, Kind::Text) if !is_quoted_date(right_text) => {
+            "a day is written `\"2024-09-30\" | date`".to_owned()
+        }
+        (Kind::DateTime, Kind::Text) if is_quoted_date(right_text) => {
+            format!(
+                "compare the days, with your time zone: `({left_text} | date(\"America/Phoenix\"))` and `({right_text} | date)`"
+            )
         }
         (Kind::Date, Kind::Text) => format!("write `{right_text} | date`"),
         (Kind::DateTime, Kind::Text) => format!("write `{right_text} | datetime`"),
         (Kind::DateTime, Kind::Date) | (Kind::Date, Kind::DateTime) => {
             "make the instant a day with your time zone: `| date(\"America/Phoenix\")`".to_owned()
         }
-        (Kind::List, Kind::Text) => format!("write `{right_text} in …`"),
+        (Kind::List, Kind::Text) => format!("write `{right_text} in {left_text}`"),
         _ => return None,
     })
+}
+
+fn is_quoted_number(text: &str) -> bool {
+    text.starts_with('"') && text.trim_matches('"').parse::<rust_decimal::Decimal>().is_ok()
+}
+
+/// `"2024-09-30"`, as far as its form goes.
+fn is_quoted_date(text: &str) -> bool {
+    let bytes = text.trim_matches('"').as_bytes();
+    bytes.len() == 10
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
 }
 
 fn is_word(text: &str) -> bool {

@@ -71,6 +71,8 @@ pub(super) struct World<'a> {
     findings: RefCell<Vec<Diagnostic>>,
     errors: Cell<usize>,
     used: RefCell<HashSet<(ItemKind, String)>>,
+    /// The outcomes that a leg does not say; its sync asks for those of both legs at once.
+    unsaid: RefCell<Vec<ast::Situation>>,
 }
 
 impl<'a> World<'a> {
@@ -90,6 +92,7 @@ impl<'a> World<'a> {
             findings: RefCell::default(),
             errors: Cell::new(0),
             used: RefCell::default(),
+            unsaid: RefCell::default(),
         }
     }
 
@@ -120,6 +123,16 @@ impl<'a> World<'a> {
     /// Gives up the findings.
     pub(super) fn into_findings(self) -> Vec<Diagnostic> {
         self.findings.into_inner()
+    }
+
+    /// Remembers the outcomes that a leg of a sync does not say.
+    pub(super) fn leave_unsaid(&self, situations: Vec<ast::Situation>) {
+        *self.unsaid.borrow_mut() = situations;
+    }
+
+    /// Gives up the outcomes that the last leg did not say.
+    pub(super) fn take_unsaid(&self) -> Vec<ast::Situation> {
+        self.unsaid.take()
     }
 
     /// Remembers that something uses an item.
@@ -176,14 +189,23 @@ impl<'a> World<'a> {
     pub(super) fn report_unknown_field(&self, object: &Obj<'a>, name: &str, span: Span, more: &[&str]) {
         let message = format!("`{}` has no {} `{name}`", object.name, field_word(object.name.side));
         let candidates = || object.field_names().chain(more.iter().copied());
-        let help = self.guesses.did_you_mean(name, candidates()).unwrap_or_else(|| {
-            let file = self.sources.file(self.schemas.side(object.name.side).file).name();
-            format!("if it is new in the CRM, add it to `{file}`")
-        });
+        let help = foreign_literal(name)
+            .or_else(|| self.guesses.did_you_mean(name, candidates()))
+            .unwrap_or_else(|| {
+                if std::ptr::eq(object.object, self.owner) {
+                    let known: Vec<_> = object.field_names().map(|name| format!("`{name}`")).collect();
+                    return format!("an owner has {}", known.join(", "));
+                }
+                let file = self.sources.file(self.schemas.side(object.name.side).file).name();
+                format!("if it is new in the CRM, add it to `{file}`")
+            });
         let finding = Diagnostic::error(Code::UNKNOWN_FIELD, span, message);
         let unknown = format!("unknown {}", field_word(object.name.side));
         let finding = finding.label(unknown).and(object.object.span, "its fields are here").help(help);
-        self.report(mend::rename(&self.guesses, finding, name, span, candidates()));
+        self.report(match name {
+            "TRUE" | "True" | "FALSE" | "False" => finding.fix(span, name.to_lowercase()),
+            _ => mend::rename(&self.guesses, finding, name, span, candidates()),
+        });
     }
 
     /// A mapping by name; an unknown one is reported.
@@ -216,10 +238,13 @@ impl<'a> World<'a> {
     pub(super) fn report_unknown_step(&self, name: &ast::Name) {
         let message = format!("there is no function or picklist `{}`", name.value);
         let names = || functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
-        let help = self
-            .guesses
-            .did_you_mean(&name.value, names())
-            .unwrap_or_else(|| "`mapwright functions` lists them".to_owned());
+        let help =
+            self.guesses.did_you_mean(&name.value, names()).unwrap_or_else(|| match name.value.as_str() {
+                "now" | "today" | "NOW" | "TODAY" => {
+                    "a mapping reads no clock: use a date of the record, such as its last change".to_owned()
+                }
+                _ => "`mapwright functions` lists them".to_owned(),
+            });
         let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message).label("unknown step");
         self.report(mend::rename(&self.guesses, finding.help(help), &name.value, name.span, names()));
     }
@@ -231,6 +256,15 @@ impl<'a> World<'a> {
             let mut written = line.split_whitespace();
             words.iter().all(|word| written.next().is_some_and(|first| first.trim_matches('`') == *word))
         })
+    }
+}
+
+/// What is written instead of a literal of another language.
+fn foreign_literal(name: &str) -> Option<String> {
+    match name {
+        "TRUE" | "True" => Some("write `true`".to_owned()),
+        "FALSE" | "False" => Some("write `false`".to_owned()),
+        _ => None,
     }
 }
 

@@ -154,8 +154,11 @@ pub(super) enum Format {
 /// Arguments of `eval`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct EvalArgs {
-    /// The mapping.
+    /// The mapping, or a sync with `--from`.
     pub(super) mapping: String,
+    /// For a sync: whose records are given. The fields of the other side's record come out.
+    #[arg(long, value_name = "CRM")]
+    pub(super) from: Option<FromSide>,
     /// Source records, one JSON object a line, as the CRM answers them; `-` or nothing is standard input.
     pub(super) file: Option<PathBuf>,
     /// Stop at the first line that cannot be mapped.
@@ -167,6 +170,15 @@ pub(super) struct EvalArgs {
     /// Add the file and line of the rule that gave each field.
     #[arg(long)]
     pub(super) provenance: bool,
+}
+
+/// A side of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum FromSide {
+    /// HubSpot's record, as `GET /crm/v3/objects/…/{id}` answers it
+    Hubspot,
+    /// Salesforce's record, as a query answers it
+    Salesforce,
 }
 
 /// Arguments of `plan` and `run`.

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::args::EvalArgs;
+use super::args::{EvalArgs, FromSide};
 use super::lines::{LineReader, MAX_LINE, Piece};
 use super::output::Output;
 use super::{Exit, parts};
 use crate::diagnostic::did_you_mean;
 use crate::eval::{Line, Lines};
 use crate::plan::Plan;
+use crate::source::Side;
 
 /// Batches that wait for a thread, and answers of a thread that wait to be written. More would only take memory.
 const WAITING: usize = 2;
@@ -26,9 +27,12 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
     };
     let Some(plan) = project.plan() else { return Exit::Findings };
     drop(project);
-    let Some(index) = plan.find(&options.mapping) else {
-        unknown_mapping(&plan, &options.mapping, output);
-        return Exit::Usage;
+    let index = match chosen(&plan, options) {
+        Ok(index) => index,
+        Err(message) => {
+            output.error(&message);
+            return Exit::Usage;
+        }
     };
     let input: Box<dyn Read + Send> = match options.file.as_deref() {
         None => Box::new(std::io::stdin()),
@@ -53,14 +57,43 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
     }
 }
 
+/// The index of the mapping that is meant, or of the leg of a sync; else what is wrong.
+fn chosen(plan: &Plan, options: &EvalArgs) -> Result<usize, String> {
+    let name = &options.mapping;
+    let from = options.from.map(|from| match from {
+        FromSide::Hubspot => Side::Hubspot,
+        FromSide::Salesforce => Side::Salesforce,
+    });
+    if let Some(sync) = plan.sync(name) {
+        return from.map(|from| sync.leg(from.other())).ok_or_else(|| {
+            format!(
+                "`{name}` is a sync: say whose records these are, `--from hubspot` or `--from salesforce`"
+            )
+        });
+    }
+    let index = plan.find(name).ok_or_else(|| unknown_mapping(plan, name))?;
+    let source = &plan.mappings[index].source;
+    match from {
+        Some(from) if from != source.side => Err(format!(
+            "`{name}` is a mapping from `{source}`, so its records are {}'s",
+            source.side.label()
+        )),
+        _ => Ok(index),
+    }
+}
+
 /// Says that there is no such mapping, with the nearest one.
-pub(super) fn unknown_mapping(plan: &Plan, name: &str, output: Output) {
-    let names = || plan.mappings.iter().map(|mapping| mapping.name.as_str());
+pub(super) fn unknown_mapping(plan: &Plan, name: &str) -> String {
+    if plan.sync(name).is_some() {
+        return format!("`{name}` is a sync, and this command takes a mapping");
+    }
+    let names =
+        || plan.mappings.iter().filter(|mapping| !mapping.is_leg).map(|mapping| mapping.name.as_str());
     let near = did_you_mean(name, names()).unwrap_or_else(|| {
         let all: Vec<String> = names().map(|name| format!("`{name}`")).collect();
         format!("the project has {}", if all.is_empty() { "none".to_owned() } else { all.join(", ") })
     });
-    output.error(&format!("there is no mapping `{name}`; {near}"));
+    format!("there is no mapping `{name}`; {near}")
 }
 
 /// What is done with every line.

@@ -39,7 +39,7 @@ async fn try_run(
 ) -> Result<Exit, Exit> {
     let ready = parts::ready(given, output)?;
     if runtime::object(&ready.plan, &options.mapping, &options.record).is_none() {
-        eval::unknown_mapping(&ready.plan, &options.mapping, output);
+        output.error(&eval::unknown_mapping(&ready.plan, &options.mapping));
         return Err(Exit::Usage);
     }
     let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;

@@ -135,7 +135,7 @@ impl Run {
             format!("{} {} was deleted", mapping.source, self.record),
             format!("{} {}", mapping.target, pair.to),
         );
-        let (action, at) = decided(mapping, Situation::SourceDeleted);
+        let (action, at) = self.decided(mapping, Situation::SourceDeleted);
         match action {
             Some(OutcomeAction::Park(_)) if !lives(pair) => {
                 self.finish(Verdict::Skipped { reason: format!("{what}, and {linked} is gone too"), at })
@@ -165,7 +165,7 @@ impl Run {
             format!("{} {} was merged into {into}", mapping.source, self.record),
             format!("{} {}", mapping.target, pair.to),
         );
-        let (action, at) = decided(mapping, Situation::SourceMerged);
+        let (action, at) = self.decided(mapping, Situation::SourceMerged);
         if !lives(pair) {
             self.remember(mapping, LinkFate::Forgotten);
             return self.finish(Verdict::Skipped { reason: format!("{what}, and {linked} is gone too"), at });
@@ -200,7 +200,7 @@ impl Run {
     fn rivals(&mut self, mapping: &Mapping, own: &str, heirs: &str, records: &[Record]) -> Effect {
         let Some(Cause::SourceMerged { into }) = self.cause.clone() else { return self.ladder(mapping) };
         let there = |id: &str| records.iter().any(|record| same_id(&record.id, id));
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         let what = format!("{} {} was merged into {into}", mapping.source, self.record);
         match (there(own), there(heirs)) {
             (true, true) => self.both_have_one(mapping, &what, own, heirs),
@@ -214,7 +214,7 @@ impl Run {
     }
 
     fn both_have_one(&mut self, mapping: &Mapping, what: &str, own: &str, heirs: &str) -> Effect {
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         let target = &mapping.target;
         let reason = format!("{what}, and both have a {}: {own} and {heirs}", target.name);
         let help = format!("merge the two in {}, then retry", target.side.label());
@@ -222,7 +222,7 @@ impl Run {
     }
 
     fn inherited(&mut self, mapping: &Mapping, into: &str, target: &str, over: Option<String>) -> Effect {
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         self.remember(mapping, LinkFate::Inherited { by: into.to_owned(), over });
         let source = &mapping.source;
         let reason = format!(
@@ -240,7 +240,7 @@ impl Run {
         what: &str,
         into: Option<String>,
     ) -> Effect {
-        let (action, at) = decided(mapping, situation);
+        let (action, at) = self.decided(mapping, situation);
         let linked = format!("{} {}", mapping.source, self.record);
         match (action, into) {
             (Some(OutcomeAction::Follow), Some(target)) => {
@@ -341,7 +341,7 @@ impl Run {
     }
 
     fn target_merged(&mut self, mapping: &Mapping, gone: &str, into: String) -> Effect {
-        let (action, at) = decided(mapping, Situation::TargetMerged);
+        let (action, at) = self.decided(mapping, Situation::TargetMerged);
         match action {
             Some(OutcomeAction::Follow) => {
                 self.remember(mapping, LinkFate::PointsAt { target: into.clone() });
@@ -362,7 +362,7 @@ impl Run {
     /// The linked record is gone, and the source record has changed.
     fn target_deleted(&mut self, mapping: &Mapping, gone: &str) -> Effect {
         self.remember(mapping, LinkFate::TargetGone);
-        let (action, at) = decided(mapping, Situation::TargetDeleted);
+        let (action, at) = self.decided(mapping, Situation::TargetDeleted);
         let what = format!("{} {gone} is gone", mapping.target);
         match action {
             Some(OutcomeAction::Skip) => {
@@ -401,7 +401,7 @@ impl Run {
         let Some(other) = other.filter(|other| !same_id(&other.id, &own.id)) else {
             return self.take(mapping, own);
         };
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         let (source, target) = (&mapping.source, &mapping.target);
         let reason = format!(
             "another {} was merged into {}, and both have a {}: {} and {}",
@@ -409,6 +409,16 @@ impl Run {
         );
         let help = format!("merge the two in {}, then retry", target.side.label());
         self.park(Park { help: Some(help), at, ..Park::because(reason) })
+    }
+
+    /// What the mapping says of a situation that has arisen, and where.
+    fn decided<'m>(
+        &self,
+        mapping: &'m Mapping,
+        situation: Situation,
+    ) -> (Option<&'m OutcomeAction>, Option<Location>) {
+        let outcome = self.outcome(mapping, situation);
+        (outcome.map(|outcome| &outcome.action), outcome.map(|outcome| outcome.at.clone()))
     }
 
     fn remember(&mut self, mapping: &Mapping, fate: LinkFate) {
@@ -428,12 +438,6 @@ fn links(mapping: &Mapping, ids: Vec<String>) -> Effect {
         ids,
         to: mapping.target.clone(),
     })
-}
-
-/// What the mapping says of a situation, and where.
-fn decided(mapping: &Mapping, situation: Situation) -> (Option<&OutcomeAction>, Option<Location>) {
-    let outcome = mapping.outcome(situation);
-    (outcome.map(|outcome| &outcome.action), outcome.map(|outcome| outcome.at.clone()))
 }
 
 /// Salesforce takes an id of 15 characters and answers with that of 18.

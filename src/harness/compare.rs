@@ -69,10 +69,22 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
             ExpectationKind::Associated(kind, object, id) => {
                 differences.extend(end.associated(kind, object, id, place));
             }
+            ExpectationKind::NotAssociated(kind, object, id) => {
+                differences.extend(end.not_associated(kind, object, id, place));
+            }
         }
     }
     differences.extend(end.unexpected_conversion(test, at(test.span)));
     differences
+}
+
+/// An association's kind, as it is written before an object.
+fn label(kind: &AssociationKind) -> String {
+    match kind {
+        AssociationKind::Plain => String::new(),
+        AssociationKind::Primary => "primary ".to_owned(),
+        AssociationKind::Labelled(label) => format!("\"{label}\" "),
+    }
 }
 
 fn end_words(object: &ObjectName, creates: bool) -> String {
@@ -320,14 +332,10 @@ impl End<'_> {
             |one: &&Association| one.to == *object && (*kind == AssociationKind::Plain || one.kind == *kind);
         let there =
             |one: &Association| one.id.as_deref() == Some(id) && matches!(one.made, Made::Added | Made::Kept);
-        if made.iter().filter(is_kind).any(there) {
+        if made.iter().filter(is_kind).any(there) || self.world.is_associated(kind, object, id) {
             return None;
         }
-        let label = match kind {
-            AssociationKind::Plain => String::new(),
-            AssociationKind::Primary => "primary ".to_owned(),
-            AssociationKind::Labelled(label) => format!("\"{label}\" "),
-        };
+        let label = label(kind);
         let expected = format!("an association with {label}{object} {id}");
         if !matches!(end, Verdict::Written { .. } | Verdict::Unchanged { .. } | Verdict::Synced(_)) {
             return Some(self.other(expected, at));
@@ -350,6 +358,25 @@ impl End<'_> {
         });
         let rule = made.iter().find(|one| is_kind(one)).map(|one| one.at.clone());
         Some(Difference { field: None, expected, found, why: missing, rule, source: None, at })
+    }
+
+    /// Whether the record written is not associated with this one.
+    fn not_associated(
+        &self,
+        kind: &AssociationKind,
+        object: &ObjectName,
+        id: &str,
+        at: Location,
+    ) -> Option<Difference> {
+        if !self.world.is_associated(kind, object, id) {
+            return None;
+        }
+        let made = self.finished.map_or(&[][..], |finished| &finished.associations);
+        let rule = made.iter().find(|one| one.to == *object).map(|one| one.at.clone());
+        let label = label(kind);
+        let (expected, found) =
+            (format!("no association with {label}{object} {id}"), format!("one with {label}{object} {id}"));
+        Some(Difference { field: None, expected, found, why: None, rule, source: None, at })
     }
 
     /// The difference of a run that ended in another way.

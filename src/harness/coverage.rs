@@ -13,7 +13,7 @@ use crate::eval::{Point, Trace};
 use crate::plan::{
     AccountElse, Conflict, Mapping, OutcomeAction, Plan, Rule, RuleElse, Situation, Sync, TwoWay, WhenWritten,
 };
-use crate::source::{Location, Sources};
+use crate::source::{Location, Side, Sources};
 
 /// How much of a project its tests exercise.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -198,7 +198,17 @@ impl Spots<'_> {
             self.add(Kind::Rung, &rung.at, Point::Found, what, add);
         }
         for (situation, outcome) in &mapping.outcomes {
-            let what = format!("`{}` is not reached", words(self.line(&outcome.at)));
+            // What a sync says without a side can happen on one side alone; that side's leg counts it.
+            let cannot = match situation {
+                Situation::Taken => mapping.key.is_none(),
+                Situation::Converted => !mapping.convertible,
+                Situation::Duplicate => mapping.target.side == Side::Hubspot,
+                _ => false,
+            };
+            if mapping.is_leg && cannot {
+                continue;
+            }
+            let what = format!("`{}` is not reached", words(without_comment(self.line(&outcome.at))));
             self.add(Kind::Outcome, &outcome.at, Point::Outcome, what, arises(*situation, mapping));
         }
     }
@@ -372,8 +382,25 @@ fn arises(situation: Situation, mapping: &Mapping) -> String {
             format!("`given {target} blocks duplicates by FIELD`, and a record with the same value")
         }
         Situation::Rejected => format!("`given {target} rejects FIELD \"message\"`"),
-        _ => "a test in which this happens".to_owned(),
+        Situation::SourceDeleted | Situation::TargetDeleted | Situation::Deleted => {
+            let end = if situation == Situation::SourceDeleted { &mapping.source } else { target };
+            format!("`given link` and `given {end} \"ID\" deleted`")
+        }
+        Situation::SourceMerged | Situation::TargetMerged | Situation::Merged => {
+            let end = if situation == Situation::SourceMerged { &mapping.source } else { target };
+            format!("`given link` and `given {end} \"ID\" merged into \"ID\"`")
+        }
     }
+}
+
+/// A line up to its comment; a `#` in a text is none.
+fn without_comment(line: &str) -> &str {
+    let mut in_text = false;
+    let comment = line.char_indices().find(|(_, character)| {
+        in_text ^= *character == '"';
+        *character == '#' && !in_text
+    });
+    &line[..comment.map_or(line.len(), |(at, _)| at)]
 }
 
 /// With single blanks.

@@ -35,7 +35,7 @@ pub(super) struct World {
     ends: Vec<GivenEnd>,
     /// The record that runs, where the test gives it.
     runs: Option<(ObjectName, String)>,
-    /// The associations made.
+    /// The associations of the records that are written, those that the test gives first.
     pub(super) associations: Vec<AssociateRequest>,
 }
 
@@ -98,6 +98,17 @@ impl World {
             record.id = ids.next(&record.object);
         }
         fill_references(plan, &mut records);
+        let associations = test.associations.iter().filter_map(|given| {
+            let place = test.given.iter().position(|record| record.span == given.of)?;
+            Some(AssociateRequest {
+                from: records[place].object.clone(),
+                from_id: records[place].id.clone(),
+                to: given.to.name.clone(),
+                to_id: given.id.clone(),
+                kind: given.kind.clone(),
+            })
+        });
+        let associations = associations.collect();
         let sources: Vec<&ObjectName> = plan
             .mappings
             .iter()
@@ -112,7 +123,7 @@ impl World {
             written: Vec::new(),
             links: test.links.clone(),
             ends: test.ends.clone(),
-            associations: Vec::new(),
+            associations,
         }
     }
 
@@ -157,10 +168,25 @@ impl World {
             .filter(|record| record.association.as_ref().is_none_or(|kind| *kind == request.kind))
             .map(|record| record.id.clone())
             .collect();
-        Answer::Associated(request.ids.iter().map(|id| (id.clone(), all.clone())).collect())
+        let mut found = self.associated_targets(request);
+        for id in &request.ids {
+            let own = found.entry(id.clone()).or_default();
+            own.extend(all.iter().filter(|other| !own.contains(other)).cloned().collect::<Vec<_>>());
+        }
+        Answer::Associated(found)
     }
 
-    /// What the run itself has associated records of the target with.
+    /// Whether some record is associated with this one. Without a kind, any association will do.
+    pub(super) fn is_associated(&self, kind: &AssociationKind, object: &ObjectName, id: &str) -> bool {
+        self.associations.iter().any(|held| {
+            held.from.side == object.side
+                && held.to == object.name
+                && held.to_id == id
+                && (*kind == AssociationKind::Plain || held.kind == *kind)
+        })
+    }
+
+    /// What records of the target are associated with, before the run and by it.
     fn associated_targets(&self, request: &AssociatedRequest) -> HashMap<String, Vec<String>> {
         let mut found: HashMap<String, Vec<String>> = HashMap::new();
         for made in &self.associations {
@@ -229,6 +255,17 @@ impl World {
     pub(super) fn associate(&mut self, add: &[AssociateRequest], remove: &[AssociateRequest]) -> Answer {
         self.associations.retain(|held| !remove.contains(held));
         for wanted in add {
+            if wanted.kind == AssociationKind::Primary {
+                // A new primary record takes the other one's place, which stays associated.
+                let same = |held: &&mut AssociateRequest| {
+                    (&held.from, &held.from_id, &held.to) == (&wanted.from, &wanted.from_id, &wanted.to)
+                };
+                for held in self.associations.iter_mut().filter(same) {
+                    if held.kind == AssociationKind::Primary && held.to_id != wanted.to_id {
+                        held.kind = AssociationKind::Plain;
+                    }
+                }
+            }
             if !self.associations.contains(wanted) {
                 self.associations.push(wanted.clone());
             }

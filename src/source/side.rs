@@ -18,6 +18,15 @@ impl Side {
     /// Both, left first.
     pub const ALL: [Side; 2] = [Side::Hubspot, Side::Salesforce];
 
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Hubspot => Side::Salesforce,
+            Side::Salesforce => Side::Hubspot,
+        }
+    }
+
     /// As written in a `.map` file.
     pub fn word(self) -> &'static str {
         match self {

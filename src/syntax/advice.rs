@@ -7,6 +7,7 @@ use super::grammar::Rule;
 use super::habits;
 use super::layout::BlockKind;
 use super::shape;
+use super::translate;
 
 impl Here<'_, '_> {
     /// A habit of another language or a word in the wrong place, with what is written instead.
@@ -18,6 +19,8 @@ impl Here<'_, '_> {
             .or_else(|| self.formula())
             .or_else(|| self.is_null())
             .or_else(|| self.word_of_condition())
+            .or_else(|| self.in_lookup())
+            .or_else(|| if in_rule { self.in_ladder() } else { None })
             .or_else(|| if in_rule { self.in_rule() } else { None })
             .or_else(|| self.in_picklist_or_order())
             .or_else(|| self.in_mapping())
@@ -105,17 +108,25 @@ impl Here<'_, '_> {
         let called = before[..open?.0].trim_end();
         let name = &called
             [called.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| next(called, at))..];
+        let start = called.len() - name.len();
+        let whole = &self.statement.text[start..];
+        let whole = shape::closing(whole).map(|close| &whole[..=close]);
         if name == "if" && self.found == "," {
-            return self
-                .says("`if` takes no parentheses and commas", "write `if CONDITION then VALUE else VALUE`");
+            let own = whole.and_then(translate::call);
+            let own = own.as_deref().unwrap_or("if CONDITION then VALUE else VALUE");
+            return self.says("`if` takes no parentheses and commas", format!("write `{own}`"));
         }
         if name == "in" && self.found == "," {
-            return self.says("a list stands in square brackets", "write `in [\"A\", \"B\"]`");
+            let list =
+                whole.and_then(|text| text.split_once('(')).map(|(_, list)| list.trim_end_matches(')'));
+            let list = list.unwrap_or("\"A\", \"B\"");
+            return self.says("a list stands in square brackets", format!("write `in [{list}]`"));
         }
-        let instead = habits::instead_of_function(name)?;
+        let pattern = habits::instead_of_function(name)?;
+        let own = whole.and_then(translate::call);
         self.says(
             format!("`{name}` is no function here, and a condition is no argument"),
-            format!("write `{instead}`"),
+            format!("write `{}`", own.as_deref().unwrap_or(pattern)),
         )
     }
 
@@ -131,6 +142,9 @@ impl Here<'_, '_> {
             ["null", "NULL", "Null", "empty", "nil", "none", "None", "nothing", "undefined", "missing"];
         let after = shape::first_word(self.after_found());
         let instead = match self.found {
+            "known" | "set" | "filled" | "given" => "is present",
+            "unknown" | "unset" => "is blank",
+            "changed" | "updated" => return None,
             "not" if after == "present" => "is blank",
             "not" if after == "blank" || blank.contains(&after) => "is present",
             word if blank.contains(&word) => "is blank",
@@ -156,16 +170,43 @@ impl Here<'_, '_> {
 
     /// `x contains "y"`
     fn word_of_condition(&self) -> Option<Diagnostic> {
-        let words =
-            ["contains", "like", "LIKE", "includes", "starts", "startswith", "ends", "endswith", "matches"];
-        if !words.contains(&self.found) || !self.expects(&[Rule::compare_op, Rule::presence]) {
+        if !self.expects(&[Rule::compare_op, Rule::presence]) {
             return None;
         }
-        let value = self.last_word();
-        self.says(
-            format!("`{}` is not a comparison", self.found),
-            format!("write `({value} | matches(\"text\"))`, which takes a regular expression"),
-        )
+        let before = self.before();
+        let start = before.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '`')));
+        let value = &before[start.map_or(0, |at| next(before, at))..];
+        let after = self.after_found();
+        let after = after.strip_prefix("with").map_or(after, str::trim_start);
+        let text = Some(first_token(after)).filter(|token| token.len() > 1 && token.starts_with('"'));
+        let text = text.unwrap_or("\"text\"");
+        let step = |name: &str, text: &str| format!("write `({value} | {name}({text}))`");
+        let help = match self.found.to_ascii_lowercase().as_str() {
+            "contains" | "includes" => step("contains", text),
+            "starts" | "startswith" | "begins" => step("starts_with", text),
+            "ends" | "endswith" => step("ends_with", text),
+            "matches" => format!("{}, which takes a regular expression", step("matches", text)),
+            "like" => match (text.strip_prefix("\"%"), text.strip_suffix("%\"")) {
+                (Some(rest), Some(_)) if rest.len() > 1 => {
+                    step("contains", &format!("\"{}\"", &rest[..rest.len() - 2]))
+                }
+                (Some(rest), None) => step("ends_with", &format!("\"{rest}")),
+                (None, Some(rest)) => step("starts_with", &format!("{rest}\"")),
+                _ => step("contains", text),
+            },
+            "equals" | "eq" | "equal" => {
+                let after = after.strip_prefix("to ").unwrap_or(after);
+                format!("write `{value} = {}`", first_token(after))
+            }
+            "between" => {
+                let mut ends =
+                    after.split(" and ").map(|end| end.split_whitespace().next().unwrap_or("VALUE"));
+                let (low, high) = (ends.next().unwrap_or("VALUE"), ends.next().unwrap_or("VALUE"));
+                format!("write `{value} >= {low} and {value} <= {high}`")
+            }
+            _ => return None,
+        };
+        self.says(format!("`{}` is not a comparison", self.found), help)
     }
 
     fn in_rule(&self) -> Option<Diagnostic> {
@@ -188,6 +229,9 @@ impl Here<'_, '_> {
                 "a policy stands behind the value",
                 format!("write `{target} <- VALUE {}`", policy(self.rest())),
             );
+        }
+        if self.statement.kind == BlockKind::SyncRules && arrow_expected {
+            return self.in_two_way(target);
         }
         // The wrong arrow has words of its own.
         if target != "use"
@@ -258,17 +302,85 @@ impl Here<'_, '_> {
             (_, "elsif" | "elif" | "elseif") => {
                 return self.says(format!("there is no `{found}`"), "write `else if`");
             }
-            (_, "if" | "when" | "unless")
-                if self.expects(&[Rule::EOI]) && !self.rest().starts_with("if target") =>
-            {
+            _ if self.condition_behind().is_some() => return self.condition_behind(),
+            (_, "default") if self.expects(&[Rule::EOI]) => {
+                let value = first_token(self.after_found());
                 return self.says(
-                    format!("`{found}` does not stand behind a value"),
-                    "write `if CONDITION then VALUE else nothing`",
+                    "`default` is a step",
+                    format!("write `| default({value})` for a blank, or `otherwise {value}` for a failure"),
+                );
+            }
+            ("on", "insert" | "new" | "creation") => return self.says(self.message(), "write `on create`"),
+            ("on", "change" | "edit") => return self.says(self.message(), "write `on update`"),
+            ("if", "blank" | "empty") if self.expects(&[Rule::kw_target]) => {
+                return self.says(self.message(), "write `if target is blank`");
+            }
+            (_, "via") if self.expects(&[Rule::EOI]) => {
+                let steps = self.after_found();
+                return self.says(
+                    "`via` belongs to a `<->`",
+                    format!(
+                        "write the steps behind the value: `{}`",
+                        one_way_with_steps(self.statement.text, before, steps)
+                    ),
                 );
             }
             _ => {}
         }
         self.in_place_of_value()
+    }
+
+    /// `Title <- jobtitle if city = "Rome"`
+    fn condition_behind(&self) -> Option<Diagnostic> {
+        let text = self.statement.text;
+        let before = self.before();
+        let behind_if = self.expects(&[Rule::kw_target]) && before.ends_with(" if") && !self.found.is_empty();
+        let words = ["if", "when", "unless", "only", "where"];
+        let is_word = words.contains(&self.found) && self.expects(&[Rule::EOI]);
+        if !behind_if && !is_word
+            || self.rest().starts_with("if target")
+            || matches!(self.found, "blank" | "empty")
+        {
+            return None;
+        }
+        let (word, value, condition) = if behind_if {
+            ("if", before.trim_end_matches("if").trim_end(), self.rest())
+        } else {
+            (self.found, before, self.after_found())
+        };
+        let condition = condition.strip_prefix("if ").unwrap_or(condition).trim();
+        let written = text.split_once("<-").map_or(value, |(target, _)| value[target.len() + 2..].trim());
+        let help = if written.is_empty() || condition.is_empty() || text.contains('\n') {
+            "write `if CONDITION then VALUE else nothing`".to_owned()
+        } else if word == "unless" {
+            format!("write `if {condition} then nothing else {written}`")
+        } else {
+            format!("write `if {condition} then {written} else nothing`")
+        };
+        self.says(format!("`{word}` does not stand behind a value"), help)
+    }
+
+    /// What stands where the arrow of a sync's rule is expected.
+    fn in_two_way(&self, first: &str) -> Option<Diagnostic> {
+        let (before, found) = (self.before(), self.found);
+        if first == "use" && !found.is_empty() {
+            return self.says(
+                "a `sync` takes no shared fields: each of its rules has a direction",
+                "write the rules here, with `->`, `<-` or `<->`",
+            );
+        }
+        let (field, steps) = before.split_once('|').map(|(field, steps)| (field.trim(), steps.trim()))?;
+        let after = self.after_found();
+        let right = shape::first_name(after);
+        if found != "<->" || right.is_empty() {
+            return None;
+        }
+        let rest = after[right.len()..].trim();
+        let gap = if rest.is_empty() { "" } else { "  " };
+        self.says(
+            "the steps of a two-way rule stand behind `via`",
+            format!("write `{field} <-> {right} via {steps}{gap}{rest}`"),
+        )
     }
 
     fn in_place_of_value(&self) -> Option<Diagnostic> {
@@ -292,6 +404,9 @@ impl Here<'_, '_> {
             _ if self.expects(&[Rule::kw_then]) && !self.expects(&[Rule::EOI]) => {
                 self.says(self.message(), "write `if CONDITION then VALUE else VALUE`")
             }
+            _ if self.last_word() == "latest" && self.expects(&[Rule::kw_otherwise]) => {
+                self.says(self.message(), "write `on conflict latest otherwise salesforce` or `on conflict latest otherwise hubspot`: that side decides where nobody can tell")
+            }
             _ if self.expects(&[Rule::kw_latest]) => {
                 self.slip(&["hubspot", "salesforce", "latest"]).or_else(|| self.says(self.message(), "write `on conflict hubspot`, `on conflict salesforce` or `on conflict latest otherwise salesforce`"))
             }
@@ -313,6 +428,14 @@ impl Here<'_, '_> {
                 if self.before().ends_with("->") =>
             {
                 self.says(format!("there is no `{word}`"), "write `nothing`")
+            }
+            (BlockKind::Picklist, word @ ("keep" | "skip" | "wait" | "create"))
+                if self.before().ends_with("->") =>
+            {
+                self.says(
+                    format!("a translation cannot `{word}`"),
+                    "write an option in double quotes, `nothing`, or `park` behind `otherwise ->`",
+                )
             }
             (BlockKind::Picklist, "," | "or") if !self.after_found().is_empty() => {
                 self.says("a translation is of one option", "write a line for each option")
@@ -344,14 +467,11 @@ impl Here<'_, '_> {
         let (text, found) = (self.statement.text, self.found);
         let first = shape::first_word(text);
         let one_line = !text.contains('\n') && text.len() < 100;
+        let own = self.other_item().or_else(|| self.in_trigger()).or_else(|| self.in_outcome());
+        if let Some(finding) = own.or_else(|| self.in_ladder()) {
+            return Some(finding);
+        }
         match (first, found) {
-            ("where" | "filter", _) if self.at == 0 && one_line => {
-                let condition = text[first.len()..].trim();
-                self.says(
-                    format!("`{first}` does not begin a statement of a `mapping`"),
-                    format!("a condition for the whole mapping is written `only if {condition}`"),
-                )
-            }
             ("when", "or" | ",") if text.contains("becomes") => {
                 self.says("`becomes` takes one value or a list", "write `becomes [\"A\", \"B\"]`")
             }
@@ -426,6 +546,17 @@ impl Here<'_, '_> {
                 .help("a statement ends with its line; delete the `,`")
                 .fix(self.span, "")
         })
+    }
+}
+
+/// `phone -> Phone via trim` with its steps where they belong.
+fn one_way_with_steps(text: &str, before: &str, steps: &str) -> String {
+    match text.split_once("->") {
+        Some((value, _)) if !value.contains('<') => {
+            let target = before[value.len() + 2..].trim();
+            format!("{} | {steps} -> {target}", value.trim())
+        }
+        _ => format!("{before} | {steps}"),
     }
 }
 

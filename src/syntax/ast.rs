@@ -8,8 +8,8 @@ mod tests;
 
 pub use crate::source::Side;
 pub use tests::{
-    AssociationMark, Entry, EntryValue, Expect, ExpectKind, Given, GivenEnd, GivenLink, Refusal, RefusalKind,
-    Test,
+    AssociationMark, Entry, EntryValue, Expect, ExpectKind, Given, GivenAssociation, GivenEnd, GivenLink,
+    Refusal, RefusalKind, Test,
 };
 
 /// A name and where it stands.
@@ -517,6 +517,8 @@ pub struct Rule {
     pub value: Value,
     /// How, in source order; the checker refuses two of a kind.
     pub policies: Vec<Policy>,
+    /// For one direction of a `<->`: the place behind its right-hand field, where `via` stands.
+    pub via: Option<Span>,
     /// The statement.
     pub span: Span,
 }

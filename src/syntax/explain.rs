@@ -174,6 +174,17 @@ impl Here<'_, '_> {
         };
         let (left, right) = (self.before(), self.statement.text[self.at + symbol.len()..].trim_start());
         let finding = self.error(format!("{message}, not `{symbol}`"));
+        let target = shape::first_name(right);
+        if (symbol, instead) == ("->", "<-")
+            && !target.is_empty()
+            && !left.contains('\n')
+            && !right.contains('\n')
+        {
+            // The value stands before the arrow, and the policies behind the field.
+            let policies = right[target.len()..].trim();
+            let gap = if policies.is_empty() { "" } else { "  " };
+            return Some(finding.help(format!("write `{target} <- {left}{gap}{policies}`")));
+        }
         let one_line = !left.contains('\n') && !right.contains('\n') && left.len() + right.len() < 60;
         let finding = if one_line && self.statement.kind != BlockKind::Test {
             let separator = if right.is_empty() { "" } else { " " };
@@ -339,11 +350,8 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::kw_else]) {
             return finding.help("every `if` has an `else`; write `else nothing` for no value");
         }
-        if self.expects(&[Rule::object_field]) && self.found.matches('.').count() == 1 {
-            return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
-        }
-        if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
-            return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
+        if let Some(help) = self.of_object() {
+            return finding.help(help);
         }
         if let Some(help) = self.of_conversion() {
             return finding.help(help);
@@ -394,6 +402,18 @@ impl Here<'_, '_> {
         let is_rule =
             self.statement.kind == BlockKind::Convert && matches!(self.found, "=" | ":" | "<-" | "->");
         is_rule.then_some("the value stands behind the word: `account create`")
+    }
+
+    /// How an object or its field is named in full.
+    fn of_object(&self) -> Option<String> {
+        let found = self.found;
+        if self.expects(&[Rule::object_field]) && found.matches('.').count() == 1 {
+            return Some(format!("name a field of it, as in `{found}.Id`"));
+        }
+        // Salesforce's API names begin with a capital letter, HubSpot's do not.
+        let side = if found.starts_with(|c: char| c.is_ascii_uppercase()) { "salesforce" } else { "hubspot" };
+        let is_bare = self.expects(&[Rule::side]) && !found.is_empty() && !found.contains('.');
+        is_bare.then(|| format!("name its CRM, as in `{side}.{found}`"))
     }
 
     /// Whether the statement, in a ladder, is its key.

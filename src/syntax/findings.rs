@@ -26,6 +26,16 @@ impl Findings {
         self.file
     }
 
+    /// How many findings there are, for [`Self::forget`].
+    pub(crate) fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Takes back the findings since a mark.
+    pub(crate) fn forget(&mut self, mark: usize) {
+        self.list.truncate(mark);
+    }
+
     /// Keeps a finding, up to the limit.
     pub(crate) fn push(&mut self, finding: Diagnostic) {
         if self.list.len() < LIMIT {

@@ -5,6 +5,7 @@
 
 use super::layout::BlockKind;
 use super::shape;
+use super::translate;
 
 /// Formulas of Salesforce and what says the same here; some begin a condition. None of them is a function's name here.
 const FORMULAS: &[(&str, &str)] = &[
@@ -75,8 +76,46 @@ pub(super) fn joins_texts(text: &str, at: usize, kind: BlockKind) -> bool {
     value && !before.contains(" if ")
 }
 
+/// The value of a rule or a `let` in whose line a symbol stands, without the policies behind it.
+fn value_around(text: &str, at: usize) -> &str {
+    let before = line_before(text, at);
+    let start = at - before.len();
+    let line = &text[start..];
+    let line = &line[..line.find('\n').unwrap_or(line.len())];
+    let value = match (line.find("<-"), line.find('=')) {
+        (Some(arrow), _) if arrow < before.len() => &line[arrow + 2..],
+        (_, Some(equals)) if line.trim_start().starts_with("let ") && equals < before.len() => {
+            &line[equals + 1..]
+        }
+        _ => line,
+    };
+    let policies = [
+        " on create",
+        " on update",
+        " on blank clear",
+        " if target ",
+        " otherwise ",
+        " once ",
+        " advance ",
+        " #",
+    ];
+    let end = policies.iter().filter_map(|policy| value.find(policy)).min().unwrap_or(value.len());
+    value[..end].trim()
+}
+
+/// `a ? b : c` as a choice.
+pub(super) fn instead_of_question(text: &str, at: usize) -> String {
+    match translate::question(value_around(text, at)) {
+        Some(choice) => format!("write `{choice}`"),
+        None => "write `if CONDITION then VALUE else VALUE`".to_owned(),
+    }
+}
+
 /// `a & b` as a template.
 pub(super) fn instead_of_ampersand(text: &str, at: usize) -> String {
+    if let Some(template) = translate::joined(value_around(text, at), '&') {
+        return format!("a text with values in it joins them: write `{template}`");
+    }
     match (operand_before(text, at), operand_after(text, at + 1)) {
         (Some(left), Some(right)) => {
             format!("a text with values in it joins them: write `\"{{{left}}}{{{right}}}\"`")

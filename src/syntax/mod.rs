@@ -8,6 +8,7 @@ pub(crate) mod allow;
 pub mod ast;
 
 mod advice;
+mod advice_events;
 mod explain;
 mod findings;
 mod grammar;
@@ -16,6 +17,7 @@ pub(crate) mod layout;
 mod lower;
 pub(crate) mod shape;
 mod tokens;
+mod translate;
 mod words;
 
 use crate::diagnostic::Diagnostic;

@@ -69,6 +69,28 @@ pub(crate) fn spelled_text(text: &str) -> String {
     spelled
 }
 
+/// Where the first `(` of a text is closed; brackets in texts do not count.
+pub(crate) fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'(' => depth += 1,
+            b')' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether an item begins at `pos`: its word and what must follow it. No statement of any block looks like that.
 pub(crate) fn is_item_head(text: &str, pos: usize) -> bool {
     let word = first_word(&text[pos..]);

@@ -226,7 +226,7 @@ impl<'t> Tokens<'t> {
             "=>" => write(not_an("an arrow"), if kind == BlockKind::Picklist { "->" } else { "<-" }),
             "<-->" | "<=>" | "-->" => write(not_an("an arrow"), instead),
             "??" => not_an("an operator").help(habits::instead_of_double_question(self.text, start)),
-            "?" => not_an("an operator").help("write `if CONDITION then VALUE else VALUE`"),
+            "?" => not_an("an operator").help(habits::instead_of_question(self.text, start)),
             "&" if habits::joins_texts(self.text, start, kind) => {
                 not_an("an operator").help(habits::instead_of_ampersand(self.text, start))
             }
@@ -416,7 +416,14 @@ impl<'t> Tokens<'t> {
             '}' => {
                 let span = self.span(start, start + 1);
                 let finding = Diagnostic::error(Code::SYNTAX, span, "this `}` closes nothing");
-                self.report(finding.help("a brace in a text is written `\\}`").fix(span, "\\}"));
+                let before = &self.text[..start];
+                let doubled = before.ends_with('}').then(|| before.rsplit_once("{{")).flatten();
+                let name = doubled.map(|(_, name)| name.trim_end_matches('}').trim());
+                self.report(match name.filter(|name| !name.is_empty() && !name.contains(['"', '\n', '{'])) {
+                    Some(name) => finding
+                        .help(format!("a value in a text has one brace on each side: write `{{{name}}}`")),
+                    None => finding.help("a brace in a text is written `\\}`").fix(span, "\\}"),
+                });
             }
             // A carriage return before the line end belongs to the line end.
             '\r' if matches!(self.peek(), None | Some(b'\n')) => {}

@@ -92,6 +92,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         Rule::translation => (0, "a translation such as `\"A\" -> \"B\"`"),
         Rule::duplicates => (1, "`blocks duplicates`, `warns of duplicates`"),
         Rule::not_triggered => (1, "`not triggered`"),
+        Rule::not_associated => (1, "`not associated`"),
         Rule::record => (0, "a record such as `{ email: \"a@b.test\" }`"),
         Rule::entry => (0, "a field and its value such as `email: \"a@b.test\"`"),
         Rule::args => (2, "`(`"),
@@ -111,6 +112,7 @@ pub(crate) fn words(rule: Rule) -> Option<Words> {
         | Rule::given
         | Rule::given_link
         | Rule::given_end
+        | Rule::given_associated
         | Rule::expect
         | Rule::mapping_line
         | Rule::sync_line

@@ -96,13 +96,13 @@ pub fn assignable(from: &Typed, to: &Typed) -> Assign {
 
 fn fits(from: &Type, to: &Type) -> Assign {
     match (from, to) {
-        // Text may hold the id of a record.
         (Type::Error | Type::Nothing, _)
         | (_, Type::Error)
         | (Type::Boolean, Type::Boolean)
         | (Type::Date, Type::Date)
-        | (Type::DateTime, Type::DateTime)
-        | (Type::Text(_), Type::Reference(_)) => Assign::Ok,
+        | (Type::DateTime, Type::DateTime) => Assign::Ok,
+        // Text may hold the id of a record, but none that is longer than an id.
+        (from @ Type::Text(_), Type::Reference(objects)) => into_text(from, reference_max(objects)),
         (Type::Picklist(_), Type::Picklist(_) | Type::MultiPicklist(_))
         | (Type::MultiPicklist(_), Type::MultiPicklist(_)) => Assign::Options,
         (from, Type::Picklist(_) | Type::MultiPicklist(_)) if is_plain_text(from) => Assign::Options,

@@ -378,3 +378,28 @@ fn other_mappings_evaluate_the_same_way() {
     });
     assert_eq!(ran.json(), account);
 }
+
+#[test]
+fn a_sync_is_evaluated_from_either_side() {
+    let world = World::project();
+    world.write(
+        "accounts.map",
+        "sync accounts {\n  between hubspot.company and salesforce.Account\n  \
+         let site = hubspot.domain | trim\n  \
+         match { key hubspot.company.salesforce_account_id = Id }\n  on none      skip\n  on rejected  park\n  \
+         fields {\n    phone <-> Fax via truncate(40) | trim  on conflict salesforce\n    \
+         site | truncate(80) -> Site\n  }\n}\n",
+    );
+    let eval = |args: &[&str], line: &str| {
+        let command = world.command(&[&["eval", "accounts"], args].concat());
+        world.finish(command, line.as_bytes())
+    };
+    let company = r#"{"id": "7", "properties": {"phone": " 555 ", "domain": " acme.example "}}"#;
+    let account = r#"{"Id": "001000000000001AAA", "Fax": "556"}"#;
+    let forth = eval(&["--from", "hubspot"], company).exits(0);
+    assert_eq!(forth.out, "{\"Fax\":\"555\",\"Site\":\"acme.example\"}\n");
+    let back = eval(&["--from", "salesforce"], account).exits(0);
+    assert_eq!(back.out, "{\"salesforce_account_id\":\"001000000000001AAA\",\"phone\":\"556\"}\n");
+    let neither = eval(&[], company).exits(2);
+    assert!(neither.err.contains("`accounts` is a sync: say whose records these are"), "{}", neither.err);
+}

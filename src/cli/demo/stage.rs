@@ -46,6 +46,9 @@ impl Stage {
         let seed = Seed::parse(WORLD, "sandbox.yaml").map_err(|error| error.to_string())?;
         let servers = sandbox::start(seed, FaultSet::default(), 0, 0, |mut config| {
             config.webhooks.signed_uri = Some(PUBLIC_URL.to_owned());
+            // The demo says which events there are.
+            config.webhooks.subscriptions.clear();
+            config.webhooks.target_url = None;
             config
         })
         .await?;

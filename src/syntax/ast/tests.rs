@@ -17,6 +17,8 @@ pub struct Test {
     pub given: Vec<Given>,
     /// `given link …`
     pub links: Vec<GivenLink>,
+    /// `given associated …`
+    pub associations: Vec<GivenAssociation>,
     /// What a CRM does with writes: `given OBJECT rejects …`, `given OBJECT blocks duplicates …`
     pub refusals: Vec<Refusal>,
     /// `when …`: what happened to the source record.
@@ -36,6 +38,19 @@ pub struct GivenLink {
     pub ends: [(ObjectRef, Spanned<String>); 2],
     /// The values that both sides held when they were last the same.
     pub entries: Vec<Entry>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// `given associated ["Label"] OBJECT "ID"`: what the record given above is associated with already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenAssociation {
+    /// Which kind of association.
+    pub kind: AssociateKind,
+    /// The object of the other record.
+    pub object: ObjectRef,
+    /// Its id.
+    pub id: Spanned<String>,
     /// The statement.
     pub span: Span,
 }
@@ -145,6 +160,8 @@ pub enum ExpectKind {
     Associated(AssociateKind, ObjectRef, Spanned<String>),
     /// The Lead written is converted with these: `converted { … }`.
     Converted(Vec<Entry>),
+    /// It is not, or no longer: `not associated ["Label"] OBJECT "ID"`.
+    NotAssociated(AssociateKind, ObjectRef, Spanned<String>),
 }
 
 /// `NAME: VALUE` in a test's record.

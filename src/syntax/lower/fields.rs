@@ -84,7 +84,7 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        Some(FieldRule { doc, target: target?, value: value?, policies, span })
+        Some(FieldRule { doc, target: target?, value: value?, policies, via: None, span })
     }
 
     /// What is left of a rule that could not be read: its target, so that nobody calls the field forgotten.
@@ -96,10 +96,17 @@ impl Lower<'_> {
             return None;
         }
         let span = self.node_span(node);
-        let target = Span::new(span.file, node.head.start, node.head.start + name.len());
+        // `VALUE -> FIELD` is turned round in the correction, and so is what it writes.
+        let turned =
+            rest.strip_prefix("->").map(str::trim_start).filter(|after| !shape::first_name(after).is_empty());
+        let (name, at) = match turned {
+            Some(after) => (shape::first_name(after), text.len() - after.len()),
+            None => (name, 0),
+        };
+        let target = Span::new(span.file, node.head.start + at, node.head.start + at + name.len());
         let target = Spanned::new(name.trim_matches('`').to_owned(), target);
         let value = Value { kind: ValueKind::Error, span };
-        Some(FieldRule { doc: self.doc(node), target, value, policies: Vec::new(), span })
+        Some(FieldRule { doc: self.doc(node), target, value, policies: Vec::new(), via: None, span })
     }
 
     fn sync_rule(&mut self, pair: Pair<'_, Rule>, doc: Option<String>) -> Option<SyncRule> {

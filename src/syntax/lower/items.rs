@@ -4,9 +4,9 @@ use pest::iterators::Pair;
 
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{
-    AssociateKind, AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given, GivenEnd,
-    GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse, PicklistLine,
-    PicklistOtherwise, Refusal, RefusalKind, SharedFields, Sync, Test, Trigger,
+    AssociateKind, AssociationMark, Body, Entry, EntryValue, Expect, ExpectKind, FieldRef, Given,
+    GivenAssociation, GivenEnd, GivenLink, Item, Mapping, Name, ObjectRef, Order, Picklist, PicklistElse,
+    PicklistLine, PicklistOtherwise, Refusal, RefusalKind, SharedFields, Sync, Test, Trigger,
 };
 use crate::syntax::grammar::Rule;
 use crate::syntax::layout::{Block, BlockKind, Node};
@@ -258,6 +258,7 @@ impl Lower<'_> {
             refusals: Vec::new(),
             whens: Vec::new(),
             ends: Vec::new(),
+            associations: Vec::new(),
             expect: Vec::new(),
             span: item.span,
         };
@@ -270,6 +271,16 @@ impl Lower<'_> {
                 Rule::when => {
                     let span = self.span(&statement);
                     test.whens.extend(self.trigger(statement).map(|kind| Trigger { kind, span }));
+                }
+                Rule::given_associated => {
+                    let span = self.span(&statement);
+                    let association = self.associated_with(statement);
+                    test.associations.extend(association.map(|(kind, object, id)| GivenAssociation {
+                        kind,
+                        object,
+                        id,
+                        span,
+                    }));
                 }
                 Rule::given_end => test.ends.extend(self.given_end(&statement)),
                 _ => test.expect.extend(self.expect(statement)),
@@ -380,13 +391,20 @@ impl Lower<'_> {
             Rule::kw_unlink => ExpectKind::Unlink,
             Rule::kw_follow => ExpectKind::Follow,
             Rule::expect_converted => ExpectKind::Converted(self.object_and_record(what).1),
-            Rule::expect_associated => self.expect_associated(what)?,
+            Rule::expect_associated => {
+                let (kind, object, id) = self.associated_with(what)?;
+                ExpectKind::Associated(kind, object, id)
+            }
+            Rule::not_associated => {
+                let (kind, object, id) = self.associated_with(what)?;
+                ExpectKind::NotAssociated(kind, object, id)
+            }
             _ => ExpectKind::Skip,
         };
         Some(Expect { kind, span })
     }
 
-    fn expect_associated(&self, pair: Pair<'_, Rule>) -> Option<ExpectKind> {
+    fn associated_with(&self, pair: Pair<'_, Rule>) -> Option<(AssociateKind, ObjectRef, Spanned<String>)> {
         let (mut kind, mut object, mut id) = (AssociateKind::Plain, None, None);
         for child in pair.into_inner() {
             match child.as_rule() {
@@ -398,7 +416,7 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        Some(ExpectKind::Associated(kind, object?, id?))
+        Some((kind, object?, id?))
     }
 
     fn object_and_record(&mut self, pair: Pair<'_, Rule>) -> (Option<ObjectRef>, Vec<Entry>) {

@@ -10,7 +10,7 @@ use crate::syntax::ast::{
     TemplatePart, TestOp, Value, ValueKind,
 };
 use crate::syntax::grammar::Rule;
-use crate::syntax::habits;
+use crate::syntax::{habits, translate};
 
 use super::{Lower, names};
 
@@ -121,6 +121,7 @@ impl Lower<'_> {
 
     fn call(&mut self, pair: Pair<'_, Rule>) -> ValueKind {
         let (mut name, mut args) = (None, Vec::new());
+        let (text, mark) = (pair.as_str(), self.findings.mark());
         for child in pair.into_inner() {
             match child.as_rule() {
                 Rule::args => args = self.values(child),
@@ -128,7 +129,15 @@ impl Lower<'_> {
             }
         }
         let Some(name) = name else { return ValueKind::Error };
-        if let Some(instead) = habits::instead_of_function(&name.value) {
+        if let Some(pattern) = habits::instead_of_function(&name.value) {
+            let instead = match translate::call(text) {
+                // What is wrong inside is mended with it.
+                Some(own) => {
+                    self.findings.forget(mark);
+                    own
+                }
+                None => pattern.to_owned(),
+            };
             let finding =
                 Diagnostic::error(Code::SYNTAX, name.span, format!("`{}` is no function here", name.value));
             self.findings.push(finding.help(format!("write `{instead}`")));

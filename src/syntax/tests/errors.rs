@@ -169,9 +169,7 @@ fn statements_of_a_mapping() {
             ),
             (
                 "on none craete",
-                &[
-                    "2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?",
-                ],
+                &["2:11 E0101 expected `create`, `skip` or `park`, found `craete` | did you mean `create`?"],
             ),
             (
                 "on nome create",
@@ -179,12 +177,14 @@ fn statements_of_a_mapping() {
             ),
             (
                 "on many",
-                &["2:10 E0101 expected an action such as `create` or `in`, found the end of the line | "],
+                &[
+                    "2:10 E0101 expected `park`, `newest` or `oldest`, found the end of the line | write `on many park`, or another action",
+                ],
             ),
             (
-                "on many craete",
+                "on many newset",
                 &[
-                    "2:11 E0101 expected an action such as `create` or `in`, found `craete` | did you mean `create`?",
+                    "2:11 E0101 expected `park`, `newest` or `oldest`, found `newset` | did you mean `newest`?",
                 ],
             ),
             (
@@ -296,7 +296,7 @@ fn rules() {
             (
                 "City -> city",
                 &[
-                    "3:10 E0101 a rule is written with `<-`: the field of the target stands on the left, not `->` | write `City <- city`",
+                    "3:10 E0101 a rule is written with `<-`: the field of the target stands on the left, not `->` | write `city <- City`",
                 ],
             ),
             (
@@ -409,7 +409,9 @@ fn rules() {
             ),
             (
                 "A <- lookup salesforce.User.Id",
-                &["3:35 E0101 expected `where`, found the end of the line | "],
+                &[
+                    "3:35 E0101 expected `where`, found the end of the line | write by what it is found: `lookup salesforce.User.Id where FIELD = VALUE`",
+                ],
             ),
             ("A <- linked salesforce.Account", &["3:35 E0101 expected `of`, found the end of the line | "]),
             (
@@ -472,7 +474,7 @@ fn statements_of_a_sync() {
             (
                 "from hubspot.company",
                 &[
-                    "2:3 E0101 `from` does not begin a statement of a `sync` | its statements begin with `between`, `with`, `let`, `when`, `only if`, `match`, `on`, `assignment rule`, `record type`, `associate` or `fields`",
+                    "2:3 E0101 `from` stands in a `mapping`; a `sync` has two equal ends | write `between hubspot.OBJECT and salesforce.OBJECT`",
                 ],
             ),
         ],
@@ -507,7 +509,12 @@ fn two_way_rules() {
                 &["3:22 E0101 expected a function or picklist, found the end of the line | "],
             ),
             ("name <->", &["3:13 E0101 expected a field name, found the end of the line | "]),
-            ("use x", &["3:9 E0101 expected `->`, `<->`, `<-`, `|` or an operator, found `x` | "]),
+            (
+                "use x",
+                &[
+                    "3:9 E0101 a `sync` takes no shared fields: each of its rules has a direction | write the rules here, with `->`, `<-` or `<->`",
+                ],
+            ),
             ("name | trim <- Name", &["3:17 E0101 expected `(`, `->` or `|`, found `<-` | "]),
         ],
     );
@@ -561,7 +568,7 @@ fn lines_of_a_test() {
             (
                 "given contact { a: 1 }",
                 &[
-                    "2:9 E0101 expected `hubspot`, `salesforce`, `link` or `primary`, found `contact` | name its CRM, as in `hubspot.contact`",
+                    "2:9 E0101 expected `hubspot`, `salesforce`, `associated`, `link` or `primary`, found `contact` | name its CRM, as in `hubspot.contact`",
                 ],
             ),
             (
@@ -570,7 +577,10 @@ fn lines_of_a_test() {
                     "2:25 E0101 expected a text in double quotes, `at`, `blocks duplicates`, `warns of duplicates`, `rejects` or `{`, found `changed` | ",
                 ],
             ),
-            ("expect not", &["2:13 E0101 expected `triggered`, found the end of the line | "]),
+            (
+                "expect not",
+                &["2:13 E0101 expected `associated` or `triggered`, found the end of the line | "],
+            ),
             (
                 "given salesforce.Lead rejects",
                 &[
