@@ -55,6 +55,6 @@ proptest! {
     fn mutated_yaml(tape in tapes(24)) {
         let mut tape = Tape::new(&tape);
         let (one, other) = (tape.below(SHIPPED.len()), tape.below(SHIPPED.len()));
-        yaml(&mutate(&SHIPPED[one], &SHIPPED[other], &mut tape));
+        yaml(&mutate(SHIPPED[one], SHIPPED[other], &mut tape));
     }
 }

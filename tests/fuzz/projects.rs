@@ -32,11 +32,10 @@ fn names(size: usize) -> Vec<(&'static str, String)> {
     let long = |length: usize, mark: &str| format!("{}{mark}", "ab".repeat(length / 2));
     let lets = |length: usize| {
         let count = size / 2 / (length + 20);
-        let defined: String =
-            (0..count).map(|n| format!(" let {} = jobtitle\n", long(length, &format!("x{n}")))).collect();
-        let used: String =
-            (0..count).map(|n| format!("  Title <- {}\n", long(length, &format!("{n}y")))).collect();
-        mapping("m", &defined, &used)
+        let line = |before: &str, mark: &str, after: &str| format!("{before}{}{after}\n", long(length, mark));
+        let defined: Vec<_> = (0..count).map(|n| line(" let ", &format!("x{n}"), " = jobtitle")).collect();
+        let used: Vec<_> = (0..count).map(|n| line("  Title <- ", &format!("{n}y"), "")).collect();
+        mapping("m", &defined.concat(), &used.concat())
     };
     vec![
         (
