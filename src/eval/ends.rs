@@ -117,7 +117,7 @@ impl Run {
             format!("{} {} was deleted", mapping.source, self.record),
             format!("{} {}", mapping.target, pair.to),
         );
-        let (action, at) = decided(mapping, Situation::SourceDeleted);
+        let (action, at) = self.decided(mapping, Situation::SourceDeleted);
         match action {
             Some(OutcomeAction::Park(_)) if pair.gone => {
                 self.finish(Verdict::Skipped { reason: format!("{what}, and {linked} is gone too"), at })
@@ -147,7 +147,7 @@ impl Run {
             format!("{} {} was merged into {into}", mapping.source, self.record),
             format!("{} {}", mapping.target, pair.to),
         );
-        let (action, at) = decided(mapping, Situation::SourceMerged);
+        let (action, at) = self.decided(mapping, Situation::SourceMerged);
         if pair.gone {
             self.remember(mapping, LinkFate::Forgotten);
             return self.finish(Verdict::Skipped { reason: format!("{what}, and {linked} is gone too"), at });
@@ -177,7 +177,7 @@ impl Run {
     fn rivals(&mut self, mapping: &Mapping, own: &str, heirs: &str, records: &[Record]) -> Effect {
         let Some(Cause::SourceMerged { into }) = self.cause.clone() else { return self.ladder(mapping) };
         let there = |id: &str| records.iter().any(|record| same_id(&record.id, id));
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         let what = format!("{} {} was merged into {into}", mapping.source, self.record);
         match (there(own), there(heirs)) {
             (true, true) => {
@@ -196,7 +196,7 @@ impl Run {
     }
 
     fn inherited(&mut self, mapping: &Mapping, into: &str, target: &str, over: Option<String>) -> Effect {
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         self.remember(mapping, LinkFate::Inherited { by: into.to_owned(), over });
         let source = &mapping.source;
         let reason = format!(
@@ -214,7 +214,7 @@ impl Run {
         what: &str,
         into: Option<String>,
     ) -> Effect {
-        let (action, at) = decided(mapping, situation);
+        let (action, at) = self.decided(mapping, situation);
         let linked = format!("{} {}", mapping.source, self.record);
         match (action, into) {
             (Some(OutcomeAction::Follow), Some(target)) => {
@@ -314,7 +314,7 @@ impl Run {
     }
 
     fn target_merged(&mut self, mapping: &Mapping, gone: &str, into: String) -> Effect {
-        let (action, at) = decided(mapping, Situation::TargetMerged);
+        let (action, at) = self.decided(mapping, Situation::TargetMerged);
         match action {
             Some(OutcomeAction::Follow) => {
                 self.remember(mapping, LinkFate::PointsAt { target: into.clone() });
@@ -335,7 +335,7 @@ impl Run {
     /// The linked record is gone, and the source record has changed.
     fn target_deleted(&mut self, mapping: &Mapping, gone: &str) -> Effect {
         self.remember(mapping, LinkFate::TargetGone);
-        let (action, at) = decided(mapping, Situation::TargetDeleted);
+        let (action, at) = self.decided(mapping, Situation::TargetDeleted);
         let what = format!("{} {gone} is gone", mapping.target);
         match action {
             Some(OutcomeAction::Skip) => {
@@ -374,7 +374,7 @@ impl Run {
         let Some(other) = other.filter(|other| !same_id(&other.id, &own.id)) else {
             return self.take(mapping, own);
         };
-        let (_, at) = decided(mapping, Situation::SourceMerged);
+        let (_, at) = self.decided(mapping, Situation::SourceMerged);
         let (source, target) = (&mapping.source, &mapping.target);
         let reason = format!(
             "another {} was merged into {}, and both have a {}: {} and {}",
@@ -398,10 +398,16 @@ fn links(mapping: &Mapping, ids: Vec<String>) -> Effect {
     })
 }
 
-/// What the mapping says of a situation, and where.
-fn decided(mapping: &Mapping, situation: Situation) -> (Option<&OutcomeAction>, Option<Location>) {
-    let outcome = mapping.outcome(situation);
-    (outcome.map(|outcome| &outcome.action), outcome.map(|outcome| outcome.at.clone()))
+impl Run {
+    /// What the mapping says of a situation that has arisen, and where.
+    fn decided<'m>(
+        &self,
+        mapping: &'m Mapping,
+        situation: Situation,
+    ) -> (Option<&'m OutcomeAction>, Option<Location>) {
+        let outcome = self.outcome(mapping, situation);
+        (outcome.map(|outcome| &outcome.action), outcome.map(|outcome| outcome.at.clone()))
+    }
 }
 
 /// Salesforce takes an id of 15 characters and answers with that of 18.

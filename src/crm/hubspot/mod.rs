@@ -161,7 +161,20 @@ impl Crm for HubspotClient {
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        share::look_up_all(self, requests, records::SEARCH_VALUES).await
+        let is_owner = |request: &&FindRequest| request.object.name == OWNER;
+        let owners: Vec<&FindRequest> = requests.iter().filter(is_owner).collect();
+        if owners.is_empty() {
+            return share::look_up_all(self, requests, records::SEARCH_VALUES).await;
+        }
+        let others: Vec<FindRequest> = requests.iter().filter(|request| !is_owner(request)).cloned().collect();
+        let mut owners = self.find_owners(&owners).await.into_iter();
+        let mut others = share::look_up_all(self, &others, records::SEARCH_VALUES).await.into_iter();
+        // INVARIANT: each part answers each of its requests, in order.
+        let next = |request: &FindRequest| {
+            let answers = if is_owner(&request) { &mut owners } else { &mut others };
+            answers.next().unwrap_or_else(|| Err(self.refused("the look-up was not sent")))
+        };
+        requests.iter().map(next).collect()
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {
