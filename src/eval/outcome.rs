@@ -23,7 +23,7 @@ impl Run {
             WriteAnswer::Written { id, created } => {
                 let (object, changes) = (planned.request.object, planned.changes);
                 let verdict = Verdict::Written { object, id: id.clone(), created, changes };
-                self.associate(mapping, verdict, id, created)
+                self.settled(mapping, verdict, id, created)
             }
             WriteAnswer::Duplicate { rule, message, matches, allow_save } => {
                 self.duplicate(mapping, planned, &rule, message, &matches, allow_save)

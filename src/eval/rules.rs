@@ -78,7 +78,7 @@ impl Run {
             (Some(record), _) if fields.is_empty() => {
                 let (object, id) = (mapping.target.clone(), record.id.clone());
                 let verdict = Verdict::Unchanged { object, id: id.clone() };
-                return self.associate(mapping, verdict, id, false);
+                return self.settled(mapping, verdict, id, false);
             }
             (Some(record), _) => WriteTarget::Update { id: record.id.clone() },
             (None, Some(key)) => match self.key_value(mapping, key) {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::ids;
 
-const BUILT_IN: [&str; 16] = [
+const BUILT_IN: [&str; 17] = [
     include_str!("schema/account.yaml"),
     include_str!("schema/contact.yaml"),
     include_str!("schema/lead.yaml"),
@@ -31,6 +31,7 @@ const BUILT_IN: [&str; 16] = [
     include_str!("schema/organization.yaml"),
     include_str!("schema/record_type.yaml"),
     include_str!("schema/task.yaml"),
+    include_str!("schema/event.yaml"),
     include_str!("schema/campaign.yaml"),
     include_str!("schema/campaign_member.yaml"),
     include_str!("schema/currency_type.yaml"),
