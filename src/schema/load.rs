@@ -62,6 +62,10 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         Side::Salesforce => key_prefix = text("key_prefix"),
     }
     let convertible = side == Side::Salesforce && keys.flag("convertible").unwrap_or(false);
+    let timeline = match side {
+        Side::Hubspot => text("timeline"),
+        Side::Salesforce => None,
+    };
     let record_types = match side {
         Side::Hubspot => None,
         Side::Salesforce => keys.entry("record_types"),
@@ -69,10 +73,13 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
     let fields = keys.need("fields").and_then(|entry| entry.value.entries("fields", problems));
     keys.finish();
     let fields = fields.unwrap_or_default().iter();
-    let fields: IndexMap<_, _> = fields
+    let mut fields: IndexMap<_, _> = fields
         .filter_map(|entry| read_field(entry, side, problems))
         .map(|field| (field.name.clone(), field))
         .collect();
+    if timeline.is_some() {
+        hubspot::make_event(&mut fields, entry.key.span, problems);
+    }
     let record_types =
         record_types.map(|entry| read_record_types(&entry.value, &fields, problems)).unwrap_or_default();
     let (name, span) = (name.clone(), entry.key.span);
@@ -86,6 +93,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         fields,
         record_types,
         convertible,
+        timeline,
         span,
     })
 }
