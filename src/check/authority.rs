@@ -20,7 +20,13 @@ pub(super) fn check(world: &World<'_>, mappings: &[Mapping], syncs: &[Sync]) {
     let mut first: HashMap<(&ObjectName, &str, bool), (&Mapping, &Rule)> = HashMap::new();
     let mut clashes: IndexMap<(&str, &str), (&Mapping, Vec<Clash<'_>>)> = IndexMap::new();
     let legs = syncs.iter().flat_map(|sync| [&sync.to_salesforce, &sync.to_hubspot]);
-    for mapping in mappings.iter().filter(|mapping| !mapping.triggers.is_empty()).chain(legs) {
+    // An event of a timeline is made once, and each source has its own.
+    let is_event = |mapping: &Mapping| {
+        let object = world.object_named(mapping.target.side, &mapping.target.name);
+        object.is_some_and(|object| object.object.timeline.is_some())
+    };
+    let apart = |mapping: &&Mapping| !mapping.triggers.is_empty() && !is_event(mapping);
+    for mapping in mappings.iter().filter(apart).chain(legs) {
         for rule in &mapping.rules {
             let on_create = rule.when == WhenWritten::OnCreate;
             let (other, other_rule) =

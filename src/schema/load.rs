@@ -56,16 +56,12 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
     let mut text = |key| keys.text(key).map(|text| text.value);
     let api_name = text("api_name").unwrap_or_else(|| name.clone());
     let label = text("label").unwrap_or_else(|| name.clone());
-    let (mut plural, mut type_id, mut key_prefix) = (None, None, None);
+    let (mut plural, mut type_id, mut timeline, mut key_prefix) = (None, None, None, None);
     match side {
-        Side::Hubspot => (plural, type_id) = (text("plural"), text("type_id")),
+        Side::Hubspot => (plural, type_id, timeline) = (text("plural"), text("type_id"), text("timeline")),
         Side::Salesforce => key_prefix = text("key_prefix"),
     }
     let convertible = side == Side::Salesforce && keys.flag("convertible").unwrap_or(false);
-    let timeline = match side {
-        Side::Hubspot => text("timeline"),
-        Side::Salesforce => None,
-    };
     let record_types = match side {
         Side::Hubspot => None,
         Side::Salesforce => keys.entry("record_types"),
