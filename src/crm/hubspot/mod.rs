@@ -193,7 +193,8 @@ impl Crm for HubspotClient {
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
         let of = |apart: Apart| {
-            let indices = (0..requests.len()).filter(move |index| self.apart(&requests[*index].object) == apart);
+            let indices =
+                (0..requests.len()).filter(move |index| self.apart(&requests[*index].object) == apart);
             indices.collect::<Vec<usize>>()
         };
         let (owners, events, records) = (of(Apart::Owner), of(Apart::Event), of(Apart::Record));

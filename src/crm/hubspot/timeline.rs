@@ -67,7 +67,9 @@ impl HubspotClient {
         template: &str,
         request: &FindRequest,
     ) -> Result<Vec<Record>, CrmError> {
-        let [filter] = &request.filters[..] else { return Err(self.refused("an event is found by its id alone")) };
+        let [filter] = &request.filters[..] else {
+            return Err(self.refused("an event is found by its id alone"));
+        };
         let ids = match &filter.op {
             FilterOp::Eq(value) if filter.field == ID => vec![display(value)],
             FilterOp::In(values) if filter.field == ID => values.iter().map(display).collect(),
@@ -123,7 +125,8 @@ impl HubspotClient {
         group: &[usize],
     ) -> Result<HashSet<String>, CrmError> {
         let inputs: Vec<Json> = group.iter().map(|index| self.input(requests[*index])).collect();
-        let call = Call::write(Method::POST, self.events_address(&["batch", "create"]), json!({"inputs": inputs}));
+        let call =
+            Call::write(Method::POST, self.events_address(&["batch", "create"]), json!({"inputs": inputs}));
         let body = self.json(&call).await?;
         let Some(results) = body.get("results").and_then(Json::as_array) else {
             return Err(self.garbled("it has no `results`", false));

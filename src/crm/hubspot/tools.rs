@@ -73,11 +73,9 @@ impl HubspotClient {
     /// Looks owners up; one answer for each request, in order. No search knows them, so all are listed, and once for all
     /// requests. Owners who left are archived; they are found where no active owner is, since their records are still
     /// theirs and a person who came back has a second entry.
-    pub(super) async fn find_owners(
-        &self,
-        requests: &[&FindRequest],
-    ) -> Vec<Result<Vec<Record>, CrmError>> {
-        let mut answers: Vec<Result<Vec<Record>, CrmError>> = requests.iter().map(|_| Ok(Vec::new())).collect();
+    pub(super) async fn find_owners(&self, requests: &[&FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
+        let mut answers: Vec<Result<Vec<Record>, CrmError>> =
+            requests.iter().map(|_| Ok(Vec::new())).collect();
         for archived in [false, true] {
             if answers.iter().all(|answer| answer.as_ref().map_or(true, |found| !found.is_empty())) {
                 break;

@@ -135,7 +135,8 @@ impl Links {
     }
 
     fn primary(&self, from: &str, to: &str) -> Option<&LinkType> {
-        let primary = |known: &&LinkType| known.category == DEFINED && known.label.as_deref() == Some("Primary");
+        let primary =
+            |known: &&LinkType| known.category == DEFINED && known.label.as_deref() == Some("Primary");
         self.types.iter().filter(|known| known.from == from && known.to == to).find(primary)
     }
 
