@@ -147,6 +147,7 @@ async fn an_account_and_a_company_that_end() {
     let kept = stage.org.create("Account", &json!({"Name": "Globex Inc"})).expect("an Account");
     stage.org.merge("Account", &kept, &account).expect("merged");
     stage.told("Account", &account, ChangeKind::Merged { into: kept.clone() }).await;
+    assert_eq!(stage.parked().await, []);
     assert_eq!(stage.counterpart(hubspot("company"), &company).await.as_deref(), Some(kept.as_str()));
     assert_eq!(stage.property("company", &company, "salesforce_account_id"), json!(kept));
     // Deleted in Salesforce: for a person.
