@@ -38,6 +38,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("a sync keeps its values", |s| Box::pin(links::synced(s))),
         ("ends of records leave tombstones", |s| Box::pin(links::tombstones(s))),
         ("links are forgotten, inherited and turned", |s| Box::pin(links::changed(s))),
+        ("a sync's pair is changed from its other end", |s| Box::pin(links::turned(s))),
         ("two merges into one record", |s| Box::pin(links::inherited_twice(s))),
         ("the records paired with one are told", |s| Box::pin(links::relayed(s))),
         ("a run by hand is kept", |s| Box::pin(links::by_hand(s))),

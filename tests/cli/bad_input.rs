@@ -32,7 +32,7 @@ fn an_empty_file() {
        ╰────
       help: write a `mapping`, or remove the file
 
-    3 mappings checked: 1 warning
+    7 mappings checked: 1 warning
     "#);
 }
 

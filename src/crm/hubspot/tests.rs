@@ -533,7 +533,8 @@ async fn owners_are_looked_up_in_the_lists_and_archived_ones_only_where_no_other
     let ids = |found: &Result<Vec<Record>, CrmError>| {
         found.as_ref().expect("owners").iter().map(|owner| owner.id.clone()).collect::<Vec<_>>()
     };
-    let found = client.find(&[owner_by("robin@X.test"), owner_by("LENA@x.test"), owner_by("no@x.test")]).await;
+    let found =
+        client.find(&[owner_by("robin@X.test"), owner_by("LENA@x.test"), owner_by("no@x.test")]).await;
     assert_eq!(found.iter().map(ids).collect::<Vec<_>>(), [vec!["11"], vec!["12"], vec![]]);
     assert_eq!(server.seen().len(), 2, "both lists once for all");
     client.find(&[owner_by("robin@x.test")]).await;
@@ -581,7 +582,10 @@ async fn events_are_found_by_id_and_made_with_their_tokens() {
     let found = client.find(&[by("00T1"), by("00T2")]).await;
     let first = &found[0].as_ref().expect("an event")[0];
     let values = Json::Object(first.values.clone());
-    assert_eq!((first.id.as_str(), values), ("00T1", json!({"subject": "Call", "objectId": "5501", "notes": null})));
+    assert_eq!(
+        (first.id.as_str(), values),
+        ("00T1", json!({"subject": "Call", "objectId": "5501", "notes": null}))
+    );
     assert_eq!(found[1].as_ref().expect("no event").len(), 0);
     let made = client.write(&[event("00T2")]).await;
     assert_eq!(made, [WriteAnswer::Written { id: "00T2".into(), created: true }]);

@@ -10,7 +10,7 @@ use crate::source::ObjectName;
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Value};
 
 use super::super::{Link, RecordKey, StoreError};
-use super::{awaited, convert, journal};
+use super::{awaited, convert, journal, turned};
 
 pub(super) async fn of_source(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
     let rows = sqlx::query(
@@ -201,6 +201,9 @@ pub(super) async fn change(
     change: &LinkChange,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    if turned::change(c, key, change, now).await? {
+        return Ok(());
+    }
     match &change.fate {
         LinkFate::Forgotten => {
             forget(c, key, &change.by).await?;
