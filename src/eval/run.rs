@@ -35,6 +35,8 @@ pub struct Run {
     pub(super) unpaired: Vec<(usize, AwaitedPair)>,
     /// The target record that was handed over, by id.
     pub(super) handed: Option<String>,
+    /// Whether a sync's pair came over with a merge, so that the other record still holds the key of the one that is gone.
+    pub(super) inherits: bool,
     /// Whether this is a leg of a sync.
     pub(super) leg: Leg,
     /// Whether the record's pair was asked for.
@@ -151,6 +153,7 @@ impl Run {
             lookups: Vec::new(),
             unpaired: Vec::new(),
             handed: None,
+            inherits: false,
             leg: Leg::No,
             link_asked: false,
             link: None,
@@ -246,6 +249,7 @@ impl Run {
             }
             (State::Handed | State::Adopt, Some(Answer::Records(records))) => {
                 match records.into_iter().next() {
+                    Some(record) if self.inherits => self.take_inherited(mapping, record),
                     Some(record) => self.found(mapping, record, None),
                     None => self.ladder(mapping),
                 }
@@ -337,8 +341,13 @@ impl Run {
             }
             self.related_read[index] = true;
             let related = &mapping.related[index];
-            match &related.kind {
-                WithKind::Association(kind) => {
+            let held =
+                related.held_by().and_then(|field| self.source.as_ref()?.values.get(field)).map(text_of);
+            match (&related.kind, held) {
+                (_, Some(id)) if !id.is_empty() => return self.read_one(mapping, index, need, id),
+                // The field is there and blank: there is none.
+                (_, Some(_)) | (WithKind::Reference { .. }, None) => {}
+                (WithKind::Association(kind), None) => {
                     self.state = State::RelatedIds { index, need };
                     return Effect::Associated(AssociatedRequest {
                         from: mapping.source.clone(),
@@ -346,12 +355,6 @@ impl Run {
                         to: related.object.name.clone(),
                         kind: kind.clone(),
                     });
-                }
-                WithKind::Reference { field } => {
-                    let id = self.source.as_ref().and_then(|source| source.values.get(field)).map(text_of);
-                    if let Some(id) = id.filter(|id| !id.is_empty()) {
-                        return self.read_one(mapping, index, need, id);
-                    }
                 }
             }
         }

@@ -23,6 +23,9 @@ async fn a_contact_that_is_deleted_leaves_its_lead_and_finds_it_when_it_is_resto
     stage.portal.archive("contact", "6001", &Actor::person()).expect("archived");
     stage.settle().await;
     assert_eq!((leads(&stage).len(), stage.parked().await), (1, vec![]));
+    stage.portal.restore("contact", "6001", &Actor::person()).expect("restored");
+    stage.settle().await;
+    assert_eq!(leads(&stage).len(), 1, "no second one");
     assert_eq!(stage.counterpart(hubspot("contact"), "6001").await, Some(lead));
     stage.end().await;
 }
@@ -114,7 +117,11 @@ async fn a_deleted_opportunity_leaves_its_deal_to_a_person_and_goes_on_when_it_i
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert!(parked[0].1.contains("deleted in Salesforce"), "{parked:?}");
     assert_eq!(live(&stage, "deal"), 1);
-    drop(made);
+    stage.org.undelete("Opportunity", &id).expect("restored");
+    stage.told("Opportunity", &id, ChangeKind::Restored).await;
+    stage.edited("Opportunity", &id, &json!({"StageName": "Closed Won"})).await;
+    assert_eq!(stage.property("deal", &made, "dealstage"), json!("closedwon"));
+    assert_eq!(live(&stage, "deal"), 1);
     stage.end().await;
 }
 

@@ -200,7 +200,7 @@ impl Crm for HubspotClient {
         let (owners, events, records) = (of(Apart::Owner), of(Apart::Event), of(Apart::Record));
         let mut answers: Vec<Option<Result<Vec<Record>, CrmError>>> = requests.iter().map(|_| None).collect();
         let asked: Vec<FindRequest> = records.iter().map(|index| requests[*index].clone()).collect();
-        let found = share::look_up_all(self, &asked, records::SEARCH_VALUES).await;
+        let found = share::look_up_all(self, &asked).await;
         let asked: Vec<&FindRequest> = owners.iter().map(|index| &requests[*index]).collect();
         let listed = self.find_owners(&asked).await;
         for (index, answer) in records.into_iter().zip(found).chain(owners.into_iter().zip(listed)) {

@@ -51,7 +51,7 @@ pub(super) async fn counterparts(
          FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND side = ?3 AND object = ?4
              AND target_side = ?5 AND target_object = ?6 AND record IN (SELECT value FROM json_each(?7))
          UNION ALL
-         SELECT target, record, source_gone, NULL, 0, synced, updated_at
+         SELECT target, record, source_gone, NULL, inherited, synced, updated_at
          FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND target_side = ?3 AND target_object = ?4
              AND side = ?5 AND object = ?6 AND target IN (SELECT value FROM json_each(?7))
          ORDER BY gone, updated_at DESC, id, counterpart",

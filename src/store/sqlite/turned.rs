@@ -38,7 +38,14 @@ pub(super) async fn change(
         }
         LinkFate::Inherited { by, .. } => {
             forget(c, key, &change.by, by).await?;
-            set(c, key, &change.by, ("target = ?6, tombstone = 0, merged_into = NULL", by), now).await?;
+            set(
+                c,
+                key,
+                &change.by,
+                ("target = ?6, tombstone = 0, merged_into = NULL, inherited = 1", by),
+                now,
+            )
+            .await?;
             let heir = RecordKey { record: by.clone(), ..key.clone() };
             journal::request(c, &heir, &change.by, now).await?;
         }
