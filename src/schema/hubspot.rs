@@ -131,6 +131,7 @@ pub(super) fn make_event(fields: &mut IndexMap<String, Field>, object: Span, pro
             options: Vec::new(),
             external_options: false,
             relationship: None,
+            primary_of: None,
             span: object,
         };
         fields.insert(name.to_owned(), field);

@@ -372,7 +372,7 @@ fn a_broken_item_hides_nothing_in_the_others() {
         .iter()
         .map(|finding| finding["labels"][0]["line"].clone())
         .collect();
-    assert_eq!(lines, [22, 38, 57], "{findings:#}");
+    assert_eq!(lines, [22, 33, 58], "{findings:#}");
 }
 
 #[test]
