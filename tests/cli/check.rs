@@ -84,7 +84,7 @@ fn findings_of_all_files_come_in_one_run_in_source_order() {
         [
             "E0202 company_to_account.map:23",
             "E0301 mql_to_lead.map:39",
-            "E0202 mql_to_lead.map:52",
+            "E0202 mql_to_lead.map:58",
             "W0006 nothing.map:1",
         ],
         "{}",
@@ -193,5 +193,5 @@ fn windows_line_ends_and_a_byte_order_mark_are_fine() {
     assert_eq!(world.run(&["check"]).fine().err, "7 mappings checked: no findings\n");
     world.replace("mql_to_lead.map", "Title     <- jobtitle", "Title     <- jobtitel");
     let finding = &world.run(&["check", "--format", "json"]).exits(1).json()[0];
-    assert_eq!(place(finding), "E0202 mql_to_lead.map:52");
+    assert_eq!(place(finding), "E0202 mql_to_lead.map:58");
 }

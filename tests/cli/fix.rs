@@ -290,7 +290,7 @@ fn what_remains_decides_the_exit_code() {
     world.replace("mql_to_lead.map", "Title     <- jobtitle", "Title     <- jobtitel");
     world.replace("company_to_account.map", "phone | e164(country)", "fone | e164(country)");
     let ran = world.run(&["check", "--fix"]).exits(1);
-    assert_eq!(ran.out, "fixed mql_to_lead.map:52: E0202 `hubspot.contact` has no property `jobtitel`\n");
+    assert_eq!(ran.out, "fixed mql_to_lead.map:58: E0202 `hubspot.contact` has no property `jobtitel`\n");
     assert!(ran.err.contains("company_to_account.map:23") && ran.err.contains("`fone`"), "{}", ran.err);
     assert!(ran.err.ends_with("1 fixed; 1 error\n"), "{}", ran.err);
     assert!(world.read("mql_to_lead.map").contains("Title     <- jobtitle | trim"));
