@@ -89,7 +89,18 @@ fn check_one<'a>(
         report_side(scope, associate);
         return None;
     }
+    if let Some(target) = target {
+        let help = format!(
+            "write `objectId <- linked {}.{} of {}`",
+            associate.object.side,
+            associate.object.name.value,
+            associate.of.text()
+        );
+        let what = "it stands on the timeline of one record, which `objectId` names";
+        scope.world.report_event(target, associate.span, what, &help);
+    }
     let to = scope.world.object(&associate.object)?;
+    scope.world.report_event(&to, associate.object.span, "records are not associated with one", "remove it");
     let whose = whose?;
     let kind = kind(&associate.kind);
     check_ids(scope, &whose, &kind, associate);

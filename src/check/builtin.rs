@@ -29,6 +29,7 @@ pub(super) fn owner(schemas: &Schemas) -> Object {
         fields,
         record_types: Vec::new(),
         convertible: false,
+        timeline: None,
         span,
     }
 }

@@ -233,6 +233,8 @@ impl Scope<'_> {
             }
             return error(span);
         };
+        let help = "look up the record on whose timeline it stands";
+        self.world.report_event(&object, field.object.span, "HubSpot cannot search them", help);
         let resolved = self.resolve(&object, std::slice::from_ref(&field.field));
         let tests = self.field_tests(&object, tests);
         let Some((typed, name)) = resolved else { return error(span) };

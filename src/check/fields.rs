@@ -18,7 +18,7 @@ use super::builtin::OWNER_NAME;
 use super::mend;
 use super::policies::Policies;
 use super::scope::Scope;
-use super::typed::{Expr, Key, Rule, RuleElse, WhenWritten};
+use super::typed::{Expr, ExprKind, Key, Rule, RuleElse, WhenWritten};
 use super::world::{ItemKind, Obj, World, field_word};
 
 /// Where rules write.
@@ -320,6 +320,12 @@ fn check_writable(
     }
 }
 
+/// Whether the record waits for what would be blank: a counterpart that is not there yet.
+fn is_waited_for(value: &Expr, policies: &Policies) -> bool {
+    let waits = policies.otherwise.as_ref().is_some_and(|otherwise| otherwise.value == RuleElse::Wait);
+    waits && matches!(&value.kind, ExprKind::Linked { id, .. } if !id.typed.blank)
+}
+
 fn check_blank(
     scope: &Scope<'_>,
     into: &Into<'_, '_>,
@@ -339,7 +345,7 @@ fn check_blank(
         return;
     }
     let on_create = target.creates && field.required_on_create() && policies.when != WhenWritten::OnUpdate;
-    if !on_create || !value.typed.blank {
+    if !on_create || !value.typed.blank || is_waited_for(value, policies) {
         return;
     }
     let why = scope.why_blank(value);

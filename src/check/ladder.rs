@@ -170,6 +170,8 @@ fn field_rung<'a>(
         scope.value(value);
         return None;
     };
+    let help = "write `key id = …`: an event is found by its id";
+    scope.world.report_event(object, field.span, "HubSpot cannot search them", help);
     let first = scope.equality(object, field, value);
     let tests = first.into_iter().chain(scope.field_tests(object, tests)).collect();
     Some(Rung { object: object.name.clone(), tests, then: None, span })
@@ -189,6 +191,8 @@ fn object_rung<'a>(
         }
         return None;
     };
+    let help = "write `key id = …`: an event is found by its id";
+    scope.world.report_event(&object, reference.span, "HubSpot cannot search them", help);
     if let Some(target) = target {
         check_searched(scope, target, &object, reference, then);
     }

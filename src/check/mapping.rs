@@ -87,7 +87,12 @@ fn end<'a>(
         world.report(finding.and(first.span, "first here").help("a mapping has one source and one target"));
     }
     if let Some(reference) = written.first() {
-        return world.object(reference);
+        let object = world.object(reference);
+        if let Some(object) = object.as_ref().filter(|_| end == "from") {
+            let help = "read the record that it is about; the event itself is only written";
+            world.report_event(object, reference.span, "nothing tells when there is one", help);
+        }
+        return object;
     }
     let example = if end == "from" { "hubspot.contact" } else { "salesforce.Lead" };
     if !world.is_written(mapping.span, &[end]) {
@@ -146,6 +151,10 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
             }
         };
         let found = scope.associated_object(object);
+        if let Some(found) = &found {
+            let help = "read the record on whose timeline it stands";
+            scope.world.report_event(found, object.span, "records are not associated with one", help);
+        }
         if !is_new_name(scope, &with.name, "with") {
             continue;
         }

@@ -76,6 +76,15 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
+    /// Reports that an event of a timeline stands where it would have to be read, searched or associated.
+    pub(super) fn report_event(&self, object: &Obj<'_>, at: Span, what: &str, help: &str) {
+        if object.object.timeline.is_some() {
+            let message = format!("`{}` is an event of a timeline, and {what}", object.name);
+            let finding = Diagnostic::error(Code::TIMELINE_EVENT, at, message);
+            self.report(finding.and(object.object.span, "its event template is here").help(help));
+        }
+    }
+
     pub(super) fn new(schemas: &'a Schemas, sources: &'a Sources, owner: &'a Object) -> Self {
         Self {
             schemas,

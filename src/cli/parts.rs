@@ -140,7 +140,11 @@ pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Crms, String> {
         aliases: SalesforceConfig::aliases_of(&ready.schemas.salesforce),
     };
     Ok(Crms {
-        hubspot: Arc::new(HubspotClient::new(hubspot, http).map_err(|error| error.to_string())?),
+        hubspot: Arc::new(
+            HubspotClient::new(hubspot, http)
+                .map_err(|error| error.to_string())?
+                .with_timelines(&ready.schemas.hubspot),
+        ),
         salesforce: Arc::new(SalesforceClient::new(salesforce, http).map_err(|error| error.to_string())?),
     })
 }

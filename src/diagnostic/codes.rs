@@ -139,6 +139,8 @@ codes! {
     CONSENT_BACK = "E0308", "consent could go back";
     /// `assignment rule` and `record type` say how Salesforce makes a record; HubSpot has neither.
     WRITE_OPTION = "E0309", "the CRM has no such option";
+    /// Events of a timeline are made and found by their id. They cannot be read from, searched or associated.
+    TIMELINE_EVENT = "E0310", "a timeline event is only made";
 
     // Types.
     /// A value of one type goes where another is needed.

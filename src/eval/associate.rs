@@ -14,7 +14,7 @@ use crate::types::{
 
 use super::effect::{Answer, Association, Effect, Made, Park, Verdict};
 use super::ladder::{Tests, filters};
-use super::run::{Run, State, raw};
+use super::run::{Leg, Run, State, raw};
 
 /// Rows of one `with each`. More are a mistake in its `where`, and none of them is associated.
 const MAX_ROWS: u32 = 200;
@@ -55,6 +55,17 @@ enum Step {
 }
 
 impl Run {
+    /// Goes on with a record that is as it should be: a mapping associates it now, a sync when both sides are written.
+    pub(super) fn settled(
+        &mut self,
+        mapping: &Mapping,
+        verdict: Verdict,
+        id: String,
+        created: bool,
+    ) -> Effect {
+        if self.leg == Leg::No { self.associate(mapping, verdict, id, created) } else { self.finish(verdict) }
+    }
+
     /// Associates the record written or found with what its mapping says, then ends the run with the record's own
     /// verdict.
     pub(super) fn associate(

@@ -124,7 +124,7 @@ impl Run {
         created: bool,
     ) -> Effect {
         let (Some(convert), Some(parts)) = (&mapping.convert, self.parts.take()) else {
-            return self.associate(mapping, verdict, id, created);
+            return self.settled(mapping, verdict, id, created);
         };
         let Parts { account, opportunity, owner } = parts;
         let (object, status) = (mapping.target.clone(), convert.status.clone());

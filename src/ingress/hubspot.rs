@@ -156,7 +156,7 @@ impl Notice {
         };
         for change in changes {
             let dedupe = self.dedupe(kind, &change.record, occurred_at);
-            let incoming = if self.is_own_write(portal) {
+            let incoming = if self.is_own_write(portal) && can_be_ours(&change.kind) {
                 Incoming::Ignored { reason: "our own write".to_owned(), change: Some(change) }
             } else {
                 Incoming::Change(change)
@@ -261,6 +261,14 @@ impl Notice {
         ]);
         hex::encode(Sha256::digest(facts.to_string()))
     }
+}
+
+/// Whether the engine makes such a change. It ends no record's life, so somebody else did, perhaps with the same token.
+fn can_be_ours(kind: &ChangeKind) -> bool {
+    matches!(
+        kind,
+        ChangeKind::Created | ChangeKind::FieldChanged { .. } | ChangeKind::AssociationChanged { .. }
+    )
 }
 
 /// The other object of an association: HubSpot's docs show types such as `CONTACT_TO_COMPANY`.
@@ -376,6 +384,10 @@ mod tests {
         assert!(ignored(body));
         assert!(!ignored(&body.replace("\"50780459\"", "\"1\"")));
         assert!(!ignored(&body.replace("INTEGRATION", "CRM_UI")));
+        // The engine ends no record: whoever did so with its token is somebody else.
+        for end in ["contact.deletion", "contact.restore", "contact.privacyDeletion"] {
+            assert!(!ignored(&body.replace("contact.propertyChange", end)), "{end}");
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! HubSpot's property types, by the names of `GET /crm/v3/properties/{object}`.
 
-use crate::source::Side;
-use crate::yaml::Keys;
+use indexmap::IndexMap;
 
-use super::FieldType;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Side, Span};
+use crate::yaml::{Keys, Problems};
+
 use super::load::{Shape, read_precision, read_type};
+use super::{Field, FieldType};
 
 /// The values of `type`.
 const TYPES: &[&str] = &[
@@ -93,4 +96,44 @@ fn read_number(keys: &mut Keys<'_>) -> Option<FieldType> {
 
 fn max_length(keys: &mut Keys<'_>) -> u32 {
     keys.number("max_length").unwrap_or(TEXT_LENGTH)
+}
+
+/// Adds what every event of a timeline has beside its template's tokens, and lets nothing of it be changed (HubSpot's
+/// timeline events API: the id that the writer gives, the record on whose timeline it stands, and when it happened).
+pub(super) fn make_event(fields: &mut IndexMap<String, Field>, object: Span, problems: &Problems) {
+    for field in fields.values_mut() {
+        field.updateable = false;
+    }
+    let own = [
+        ("id", FieldType::Text { max: TEXT_LENGTH }, true),
+        ("objectId", FieldType::Text { max: 20 }, true),
+        ("timestamp", FieldType::DateTime, false),
+    ];
+    for (name, kind, required) in own {
+        if let Some(token) = fields.get(name) {
+            let message = format!("every event has its `{name}`, so no token of its template has that name");
+            let finding = Diagnostic::error(Code::YAML_BAD_VALUE, token.span, message);
+            problems.report(finding.help("remove the line"));
+        }
+        let field = Field {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            kind,
+            nillable: !required,
+            createable: true,
+            updateable: false,
+            defaulted_on_create: false,
+            external_id: false,
+            unique: name == "id",
+            calculated: false,
+            currency: false,
+            consent: false,
+            options: Vec::new(),
+            external_options: false,
+            relationship: None,
+            primary_of: None,
+            span: object,
+        };
+        fields.insert(name.to_owned(), field);
+    }
 }

@@ -56,9 +56,9 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
     let mut text = |key| keys.text(key).map(|text| text.value);
     let api_name = text("api_name").unwrap_or_else(|| name.clone());
     let label = text("label").unwrap_or_else(|| name.clone());
-    let (mut plural, mut type_id, mut key_prefix) = (None, None, None);
+    let (mut plural, mut type_id, mut timeline, mut key_prefix) = (None, None, None, None);
     match side {
-        Side::Hubspot => (plural, type_id) = (text("plural"), text("type_id")),
+        Side::Hubspot => (plural, type_id, timeline) = (text("plural"), text("type_id"), text("timeline")),
         Side::Salesforce => key_prefix = text("key_prefix"),
     }
     let convertible = side == Side::Salesforce && keys.flag("convertible").unwrap_or(false);
@@ -69,10 +69,13 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
     let fields = keys.need("fields").and_then(|entry| entry.value.entries("fields", problems));
     keys.finish();
     let fields = fields.unwrap_or_default().iter();
-    let fields: IndexMap<_, _> = fields
+    let mut fields: IndexMap<_, _> = fields
         .filter_map(|entry| read_field(entry, side, problems))
         .map(|field| (field.name.clone(), field))
         .collect();
+    if timeline.is_some() {
+        hubspot::make_event(&mut fields, entry.key.span, problems);
+    }
     let record_types =
         record_types.map(|entry| read_record_types(&entry.value, &fields, problems)).unwrap_or_default();
     let (name, span) = (name.clone(), entry.key.span);
@@ -86,6 +89,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         fields,
         record_types,
         convertible,
+        timeline,
         span,
     })
 }

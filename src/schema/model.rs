@@ -57,6 +57,9 @@ pub struct Object {
     pub record_types: Vec<RecordType>,
     /// Salesforce: whether a lead conversion can end its life (only Lead).
     pub convertible: bool,
+    /// HubSpot: the id of the event template, where records are events of a timeline. They are made, and never changed,
+    /// searched or associated.
+    pub timeline: Option<String>,
     /// The object's name in the snapshot.
     pub span: Span,
 }

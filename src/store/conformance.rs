@@ -39,6 +39,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("ends of records leave tombstones", |s| Box::pin(links::tombstones(s))),
         ("links are forgotten, inherited and turned", |s| Box::pin(links::changed(s))),
         ("a link goes on with what its target became", |s| Box::pin(links::became(s))),
+        ("a sync's pair is changed from its other end", |s| Box::pin(links::turned(s))),
         ("two merges into one record", |s| Box::pin(links::inherited_twice(s))),
         ("the records paired with one are told", |s| Box::pin(links::relayed(s))),
         ("a run by hand is kept", |s| Box::pin(links::by_hand(s))),

@@ -9,6 +9,7 @@ mod journal;
 mod links;
 mod records;
 mod settle;
+mod turned;
 mod writer;
 
 use std::path::{Path, PathBuf};

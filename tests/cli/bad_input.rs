@@ -32,7 +32,7 @@ fn an_empty_file() {
        ╰────
       help: write a `mapping`, or remove the file
 
-    4 mappings checked: 1 warning
+    8 mappings checked: 1 warning
     "#);
 }
 

@@ -20,6 +20,8 @@ fn init_writes_a_project_that_checks() {
     let ran = world.run(&["init"]).fine();
     assert_eq!(ran.out, "");
     insta::assert_snapshot!(ran.err, @r#"
+    wrote ./account_company.map
+    wrote ./account_company_tests.map
     wrote ./company_to_account.map
     wrote ./company_to_account_tests.map
     wrote ./contact_from_mql.map
@@ -27,8 +29,12 @@ fn init_writes_a_project_that_checks() {
     wrote ./mapwright.yaml
     wrote ./mql_to_lead.map
     wrote ./mql_to_lead_tests.map
+    wrote ./opportunity_to_deal.map
+    wrote ./opportunity_to_deal_tests.map
     wrote ./picklists.map
     wrote ./picklists_tests.map
+    wrote ./sales_activity.map
+    wrote ./sales_activity_tests.map
     wrote ./sandbox.yaml
     wrote ./tests.map
     wrote ./schema/hubspot.yaml
@@ -36,7 +42,7 @@ fn init_writes_a_project_that_checks() {
     next: `mapwright check`, then `mapwright demo` to see it run
     "#);
     let ran = world.run(&["check"]).fine();
-    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "4 mappings checked: no findings\n"));
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "8 mappings checked: no findings\n"));
     world.run(&["check", "--deny-warnings", "--quiet"]).fine();
 }
 
@@ -45,7 +51,7 @@ fn init_makes_the_folder_that_is_named() {
     let world = World::empty();
     world.run(&["init", "deep/er", "--quiet"]).fine();
     let ran = world.run(&["--project", "deep/er", "check"]).fine();
-    assert_eq!(ran.err, "4 mappings checked: no findings\n");
+    assert_eq!(ran.err, "8 mappings checked: no findings\n");
 }
 
 #[test]
@@ -76,9 +82,9 @@ fn findings_of_all_files_come_in_one_run_in_source_order() {
     assert_eq!(
         places,
         [
-            "E0202 company_to_account.map:22",
+            "E0202 company_to_account.map:23",
             "E0301 mql_to_lead.map:39",
-            "E0202 mql_to_lead.map:52",
+            "E0202 mql_to_lead.map:58",
             "W0006 nothing.map:1",
         ],
         "{}",
@@ -116,7 +122,7 @@ fn a_warning_fails_only_when_it_is_denied() {
     let world = World::project();
     world.write("nothing.map", "");
     let ran = world.run(&["check"]).fine();
-    assert!(ran.err.ends_with("4 mappings checked: 1 warning\n"), "{}", ran.err);
+    assert!(ran.err.ends_with("8 mappings checked: 1 warning\n"), "{}", ran.err);
     world.run(&["check", "--deny-warnings"]).exits(1);
 }
 
@@ -145,7 +151,7 @@ fn github_annotations_stand_at_the_line() {
     let world = three_errors_and_a_warning();
     let ran = world.run(&["check", "--format", "github"]).exits(1);
     insta::assert_snapshot!(ran.out, @r#"
-    ::error file=company_to_account.map,line=22,endLine=22,col=26,endColumn=30,title=E0202::`hubspot.company` has no property `fone`%0Aunknown property%0Aschema/hubspot.yaml:554: its fields are here%0Ahelp: did you mean `founded_year`?
+    ::error file=company_to_account.map,line=23,endLine=23,col=26,endColumn=30,title=E0202::`hubspot.company` has no property `fone`%0Aunknown property%0Aschema/hubspot.yaml:554: its fields are here%0Ahelp: did you mean `founded_year`?
     ::error file=mql_to_lead.map,line=39,endLine=39,col=5,endColumn=16,title=E0301::`CreatedDate` of `salesforce.Lead` is read-only and cannot be written%0Aschema/salesforce.yaml:129: is read-only%0Ahelp: remove the rule, or write another field
     ::error file=mql_to_lead.map,line=52,endLine=52,col=16,endColumn=24,title=E0202::`hubspot.contact` has no property `jobtitel`%0Aunknown property%0Aschema/hubspot.yaml:14: its fields are here%0Ahelp: did you mean `jobtitle`?
     ::warning file=nothing.map,line=1,endLine=1,col=1,endColumn=1,title=W0006::the file has no item%0Ahelp: write a `mapping`, or remove the file
@@ -159,7 +165,7 @@ fn a_project_is_found_from_below_and_by_name() {
     let world = World::project();
     let mut command = world.command(&["check"]);
     command.current_dir(world.path("schema"));
-    assert_eq!(world.finish(command, &[]).fine().err, "4 mappings checked: no findings\n");
+    assert_eq!(world.finish(command, &[]).fine().err, "8 mappings checked: no findings\n");
     let mut command = world.command(&["--project", "../work", "check"]);
     command.current_dir(world.home());
     world.finish(command, &[]).fine();
@@ -175,7 +181,7 @@ fn an_order_of_files_never_matters() {
     std::fs::create_dir(world.path("sales")).expect("a folder");
     std::fs::rename(world.path("mql_to_lead.map"), world.path("sales/zzz.map")).expect("moved");
     std::fs::rename(world.path("picklists.map"), world.path("sales/000.map")).expect("moved");
-    assert_eq!(world.run(&["check"]).fine().err, "4 mappings checked: no findings\n");
+    assert_eq!(world.run(&["check"]).fine().err, "8 mappings checked: no findings\n");
 }
 
 #[test]
@@ -184,8 +190,8 @@ fn windows_line_ends_and_a_byte_order_mark_are_fine() {
     for name in ["mql_to_lead.map", "picklists.map", "contact_from_mql.map"] {
         world.write(name, format!("\u{feff}{}", world.read(name).replace('\n', "\r\n")));
     }
-    assert_eq!(world.run(&["check"]).fine().err, "4 mappings checked: no findings\n");
+    assert_eq!(world.run(&["check"]).fine().err, "8 mappings checked: no findings\n");
     world.replace("mql_to_lead.map", "Title     <- jobtitle", "Title     <- jobtitel");
     let finding = &world.run(&["check", "--format", "json"]).exits(1).json()[0];
-    assert_eq!(place(finding), "E0202 mql_to_lead.map:52");
+    assert_eq!(place(finding), "E0202 mql_to_lead.map:58");
 }

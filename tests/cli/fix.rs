@@ -174,7 +174,7 @@ fn everything_mechanical_is_mended_and_what_is_written_checks() {
     fixed syntax.map:11: E0105 `is` is a reserved word, and a value was expected
     fixed syntax.map:12: E0101 `“` is not a quotation mark here
     "#);
-    assert_eq!(ran.err, "33 fixed; 4 mappings checked: no findings\n");
+    assert_eq!(ran.err, "33 fixed; 8 mappings checked: no findings\n");
     assert_eq!(ran.code, 0);
     insta::assert_snapshot!(world.read("meaning.map"), @r#"
     # Hands a contact to sales.
@@ -290,8 +290,8 @@ fn what_remains_decides_the_exit_code() {
     world.replace("mql_to_lead.map", "Title     <- jobtitle", "Title     <- jobtitel");
     world.replace("company_to_account.map", "phone | e164(country)", "fone | e164(country)");
     let ran = world.run(&["check", "--fix"]).exits(1);
-    assert_eq!(ran.out, "fixed mql_to_lead.map:52: E0202 `hubspot.contact` has no property `jobtitel`\n");
-    assert!(ran.err.contains("company_to_account.map:22") && ran.err.contains("`fone`"), "{}", ran.err);
+    assert_eq!(ran.out, "fixed mql_to_lead.map:58: E0202 `hubspot.contact` has no property `jobtitel`\n");
+    assert!(ran.err.contains("company_to_account.map:23") && ran.err.contains("`fone`"), "{}", ran.err);
     assert!(ran.err.ends_with("1 fixed; 1 error\n"), "{}", ran.err);
     assert!(world.read("mql_to_lead.map").contains("Title     <- jobtitle | trim"));
 }

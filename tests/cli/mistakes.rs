@@ -18,12 +18,12 @@ fn a_misspelt_property() {
     E0202
 
       × `hubspot.contact` has no property `jobtitel`
-        ╭─[mql_to_lead.map:52:16]
-     51 │   LastName  <- first_present(lastname | trim, "Unknown") | truncate(80)
-     52 │   Title     <- jobtitel | trim | truncate(128)
+        ╭─[mql_to_lead.map:58:16]
+     57 │   LastName  <- first_present(lastname | trim, "Unknown") | truncate(80)
+     58 │   Title     <- jobtitel | trim | truncate(128)
         ·                ────┬───
         ·                    ╰── unknown property
-     53 │   Phone     <- phone | e164(country)  otherwise keep
+     59 │   Phone     <- phone | e164(country)  otherwise keep
         ╰────
         ╭─[schema/hubspot.yaml:14:3]
      13 │ objects:
@@ -296,17 +296,17 @@ fn an_outcome_that_is_not_written() {
 
 #[test]
 fn a_step_that_can_fail() {
-    insta::assert_snapshot!(report("company_to_account.map", "phone | e164(country)          otherwise keep", "phone | e164(country)"), @r#"
+    insta::assert_snapshot!(report("company_to_account.map", "on create otherwise keep", "on create"), @r#"
     E0801
 
       × `e164` can fail, and the rule does not say what happens then
-        ╭─[company_to_account.map:22:26]
-     21 │     Website           <- domain | trim | lowercase | truncate(255)
-     22 │     Phone             <- phone | e164(country)
+        ╭─[company_to_account.map:23:26]
+     22 │     Website           <- domain | trim | lowercase | truncate(255)              on create
+     23 │     Phone             <- phone | e164(country)                                  on create
         ·     ──┬──                ──────────┬──────────
         ·       │                            ╰── fails when the text is not a valid phone number of that country, or begins without `+` and no country is given
         ·       ╰── in this rule
-     23 │     Industry          <- industry | industry            if target is blank
+     24 │     Industry          <- industry | industry                                    on create
         ╰────
       help: add `otherwise keep`, `otherwise nothing`, `otherwise "…"` or `otherwise park`
 
@@ -372,7 +372,7 @@ fn a_broken_item_hides_nothing_in_the_others() {
         .iter()
         .map(|finding| finding["labels"][0]["line"].clone())
         .collect();
-    assert_eq!(lines, [21, 33, 52], "{findings:#}");
+    assert_eq!(lines, [22, 33, 58], "{findings:#}");
 }
 
 #[test]

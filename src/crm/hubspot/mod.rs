@@ -9,6 +9,7 @@ mod history;
 mod records;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod tools;
 mod values;
 mod write;
@@ -64,6 +65,14 @@ impl HubspotConfig {
 /// The object under which the language knows HubSpot's owners.
 const OWNER: &str = "owner";
 
+/// What has an API of its own, and what searches know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Apart {
+    Owner,
+    Event,
+    Record,
+}
+
 /// HubSpot as a [`Crm`].
 pub struct HubspotClient {
     http: Http,
@@ -71,6 +80,8 @@ pub struct HubspotClient {
     token: SecretString,
     version: String,
     objects: HashMap<String, String>,
+    /// The event templates of the objects whose records are events of a timeline.
+    timelines: HashMap<String, String>,
     /// Association types by their two objects; labels change rarely, and a restart reads them anew.
     labels: Mutex<HashMap<(String, String), Vec<associations::Label>>>,
 }
@@ -91,8 +102,17 @@ impl HubspotClient {
             token: config.token,
             version,
             objects: config.objects,
+            timelines: HashMap::new(),
             labels: Mutex::default(),
         })
+    }
+
+    /// Takes the objects whose records are events of a timeline, with their event templates.
+    #[must_use]
+    pub fn with_timelines(self, schema: &Schema) -> Self {
+        let events = schema.objects.values();
+        let timelines = events.filter_map(|object| Some((object.name.clone(), object.timeline.clone()?)));
+        Self { timelines: timelines.collect(), ..self }
     }
 
     /// The allowances as the latest answers told them.
@@ -136,6 +156,15 @@ impl HubspotClient {
         self.http.json(call, Some(&self.token)).await
     }
 
+    /// In which way a look-up of an object is made.
+    fn apart(&self, object: &ObjectName) -> Apart {
+        match self.template(&object.name) {
+            Some(_) => Apart::Event,
+            None if object.name == OWNER => Apart::Owner,
+            None => Apart::Record,
+        }
+    }
+
     fn refused(&self, message: impl Into<String>) -> CrmError {
         self.http.error(CrmErrorKind::Refused, message)
     }
@@ -155,17 +184,54 @@ impl Crm for HubspotClient {
     async fn read(&self, request: &ReadRequest) -> Result<Vec<Record>, CrmError> {
         if request.object.name == OWNER {
             self.read_owners(request).await
+        } else if let Some(template) = self.template(&request.object.name) {
+            self.read_events(template, request).await
         } else {
             self.read_records(request).await
         }
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        share::look_up_all(self, requests).await
+        let of = |apart: Apart| {
+            let indices =
+                (0..requests.len()).filter(move |index| self.apart(&requests[*index].object) == apart);
+            indices.collect::<Vec<usize>>()
+        };
+        let (owners, events, records) = (of(Apart::Owner), of(Apart::Event), of(Apart::Record));
+        let mut answers: Vec<Option<Result<Vec<Record>, CrmError>>> = requests.iter().map(|_| None).collect();
+        let asked: Vec<FindRequest> = records.iter().map(|index| requests[*index].clone()).collect();
+        let found = share::look_up_all(self, &asked).await;
+        let asked: Vec<&FindRequest> = owners.iter().map(|index| &requests[*index]).collect();
+        let listed = self.find_owners(&asked).await;
+        for (index, answer) in records.into_iter().zip(found).chain(owners.into_iter().zip(listed)) {
+            answers[index] = Some(answer);
+        }
+        for index in events {
+            let template = self.template(&requests[index].object.name).unwrap_or_default();
+            answers[index] = Some(self.find_event(template, &requests[index]).await);
+        }
+        // INVARIANT: every request is of one kind, and each kind answers all its requests.
+        let unsent = || Err(self.refused("the look-up was not sent"));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(unsent)).collect()
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {
-        self.write_records(requests).await
+        let is_event = |request: &WriteRequest| self.template(&request.object.name).is_some();
+        let events: Vec<&WriteRequest> = requests.iter().filter(|request| is_event(request)).collect();
+        if events.is_empty() {
+            return self.write_records(requests).await;
+        }
+        let records: Vec<WriteRequest> =
+            requests.iter().filter(|request| !is_event(request)).cloned().collect();
+        let mut events = self.write_events(&events).await.into_iter();
+        let mut records = self.write_records(&records).await.into_iter();
+        // INVARIANT: each kind answers all its requests, in order.
+        let unsent = || WriteAnswer::Failed(self.refused("the write was not sent"));
+        let next = |request: &WriteRequest| {
+            let answers = if is_event(request) { &mut events } else { &mut records };
+            answers.next().unwrap_or_else(unsent)
+        };
+        requests.iter().map(next).collect()
     }
 
     async fn associated(
@@ -184,10 +250,16 @@ impl Crm for HubspotClient {
     }
 
     async fn changed(&self, request: &ChangedRequest) -> Result<BTreeMap<String, DateTime<Utc>>, CrmError> {
+        if self.template(&request.object.name).is_some() {
+            return Ok(BTreeMap::new());
+        }
         self.changed_at(request).await
     }
 
     async fn survivor(&self, object: &ObjectName, gone: &str) -> Result<Option<String>, CrmError> {
+        if self.template(&object.name).is_some() {
+            return Ok(None);
+        }
         self.merged_into(object, gone).await
     }
 

@@ -523,3 +523,115 @@ fn owners(ids: &[&str]) -> ReadRequest {
         fields: vec!["email".to_owned()],
     }
 }
+
+fn owner_by(email: &str) -> FindRequest {
+    FindRequest {
+        object: ObjectName::new(Side::Hubspot, "owner"),
+        filters: vec![Filter { field: "email".into(), op: FilterOp::Eq(Value::text(email)) }],
+        fields: vec!["id".into(), "email".into()],
+        limit: 2,
+    }
+}
+
+#[tokio::test]
+async fn owners_are_looked_up_in_the_lists_and_archived_ones_only_where_no_other_is() {
+    let server = Server::start(|seen, _| {
+        let owner = |id: &str, email: &str| json!({"id": id, "email": email});
+        let archived = seen.target.contains("archived=true");
+        let rows = if archived {
+            vec![owner("9", "robin@x.test"), owner("12", "lena@x.test")]
+        } else {
+            vec![owner("11", "Robin@x.test")]
+        };
+        Reply::json(200, &json!({"results": rows}))
+    })
+    .await;
+    let client = client(&server);
+    let ids = |found: &Result<Vec<Record>, CrmError>| {
+        found.as_ref().expect("owners").iter().map(|owner| owner.id.clone()).collect::<Vec<_>>()
+    };
+    let found =
+        client.find(&[owner_by("robin@X.test"), owner_by("LENA@x.test"), owner_by("no@x.test")]).await;
+    assert_eq!(found.iter().map(ids).collect::<Vec<_>>(), [vec!["11"], vec!["12"], vec![]]);
+    assert_eq!(server.seen().len(), 2, "both lists once for all");
+    client.find(&[owner_by("robin@x.test")]).await;
+    assert_eq!(server.seen().len(), 3, "nobody is missing among those who are there");
+}
+
+fn timeline(server: &Server) -> HubspotClient {
+    let mut client = client(server);
+    client.timelines = HashMap::from([("activity".to_owned(), "1001".to_owned())]);
+    client
+}
+
+fn event(id: &str) -> WriteRequest {
+    WriteRequest {
+        object: ObjectName::new(Side::Hubspot, "activity"),
+        target: WriteTarget::Upsert { key: "id".into(), value: id.into() },
+        fields: vec![
+            ("objectId".into(), Value::text("5501")),
+            ("subject".into(), Value::text("Call")),
+            ("notes".into(), Value::Blank),
+        ],
+        allow_duplicates: false,
+        assignment_rule: None,
+    }
+}
+
+#[tokio::test]
+async fn events_are_found_by_id_and_made_with_their_tokens() {
+    let server = Server::start(|seen, _| match seen.line().as_str() {
+        "GET /crm/v3/timeline/events/1001/00T1" => Reply::json(
+            200,
+            &json!({"id": "00T1", "objectId": "5501", "timestamp": "2026-01-01T00:00:00Z", "tokens": {"subject": "Call"}}),
+        ),
+        "POST /crm/v3/timeline/events" => Reply::json(201, &json!({"id": "00T2"})),
+        _ => Reply::json(404, &json!({"category": "OBJECT_NOT_FOUND", "message": "resource not found"})),
+    })
+    .await;
+    let client = timeline(&server);
+    let by = |id: &str| FindRequest {
+        object: ObjectName::new(Side::Hubspot, "activity"),
+        filters: vec![Filter { field: "id".into(), op: FilterOp::Eq(Value::text(id)) }],
+        fields: vec!["subject".into(), "objectId".into(), "notes".into()],
+        limit: 2,
+    };
+    let found = client.find(&[by("00T1"), by("00T2")]).await;
+    let first = &found[0].as_ref().expect("an event")[0];
+    let values = Json::Object(first.values.clone());
+    assert_eq!(
+        (first.id.as_str(), values),
+        ("00T1", json!({"subject": "Call", "objectId": "5501", "notes": null}))
+    );
+    assert_eq!(found[1].as_ref().expect("no event").len(), 0);
+    let made = client.write(&[event("00T2")]).await;
+    assert_eq!(made, [WriteAnswer::Written { id: "00T2".into(), created: true }]);
+    let expected =
+        json!({"eventTemplateId": "1001", "id": "00T2", "objectId": "5501", "tokens": {"subject": "Call"}});
+    assert_eq!(server.seen().last().expect("a call").json(), expected);
+    let changed = WriteRequest { target: WriteTarget::Update { id: "00T1".into() }, ..event("00T1") };
+    assert!(matches!(&client.write(&[changed]).await[0], WriteAnswer::Rejected { .. }));
+}
+
+#[tokio::test]
+async fn an_event_that_fails_in_a_batch_is_sent_alone_to_say_why() {
+    let server = Server::start(|seen, _| match seen.line().as_str() {
+        "POST /crm/v3/timeline/events/batch/create" => batch(
+            &[json!({"id": "a"}), json!({"id": "c"})],
+            &[json!({"category": "VALIDATION_ERROR", "message": "no such token"})],
+        ),
+        _ if seen.body.contains("\"d\"") => {
+            Reply::json(409, &json!({"category": "CONFLICT", "message": "Event d already exists"}))
+        }
+        _ => Reply::json(400, &json!({"category": "VALIDATION_ERROR", "message": "no such token"})),
+    })
+    .await;
+    let mut mixed = ["a", "b", "c", "d"].map(event).to_vec();
+    mixed.push(update("7"));
+    let answers = timeline(&server).write(&mixed).await;
+    let made = |id: &str| WriteAnswer::Written { id: id.into(), created: true };
+    assert_eq!((&answers[0], &answers[2]), (&made("a"), &made("c")));
+    assert!(matches!(&answers[1], WriteAnswer::Rejected { errors } if errors[0].message == "no such token"));
+    assert!(matches!(&answers[3], WriteAnswer::Taken { .. }), "the ladder finds it");
+    assert!(matches!(&answers[4], WriteAnswer::Rejected { .. }), "a record goes its own way");
+}

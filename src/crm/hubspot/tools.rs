@@ -6,7 +6,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
 use crate::crm::http::{Call, join};
-use crate::types::{CrmError, ReadRequest, Record};
+use crate::source::ObjectName;
+use crate::types::{CrmError, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, display};
 
 use super::HubspotClient;
 
@@ -62,18 +63,46 @@ impl HubspotClient {
             for owner in self.all_owners(archived).await? {
                 let Some(id) = owner.get("id").and_then(Json::as_str) else { continue };
                 if wanted.remove(id) {
-                    let values = request
-                        .fields
-                        .iter()
-                        .filter_map(|field| Some((field.clone(), owner.get(field)?.clone())));
-                    found.push(Record {
-                        object: request.object.clone(),
-                        id: id.to_owned(),
-                        values: values.collect(),
-                    });
+                    found.extend(owner_record(&request.object, &owner, &request.fields));
                 }
             }
         }
+        Ok(found)
+    }
+
+    /// Looks owners up; one answer for each request, in order. No search knows them, so all are listed, and once for all
+    /// requests. Owners who left are archived; they are found where no active owner is, since their records are still
+    /// theirs and a person who came back has a second entry.
+    pub(super) async fn find_owners(&self, requests: &[&FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
+        let mut answers: Vec<Result<Vec<Record>, CrmError>> =
+            requests.iter().map(|_| Ok(Vec::new())).collect();
+        for archived in [false, true] {
+            if answers.iter().all(|answer| answer.as_ref().map_or(true, |found| !found.is_empty())) {
+                break;
+            }
+            let owners = self.all_owners(archived).await;
+            for (request, answer) in requests.iter().zip(&mut answers) {
+                if answer.as_ref().is_ok_and(Vec::is_empty) {
+                    *answer = owners.clone().and_then(|owners| self.fitting(request, &owners));
+                }
+            }
+        }
+        answers
+    }
+
+    /// The owners that a look-up asks for.
+    fn fitting(&self, request: &FindRequest, owners: &[Json]) -> Result<Vec<Record>, CrmError> {
+        let mut found = Vec::new();
+        for owner in owners {
+            let mut fits = true;
+            for filter in &request.filters {
+                fits &= holds(filter, owner).map_err(|why| self.refused(why))?;
+            }
+            if fits {
+                found.extend(owner_record(&request.object, owner, &request.fields));
+            }
+        }
+        found.truncate(request.limit as usize);
         Ok(found)
     }
 
@@ -89,4 +118,31 @@ impl HubspotClient {
             _ => Err(self.garbled("it has no `results`", true)),
         }
     }
+}
+
+/// An owner as a record.
+fn owner_record(object: &ObjectName, owner: &Json, fields: &[String]) -> Option<Record> {
+    let id = owner.get("id")?.as_str()?.to_owned();
+    let values = fields.iter().filter_map(|field| Some((field.clone(), owner.get(field)?.clone())));
+    Some(Record { object: object.clone(), id, values: values.collect() })
+}
+
+/// Whether a test of a look-up holds for an owner. Text is compared as a HubSpot search does, without regard to case.
+fn holds(filter: &Filter, owner: &Json) -> Result<bool, String> {
+    let held = match owner.get(&filter.field) {
+        None | Some(Json::Null) => String::new(),
+        Some(Json::String(text)) => text.to_lowercase(),
+        Some(other) => other.to_string(),
+    };
+    let same = |value: &Value| display(value).to_lowercase() == held;
+    Ok(match &filter.op {
+        FilterOp::Eq(value) => same(value),
+        FilterOp::Ne(value) => !same(value),
+        FilterOp::In(values) => values.iter().any(same),
+        FilterOp::Present => !held.is_empty(),
+        FilterOp::Blank => held.is_empty(),
+        FilterOp::Lt(_) | FilterOp::Le(_) | FilterOp::Gt(_) | FilterOp::Ge(_) => {
+            return Err("owners have no order, so none is before or after another".to_owned());
+        }
+    })
 }

@@ -54,6 +54,11 @@ const NAMES: &[(&str, &str)] = &[
     ("0-8", "line_item"),
 ];
 
+/// HubSpot's own labels, each named after the record that it leads to: from, to, the ids in both directions, and both labels
+/// (its changelog, "Parent <-> Child Associations").
+const LABELLED: &[(&str, &str, [u32; 2], [&str; 2])] =
+    &[("0-2", "0-2", [14, 13], ["Parent Company", "Child Company"])];
+
 /// The first id of a label that a portal defines.
 const FIRST_LABEL: u32 = 1001;
 
@@ -81,6 +86,14 @@ impl Default for Links {
                     types.push(defined(to, from, back, there, is_primary, has_primary));
                 }
             }
+        }
+        for (from, to, [there, back], [forward, backward]) in LABELLED {
+            let label = |text: &str| Some(text.to_owned());
+            let name = |text: &str| text.to_lowercase().replace(' ', "_");
+            let one = defined(from, to, *there, *back, false, false);
+            types.push(LinkType { label: label(forward), name: name(forward), ..one });
+            let other = defined(to, from, *back, *there, false, false);
+            types.push(LinkType { label: label(backward), name: name(backward), ..other });
         }
         Self { types, pairs: BTreeMap::new() }
     }
@@ -122,7 +135,8 @@ impl Links {
     }
 
     fn primary(&self, from: &str, to: &str) -> Option<&LinkType> {
-        let primary = |known: &&LinkType| known.category == DEFINED && known.label.is_some();
+        let primary =
+            |known: &&LinkType| known.category == DEFINED && known.label.as_deref() == Some("Primary");
         self.types.iter().filter(|known| known.from == from && known.to == to).find(primary)
     }
 

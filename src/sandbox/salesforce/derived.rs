@@ -70,6 +70,13 @@ pub(super) fn refresh(object: &ObjectFacts, store: &Store, record: &mut Record) 
     if object.name == "Task" {
         let closed = record.text("Status") == Some("Completed");
         record.set("IsClosed", closed.into());
+        // The moment of the change that completed it; one that is opened again has none.
+        let at = record.get("LastModifiedDate").clone();
+        match (closed, record.get("CompletedDateTime").is_null()) {
+            (true, true) => record.set("CompletedDateTime", at),
+            (false, false) => record.set("CompletedDateTime", Value::Null),
+            _ => {}
+        }
     }
 }
 

@@ -237,6 +237,49 @@ pub(super) async fn became(store: &dyn Store) {
     assert!(ask(store, None, &of, &["1"], &contacts).await.is_empty());
 }
 
+pub(super) async fn turned(store: &dyn Store) {
+    let company = |id: &str| RecordKey::new("main", ObjectName::new(Side::Hubspot, "company"), id);
+    let account = |id: &str| RecordKey::new("main", ObjectName::new(Side::Salesforce, "Account"), id);
+    let synced = |hubspot: &str, salesforce: &str| {
+        let outcome = Outcome::Synced {
+            hubspot: (company("").object, hubspot.to_owned()),
+            salesforce: (account("").object, salesforce.to_owned()),
+            writes: Vec::new(),
+            synced: BTreeMap::from([("Name".to_owned(), Value::text("Acme"))]),
+        };
+        vec![result("accounts", outcome)]
+    };
+    let done = |results| Settlement { next: Next::Done, results };
+    let of = async |id: &str| {
+        let found = ask(store, Some("accounts"), &account("").object, &[id], &company("").object).await;
+        found.into_iter().map(|pair| (pair.to, pair.gone)).collect::<Vec<_>>()
+    };
+    let living = |id: &str| vec![(id.to_owned(), false)];
+    settle_as(store, &company("77"), 1, ChangeKind::Created, done(synced("77", "001"))).await;
+    settle_as(store, &company("78"), 2, ChangeKind::Created, done(synced("78", "002"))).await;
+
+    // The Account's run finds its company gone, and then merged into another.
+    let gone = done(vec![fate("accounts", LinkFate::TargetGone)]);
+    settle_as(store, &account("001"), 3, ChangeKind::Created, gone).await;
+    assert_eq!(of("001").await, [("77".to_owned(), true)]);
+    let points = done(vec![fate("accounts", LinkFate::PointsAt { target: "79".to_owned() })]);
+    settle_as(store, &account("001"), 4, ChangeKind::Created, points).await;
+    assert_eq!(of("001").await, living("79"));
+
+    // The Account is merged into the other one, whose own company makes way; that one runs then.
+    let merged = ChangeKind::Merged { into: "002".to_owned() };
+    settle_as(store, &account("001"), 5, merged, done(vec![fate("accounts", inherited("002", None))])).await;
+    assert_eq!((of("001").await, of("002").await), (vec![], living("79")));
+    let held = store.links(&company("79")).await.expect("links").remove(0);
+    assert_eq!((held.tombstone, held.merged_into, held.synced.len()), (false, None, 1));
+    let heir = store.lease(lease_at(6)).await.expect("lease").remove(0);
+    assert_eq!((heir.lane.key, heir.requested), (account("002"), vec!["accounts".to_owned()]));
+    settle_as(store, &account("003"), 66, ChangeKind::Created, done(synced("80", "003"))).await;
+    let forgotten = done(vec![fate("accounts", LinkFate::Forgotten)]);
+    settle_as(store, &account("003"), 67, ChangeKind::Deleted, forgotten).await;
+    assert!(of("003").await.is_empty());
+}
+
 pub(super) async fn inherited_twice(store: &dyn Store) {
     let merged = || ChangeKind::Merged { into: "9".to_owned() };
     settle(store, "1", 1, ChangeKind::Created, vec![link("a", "L1")]).await;

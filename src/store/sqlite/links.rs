@@ -10,7 +10,7 @@ use crate::source::ObjectName;
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Value};
 
 use super::super::{Link, RecordKey, StoreError};
-use super::{awaited, convert, journal};
+use super::{awaited, convert, journal, turned};
 
 pub(super) async fn of_source(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
     let rows = sqlx::query(
@@ -57,7 +57,7 @@ pub(super) async fn counterparts(
          FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND side = ?3 AND object = ?4
              AND target_side = ?5 AND former_object = ?6 AND record IN (SELECT value FROM json_each(?7))
          UNION ALL
-         SELECT target, record, source_gone, NULL, NULL, 0, synced, updated_at
+         SELECT target, record, source_gone, NULL, NULL, inherited, synced, updated_at
          FROM links WHERE pair = ?1 AND (?2 IS NULL OR mapping = ?2) AND target_side = ?3 AND target_object = ?4
              AND side = ?5 AND object = ?6 AND target IN (SELECT value FROM json_each(?7))
          ORDER BY gone, updated_at DESC, id, counterpart",
@@ -208,6 +208,9 @@ pub(super) async fn change(
     change: &LinkChange,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    if turned::change(c, key, change, now).await? {
+        return Ok(());
+    }
     match &change.fate {
         LinkFate::Forgotten => {
             forget(c, key, &change.by).await?;
