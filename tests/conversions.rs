@@ -1,7 +1,7 @@
 //! Leads that are converted, over both sandboxes with the shipped mappings: by the engine, 250 in two calls; by a rep,
 //! whom the pairs follow; and what can go wrong on the way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -350,14 +350,8 @@ async fn a_lost_answer_converts_nothing_twice() {
     world.org.add_fault(org::Fault {
         method: Some("POST".to_owned()),
         path: "/services/Soap/u/".to_owned(),
-        status: 503,
-        body: Json::Null,
-        headers: BTreeMap::new(),
-        times: 1,
-        after_applied: true,
-        moment: org::FaultMoment::After,
-        delay_ms: 0,
-        record: None,
+        moment: Some(org::FaultMoment::After),
+        ..org::Fault::default()
     });
     world.stage(&ids, "salesqualifiedlead").await;
     assert_eq!((world.soap_calls(), world.parked().await), (1, vec![]), "it was looked for, not sent again");
@@ -381,19 +375,14 @@ async fn a_session_that_has_ended_is_renewed_and_the_call_made_once_more() {
     world.org.add_fault(org::Fault {
         method: Some("POST".to_owned()),
         path: "/services/Soap/u/".to_owned(),
-        status: 500,
-        body: Json::String(
+        status: Some(500),
+        body: Some(Json::String(
             "<e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\"><e:Body><e:Fault>\
              <faultcode>sf:INVALID_SESSION_ID</faultcode><faultstring>INVALID_SESSION_ID: ended</faultstring>\
              </e:Fault></e:Body></e:Envelope>"
                 .to_owned(),
-        ),
-        headers: BTreeMap::from([("Content-Type".to_owned(), "text/xml".to_owned())]),
-        times: 1,
-        after_applied: false,
-        moment: org::FaultMoment::Before,
-        delay_ms: 0,
-        record: None,
+        )),
+        ..org::Fault::default()
     });
     world.stage(&["1".to_owned()], "salesqualifiedlead").await;
     assert_eq!((world.leads()[0]["IsConverted"].clone(), world.parked().await), (json!(true), vec![]));

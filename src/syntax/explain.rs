@@ -64,7 +64,7 @@ pub(crate) fn explain(statement: &Statement<'_>, at: usize, rules: &[Rule]) -> D
 }
 
 /// Puts the word that is meant in place of a misspelt one, where it is a slip of the pen.
-fn mended(finding: Diagnostic, span: Span, word: &str, near: &str) -> Diagnostic {
+pub(super) fn mended(finding: Diagnostic, span: Span, word: &str, near: &str) -> Diagnostic {
     match unambiguous(word, [near]) {
         Some(near) => finding.fix(span, near),
         None => finding,
@@ -109,7 +109,7 @@ impl Here<'_, '_> {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
             BlockKind::Convert => ("a `convert`", &["account", "opportunity", "owner"]),
-            BlockKind::Picklist => ("a `picklist`", &["from", "to", "otherwise", "\"A\" -> \"B\""]),
+            BlockKind::Picklist => ("a `picklist`", PICKLIST_STATEMENTS),
             BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "when", "expect"]),
             _ => return None,
         };
@@ -212,14 +212,19 @@ impl Here<'_, '_> {
         if plain.is_empty() || plain.len() != self.found.len() || RESERVED.contains(&plain) {
             return None;
         }
+        // A word that a picklist knows, and its author nearly wrote, is no option.
+        let nearly = if self.at == 0 { PICKLIST_STATEMENTS } else { PICKLIST_VALUES };
+        let is_slip = self.statement.kind == BlockKind::Picklist
+            && unambiguous(plain, nearly.iter().copied()).is_some();
         let translated = self.statement.kind == BlockKind::Picklist
             && self.at == 0
+            && !is_slip
             && self.statement.text[plain.len()..].trim_start().starts_with(['-', '<']);
         let option = translated
             || self.expects(&[Rule::literal, Rule::text])
                 && !self.rules.iter().any(|rule| words(*rule).is_some_and(|name| is_keyword(name, plain)))
                 && (self.before().ends_with("becomes")
-                    || self.statement.kind == BlockKind::Picklist && self.at > 0
+                    || self.statement.kind == BlockKind::Picklist && self.at > 0 && !is_slip
                     || self.statement.kind == BlockKind::Order
                     || self.statement.kind == BlockKind::Test && self.before().ends_with(':'));
         option.then(|| {
@@ -271,6 +276,9 @@ impl Here<'_, '_> {
                 Rule::presence => known.push("is"),
                 Rule::guard_otherwise | Rule::picklist_otherwise => known.push("otherwise"),
                 Rule::park => known.push("park"),
+                Rule::association | Rule::association_changes | Rule::association_mark => {
+                    known.push("primary");
+                }
                 Rule::hand_over => known.push("then"),
                 Rule::expect_write => known.extend(["create", "update"]),
                 _ => known.extend(words(*rule).and_then(Words::keyword)),
@@ -320,25 +328,14 @@ impl Here<'_, '_> {
 
     fn expected(&self) -> Diagnostic {
         let finding = self.error(self.message());
-        let before = self.before();
-        if self.found.is_empty() && before.ends_with(['|', '+', '-', '*', '/', ',', '=']) {
-            return finding
-                .help("a statement ends with its line; it goes on when the next line begins with `|`");
-        }
-        if self.statement.kind == BlockKind::File && self.found == "-" {
-            return finding.help("a name holds letters, digits and `_`; anything else goes in back-quotes");
-        }
-        if self.expects(&[Rule::kw_else]) {
-            return finding.help("every `if` has an `else`; write `else nothing` for no value");
+        if let Some(help) = self.plain_help() {
+            return finding.help(help);
         }
         if self.expects(&[Rule::object_field]) && self.found.matches('.').count() == 1 {
             return finding.help(format!("name a field of it, as in `{}.Id`", self.found));
         }
         if self.expects(&[Rule::side]) && !self.found.is_empty() && !self.found.contains('.') {
             return finding.help(format!("name its CRM, as in `hubspot.{}`", self.found));
-        }
-        if let Some(help) = self.of_conversion() {
-            return finding.help(help);
         }
         let ends = self.expects(&[Rule::EOI]);
         match (self.statement.kind, self.found) {
@@ -375,6 +372,20 @@ impl Here<'_, '_> {
             }
             _ => finding.help("each statement stands on a line of its own"),
         }
+    }
+
+    /// What to write where that does not depend on the author's text.
+    fn plain_help(&self) -> Option<&'static str> {
+        if self.found.is_empty() && self.before().ends_with(['|', '+', '-', '*', '/', ',', '=']) {
+            return Some("a statement ends with its line; it goes on when the next line begins with `|`");
+        }
+        if self.statement.kind == BlockKind::File && self.found == "-" {
+            return Some("a name holds letters, digits and `_`; anything else goes in back-quotes");
+        }
+        if self.expects(&[Rule::kw_else]) {
+            return Some("every `if` has an `else`; write `else nothing` for no value");
+        }
+        self.of_conversion()
     }
 
     /// What to write for a `convert` without its status, or for a line of it that looks like a rule.
@@ -454,6 +465,11 @@ const SYNC_STATEMENTS: &[&str] = &[
     "associate",
     "fields",
 ];
+
+const PICKLIST_STATEMENTS: &[&str] = &["from", "to", "otherwise", "\"A\" -> \"B\""];
+
+/// What an option may become besides another one.
+const PICKLIST_VALUES: &[&str] = &["nothing", "park"];
 
 const POLICY_WORDS: &[&str] = &["on", "otherwise", "once", "advance", "if"];
 

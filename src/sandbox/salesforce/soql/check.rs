@@ -53,7 +53,7 @@ pub(super) enum Operand<'s> {
 }
 
 impl Operand<'_> {
-    fn kind(&self) -> FieldType {
+    pub(super) fn kind(&self) -> FieldType {
         match self {
             Self::Path(path) | Self::Aggregate(Aggregate::Min | Aggregate::Max, Some(path)) => {
                 path.field.kind
@@ -474,7 +474,7 @@ impl<'s> Checker<'s, '_> {
                 Bound::Time(at, at)
             }
             (FieldType::Date | FieldType::Datetime, Literal::Relative(name, number)) => {
-                let (start, end) = dates::range(name, *number, clock::now()).ok_or_else(|| {
+                let (start, end) = dates::range(name, *number, self.org.now()).ok_or_else(|| {
                     self.error("MALFORMED_QUERY", at, &format!("value out of range: {name}"))
                 })?;
                 Bound::Time(day_start(start), day_start(end))
