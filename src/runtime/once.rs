@@ -165,14 +165,7 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
             }
             Ok(Answer::Found(found))
         }
-        Effect::Write(write) => {
-            let side = write.request.object.side;
-            match crms.get(side).write(&[write.request]).await.pop() {
-                Some(WriteAnswer::Failed(error)) => Err(error.into()),
-                Some(answer) => Ok(Answer::Written(answer)),
-                None => Err(no_answer(side, true).into()),
-            }
-        }
+        Effect::Write(planned) => write(planned, crms).await,
         Effect::Convert(planned) => convert(planned, crms).await,
         Effect::Links(request) => match memory {
             None => Ok(Answer::Links(Vec::new())),
@@ -200,6 +193,15 @@ async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Res
         }
         // INVARIANT: both callers end at a finish and never perform it.
         Effect::Finish(_) => Ok(Answer::Found(Vec::new())),
+    }
+}
+
+async fn write(planned: PlannedWrite, crms: &Crms) -> Result<Answer, OnceError> {
+    let side = planned.request.object.side;
+    match crms.get(side).write(&[planned.request]).await.pop() {
+        Some(WriteAnswer::Failed(error)) => Err(error.into()),
+        Some(answer) => Ok(Answer::Written(answer)),
+        None => Err(no_answer(side, true).into()),
     }
 }
 

@@ -339,21 +339,10 @@ impl Here<'_, '_> {
 
     fn expected(&self) -> Diagnostic {
         let finding = self.error(self.message());
-        let before = self.before();
-        if self.found.is_empty() && before.ends_with(['|', '+', '-', '*', '/', ',', '=']) {
-            return finding
-                .help("a statement ends with its line; it goes on when the next line begins with `|`");
-        }
-        if self.statement.kind == BlockKind::File && self.found == "-" {
-            return finding.help("a name holds letters, digits and `_`; anything else goes in back-quotes");
-        }
-        if self.expects(&[Rule::kw_else]) {
-            return finding.help("every `if` has an `else`; write `else nothing` for no value");
-        }
-        if let Some(help) = self.of_object() {
+        if let Some(help) = self.plain_help() {
             return finding.help(help);
         }
-        if let Some(help) = self.of_conversion() {
+        if let Some(help) = self.of_object() {
             return finding.help(help);
         }
         let ends = self.expects(&[Rule::EOI]);
@@ -391,6 +380,20 @@ impl Here<'_, '_> {
             }
             _ => finding.help("each statement stands on a line of its own"),
         }
+    }
+
+    /// What to write where that does not depend on the author's text.
+    fn plain_help(&self) -> Option<&'static str> {
+        if self.found.is_empty() && self.before().ends_with(['|', '+', '-', '*', '/', ',', '=']) {
+            return Some("a statement ends with its line; it goes on when the next line begins with `|`");
+        }
+        if self.statement.kind == BlockKind::File && self.found == "-" {
+            return Some("a name holds letters, digits and `_`; anything else goes in back-quotes");
+        }
+        if self.expects(&[Rule::kw_else]) {
+            return Some("every `if` has an `else`; write `else nothing` for no value");
+        }
+        self.of_conversion()
     }
 
     /// What to write for a `convert` without its status, or for a line of it that looks like a rule.

@@ -36,6 +36,8 @@ fn init_writes_a_project_that_checks() {
     wrote ./sales_activity.map
     wrote ./sales_activity_tests.map
     wrote ./sandbox.yaml
+    wrote ./sql_converts_lead.map
+    wrote ./sql_converts_lead_tests.map
     wrote ./tests.map
     wrote ./schema/hubspot.yaml
     wrote ./schema/salesforce.yaml

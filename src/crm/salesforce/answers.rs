@@ -42,12 +42,12 @@ impl Problem {
         Some(Self { code, message, fields, duplicate })
     }
 
-    fn meaning(&self) -> Option<Meaning> {
-        coded(Side::Salesforce, &self.code, &self.message)
-    }
-
     fn of_fault(fault: &soap::Fault) -> Self {
         Self { code: fault.code.clone(), message: fault.message.clone(), fields: Vec::new(), duplicate: None }
+    }
+
+    fn meaning(&self) -> Option<Meaning> {
+        coded(Side::Salesforce, &self.code, &self.message)
     }
 
     /// Whether a duplicate rule is named without the records that it found, as in rows of a collections call.
@@ -155,24 +155,19 @@ pub(super) fn conversion(errors: Vec<FieldError>) -> ConvertAnswer {
     for FieldError { code, message, fields } in &errors {
         let problem =
             Problem { code: code.clone(), message: message.clone(), fields: fields.clone(), duplicate: None };
-        let fails = |kind, maybe_applied| match failed(kind, 200, &problem, maybe_applied) {
-            WriteAnswer::Failed(error) => Some(ConvertAnswer::Failed(error)),
-            _ => None,
-        };
-        let answer = match problem.meaning() {
-            Some(Meaning::Converted) => Some(ConvertAnswer::Already { message: message.clone() }),
+        let message = message.clone();
+        let Some(meaning) = problem.meaning() else { continue };
+        match meaning {
+            Meaning::Converted => return ConvertAnswer::Already { message },
             // A bad reference is said of the account and the owner as well, so only this one is of the Lead.
-            Some(Meaning::Gone) if code == "ENTITY_IS_DELETED" => {
-                Some(ConvertAnswer::Gone { message: message.clone() })
-            }
-            Some(meaning @ (Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token)) => {
+            Meaning::Gone if code == "ENTITY_IS_DELETED" => return ConvertAnswer::Gone { message },
+            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token => {
                 let (kind, maybe_applied) = meaning.kind();
-                fails(kind, maybe_applied)
+                if let WriteAnswer::Failed(error) = failed(kind, 200, &problem, maybe_applied) {
+                    return ConvertAnswer::Failed(error);
+                }
             }
-            _ => None,
-        };
-        if let Some(answer) = answer {
-            return answer;
+            _ => {}
         }
     }
     ConvertAnswer::Rejected { errors }
