@@ -3,6 +3,7 @@
 //! The trait speaks only of requests and answers as data ([`crate::types`]). Everything that one vendor does in its
 //! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
 
+mod changes;
 pub mod http;
 pub mod hubspot;
 mod limits;
@@ -22,6 +23,7 @@ use crate::types::{
     WriteAnswer, WriteRequest,
 };
 
+pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 pub use limits::{Allowance, Limits};
 
 /// A CRM that the engine can read and write.

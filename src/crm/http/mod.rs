@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -406,6 +406,11 @@ pub(super) fn by_status(answer: &Answer) -> Option<(CrmErrorKind, bool)> {
         401 => Some((CrmErrorKind::Unauthorised, false)),
         _ => None,
     }
+}
+
+/// The server's clock, to the second, as its answer tells it (RFC 9110, `Date`).
+pub(super) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    retry::http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// Appends path segments to a base URL, each percent-encoded.

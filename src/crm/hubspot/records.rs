@@ -14,7 +14,7 @@ use super::{HubspotClient, values};
 /// Inputs in one batch (HubSpot's batch pages).
 const BATCH: usize = 100;
 /// Rows on one page of a search, and rows that a search gives at all (HubSpot's search page).
-const PAGE: u32 = 200;
+pub(super) const PAGE: u32 = 200;
 const SEARCH_ROWS: u32 = 10_000;
 /// Values in one `IN`, tests in one group, groups in one search (the same page).
 pub(super) const SEARCH_VALUES: usize = 100;
@@ -124,12 +124,12 @@ fn created_property(path_name: &str) -> &'static str {
     }
 }
 
-fn properties(fields: &[String]) -> Vec<&String> {
+pub(super) fn properties(fields: &[String]) -> Vec<&String> {
     fields.iter().filter(|field| *field != ID).collect()
 }
 
 /// A record with the asked properties only; HubSpot adds some of its own.
-fn record(object: &ObjectName, row: &Json, fields: &[String]) -> Option<Record> {
+pub(super) fn record(object: &ObjectName, row: &Json, fields: &[String]) -> Option<Record> {
     let id = row.get("id")?.as_str()?.to_owned();
     let properties = row.get("properties").and_then(Json::as_object);
     let mut values = Map::new();

@@ -5,6 +5,7 @@
 
 mod answers;
 mod auth;
+mod changes;
 mod history;
 mod records;
 mod soql;

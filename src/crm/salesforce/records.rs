@@ -1,9 +1,10 @@
 //! Reading and looking up records.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
-use crate::crm::http::Call;
+use crate::crm::http::{Call, date};
 use crate::crm::share::LookUp;
 use crate::source::ObjectName;
 use crate::types::{CrmError, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
@@ -23,6 +24,14 @@ pub(super) enum Scope {
     Live,
     /// Those in the recycle bin too.
     WithDeleted,
+}
+
+/// The rows of a query.
+pub(super) struct Rows {
+    /// All of them.
+    pub(super) rows: Vec<Json>,
+    /// When the first page was answered, by Salesforce's clock.
+    pub(super) asked_at: Option<DateTime<Utc>>,
 }
 
 impl SalesforceClient {
@@ -55,7 +64,7 @@ impl SalesforceClient {
         let soql = self
             .statement(object, filters, fields, limit)
             .map_err(|error| self.refused(error.to_string()))?;
-        let rows = self.query(&soql, scope).await?;
+        let rows = self.query(&soql, scope).await?.rows;
         rows.iter()
             .map(|row| {
                 values::record(object, row, fields)
@@ -85,8 +94,9 @@ impl SalesforceClient {
     }
 
     /// All rows of a query, over all pages.
-    async fn query(&self, soql: &str, scope: Scope) -> Result<Vec<Json>, CrmError> {
+    pub(super) async fn query(&self, soql: &str, scope: Scope) -> Result<Rows, CrmError> {
         let mut rows = Vec::new();
+        let mut asked_at = None;
         let mut next: Option<String> = None;
         let verb = if scope == Scope::Live { "query" } else { "queryAll" };
         loop {
@@ -107,6 +117,7 @@ impl SalesforceClient {
                 })
                 .await?;
             let mut page = self.http.read(&answer, true)?;
+            asked_at = asked_at.or_else(|| date(&answer.headers));
             let Some(Json::Array(records)) = page.get_mut("records").map(Json::take) else {
                 return Err(self.http.garbled(&answer, true));
             };
@@ -114,7 +125,7 @@ impl SalesforceClient {
             let done = page.get("done").and_then(Json::as_bool).unwrap_or(true);
             next = page.get("nextRecordsUrl").and_then(Json::as_str).map(str::to_owned);
             if done || next.is_none() {
-                return Ok(rows);
+                return Ok(Rows { rows, asked_at });
             }
         }
     }
