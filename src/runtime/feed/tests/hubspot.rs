@@ -1,0 +1,83 @@
+//! HubSpot, where it is polled beside its webhooks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::crm::hubspot::{HubspotClient, HubspotConfig};
+use crate::sandbox::hubspot::{Actor, HubspotConfig as PortalConfig, HubspotHandle, HubspotServer};
+use crate::source::Side;
+
+use super::{Polled, said, watched};
+
+const MINUTES: Duration = Duration::from_mins(10);
+
+struct World {
+    portal: HubspotHandle,
+    feed: Polled,
+}
+
+impl World {
+    async fn begun(object: &str, field: &str) -> Self {
+        let portal = HubspotServer::start(PortalConfig::default()).await.expect("a sandbox");
+        let config = HubspotConfig {
+            base_url: Url::parse(&portal.base_url()).expect("a URL"),
+            token: "pat-na1-sandbox".into(),
+            path_version: "v3".to_owned(),
+            objects: HashMap::new(),
+        };
+        let client = Arc::new(HubspotClient::new(config, super::options()).expect("a client"));
+        let feed = Polled::new(client, watched(Side::Hubspot, object, &[field]), MINUTES).await;
+        feed.poll().await;
+        Self { portal, feed }
+    }
+
+    fn create(&self, object: &str, properties: &[(&str, &str)]) -> String {
+        self.portal.create(object, None, properties, &Actor::person()).expect("a record")
+    }
+}
+
+#[tokio::test]
+async fn what_webhooks_did_not_bring() {
+    let world = World::begun("contact", "email").await;
+    let contact = world.create("contact", &[("email", "a@x.test")]);
+    assert_eq!(world.feed.news().await, said(&[(&contact, &["created", "email changed"])]));
+    assert!(world.feed.news().await.is_empty());
+    world.portal.edit("contact", &contact, &[("email", "b@x.test")], &Actor::person()).expect("changed");
+    assert_eq!(world.feed.news().await, said(&[(&contact, &["email changed"])]));
+    world.portal.edit("contact", &contact, &[("city", "Tempe")], &Actor::person()).expect("changed");
+    assert!(world.feed.news().await.is_empty());
+}
+
+#[tokio::test]
+async fn merged_records_are_told() {
+    let world = World::begun("company", "name").await;
+    let (one, two) = (world.create("company", &[("name", "One")]), world.create("company", &[("name", "Two")]));
+    world.feed.news().await;
+    let survivor = world.portal.merge("company", &one, &two, &Actor::person()).expect("merged");
+    let events = world.feed.news().await;
+    let into = format!("merged into {survivor}");
+    for gone in [&one, &two].into_iter().filter(|id| **id != survivor) {
+        assert_eq!(events[gone], [into.clone()], "{events:?}");
+    }
+    assert!(world.feed.news().await.is_empty());
+}
+
+/// More than a search gives, many of them at one instant.
+#[tokio::test]
+async fn twelve_thousand_results() {
+    let world = World::begun("company", "name").await;
+    let at = super::machine_now().timestamp_millis().to_string();
+    for n in 0..12_000 {
+        let name = n.to_string();
+        let same = [("name", name.as_str()), ("hs_lastmodifieddate", at.as_str())];
+        let fields = if n % 4 == 0 { &same[..] } else { &same[..1] };
+        world.create("company", fields);
+    }
+    let pages = world.feed.poll().await;
+    assert!((60..=200).contains(&pages), "{pages}");
+    assert_eq!(world.feed.events().await.len(), 12_000);
+    assert!(world.feed.news().await.is_empty());
+}
