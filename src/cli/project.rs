@@ -310,7 +310,8 @@ impl Reader {
         let polled = self.config.iter().flat_map(|config| &config.polled);
         for polled in polled.filter(|polled| !names.contains(&polled.value.as_str())) {
             let message = format!("no mapping or sync is called `{}`", polled.value);
-            let finding = Diagnostic::error(Code::YAML_UNKNOWN_KEY, polled.span, message).label("unknown name");
+            let finding =
+                Diagnostic::error(Code::YAML_UNKNOWN_KEY, polled.span, message).label("unknown name");
             self.findings.push(match nearest(&polled.value, names.iter().copied()) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
                 None => finding.help("name one whose source is an object of Salesforce"),

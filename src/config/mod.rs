@@ -14,5 +14,6 @@ mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
+    Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
+    Webhook,
 };

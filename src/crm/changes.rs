@@ -69,7 +69,11 @@ impl Position {
     /// miss changes.
     pub(super) fn read<T: DeserializeOwned>(&self, side: Side) -> Result<T, CrmError> {
         serde_json::from_str(&self.0).map_err(|_| {
-            error(side, CrmErrorKind::Garbled, "the stored position of the feed is not one that this program writes")
+            error(
+                side,
+                CrmErrorKind::Garbled,
+                "the stored position of the feed is not one that this program writes",
+            )
         })
     }
 }

@@ -66,7 +66,9 @@ impl Watched {
     fn triggers(&mut self, mapping: &Mapping) {
         for trigger in &mapping.triggers {
             match trigger {
-                Trigger::Changes(fields) => self.fields.extend(fields.iter().filter(|field| *field != ID).cloned()),
+                Trigger::Changes(fields) => {
+                    self.fields.extend(fields.iter().filter(|field| *field != ID).cloned())
+                }
                 Trigger::Becomes(field, values) => {
                     self.fields.insert(field.clone());
                     self.becomes.entry(field.clone()).or_default().extend(values.iter().cloned());

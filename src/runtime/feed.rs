@@ -128,7 +128,8 @@ async fn run(parts: FeedParts, mut stop: watch::Receiver<bool>) {
                 // The pause of one CRM must not hold up the other.
                 turn.due = turn.due.max(paused(&parts.parts, turn.source.side()));
                 let next = turns.iter().map(|turn| turn.due).min();
-                let wait = next.map_or(wait, |due| (due - parts.parts.clock.now()).to_std().unwrap_or_default());
+                let wait =
+                    next.map_or(wait, |due| (due - parts.parts.clock.now()).to_std().unwrap_or_default());
                 tokio::select! {
                     () = parts.parts.clock.sleep(wait) => {}
                     // An error means that the handle is gone, and nobody will stop the feed: it works on.
@@ -265,7 +266,9 @@ async fn page(parts: &FeedParts, watch: &Watch, source: &dyn Changes) -> Result<
     let count = advance.events.len();
     let appended = store.advance(advance, clock.now()).await?;
     match appended {
-        Some(_) if count > 0 => tracing::info!(%object, events = count, read_to = %page.read_to, "changes were read"),
+        Some(_) if count > 0 => {
+            tracing::info!(%object, events = count, read_to = %page.read_to, "changes were read")
+        }
         Some(_) => {}
         // Somebody else reads this object too; what they read is in the journal.
         None => tracing::warn!(%object, "another feed moved the watermark; this page is read again"),
@@ -275,7 +278,12 @@ async fn page(parts: &FeedParts, watch: &Watch, source: &dyn Changes) -> Result<
 }
 
 /// The events that a page stands for, and its records as they are now.
-fn judge(parts: &FeedParts, watch: &Watch, page: &ChangesPage, known: Vec<Seen>) -> (Vec<NewEvent>, Vec<Seen>) {
+fn judge(
+    parts: &FeedParts,
+    watch: &Watch,
+    page: &ChangesPage,
+    known: Vec<Seen>,
+) -> (Vec<NewEvent>, Vec<Seen>) {
     let reading = Reading { watched: &watch.watched, baseline: page.baseline, new_since: page.new_since };
     let mut seen: HashMap<String, Seen> = known.into_iter().map(|seen| (seen.record.clone(), seen)).collect();
     let mut renewed: Vec<String> = Vec::new();

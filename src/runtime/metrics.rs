@@ -99,7 +99,8 @@ impl Metrics {
             ("mapwright_feed_lag_seconds", lag.as_secs_f64()),
             ("mapwright_feed_last_poll_seconds", now.timestamp() as f64),
         ] {
-            let labels = vec![Label::new("crm", object.side.word()), Label::new("object", object.name.clone())];
+            let labels =
+                vec![Label::new("crm", object.side.word()), Label::new("object", object.name.clone())];
             self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
         }
     }

@@ -49,9 +49,9 @@ use crate::types::{LinkRequest, LinkedPair};
 
 pub use claim::Claim;
 pub use model::{
-    Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent,
-    LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId, ParkedRecord,
-    Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
+    Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
+    LeasedEvent, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
+    ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use sqlite::SqliteStore;
 

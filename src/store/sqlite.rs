@@ -146,10 +146,8 @@ impl Store for SqliteStore {
         advance: Advance,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Appended>>, StoreError> {
-        let appended = self
-            .writer
-            .run(move |c| Box::pin(async move { feed::advance(c, &advance, now).await }))
-            .await?;
+        let appended =
+            self.writer.run(move |c| Box::pin(async move { feed::advance(c, &advance, now).await })).await?;
         if appended.iter().flatten().any(|event| event.new) {
             self.wake();
         }

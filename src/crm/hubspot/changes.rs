@@ -107,7 +107,9 @@ impl Place {
 
     fn after_list(&self, archive: &Archive, after: Option<String>) -> Self {
         match after {
-            Some(after) => Self { archive: Some(Archive { after: Some(after), ..archive.clone() }), ..self.clone() },
+            Some(after) => {
+                Self { archive: Some(Archive { after: Some(after), ..archive.clone() }), ..self.clone() }
+            }
             None => Self { archive: None, archived_to: archive.until, ..self.clone() },
         }
     }
@@ -159,7 +161,8 @@ impl HubspotClient {
         };
         let over = next.is_none();
         let next = next.unwrap_or_else(|| place.after_sweep(until, overlap));
-        let changes = rows.iter().zip(states).flat_map(|(row, state)| merged(row, &state).into_iter().chain([state]));
+        let changes =
+            rows.iter().zip(states).flat_map(|(row, state)| merged(row, &state).into_iter().chain([state]));
         Ok(ChangesPage {
             changes: changes.collect(),
             more: !over || next.archive.is_some() || place.baseline,
@@ -226,10 +229,9 @@ impl HubspotClient {
 }
 
 fn filters(place: &Place, modified: &str, merges_only: bool) -> Vec<Json> {
-    let test = |property: &str, operator: &str, value: String| {
-        json!({"propertyName": property, "operator": operator, "value": value})
-    };
-    let time = |operator: &str, at: &DateTime<Utc>| test(modified, operator, at.timestamp_millis().to_string());
+    let test = |property: &str, operator: &str, value: String| json!({"propertyName": property, "operator": operator, "value": value});
+    let time =
+        |operator: &str, at: &DateTime<Utc>| test(modified, operator, at.timestamp_millis().to_string());
     let mut filters = match &place.from {
         Begin::At(at) => vec![time("GTE", at)],
         Begin::Behind(at) => vec![time("GT", at)],
@@ -305,9 +307,15 @@ mod unit {
         assert_eq!(on(&place, &[row("1", 50), row("2", 60)], false), None);
         assert_eq!(on(&place, &[], false), None);
         let stuck = Place { from: Begin::At(at(60)), ..place.clone() };
-        assert_eq!(on(&stuck, &[row("9", 60), row("2", 60)], true), Some(Begin::Among(at(60), "0".to_owned())));
+        assert_eq!(
+            on(&stuck, &[row("9", 60), row("2", 60)], true),
+            Some(Begin::Among(at(60), "0".to_owned()))
+        );
         let among = Place { from: Begin::Among(at(60), "0".to_owned()), ..place.clone() };
-        assert_eq!(on(&among, &[row("2", 60), row("9", 60)], true), Some(Begin::Among(at(60), "9".to_owned())));
+        assert_eq!(
+            on(&among, &[row("2", 60), row("9", 60)], true),
+            Some(Begin::Among(at(60), "9".to_owned()))
+        );
         assert_eq!(on(&among, &[row("2", 60)], false), Some(Begin::Behind(at(60))));
         assert_eq!(on(&among, &[], false), Some(Begin::Behind(at(60))), "exactly a page was there");
         let behind = Place { from: Begin::Behind(at(60)), ..place };

@@ -102,9 +102,9 @@ impl Changes for SalesforceClient {
         let until = place.until.unwrap_or(now);
         let own = self.identity().await?.map(|(_, user)| user);
         let changes = rows.iter().map(|row| change(row, &request.fields, own.as_deref()));
-        let mut changes = changes
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| self.http.error(CrmErrorKind::Garbled, "a row of the answer has no id or no time"))?;
+        let mut changes = changes.collect::<Option<Vec<_>>>().ok_or_else(|| {
+            self.http.error(CrmErrorKind::Garbled, "a row of the answer has no id or no time")
+        })?;
         let full = changes.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let last = changes.last().filter(|_| full).map(|last| (last.at, last.record.clone()));
         let read_to = last.as_ref().map_or(until, |(at, _)| *at).min(until);
@@ -167,7 +167,10 @@ impl SalesforceClient {
     }
 
     fn no_clock(&self) -> CrmError {
-        self.http.error(CrmErrorKind::Garbled, "the answer has no `Date`, and changes are read by Salesforce's clock")
+        self.http.error(
+            CrmErrorKind::Garbled,
+            "the answer has no `Date`, and changes are read by Salesforce's clock",
+        )
     }
 
     /// The rows that were deleted, those purged from the recycle bin among them, and up to where the answer reaches.
@@ -194,7 +197,11 @@ impl SalesforceClient {
         let answer = match self.http.read(&answer, true) {
             // Not every object is replicated. The recycle bin was read all the same.
             Err(error) if error.kind == CrmErrorKind::Refused => {
-                tracing::warn!(object, code = error.code, "Salesforce does not say which records were purged");
+                tracing::warn!(
+                    object,
+                    code = error.code,
+                    "Salesforce does not say which records were purged"
+                );
                 return Ok((Vec::new(), until));
             }
             other => other?,
@@ -219,10 +226,7 @@ fn change(row: &Json, fields: &[String], own: Option<&str>) -> Option<Change> {
     let what = match (gone, text(MASTER)) {
         (true, Some(master)) => Found::Event(ChangeKind::Merged { into: master.to_owned() }),
         (true, None) => Found::Event(ChangeKind::Deleted),
-        _ => Found::State {
-            created_at: row.get(CREATED).and_then(instant),
-            values: values::of(row, fields),
-        },
+        _ => Found::State { created_at: row.get(CREATED).and_then(instant), values: values::of(row, fields) },
     };
     Some(Change { record, at, own, what })
 }
@@ -250,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_position_survives_being_stored() {
-        let place = Place { after: Some((at(5), "00Q2".to_owned())), ..Place::begin(at(0), TimeDelta::seconds(9)) };
+        let place =
+            Place { after: Some((at(5), "00Q2".to_owned())), ..Place::begin(at(0), TimeDelta::seconds(9)) };
         assert_eq!(Position::of(&place).read::<Place>(Side::Salesforce), Ok(place));
         let error = Position("{}".to_owned()).read::<Place>(Side::Salesforce).unwrap_err();
         assert_eq!(error.kind, CrmErrorKind::Garbled);

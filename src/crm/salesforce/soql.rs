@@ -69,7 +69,11 @@ impl SelectBuilder {
     /// Orders by the last commit, then by id, and starts at an instant, or behind a row of one.
     ///
     /// Many rows can share an instant: without the id, a page that ends among them would lose the others.
-    pub(super) fn committed_since(mut self, from: DateTime<Utc>, after: Option<&str>) -> Result<Self, SoqlError> {
+    pub(super) fn committed_since(
+        mut self,
+        from: DateTime<Utc>,
+        after: Option<&str>,
+    ) -> Result<Self, SoqlError> {
         self.order = [COMMITTED, "Id"];
         let instant = literal(&Value::DateTime(from))?;
         // First the plain bound, which an index can serve.

@@ -92,7 +92,8 @@ impl Reading<'_> {
             Some(Json::String(text)) => {
                 let awaited = self.watched.becomes.get(field).is_some_and(|values| values.contains(text));
                 // A number, a time or several options at once.
-                let ambiguous = text.contains(';') || text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+                let ambiguous =
+                    text.contains(';') || text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
                 (awaited || !ambiguous).then(|| text.clone())
             }
             Some(_) => None,

@@ -36,7 +36,12 @@ async fn known(store: &dyn Store, records: &[&str]) -> Vec<Seen> {
 pub(super) async fn advanced(store: &dyn Store) {
     assert_eq!(position(store).await, None);
     let merged = Ended::Merged { into: "9".to_owned() };
-    let first = advance(None, "a", vec![event("1", "x", 0)], vec![seen("1", 1, None), seen("2", 0, Some(merged.clone()))]);
+    let first = advance(
+        None,
+        "a",
+        vec![event("1", "x", 0)],
+        vec![seen("1", 1, None), seen("2", 0, Some(merged.clone()))],
+    );
     let appended = store.advance(first, at(0)).await.expect("advance").expect("accepted");
     assert_eq!(appended.len(), 1);
     assert!(appended[0].new);
@@ -59,7 +64,11 @@ pub(super) async fn stale(store: &dyn Store) {
         let late = advance(from, "c", vec![event("1", "x", 0)], vec![seen("1", 1, None)]);
         assert_eq!(store.advance(late, at(1)).await.expect("advance"), None);
     }
-    assert_eq!(position(store).await.as_deref(), Some("a"), "the watermark moves from where the page was read");
+    assert_eq!(
+        position(store).await.as_deref(),
+        Some("a"),
+        "the watermark moves from where the page was read"
+    );
     assert_eq!((lanes(store).await, known(store, &["1"]).await.len()), (0, 0), "and nothing else happens");
 }
 

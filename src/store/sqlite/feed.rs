@@ -14,12 +14,13 @@ pub(super) async fn watermark(
     pair: &str,
     object: &ObjectName,
 ) -> Result<Option<Watermark>, StoreError> {
-    let row = sqlx::query("SELECT position, read_to FROM watermarks WHERE pair = ?1 AND side = ?2 AND object = ?3")
-        .bind(pair)
-        .bind(object.side.word())
-        .bind(&object.name)
-        .fetch_optional(c)
-        .await?;
+    let row =
+        sqlx::query("SELECT position, read_to FROM watermarks WHERE pair = ?1 AND side = ?2 AND object = ?3")
+            .bind(pair)
+            .bind(object.side.word())
+            .bind(&object.name)
+            .fetch_optional(c)
+            .await?;
     row.map(|row| {
         Ok(Watermark { position: row.try_get("position")?, read_to: convert::time(row.try_get("read_to")?)? })
     })

@@ -89,7 +89,9 @@ fn values_are_told_only_where_the_trigger_compares_the_same_text() {
     assert_eq!(told(json!("Lost")).as_deref(), Some("Lost"));
     assert_eq!(told(json!(true)).as_deref(), Some("true"));
     assert_eq!(told(json!("Closed;Won")).as_deref(), Some("Closed;Won"), "a trigger waits for it as it is");
-    for ambiguous in [json!(5.0), json!("5.0"), json!("-5"), json!("A;B"), json!("2024-01-01T00:00:00.000+0000")] {
+    for ambiguous in
+        [json!(5.0), json!("5.0"), json!("-5"), json!("A;B"), json!("2024-01-01T00:00:00.000+0000")]
+    {
         assert_eq!(told(ambiguous.clone()), None, "{ambiguous}");
     }
 }

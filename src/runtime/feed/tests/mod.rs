@@ -2,6 +2,8 @@
 
 mod compared;
 mod hubspot;
+mod model;
+mod portal;
 mod salesforce;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,8 +73,12 @@ impl Polled {
             settings: Settings::default(),
         };
         let every = Duration::from_mins(1);
-        let settings =
-            PollSettings { salesforce: Some(every), hubspot: Some(every), mappings: BTreeMap::new(), overlap };
+        let settings = PollSettings {
+            salesforce: Some(every),
+            hubspot: Some(every),
+            mappings: BTreeMap::new(),
+            overlap,
+        };
         let parts = FeedParts { parts, sources: vec![source], settings };
         Self { parts, watch: Watch { watched, every }, store, clock }
     }

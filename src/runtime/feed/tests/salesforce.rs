@@ -16,12 +16,12 @@ use super::{Polled, machine_now, options, said, watched};
 const MINUTES: Duration = Duration::from_mins(10);
 
 /// An org, and a feed of its Leads.
-pub(super) struct World {
-    pub(super) org: SalesforceHandle,
-    pub(super) feed: Polled,
+struct World {
+    org: SalesforceHandle,
+    feed: Polled,
 }
 
-pub(super) fn client(org: &SalesforceHandle) -> Arc<SalesforceClient> {
+fn client(org: &SalesforceHandle) -> Arc<SalesforceClient> {
     let config = SalesforceConfig {
         login_url: Url::parse(org.base_url()).expect("a URL"),
         api_version: "58.0".to_owned(),
@@ -168,7 +168,7 @@ async fn five_thousand_rows_at_one_instant() {
 
 #[tokio::test]
 async fn pages_end_anywhere() {
-    for count in [1_999, 2_000, 2_001, 4_000] {
+    for count in [1_999, 2_000, 2_001] {
         let world = World::begun().await;
         for n in 0..count {
             // Several at each of some instants.

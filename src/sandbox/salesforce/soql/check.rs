@@ -53,7 +53,7 @@ pub(super) enum Operand<'s> {
 }
 
 impl Operand<'_> {
-    fn kind(&self) -> FieldType {
+    pub(super) fn kind(&self) -> FieldType {
         match self {
             Self::Path(path) | Self::Aggregate(Aggregate::Min | Aggregate::Max, Some(path)) => {
                 path.field.kind

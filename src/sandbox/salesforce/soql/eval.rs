@@ -268,7 +268,7 @@ fn date_part(part: DatePart, value: &Value) -> Value {
     }
 }
 
-/// What values are sorted by: case does not count, and an option stands where the picklist has it.
+/// What values are sorted by: case does not count except in ids, and an option stands where the picklist has it.
 #[derive(Debug, PartialEq, PartialOrd)]
 enum Rank {
     Number(f64),
@@ -280,6 +280,8 @@ fn rank(operand: &Operand<'_>, value: &Value) -> Option<Rank> {
         Value::Null | Value::Object(_) | Value::Array(_) => None,
         Value::Bool(value) => Some(Rank::Number(f64::from(u8::from(*value)))),
         Value::Number(number) => number.as_f64().map(Rank::Number),
+        // Ids are compared byte by byte, so that paging by `Id > …` meets each row once.
+        Value::String(text) if operand.kind().is_id() => Some(Rank::Text(text.clone())),
         Value::String(text) => {
             if let Operand::Path(path) = operand
                 && path.field.kind == FieldType::Picklist
