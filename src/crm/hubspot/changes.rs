@@ -238,7 +238,8 @@ fn filters(place: &Place, modified: &str, merges_only: bool) -> Vec<Json> {
         Begin::Among(at, id) => vec![time("EQ", at), test(ID, "GT", id.clone())],
     };
     if let (Some(until), false) = (&place.until, matches!(place.from, Begin::Among(..))) {
-        filters.push(time("LTE", until));
+        // HubSpot's clock comes in whole seconds, and the dates of changes in milliseconds.
+        filters.push(time("LTE", &(*until + TimeDelta::seconds(1))));
     }
     if merges_only {
         filters.push(json!({"propertyName": MERGED, "operator": "HAS_PROPERTY"}));

@@ -117,6 +117,11 @@ impl Polled {
         events
     }
 
+    /// How many records have something pending.
+    async fn lanes(&self) -> u64 {
+        self.store.pending().await.expect("the store").lanes
+    }
+
     /// Polls, and gives what came of it.
     async fn news(&self) -> BTreeMap<String, Vec<String>> {
         self.poll().await;
