@@ -10,6 +10,7 @@ use url::Url;
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
 use crate::sandbox::salesforce::{SalesforceConfig as OrgConfig, SalesforceHandle, SalesforceServer};
 use crate::source::Side;
+use crate::store::Store;
 
 use super::{Polled, machine_now, options, said, watched};
 
