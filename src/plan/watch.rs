@@ -67,7 +67,7 @@ impl Watched {
         for trigger in &mapping.triggers {
             match trigger {
                 Trigger::Changes(fields) => {
-                    self.fields.extend(fields.iter().filter(|field| *field != ID).cloned())
+                    self.fields.extend(fields.iter().filter(|field| *field != ID).cloned());
                 }
                 Trigger::Becomes(field, values) => {
                     self.fields.insert(field.clone());

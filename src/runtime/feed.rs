@@ -267,7 +267,7 @@ async fn page(parts: &FeedParts, watch: &Watch, source: &dyn Changes) -> Result<
     let appended = store.advance(advance, clock.now()).await?;
     match appended {
         Some(_) if count > 0 => {
-            tracing::info!(%object, events = count, read_to = %page.read_to, "changes were read")
+            tracing::info!(%object, events = count, read_to = %page.read_to, "changes were read");
         }
         Some(_) => {}
         // Somebody else reads this object too; what they read is in the journal.
