@@ -44,8 +44,9 @@ fn mapwright(folder: &Path, line: &str, env: &[(String, String)]) -> Output {
 fn program_steps(inputs: &BTreeMap<&str, &str>) -> Vec<(String, Vec<(String, String)>)> {
     let action = yaml(ACTION);
     let steps = action["runs"]["steps"].as_sequence().expect("steps").clone();
-    let runs =
-        steps.iter().filter(|step| step["run"].as_str().is_some_and(|run| run.starts_with("mapwright ")));
+    let runs = steps
+        .iter()
+        .filter(|step| step["run"].as_str().is_some_and(|run| run.contains("mapwright --project")));
     let env = |step: &Yaml| {
         let env = step["env"].as_mapping().expect("an environment").iter();
         let value =
@@ -145,6 +146,33 @@ fn the_action_fails_where_it_should() {
     assert!(matches!(failed.as_slice(), [run] if run.contains("check --format github")), "{failed:?}");
     strict.insert("project", "nowhere");
     assert_eq!(failing(&strict).len(), 4, "a project that is not there fails every step");
+    let mut elsewhere = defaults();
+    elsewhere.insert("sarif", "out/of the way/found.sarif");
+    assert_eq!(failing(&elsewhere), Vec::<String>::new());
+    assert!(repository.path().join("out/of the way/found.sarif").is_file());
+    elsewhere.insert("sarif", "");
+    let failed = failing(&elsewhere);
+    assert!(matches!(failed.as_slice(), [run] if run.contains("sarif")), "nowhere to write to: {failed:?}");
+}
+
+#[test]
+fn inputs_of_the_action_are_data() {
+    let repository = repository();
+    for text in [
+        "$(touch run)",
+        "`touch run`",
+        "\"; touch run; \"",
+        "'; touch run; '",
+        ". ; touch run",
+        ".\ntouch run",
+    ] {
+        let inputs: BTreeMap<_, _> = ["project", "deny-warnings", "sarif"].map(|name| (name, text)).into();
+        for (run, env) in program_steps(&inputs) {
+            let ran = mapwright(repository.path(), &run, &env);
+            assert!(!ran.status.success(), "{text}: {run}");
+        }
+        assert!(!repository.path().join("run").exists(), "{text}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod bad_input;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/corrections.rs"]
+mod corrections;
 #[path = "cli/eval.rs"]
 mod eval;
 #[path = "cli/fix.rs"]
@@ -12,11 +14,14 @@ mod fix;
 mod fmt;
 #[path = "cli/formats.rs"]
 mod formats;
+mod frames;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/mistakes.rs"]
 mod mistakes;
 #[path = "cli/schema.rs"]
 mod schema;
+#[path = "frames/sections.rs"]
+mod sections;
 #[path = "cli/world.rs"]
 mod world;

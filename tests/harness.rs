@@ -134,6 +134,39 @@ fn a_run_that_ends_otherwise_is_said_in_words() {
 }
 
 #[test]
+fn a_write_that_nobody_expected_is_shown_field_by_field() {
+    let dir = project();
+    let test = r#"test "all is well" {
+  mapping mql_to_lead
+  given hubspot.contact { id: "5501", email: "jane@acme.test", lastname: "Doe" }
+  given salesforce.Lead { HubSpot_Contact_ID__c: "5501", LastName: "Dow", Company: "acme.test" }
+  expect nothing
+}
+"#;
+    std::fs::write(dir.path().join("extra_tests.map"), test).expect("writable");
+    // The filter is a file.
+    let (code, out, _) = mapwright(dir.path(), &["test", "extra_tests.map"]);
+    let (name, mail) = (
+        line(dir.path(), "mql_to_lead.map", "LastName  <-"),
+        line(dir.path(), "mql_to_lead.map", "Email   "),
+    );
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        out,
+        format!(
+            "failed: all is well (extra_tests.map:1)
+  expected  a record that is already as it should be (extra_tests.map:5)
+  found     `mql_to_lead` updated a salesforce.Lead
+            LastName \"Doe\" instead of \"Dow\" (mql_to_lead.map:{name})
+            Email \"jane@acme.test\" (mql_to_lead.map:{mail})
+
+1 test failed
+"
+        )
+    );
+}
+
+#[test]
 fn what_cannot_be_run_is_said() {
     let dir = project();
     let (code, out, err) = mapwright(dir.path(), &["test", "nothing of this name"]);

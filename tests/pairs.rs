@@ -1,25 +1,23 @@
 //! Pairs of records over both sandboxes: what is remembered, and what becomes of it when one of the two is deleted or
 //! merged.
 
-use std::collections::HashMap;
+mod sandboxes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use mapwright::check::check;
+use chrono::TimeDelta;
 use mapwright::crm::http::HttpOptions;
-use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
-use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
-use mapwright::plan::{Plan, compile};
-use mapwright::runtime::{Clock, Crms, Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use mapwright::plan::Plan;
+use mapwright::runtime::{Crms, Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
-use mapwright::schema::{Schemas, load};
-use mapwright::source::{ObjectName, Side, Sources};
+use mapwright::source::{ObjectName, Side};
 use mapwright::store::{Incoming, NewEvent, RecordKey, SqliteStore, Store};
-use mapwright::syntax;
 use mapwright::types::{ChangeEvent, ChangeKind, ChangedRequest};
 use serde_json::{Value as Json, json};
+
+use sandboxes::{now, plan_of};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -35,19 +33,7 @@ fn plan(rungs: &str, outcomes: &str) -> Arc<Plan> {
          on rejected park\n {outcomes}\n fields {{\n LastName <- first_present(lastname, \"Unknown\") | truncate(80)\n \
          Company <- \"Acme\"\n Email <- email | fits(80) otherwise park\n }}\n}}\n"
     );
-    let mut sources = Sources::new();
-    let mut read = |name: &str, text: &str| load(&mut sources, name, text).0.expect("a schema");
-    let schemas = Schemas {
-        hubspot: read("schema/hubspot.yaml", include_str!("../mappings/schema/hubspot.yaml")),
-        salesforce: read("schema/salesforce.yaml", include_str!("../mappings/schema/salesforce.yaml")),
-    };
-    let tree = syntax::parse(sources.add("lead.map", text.clone()), &text).0;
-    let (project, findings) = check(&[tree], &schemas, &sources);
-    Arc::new(compile(&project.unwrap_or_else(|| panic!("{findings:#?}")), &schemas, &sources))
-}
-
-fn now() -> DateTime<Utc> {
-    SystemClock.now()
+    plan_of(&[("lead.map", &text)])
 }
 
 fn contact() -> ObjectName {
@@ -69,30 +55,8 @@ struct World {
 
 impl World {
     async fn new(rungs: &str, outcomes: &str) -> Self {
-        let portal = portal::HubspotServer::start(portal::HubspotConfig::default()).await.expect("a portal");
-        let config = org::SalesforceConfig::default();
-        let app = config.connected_apps[0].clone();
-        let org = org::SalesforceServer::start(config).await.expect("an org");
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(now, || 0.5) };
-        let hubspot = HubspotConfig {
-            base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
-            path_version: "v3".to_owned(),
-            objects: HashMap::new(),
-        };
-        let salesforce = SalesforceConfig {
-            login_url: org.base_url().parse().expect("a URL"),
-            api_version: "58.0".to_owned(),
-            auth: SalesforceAuth::ClientCredentials {
-                client_id: app.client_id,
-                client_secret: app.client_secret.expect("a secret").into(),
-            },
-            aliases: HashMap::new(),
-        };
-        let crms = Crms {
-            hubspot: Arc::new(HubspotClient::new(hubspot, http).expect("a client")),
-            salesforce: Arc::new(SalesforceClient::new(salesforce, http).expect("a client")),
-        };
+        let (portal, org, crms) = sandboxes::start(http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let parts = Parts {
             pair: "main".to_owned(),

@@ -26,17 +26,11 @@ use mapwright::diagnostic::{CODES, Diagnostic, human};
 use mapwright::source::Sources;
 
 use frames::{FIELDS, Frame, MAPPING, WHOLE, check_file, suite};
+use sections::{BESIDE, EXPECT, SECTION};
 
 mod frames;
-
-/// Begins a section.
-const SECTION: &str = "#=== ";
-
-/// Separates the part of a section that stands in its frame from items beside the frame.
-const BESIDE: &str = "#--- ";
-
-/// Begins a line of an expectation.
-const EXPECT: &str = "#~";
+#[path = "frames/sections.rs"]
+mod sections;
 
 /// Begins a line that names the code of which the line above is a near miss.
 const GOOD: &str = "#~ good ";

@@ -27,7 +27,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
         55,
         "one use from its name to its rules, with a finding for each way to miss",
     ),
-    ("src/harness/compare.rs", "other", 60, "one branch for each way in which a run ends"),
     ("src/harness/mod.rs", "run", 60, "one test from its world to its differences, for a mapping or a sync"),
     ("src/plan/needs.rs", "fill", 65, "passes over one mapping that must see each other's results"),
     (

@@ -107,7 +107,7 @@ fn read_file(
             Span::new(span.file, start, start + code.len())
         };
         if allow.reason.is_empty() {
-            mistakes.push(no_reason(span, allow.codes[0].1));
+            mistakes.push(no_reason(span, &allow));
             continue;
         }
         let covered = covered(index, span, source, &statements, file.items.is_empty());
@@ -158,10 +158,21 @@ fn covered(
     above.map(|(_, statement)| statement.clone()).or(is_empty.then_some(0..0))
 }
 
-fn no_reason(span: Span, code: &str) -> Diagnostic {
-    let message = format!("the comment allows `{code}` and does not say why");
+fn no_reason(span: Span, allow: &allow::Allow<'_>) -> Diagnostic {
+    let (at, code) = allow.codes[allow.codes.len() - 1];
+    let codes: Vec<&str> = allow.codes.iter().map(|(_, code)| *code).collect();
+    let codes = codes.join(", ");
+    if !allow.rest.is_empty() {
+        let message = format!("the reason for allowing `{codes}` stands behind a colon");
+        let finding = Diagnostic::error(Code::SUPPRESSION_REASON, span, message);
+        // The text begins behind the `#`.
+        let colon = span.range().start + 1 + at + code.len();
+        let finding = finding.help(format!("write `# allow {codes}: {}`", allow.rest));
+        return finding.fix(Span::new(span.file, colon, colon), ":");
+    }
+    let message = format!("the comment allows `{codes}` and does not say why");
     let finding = Diagnostic::error(Code::SUPPRESSION_REASON, span, message);
-    finding.help(format!("write `# allow {code}: REASON`"))
+    finding.help(format!("write `# allow {codes}: REASON`"))
 }
 
 fn unknown(span: Span, written: &str) -> Diagnostic {

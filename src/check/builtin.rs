@@ -56,6 +56,7 @@ fn owner_field(name: &str, span: Span) -> Field {
         options: Vec::new(),
         external_options: false,
         relationship: None,
+        primary_of: None,
         span,
     }
 }

@@ -32,7 +32,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     let target = end(world, mapping, "to", &mapping.to);
     check_sides(world, mapping, source.as_ref(), target.as_ref());
     let mut scope = Scope::new(world, source.clone());
-    scope.is_leg = is_leg;
+    (scope.is_leg, scope.item) = (is_leg, Some(mapping.span));
     add_withs(&mut scope, &mapping.body.withs);
     add_lets(&mut scope, &mapping.body.lets);
     let guards = check_guards(&mut scope, &mapping.body.guards);
@@ -141,7 +141,12 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
         if !is_new_name(scope, &with.name, "with") {
             continue;
         }
+        let is_primary = kind == AssociationKind::Primary;
+        let source = scope.source.as_ref().filter(|_| is_primary);
+        let mut fields = source.into_iter().flat_map(|source| source.object.fields.values());
+        let held_by = fields.find(|field| field.primary_of.as_ref() == Some(&object.name.value));
         let typed = With {
+            held_by: held_by.map(|field| field.name.clone()),
             name: with.name.value.clone(),
             object: crate::source::ObjectName::new(object.side, &object.name.value),
             kind: WithKind::Association(kind),

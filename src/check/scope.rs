@@ -1,10 +1,10 @@
 //! What the names of a mapping's expressions mean: its source's fields, its `with` and `let` names, and what is known to
 //! be present.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, unambiguous};
 use crate::schema::{Field, FieldType};
 use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast;
@@ -17,6 +17,9 @@ use super::world::{Obj, World, field_word};
 
 /// The longest id of a HubSpot record: a whole number of 64 bits and its sign.
 pub(super) const HUBSPOT_ID: u32 = 20;
+
+/// Values that are words.
+const VALUES: [&str; 3] = ["nothing", "true", "false"];
 
 /// Something that can be known to be present.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -62,6 +65,10 @@ pub(super) struct Scope<'a> {
     pub(super) shared: bool,
     /// Whether this is a leg of a sync, where a picklist turns to the side that is written.
     pub(super) is_leg: bool,
+    /// The item, in which a `let` or a `with` may stand that could not be read.
+    pub(super) item: Option<Span>,
+    /// The names that its `let`s and `with`s give, the ones that could not be read included.
+    written: OnceCell<HashSet<&'a str>>,
     present: RefCell<Known>,
 }
 
@@ -86,6 +93,8 @@ impl<'a> Scope<'a> {
             let_lines: HashMap::new(),
             shared: false,
             is_leg: false,
+            item: None,
+            written: OnceCell::new(),
             present,
         }
     }
@@ -218,6 +227,7 @@ impl<'a> Scope<'a> {
                 name: OWNER_NAME.to_owned(),
                 object: ObjectName::new(Side::Hubspot, OWNER_NAME),
                 kind: WithKind::Reference { field: OWNER_PROPERTY.to_owned() },
+                held_by: None,
                 span,
             };
             self.withs.push(WithEntry { typed, object, used: Cell::new(true) });
@@ -289,6 +299,9 @@ impl<'a> Scope<'a> {
 
     fn report_no_relationship(&self, object: &Obj<'_>, part: &ast::Name) {
         let name = &part.value;
+        if self.is_written(name) {
+            return;
+        }
         let relationships: Vec<_> =
             object.object.fields.values().filter_map(|field| field.relationship.as_deref()).collect();
         let mut finding = if let Some(field) = object.field(name) {
@@ -330,12 +343,39 @@ impl<'a> Scope<'a> {
             self.report(finding.help("move its `let` up"));
             return;
         }
+        if is_source && self.is_written(&name.value) {
+            return;
+        }
         let mut more: Vec<&str> = Vec::new();
         if !self.shared && is_source {
             more.extend(self.lets.iter().map(|entry| entry.typed.name.as_str()));
             more.extend(self.withs.iter().map(|with| with.typed.name.as_str()));
         }
-        self.world.report_unknown_field(object, &name.value, name.span, &more);
+        let meant = unambiguous(&name.value, object.field_names().chain(more.iter().copied()).chain(VALUES));
+        match meant.filter(|meant| is_source && VALUES.contains(meant)) {
+            Some(value) => self.report_misspelt_value(object, name, value),
+            None => self.world.report_unknown_field(object, &name.value, name.span, &more),
+        }
+    }
+
+    /// A name that is a slip of the pen for a value that is a word.
+    fn report_misspelt_value(&self, object: &Obj<'a>, name: &ast::Name, value: &str) {
+        let word = field_word(object.name.side);
+        let message = format!("`{}` has no {word} `{}`", object.name, name.value);
+        let finding = Diagnostic::error(Code::UNKNOWN_FIELD, name.span, message);
+        let finding = finding.label(format!("unknown {word}")).help(format!("did you mean `{value}`?"));
+        self.report(finding.fix(name.span, value));
+    }
+
+    /// Whether a `let` or a `with` of the item gives this name. What it means is unknown only where that statement could
+    /// not be read, and then the parser has already said what is wrong with it.
+    fn is_written(&self, name: &str) -> bool {
+        let Some(item) = self.item.filter(|_| !self.shared) else { return false };
+        let written = self.written.get_or_init(|| {
+            let lines = self.world.sources.slice(item).lines();
+            lines.filter_map(name_given).collect()
+        });
+        written.contains(name)
     }
 
     /// The type of a field that a mapping can read; another kind is reported.
@@ -355,6 +395,15 @@ impl<'a> Scope<'a> {
         }
         typed
     }
+}
+
+/// The name that a line gives, where it begins a `let` or a `with`.
+fn name_given(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    let first = words.next().filter(|word| matches!(*word, "let" | "with"))?;
+    let name = words.next()?;
+    let name = if first == "with" && name == "each" { words.next()? } else { name };
+    Some(name.trim_matches('`'))
 }
 
 /// The value of what was already reported.

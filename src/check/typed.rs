@@ -131,6 +131,8 @@ pub struct With {
     pub object: ObjectName,
     /// How it is found.
     pub kind: WithKind,
+    /// The source field that holds its id, where the CRM keeps one beside the association.
+    pub held_by: Option<String>,
     /// The statement, or the first use of an implicit one.
     pub span: Span,
 }

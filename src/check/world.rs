@@ -197,7 +197,7 @@ impl<'a> World<'a> {
         let message = format!("there is no function or picklist `{}`", name.value);
         let names = || functions::all().map(|function| function.name).chain(self.picklists.keys().copied());
         let help = did_you_mean(&name.value, names())
-            .unwrap_or_else(|| "`mapwright explain functions` lists them".to_owned());
+            .unwrap_or_else(|| "`mapwright functions` lists them".to_owned());
         let finding = Diagnostic::error(Code::UNKNOWN_STEP, name.span, message).label("unknown step");
         self.report(mend::rename(finding.help(help), &name.value, name.span, names()));
     }

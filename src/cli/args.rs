@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::help;
+
 /// Carries records between HubSpot and Salesforce as checked-in `.map` files say.
 #[derive(Debug, Parser)]
-#[command(name = "mapwright", version, max_term_width = 110)]
+#[command(name = "mapwright", version, max_term_width = 110, after_help = help::ALL)]
 pub(super) struct Args {
     /// The project's folder; without it, the nearest folder above that holds a `mapwright.yaml`.
     #[arg(long, global = true, value_name = "DIR")]
@@ -24,40 +26,53 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Write a project that checks and runs against the sandbox as it stands
+    #[command(after_help = help::INIT)]
     Init {
         /// Where; the current folder without it.
         dir: Option<PathBuf>,
     },
     /// Prove the mappings against both schema snapshots
+    #[command(after_help = help::CHECK)]
     Check(CheckArgs),
     /// Bring the mappings into their canonical form
+    #[command(after_help = help::FMT)]
     Fmt(FmtArgs),
     /// Run the tests of the mappings, against the records that they give
+    #[command(after_help = help::TEST)]
     Test(TestArgs),
     /// Turn source records (NDJSON) into target field values (NDJSON), without any CRM
+    #[command(after_help = help::EVAL)]
     Eval(EvalArgs),
     /// Show what a run would write for one record, field by field, old and new; writes nothing
+    #[command(after_help = help::PLAN)]
     Plan(RecordArgs),
     /// Run a mapping for one record
+    #[command(after_help = help::RUN)]
     Run(RecordArgs),
     /// Receive webhooks and carry records
+    #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
     /// Show what waits for a person, and decide about it
+    #[command(after_help = help::PARKED)]
     Parked(ParkedArgs),
     /// Serve both CRMs on this machine, for trying and testing
+    #[command(after_help = help::SANDBOX)]
     Sandbox(SandboxArgs),
     /// The hand-off of a qualified contact on the sandbox, step by step; needs no account
+    #[command(after_help = help::DEMO)]
     Demo {
         /// Print one JSON document instead of the story.
         #[arg(long)]
         json: bool,
     },
     /// The page of a diagnostic's code
+    #[command(after_help = help::EXPLAIN)]
     Explain {
         /// The code, as a report prints it (`E0202`).
         code: String,
     },
     /// The functions of the language, with examples
+    #[command(after_help = help::FUNCTIONS)]
     Functions {
         /// One function.
         name: Option<String>,
@@ -66,6 +81,7 @@ pub(super) enum Command {
         json: bool,
     },
     /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -92,10 +108,10 @@ pub(super) struct CheckArgs {
 /// Arguments of `fmt`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct FmtArgs {
-    /// These files; all of the project without any.
+    /// These `.map` files, or all of the project without any; `-` is standard input, formatted to standard output.
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// Change nothing; say which files are not in canonical form.
+    /// Change nothing; show what would be changed, as a unified diff.
     #[arg(long)]
     pub(super) check: bool,
 }
@@ -103,7 +119,7 @@ pub(super) struct FmtArgs {
 /// Arguments of `test`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct TestArgs {
-    /// Run only the tests of this mapping, and those whose name holds this text.
+    /// Run only the tests of this mapping or of this file, and those whose name holds this text.
     pub(super) filter: Option<String>,
     /// Tell which rules, policies, picklist lines, outcomes, rungs, guards, triggers and branches no test exercises.
     #[arg(long)]
@@ -229,6 +245,9 @@ pub(super) struct SandboxArgs {
     /// Records and schema to load, in YAML.
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
+    /// What goes wrong, in YAML or JSON: answers to give in place of the real ones (docs/sandbox.md).
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<PathBuf>,
     /// Print the addresses and keys as one JSON line.
     #[arg(long)]
     pub(super) json: bool,

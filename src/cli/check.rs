@@ -65,7 +65,7 @@ fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path
             Output::result(&log.to_string());
         }
         Format::Github => {
-            Output::result(diagnostic::github(&sources.within(&folder(root)), findings).trim_end());
+            Output::result_as_it_is(&diagnostic::github(&sources.within(&folder(root)), findings));
         }
     }
 }

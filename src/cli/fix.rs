@@ -1,8 +1,9 @@
 //! `mapwright check --fix`: writes the mechanical corrections that findings offer.
 //!
 //! Only `.map` files are changed: a snapshot says what the CRM has, and a mistake in it is mended there. Corrections are
-//! made in rounds, since one may uncover the next: what is wrong by syntax first, then names and values, and what takes
-//! something away only when every file can be read and every name is known. Nothing is written before the last round.
+//! made in rounds, since one may uncover the next: what is wrong by syntax first, then names, then values, and what takes
+//! something away only when every file can be read and every name is known. A line that cannot be read holds up the names
+//! of its own item only, since a `let` may be on it. Nothing is written before the last round.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,6 +115,8 @@ fn choose(project: &Project, only: &[String]) -> Vec<Diagnostic> {
     };
     let hides = |finding: &Diagnostic| unreadable(finding) || finding.code.0.starts_with("E02");
     let all_known = !project.findings.iter().any(hides);
+    let lost: Vec<Span> =
+        project.findings.iter().filter(|finding| unreadable(finding)).map(Diagnostic::span).collect();
     let allowed = |finding: &&Diagnostic| {
         let Some(fix) = &finding.fix else { return false };
         let file = name(fix.span);
@@ -122,7 +125,9 @@ fn choose(project: &Project, only: &[String]) -> Vec<Diagnostic> {
             let here = |other: &Diagnostic| other.span().file == finding.span().file;
             !project.findings.iter().any(|other| unreadable(other) && here(other))
         };
-        let in_turn = unreadable(finding) || readable() && (all_known || !fix.replacement.is_empty());
+        let in_turn = unreadable(finding)
+            || is_certain(project, &lost, finding)
+                .unwrap_or_else(|| readable() && (all_known || !fix.replacement.is_empty()));
         is_map && in_turn && (only.is_empty() || only.iter().any(|wanted| wanted == file))
     };
     let mut offered: Vec<&Diagnostic> = project.findings.iter().filter(allowed).collect();
@@ -142,6 +147,25 @@ fn choose(project: &Project, only: &[String]) -> Vec<Diagnostic> {
         }
     }
     chosen
+}
+
+/// Whether a misspelt name can mean nothing that stands in what could not be read: objects and options are in the
+/// snapshots, an item is known by its head, and every other name by its own item. `None` where no name is misspelt.
+fn is_certain(project: &Project, lost: &[Span], finding: &Diagnostic) -> Option<bool> {
+    let within = |span: Span, item: &Span| {
+        item.file == span.file && item.start <= span.start && span.start <= item.end
+    };
+    Some(match finding.code {
+        Code::UNKNOWN_OBJECT | Code::OPTION_UNKNOWN => true,
+        Code::UNKNOWN_STEP | Code::UNKNOWN_MAPPING | Code::UNKNOWN_FIELDS | Code::UNKNOWN_ORDER => {
+            lost.iter().all(|span| project.items.iter().any(|item| within(*span, item)))
+        }
+        Code::UNKNOWN_FIELD | Code::BAD_PATH => {
+            let item = project.items.iter().find(|item| within(finding.span(), item));
+            item.is_some_and(|item| !lost.iter().any(|span| within(*span, item)))
+        }
+        _ => return None,
+    })
 }
 
 fn replacement(finding: &Diagnostic) -> &str {

@@ -1,13 +1,20 @@
 //! `mapwright fmt`: the canonical form.
+//!
+//! A file keeps its line ends, so that a checkout with CRLF has the canonical form too; where they are mixed, they become
+//! LF. A byte order mark goes.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::args::FmtArgs;
 use super::output::Output;
 use super::{Exit, project};
+
+/// The file that is standard input.
+const STDIN: &str = "-";
 
 pub(super) fn run(given: Option<&Path>, options: &FmtArgs, output: Output) -> Exit {
     let files = match files(given, &options.files) {
@@ -20,7 +27,12 @@ pub(super) fn run(given: Option<&Path>, options: &FmtArgs, output: Output) -> Ex
     let mut exit = Exit::Fine;
     let mut changed = 0;
     for (path, name) in files {
-        match one(&path, &name, options.check, output) {
+        let done = if path == Path::new(STDIN) {
+            standard_input(options.check, output)
+        } else {
+            one(&path, &name, options.check, output)
+        };
+        match done {
             Ok(false) => {}
             Ok(true) => changed += 1,
             Err(worse) => exit = worse,
@@ -38,13 +50,61 @@ fn files(given: Option<&Path>, named: &[PathBuf]) -> Result<Vec<(PathBuf, String
         let found = project::map_files(&root);
         return Ok(found.into_iter().map(|name| (root.join(&name), name)).collect());
     }
+    let other = |path: &&PathBuf| !is_map(path) && path.as_path() != Path::new(STDIN);
+    if let Some(other) = named.iter().find(other) {
+        let shown = other.display();
+        return Err(format!("`{shown}` is no `.map` file; name files, or none for all of the project"));
+    }
     let root = given.map(|_| project::find(given)).transpose()?;
     // From the current folder as any shell means it, else from the project's.
     let found = |path: &PathBuf| match &root {
-        Some(root) if !path.exists() => root.join(path),
+        Some(root) if !path.exists() && path != Path::new(STDIN) => root.join(path),
         _ => path.clone(),
     };
     Ok(named.iter().map(|path| (found(path), path.display().to_string())).collect())
+}
+
+fn is_map(path: &Path) -> bool {
+    path.to_string_lossy().strip_suffix(".map").is_some()
+}
+
+/// Formats what stands on standard input, for an editor: the result goes to standard output, changed or not.
+fn standard_input(check: bool, output: Output) -> Result<bool, Exit> {
+    let mut bytes = Vec::new();
+    let limit = project::MAX_MAP_BYTES as u64 + 1;
+    let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
+    let text = read.map_err(|error| error.to_string()).and_then(|size| {
+        if size > project::MAX_MAP_BYTES {
+            return Err(format!("it has more than {} bytes", project::MAX_MAP_BYTES));
+        }
+        String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))
+    });
+    let text = text.map_err(|message| {
+        output.error(&format!("standard input cannot be read: {message}"));
+        Exit::Findings
+    })?;
+    let formatted = formatted(STDIN, &text, output)?;
+    if !check {
+        Output::result_as_it_is(&formatted);
+        return Ok(formatted != text);
+    }
+    if formatted != text {
+        show_difference(STDIN, &text, &formatted);
+    }
+    Ok(formatted != text)
+}
+
+/// The canonical form of a text, with the line ends that it has; what cannot be read is reported.
+fn formatted(name: &str, text: &str, output: Output) -> Result<String, Exit> {
+    let report = |findings: Vec<Diagnostic>| {
+        let mut sources = crate::source::Sources::new();
+        sources.add(name, text);
+        output.findings(&sources, &findings);
+        Exit::Findings
+    };
+    let formatted = crate::format::format(text).map_err(report)?;
+    let is_windows = text.contains("\r\n") && !text.replace("\r\n", "").contains('\n');
+    Ok(if is_windows { formatted.replace('\n', "\r\n") } else { formatted })
 }
 
 /// Formats one file; whether that changes it.
@@ -55,17 +115,12 @@ fn one(path: &Path, name: &str, check: bool, output: Output) -> Result<bool, Exi
         let missing = findings.iter().any(|finding| finding.code == Code::FILE_UNREADABLE);
         if missing { Exit::Usage } else { Exit::Findings }
     })?;
-    let formatted = crate::format::format(&text).map_err(|findings| {
-        let mut sources = crate::source::Sources::new();
-        sources.add(name, text.as_str());
-        output.findings(&sources, &findings);
-        Exit::Findings
-    })?;
+    let formatted = formatted(name, &text, output)?;
     if formatted == text {
         return Ok(false);
     }
     if check {
-        Output::result(difference(name, &text, &formatted, Output::coloured_result()).trim_end());
+        show_difference(name, &text, &formatted);
         return Ok(true);
     }
     project::write_whole(path, &formatted).map_err(|error| {
@@ -74,6 +129,10 @@ fn one(path: &Path, name: &str, check: bool, output: Output) -> Result<bool, Exi
     })?;
     Output::result(name);
     Ok(true)
+}
+
+fn show_difference(name: &str, before: &str, after: &str) {
+    Output::result_as_it_is(&difference(name, before, after, Output::coloured_result()));
 }
 
 /// What would change, as a unified diff that `patch -p0` takes.

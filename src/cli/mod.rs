@@ -10,6 +10,7 @@ mod eval;
 mod explain;
 mod fix;
 mod fmt;
+mod help;
 mod init;
 mod lines;
 mod output;

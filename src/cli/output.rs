@@ -24,6 +24,11 @@ impl Output {
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
+    /// A result that has its own line ends.
+    pub(super) fn result_as_it_is(text: &str) {
+        let _ = write!(std::io::stdout().lock(), "{text}");
+    }
+
     /// Whether results may have colours.
     pub(super) fn coloured_result() -> bool {
         std::io::stdout().is_terminal() && super::parts::env("NO_COLOR").is_none()

@@ -20,7 +20,7 @@ pub(super) static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/mapp
 pub(super) const CONFIG: &str = "mapwright.yaml";
 
 /// A `.map` file longer than this is no work of a person: the longest sensible one is a few thousand lines.
-const MAX_MAP_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_MAP_BYTES: usize = 1024 * 1024;
 /// A whole org's describe answers are a few megabytes of YAML.
 const MAX_YAML_BYTES: usize = 16 * 1024 * 1024;
 
@@ -36,6 +36,8 @@ pub(super) struct Project {
     pub(super) checked: Option<Checked<Typed>>,
     /// All findings in source order.
     pub(super) findings: Vec<Diagnostic>,
+    /// Where the items stand that could be read, at least in part.
+    pub(super) items: Vec<Span>,
     /// The warnings that a comment keeps quiet.
     pub(super) suppressed: Vec<Suppressed>,
     /// Its folder; `None` for the shipped one.
@@ -268,7 +270,8 @@ impl Reader {
         if findings.iter().any(Diagnostic::is_error) {
             checked = None;
         }
-        Project { config: self.config, schemas, checked, findings, suppressed, root: None, sources }
+        let items = self.trees.iter().flat_map(|tree| &tree.items).map(ast::Item::span).collect();
+        Project { config: self.config, schemas, checked, findings, items, suppressed, root: None, sources }
     }
 
     fn file(&mut self, name: &str, text: String) {

@@ -1,32 +1,26 @@
 //! `mapwright sandbox`: both CRMs on this machine.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::Exit;
 use super::args::SandboxArgs;
 use super::output::Output;
 use crate::runtime::shutdown_signal;
+use crate::sandbox::faults::FaultSet;
 use crate::sandbox::hubspot::{HubspotConfig, HubspotHandle, HubspotServer};
 use crate::sandbox::salesforce::{SalesforceConfig, SalesforceHandle, SalesforceServer};
 use crate::sandbox::seed::Seed;
 
 pub(super) async fn run(options: &SandboxArgs, output: Output) -> Exit {
-    let seed = match &options.seed {
-        None => Seed::default(),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text =
-                std::fs::read_to_string(path).map_err(|error| format!("`{name}` cannot be read: {error}"));
-            match text.and_then(|text| Seed::parse(&text, &name).map_err(|error| error.to_string())) {
-                Ok(seed) => seed,
-                Err(message) => {
-                    output.error(&message);
-                    return Exit::Usage;
-                }
-            }
+    let servers = match read(options) {
+        Ok((seed, faults)) => {
+            start(seed, faults, options.hubspot_port, options.salesforce_port, |config| config).await
         }
+        Err(message) => Err(message),
     };
-    let servers = match start(seed, options.hubspot_port, options.salesforce_port, |config| config).await {
+    let servers = match servers {
         Ok(servers) => servers,
         Err(message) => {
             output.error(&message);
@@ -43,6 +37,31 @@ pub(super) async fn run(options: &SandboxArgs, output: Output) -> Exit {
             Exit::Usage
         }
     }
+}
+
+/// The seed and the faults that the files hold.
+fn read(options: &SandboxArgs) -> Result<(Seed, FaultSet), String> {
+    let seed = match &options.seed {
+        None => Seed::default(),
+        Some(path) => {
+            let (text, name) = text_of(path)?;
+            Seed::parse(&text, &name).map_err(|error| error.to_string())?
+        }
+    };
+    let faults = match &options.faults {
+        None => FaultSet::default(),
+        Some(path) => {
+            let (text, name) = text_of(path)?;
+            FaultSet::parse(&text, &name, &seed).map_err(|error| error.to_string())?
+        }
+    };
+    Ok((seed, faults))
+}
+
+fn text_of(path: &Path) -> Result<(String, String), String> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("`{name}` cannot be read: {error}"))?;
+    Ok((text, name))
 }
 
 /// Both servers, running.
@@ -63,20 +82,22 @@ impl Servers {
     }
 }
 
-/// Starts both servers with a seed; `adjust` has the last word about the portal.
+/// Starts both servers with a seed and faults; `adjust` has the last word about the portal.
 pub(super) async fn start(
     seed: Seed,
+    faults: FaultSet,
     hubspot_port: u16,
     salesforce_port: u16,
     adjust: impl FnOnce(HubspotConfig) -> HubspotConfig,
 ) -> Result<Servers, String> {
-    let hubspot = HubspotConfig { port: hubspot_port, ..HubspotConfig::default() };
+    let hubspot = HubspotConfig { port: hubspot_port, faults: faults.hubspot, ..HubspotConfig::default() };
     let hubspot = HubspotServer::start(adjust(hubspot.seeded(seed.hubspot)))
         .await
         .map_err(|error| error.to_string())?;
     let config = SalesforceConfig {
         port: salesforce_port,
         seed: seed.salesforce.to_value(),
+        faults: faults.salesforce,
         ..SalesforceConfig::default()
     };
     let app = config.connected_apps.first().ok_or("the org has no connected app")?;

@@ -88,6 +88,7 @@ impl Service {
             health: Arc::clone(&health),
             settings: Settings {
                 lanes: ready.config.limits.records_at_a_time,
+                gather: Duration::from_secs(ready.config.limits.gather_seconds),
                 max_attempts: ready.config.limits.max_attempts,
                 ..Settings::default()
             },

@@ -11,6 +11,7 @@ use super::{Exit, parts};
 use crate::check::typed::Test;
 use crate::eval::Trace;
 use crate::harness::{self, Coverage, Outcome};
+use crate::source::Sources;
 
 pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> Exit {
     let project = match parts::checked(given, output) {
@@ -21,13 +22,16 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
     let (Some(plan), Some(checked)) = (project.plan(), project.checked.as_ref()) else {
         return Exit::Findings;
     };
-    let tests: Vec<&Test> =
-        checked.tests.iter().filter(|test| is_wanted(test, options.filter.as_deref())).collect();
+    let tests: Vec<&Test> = checked
+        .tests
+        .iter()
+        .filter(|test| is_wanted(test, options.filter.as_deref(), &project.sources))
+        .collect();
     if let (Some(filter), []) = (&options.filter, tests.as_slice()) {
         let count = checked.tests.len();
         let held = if count == 1 { "one test".to_owned() } else { format!("{count} tests") };
         output.error(&format!(
-            "no test is about a mapping `{filter}` or has it in its name; the project has {held}"
+            "no test is about a mapping `{filter}`, stands in a file of that name or has it in its own name; the project has {held}"
         ));
         return Exit::Usage;
     }
@@ -87,9 +91,12 @@ fn coverage_report(coverage: &Coverage) -> String {
     lines.join("\n")
 }
 
-fn is_wanted(test: &Test, filter: Option<&str>) -> bool {
+fn is_wanted(test: &Test, filter: Option<&str>, sources: &Sources) -> bool {
+    let file = sources.file(test.span.file).name();
     filter.is_none_or(|filter| {
-        test.mapping == filter || test.name.to_lowercase().contains(&filter.to_lowercase())
+        test.mapping == filter
+            || file == filter.strip_prefix("./").unwrap_or(filter)
+            || test.name.to_lowercase().contains(&filter.to_lowercase())
     })
 }
 

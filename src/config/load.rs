@@ -28,8 +28,10 @@ const LISTEN: &str = "127.0.0.1:8080";
 const BODY_BYTES: usize = 4 << 20;
 /// HubSpot's docs on validating requests: refuse a v3 signature that is older than five minutes.
 const CLOCK_SKEW_SECONDS: u64 = 300;
-/// As many as HubSpot reads in one call.
-const RECORDS_AT_A_TIME: u32 = 100;
+/// Ten of the batches that HubSpot reads, and five of those that Salesforce writes.
+const RECORDS_AT_A_TIME: u32 = 1_000;
+/// A batch of a minute would share more calls; half of one is still soon enough for a person who waits.
+const GATHER_SECONDS: u64 = 30;
 const MAX_ATTEMPTS: u32 = 10;
 const HTTP_TIMEOUT_SECONDS: u64 = 30;
 
@@ -327,20 +329,27 @@ impl Reading<'_> {
     }
 
     fn limits(&self, entry: Option<&Entry>) -> Option<Limits> {
-        let (records, max_attempts, http_timeout_seconds) =
-            (RECORDS_AT_A_TIME, MAX_ATTEMPTS, HTTP_TIMEOUT_SECONDS);
-        let Some(entry) = entry else {
-            return Some(Limits { records_at_a_time: records, max_attempts, http_timeout_seconds });
+        let default = Limits {
+            records_at_a_time: RECORDS_AT_A_TIME,
+            gather_seconds: GATHER_SECONDS,
+            max_attempts: MAX_ATTEMPTS,
+            http_timeout_seconds: HTTP_TIMEOUT_SECONDS,
         };
+        let Some(entry) = entry else { return Some(default) };
         let mut keys = self.keys(entry, "`limits`")?;
-        let records = keys.entry("records_at_a_time").map_or(Some(records), |entry| self.positive(entry));
-        let max_attempts =
-            keys.entry("max_attempts").map_or(Some(max_attempts), |entry| self.positive(entry));
+        let records = keys.entry("records_at_a_time");
+        let records = records.map_or(Some(default.records_at_a_time), |entry| self.positive(entry));
+        // Zero is a choice: every change is worked on at once.
+        let gather = keys.entry("gather_seconds");
+        let gather = gather.map_or(Some(default.gather_seconds), |entry| self.number(entry));
+        let max_attempts = keys.entry("max_attempts");
+        let max_attempts = max_attempts.map_or(Some(default.max_attempts), |entry| self.positive(entry));
         let timeout = keys.entry("http_timeout_seconds");
-        let timeout = timeout.map_or(Some(http_timeout_seconds), |entry| self.positive(entry));
+        let timeout = timeout.map_or(Some(default.http_timeout_seconds), |entry| self.positive(entry));
         keys.finish();
         Some(Limits {
             records_at_a_time: records?,
+            gather_seconds: gather?,
             max_attempts: max_attempts?,
             http_timeout_seconds: timeout?,
         })

@@ -153,6 +153,8 @@ pub struct Poll {
 pub struct Limits {
     /// How many records are worked on together, sharing their calls.
     pub records_at_a_time: u32,
+    /// How long, in a burst, records may wait for one another.
+    pub gather_seconds: u64,
     /// How often a job is tried before it is parked.
     pub max_attempts: u32,
     /// How long one HTTP call may take.

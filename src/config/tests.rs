@@ -84,7 +84,7 @@ fn what_is_left_out_has_a_default() {
     let listen = "127.0.0.1:8080".parse().unwrap();
     let serve = Serve { listen, max_body_bytes: 4 << 20, clock_skew_seconds: 300, allow_remote: false };
     assert_eq!(config.serve, serve);
-    assert_eq!((config.limits.records_at_a_time, config.limits.max_attempts), (100, 10));
+    assert_eq!((config.limits.records_at_a_time, config.limits.max_attempts), (1000, 10));
     assert!(!config.allow_private_addresses);
     let smallest = resolved("language: 1\n", &[]).unwrap();
     assert!(smallest.pairs.is_empty());

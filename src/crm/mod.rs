@@ -3,6 +3,7 @@
 //! The trait speaks only of requests and answers as data ([`crate::types`]). Everything that one vendor does in its
 //! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
 
+pub mod answers;
 mod changes;
 pub mod http;
 pub mod hubspot;

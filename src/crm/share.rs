@@ -12,49 +12,70 @@ use serde_json::Value as Json;
 use super::http::error;
 use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, Record, Value};
 
-/// A client that makes one look-up.
-#[async_trait]
-pub(super) trait LookUp: Sync {
-    /// Makes it.
-    async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError>;
+/// How much one look-up for several texts may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Texts.
+    pub(super) texts: usize,
+    /// What they may cost together.
+    pub(super) total: usize,
+    /// What one costs.
+    pub(super) cost: fn(&str) -> usize,
 }
 
-/// Makes all look-ups, sharing calls of at most `size` values; one answer for each request, in order.
+/// A client that makes look-ups.
+#[async_trait]
+pub(super) trait LookUp: Sync {
+    /// How much one look-up may hold.
+    fn room(&self) -> Room;
+
+    /// Makes several, in as few calls as the vendor permits; one answer for each, in order.
+    async fn look_up(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>>;
+}
+
+/// Makes all look-ups, sharing what can be shared; one answer for each request, in order.
 pub(super) async fn look_up_all(
     client: &impl LookUp,
     requests: &[FindRequest],
-    size: usize,
 ) -> Vec<Result<Vec<Record>, CrmError>> {
     // Every index is in one call of `share`, so these are all replaced. "No record" would be the wrong thing to start
     // from: it makes a caller create one.
     let unasked = |r: &FindRequest| error(r.object.side, CrmErrorKind::Refused, "the look-up was not made");
     let mut answers: Vec<Result<Vec<Record>, CrmError>> = requests.iter().map(|r| Err(unasked(r))).collect();
-    let mut pending = share(requests, size);
-    while let Some(call) = pending.pop() {
-        let shared = match call {
-            Call::Single(index) => {
-                answers[index] = client.look_up(&requests[index]).await;
-                continue;
-            }
-            Call::Shared(shared) => shared,
-        };
-        match client.look_up(&shared.request).await {
-            Ok(rows) => match shared.hand_out(&rows) {
-                Some(handed) => {
-                    for (index, rows) in handed {
-                        answers[index] = Ok(rows);
-                    }
+    let mut pending = share(requests, client.room());
+    while !pending.is_empty() {
+        let asked: Vec<FindRequest> = pending.iter().map(|call| call.request(requests)).collect();
+        let mut found = client.look_up(&asked).await.into_iter();
+        let mut again = Vec::new();
+        for call in pending {
+            // A client that answers too little leaves the rest as not made.
+            let Some(found) = found.next() else { break };
+            let shared = match call {
+                Call::Single(index) => {
+                    answers[index] = found;
+                    continue;
                 }
-                None => pending.extend(shared.indices().map(Call::Single)),
-            },
-            // One text at fault must not fail the others.
-            Err(error) if error.kind == CrmErrorKind::Refused => pending.extend(shared.halves(requests)),
-            Err(error) => {
-                for index in shared.indices() {
-                    answers[index] = Err(error.clone());
+                Call::Shared(shared) => shared,
+            };
+            match found {
+                Ok(rows) => match shared.hand_out(&rows) {
+                    Some(handed) => {
+                        for (index, rows) in handed {
+                            answers[index] = Ok(rows);
+                        }
+                    }
+                    None => again.extend(shared.indices().map(Call::Single)),
+                },
+                // One text at fault must not fail the others.
+                Err(error) if error.kind == CrmErrorKind::Refused => again.extend(shared.halves(requests)),
+                Err(error) => {
+                    for index in shared.indices() {
+                        answers[index] = Err(error.clone());
+                    }
                 }
             }
         }
+        pending = again;
     }
     answers
 }
@@ -66,6 +87,15 @@ enum Call {
     Single(usize),
     /// Several that differ in one text.
     Shared(Shared),
+}
+
+impl Call {
+    fn request(&self, requests: &[FindRequest]) -> FindRequest {
+        match self {
+            Call::Single(index) => requests[*index].clone(),
+            Call::Shared(shared) => shared.request.clone(),
+        }
+    }
 }
 
 /// Several look-ups as one.
@@ -85,8 +115,8 @@ struct Shared {
 /// Beside the limits themselves, so many further rows are read before the sharing is given up.
 const SLACK: u32 = 100;
 
-/// Groups look-ups into calls of at most `size` values.
-fn share(requests: &[FindRequest], size: usize) -> Vec<Call> {
+/// Groups look-ups into calls that hold no more than there is room for.
+fn share(requests: &[FindRequest], room: Room) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut taken = vec![false; requests.len()];
     for first in 0..requests.len() {
@@ -96,17 +126,24 @@ fn share(requests: &[FindRequest], size: usize) -> Vec<Call> {
         taken[first] = true;
         let mut position = None;
         let mut members = vec![first];
+        let mut texts = Texts::default();
         for next in first + 1..requests.len() {
-            if members.len() == size {
+            if members.len() == room.texts {
                 break;
             }
             if taken[next] {
                 continue;
             }
             let Some(at) = difference(&requests[first], &requests[next], position) else { continue };
-            let clashes =
-                || members.iter().any(|m| clash(&requests[*m].filters[at], &requests[next].filters[at]));
-            if position.is_some_and(|known| known != at) || clashes() {
+            if position.is_some_and(|known| known != at) {
+                continue;
+            }
+            let text_of = |index: usize| text(&requests[index].filters[at]).unwrap_or_default();
+            if position.is_none() {
+                texts = Texts::default();
+                texts.add(text_of(first), room);
+            }
+            if !texts.add(text_of(next), room) {
                 continue;
             }
             position = Some(at);
@@ -119,6 +156,31 @@ fn share(requests: &[FindRequest], size: usize) -> Vec<Call> {
         });
     }
     calls
+}
+
+/// The texts of one call.
+#[derive(Default)]
+struct Texts<'a> {
+    /// By what a CRM may take for the same.
+    folded: HashMap<String, &'a str>,
+    cost: usize,
+}
+
+impl<'a> Texts<'a> {
+    /// Adds a text; `false` where there is no room for it, or where another one could not be told from it afterwards.
+    fn add(&mut self, text: &'a str, room: Room) -> bool {
+        let folded = fold(text);
+        if let Some(known) = self.folded.get(&folded) {
+            return *known == text;
+        }
+        let cost = self.cost + (room.cost)(text);
+        if !self.folded.is_empty() && cost > room.total {
+            return false;
+        }
+        self.cost = cost;
+        self.folded.insert(folded, text);
+        true
+    }
 }
 
 /// The position of the one filter in which two requests differ, both testing one field for equality with a text; for
@@ -145,11 +207,6 @@ fn text(filter: &Filter) -> Option<&str> {
         FilterOp::Eq(Value::Text(text)) => Some(text),
         _ => None,
     }
-}
-
-/// Two different texts that a CRM may take for the same could not be told apart afterwards.
-fn clash(a: &Filter, b: &Filter) -> bool {
-    text(a) != text(b) && text(a).map(fold) == text(b).map(fold)
 }
 
 fn fold(text: &str) -> String {
@@ -248,8 +305,12 @@ mod tests {
         Record { object: ObjectName::new(Side::Salesforce, "Lead"), id: id.into(), values }
     }
 
+    fn room(texts: usize) -> Room {
+        Room { texts, total: 1_000, cost: str::len }
+    }
+
     fn only_shared(requests: &[FindRequest]) -> Shared {
-        match share(requests, 100).pop() {
+        match share(requests, room(100)).pop() {
             Some(Call::Shared(shared)) => shared,
             other => panic!("{other:?}"),
         }
@@ -278,19 +339,19 @@ mod tests {
         let mut two = by("Email", "d@x.test", 2);
         two.filters[1].op = FilterOp::Present;
         let requests = [by("Email", "a@x.test", 2), by("Phone", "1", 2), other_fields, two];
-        assert_eq!(share(&requests, 100), [0, 1, 2, 3].map(Call::Single));
+        assert_eq!(share(&requests, room(100)), [0, 1, 2, 3].map(Call::Single));
     }
 
     #[test]
     fn texts_that_differ_in_case_only_are_asked_for_apart() {
-        let calls = share(&[by("Email", "a@x.test", 2), by("Email", "A@x.test", 2)], 100);
+        let calls = share(&[by("Email", "a@x.test", 2), by("Email", "A@x.test", 2)], room(100));
         assert_eq!(calls, [Call::Single(0), Call::Single(1)]);
     }
 
     #[test]
     fn calls_are_not_too_large() {
         let requests: Vec<_> = (0..5).map(|i| by("Email", &format!("{i}@x.test"), 2)).collect();
-        let sizes: Vec<_> = share(&requests, 2)
+        let sizes: Vec<_> = share(&requests, room(2))
             .iter()
             .map(|call| match call {
                 Call::Single(_) => 1,
@@ -298,6 +359,20 @@ mod tests {
             })
             .collect();
         assert_eq!(sizes, [2, 2, 1]);
+    }
+
+    #[test]
+    fn long_texts_share_with_few_others_and_one_that_is_too_long_stands_alone() {
+        let texts = ["a".repeat(600), "b".repeat(300), "c".repeat(2_000), "d".repeat(200), "e".repeat(100)];
+        let requests: Vec<_> = texts.iter().map(|text| by("Email", text, 1)).collect();
+        let groups: Vec<Vec<usize>> = share(&requests, room(100))
+            .iter()
+            .map(|call| match call {
+                Call::Single(index) => vec![*index],
+                Call::Shared(shared) => shared.indices().collect(),
+            })
+            .collect();
+        assert_eq!(groups, [vec![0, 1, 4], vec![2], vec![3]]);
     }
 
     #[test]
@@ -312,9 +387,8 @@ mod tests {
     /// Refuses the text `bad`, breaks off at `broken`, answers every other list with no rows.
     struct Fake(std::sync::Mutex<Vec<FilterOp>>);
 
-    #[async_trait]
-    impl LookUp for Fake {
-        async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
+    impl Fake {
+        fn answer(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
             let op = request.filters[0].op.clone();
             self.0.lock().unwrap().push(op.clone());
             let has = |text: &str| match &op {
@@ -330,15 +404,26 @@ mod tests {
         }
     }
 
+    #[async_trait]
+    impl LookUp for Fake {
+        fn room(&self) -> Room {
+            room(100)
+        }
+
+        async fn look_up(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
+            requests.iter().map(|request| self.answer(request)).collect()
+        }
+    }
+
     #[tokio::test]
     async fn a_text_at_fault_fails_alone_and_a_call_that_fails_is_not_multiplied() {
         let fake = Fake(std::sync::Mutex::default());
         let answers =
-            look_up_all(&fake, &[by("Email", "a", 1), by("Email", "bad", 1), by("Email", "c", 1)], 100).await;
+            look_up_all(&fake, &[by("Email", "a", 1), by("Email", "bad", 1), by("Email", "c", 1)]).await;
         assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
         assert_eq!(fake.0.lock().unwrap().len(), 5, "three, one, two, one, one");
         let fake = Fake(std::sync::Mutex::default());
-        let answers = look_up_all(&fake, &[by("Email", "a", 1), by("Email", "broken", 1)], 100).await;
+        let answers = look_up_all(&fake, &[by("Email", "a", 1), by("Email", "broken", 1)]).await;
         assert!(answers.iter().all(Result::is_err));
         assert_eq!(fake.0.lock().unwrap().len(), 1);
     }

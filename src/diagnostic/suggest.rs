@@ -28,14 +28,20 @@ pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
 /// The candidate that a misspelt name certainly means, if there is one; case does not count.
 ///
 /// Stricter than [`nearest`], since a correction is written and not only read: one slip in a short name, two in a long
-/// one, the digits as they are (`address_2` is no slip for `address_1`), and no other candidate as near.
+/// one, the digits as they are (`address_2` is no slip for `address_1`), and no other candidate as near. The longer of
+/// the two names counts, since a letter that was left out makes a short one (`trm`).
 pub fn unambiguous<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = name.to_lowercase();
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
         .filter(|candidate| digits(candidate).eq(digits(name)))
-        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(slips, _)| *slips <= slips_allowed(&wanted))
+        .map(|candidate| (candidate.to_lowercase(), candidate))
+        .map(|(lower, candidate)| {
+            let allowed = slips_allowed(&wanted).max(slips_allowed(&lower));
+            (strsim::osa_distance(&wanted, &lower), allowed, candidate)
+        })
+        .filter(|(slips, allowed, _)| slips <= allowed)
+        .map(|(slips, _, candidate)| (slips, candidate))
         .collect();
     near.sort_unstable();
     near.dedup();
@@ -66,9 +72,13 @@ mod tests {
     #[test]
     fn a_slip_of_the_pen_is_corrected() {
         let fields = ["jobtitle", "firstname", "lastname", "Email", "id"];
-        for (written, meant) in
-            [("jobtitel", "jobtitle"), ("fristname", "firstname"), ("EMAIL", "Email"), ("ID", "id")]
-        {
+        for (written, meant) in [
+            ("jobtitel", "jobtitle"),
+            ("fristname", "firstname"),
+            ("EMAIL", "Email"),
+            ("ID", "id"),
+            ("emal", "Email"),
+        ] {
             assert_eq!(unambiguous(written, fields), Some(meant), "{written}");
         }
     }
@@ -79,6 +89,8 @@ mod tests {
         assert_eq!(unambiguous("Contrct__c", ["Contract__c", "Contrect__c"]), None, "as near to both");
         assert_eq!(unambiguous("address_2", ["address_1"]), None, "another number is another field");
         assert_eq!(unambiguous("one", ["own"]), None, "too short to tell");
+        assert_eq!(unambiguous("trm", ["trim", "number"]), Some("trim"), "a letter of four was left out");
+        assert_eq!(unambiguous("nm", ["name"]), None, "two letters of four were");
         assert_eq!(unambiguous("name", []), None);
     }
 

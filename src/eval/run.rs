@@ -337,8 +337,13 @@ impl Run {
             }
             self.related_read[index] = true;
             let related = &mapping.related[index];
-            match &related.kind {
-                WithKind::Association(kind) => {
+            let held =
+                related.held_by().and_then(|field| self.source.as_ref()?.values.get(field)).map(text_of);
+            match (&related.kind, held) {
+                (_, Some(id)) if !id.is_empty() => return self.read_one(mapping, index, need, id),
+                // The field is there and blank: there is none.
+                (_, Some(_)) | (WithKind::Reference { .. }, None) => {}
+                (WithKind::Association(kind), None) => {
                     self.state = State::RelatedIds { index, need };
                     return Effect::Associated(AssociatedRequest {
                         from: mapping.source.clone(),
@@ -346,12 +351,6 @@ impl Run {
                         to: related.object.name.clone(),
                         kind: kind.clone(),
                     });
-                }
-                WithKind::Reference { field } => {
-                    let id = self.source.as_ref().and_then(|source| source.values.get(field)).map(text_of);
-                    if let Some(id) = id.filter(|id| !id.is_empty()) {
-                        return self.read_one(mapping, index, need, id);
-                    }
                 }
             }
         }

@@ -281,13 +281,7 @@ impl End<'_> {
         let (found, why, rule) = match &finished.verdict {
             Verdict::Written { object, created, changes, .. } => {
                 let what = if *created { "created a new" } else { "updated a" };
-                let fields = changes.iter().filter(|change| change.new.is_some());
-                let fields: Vec<_> = fields.map(|change| format!("`{}`", change.field)).collect();
-                (
-                    format!("`{mapping}` {what} {object}"),
-                    Some(format!("it writes {}", fields.join(", "))),
-                    None,
-                )
+                (format!("`{mapping}` {what} {object}"), Some(written(changes)), None)
             }
             Verdict::Unchanged { object, id } => {
                 (format!("`{mapping}` found {object} {id}, which is already as it should be"), None, None)
@@ -299,7 +293,8 @@ impl End<'_> {
                 let done: Vec<String> = done.collect();
                 let done =
                     if done.is_empty() { "finds both sides the same".to_owned() } else { done.join(" and ") };
-                (format!("`{mapping}` {done}"), None, None)
+                let changes: Vec<_> = synced.writes.iter().map(|write| written(&write.changes)).collect();
+                (format!("`{mapping}` {done}"), (!changes.is_empty()).then(|| changes.join("\n")), None)
             }
             Verdict::Skipped { reason, at } => {
                 (format!("`{mapping}` skips the record: {reason}"), None, at.clone())
@@ -325,6 +320,18 @@ impl End<'_> {
         };
         Difference { field: None, expected, found, why, rule, source: None, at }
     }
+}
+
+/// What a run wrote, a line for each field, with the rule that says so.
+fn written(changes: &[FieldChange]) -> String {
+    let line = |change: &FieldChange| {
+        let new = change.new.as_ref()?;
+        let old = change.old.as_ref().filter(|old| !old.is_blank());
+        let old = old.map_or_else(String::new, |old| format!(" instead of {}", shown(old)));
+        Some(format!("{} {}{old} ({})", change.field, shown(new), change.at))
+    };
+    let lines: Vec<String> = changes.iter().filter_map(line).collect();
+    if lines.is_empty() { "it writes no field".to_owned() } else { lines.join("\n") }
 }
 
 /// Where a mapping says what a field holds.

@@ -18,8 +18,8 @@ pub fn report(outcome: &Outcome) -> String {
         if let Some(source) = &difference.source {
             let _ = writeln!(text, "            {source}");
         }
-        if let Some(why) = &difference.why {
-            let _ = writeln!(text, "            {why}");
+        for line in difference.why.iter().flat_map(|why| why.lines()) {
+            let _ = writeln!(text, "            {line}");
         }
     }
     table(&mut text, &outcome.differences);

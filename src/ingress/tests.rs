@@ -347,6 +347,9 @@ impl Store for BrokenStore {
     async fn request(&self, _: &RecordKey, _: &str, _: DateTime<Utc>) -> Result<(), StoreError> {
         self.fail().await
     }
+    async fn due(&self, _: &str, _: DateTime<Utc>, _: u32) -> Result<u32, StoreError> {
+        self.fail().await
+    }
     async fn lease(&self, _: LeaseRequest) -> Result<Vec<LeasedLane>, StoreError> {
         self.fail().await
     }

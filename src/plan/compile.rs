@@ -312,6 +312,7 @@ fn related(with: &typed::With) -> Related {
         name: with.name.clone(),
         object: with.object.clone(),
         kind: with.kind.clone(),
+        held_by: with.held_by.clone(),
         reads: Vec::new(),
         need: None,
     }

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
-use super::program::{
-    Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger, WithKind,
-};
+use super::program::{Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger};
 use crate::types::Type;
 
 /// What an expression uses, through named values and look-ups.
@@ -121,8 +119,8 @@ fn fill_reads(mapping: &mut Mapping) {
         let reads = fields_of(mapping, Some(index), &slots);
         let related = &mut mapping.related[index];
         related.reads = reads;
-        if let (Some(_), WithKind::Reference { field }) = (related.need, &related.kind) {
-            let field = field.clone();
+        if let (Some(_), Some(field)) = (related.need, related.held_by()) {
+            let field = field.to_owned();
             insert(&mut mapping.reads, field);
         }
     }
@@ -199,8 +197,8 @@ pub(super) fn hand_overs(mapping: &Mapping) -> Vec<String> {
 fn awaited_fields(mapping: &Mapping, slots: &BTreeSet<usize>) -> Vec<String> {
     let mut fields = fields_of(mapping, None, slots);
     for index in related_of(mapping, slots) {
-        if let WithKind::Reference { field } = &mapping.related[index].kind {
-            insert(&mut fields, field.clone());
+        if let Some(field) = mapping.related[index].held_by() {
+            insert(&mut fields, field.to_owned());
         }
     }
     fields

@@ -184,10 +184,22 @@ pub struct Related {
     pub object: ObjectName,
     /// How it is found.
     pub kind: WithKind,
+    /// The source field that holds its id, where the CRM keeps one beside the association.
+    pub held_by: Option<String>,
     /// Its fields in use, besides its id.
     pub reads: Vec<String>,
     /// What needs it first; `None` when nothing does.
     pub need: Option<Need>,
+}
+
+impl Related {
+    /// The source field that holds its id.
+    pub fn held_by(&self) -> Option<&str> {
+        match &self.kind {
+            WithKind::Reference { field } => Some(field),
+            WithKind::Association(_) => self.held_by.as_deref(),
+        }
+    }
 }
 
 /// The part of a run that needs a related record first: nothing is read before something needs it.

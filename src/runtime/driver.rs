@@ -24,11 +24,12 @@ use super::engine::Job;
 use super::once::refusal;
 use super::{Crms, Memory};
 
-/// Ids of one read. HubSpot's batch read takes 100; a vendor that takes fewer splits in its client.
-const READ_IDS: usize = 100;
+/// Ids of one read. The clients split it into their vendor's batches, so that one that takes more gets more.
+const READ_IDS: usize = 1_000;
 
-/// Rows of one write. Salesforce's collections take 200; HubSpot's client splits into hundreds.
-const WRITE_ROWS: usize = 200;
+/// Rows of one write; split by the clients too, whose batches follow one another: two at the same time would lock one
+/// another out of a parent record.
+const WRITE_ROWS: usize = 1_000;
 
 /// Effects after which a run is stopped: a mapping's ladder and hand-overs need a dozen, so this is a loop.
 const MAX_EFFECTS: usize = 200;

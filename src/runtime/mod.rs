@@ -24,6 +24,7 @@ mod clock;
 mod driver;
 mod engine;
 mod feed;
+mod gather;
 mod health;
 mod memory;
 mod metrics;
@@ -121,8 +122,10 @@ impl std::fmt::Debug for Parts {
 pub struct Settings {
     /// Its name: leases of this name are given back when it starts.
     pub worker: String,
-    /// Lanes in one batch. A hundred is what HubSpot reads in one call.
+    /// Lanes in one batch; what they ask for at the same time is asked for in as few calls as the vendors permit.
     pub lanes: u32,
+    /// How long a batch may wait for more records while more keep coming; zero never waits.
+    pub gather: Duration,
     /// For how long lanes are leased; renewed at a third of it.
     pub lease: Duration,
     /// How often it looks for work that nothing woke it for.
@@ -146,7 +149,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             worker: "worker".to_owned(),
-            lanes: 100,
+            lanes: 1_000,
+            gather: Duration::ZERO,
             lease: Duration::from_mins(1),
             poll: Duration::from_secs(1),
             max_attempts: 12,

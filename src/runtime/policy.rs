@@ -30,8 +30,9 @@ pub(super) enum Policy {
 /// Decides about a failed call of a record with so many failed attempts behind it.
 pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Settings) -> Policy {
     match error.kind {
-        CrmErrorKind::Retry if attempts + 1 >= settings.max_attempts => Policy::Park,
-        CrmErrorKind::Retry => Policy::Retry {
+        // An answer that is not understood is mostly a proxy's or a maintenance page, which passes.
+        CrmErrorKind::Retry | CrmErrorKind::Garbled if attempts + 1 >= settings.max_attempts => Policy::Park,
+        CrmErrorKind::Retry | CrmErrorKind::Garbled => Policy::Retry {
             after: backoff(attempts, jitter, settings).max(error.retry_after.unwrap_or_default()),
         },
         CrmErrorKind::Window => Policy::Pause {
@@ -49,7 +50,7 @@ pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Se
             reason: "forbidden",
             help: "a scope or permission is missing; grant it in the CRM",
         },
-        CrmErrorKind::Refused | CrmErrorKind::Garbled => Policy::Park,
+        CrmErrorKind::Refused => Policy::Park,
     }
 }
 
@@ -98,6 +99,8 @@ mod tests {
         let settings = Settings { max_attempts: 3, ..Settings::default() };
         assert!(matches!(decide(&error(CrmErrorKind::Retry), 1, 0.0, &settings), Policy::Retry { .. }));
         assert_eq!(decide(&error(CrmErrorKind::Retry), 2, 0.0, &settings), Policy::Park);
+        assert!(matches!(decide(&error(CrmErrorKind::Garbled), 1, 0.0, &settings), Policy::Retry { .. }));
+        assert_eq!(decide(&error(CrmErrorKind::Garbled), 2, 0.0, &settings), Policy::Park);
     }
 
     #[test]
@@ -108,8 +111,6 @@ mod tests {
                 "{kind:?}"
             );
         }
-        for kind in [CrmErrorKind::Refused, CrmErrorKind::Garbled] {
-            assert_eq!(decide(&error(kind), 0, 0.0, &Settings::default()), Policy::Park, "{kind:?}");
-        }
+        assert_eq!(decide(&error(CrmErrorKind::Refused), 0, 0.0, &Settings::default()), Policy::Park);
     }
 }

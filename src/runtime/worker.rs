@@ -14,6 +14,7 @@ use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::driver::{self, End};
 use super::engine::{Engine, Task};
+use super::gather::gather;
 use super::policy::{self, Policy};
 use super::settle::{self, Decision};
 use super::{Memory, Parts, Pause};
@@ -36,7 +37,8 @@ pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch:
             rest(&parts, &mut stop).await;
             continue;
         };
-        match lease(&parts, limit, now).await {
+        gather(&parts, limit, &mut wakes, &mut stop).await;
+        match lease(&parts, limit, parts.clock.now()).await {
             Ok(lanes) if lanes.is_empty() => {
                 tokio::select! {
                     _ = wakes.changed() => {}

@@ -7,9 +7,11 @@
 //! - [`core`]: what both servers share: the clock, the log of calls, injected faults, listening and stopping.
 //! - [`hubspot`]: the HubSpot server.
 //! - [`salesforce`]: the Salesforce server.
+//! - [`faults`]: the file of faults for both.
 //! - [`seed`]: the YAML file that fills both.
 
 pub mod core;
+pub mod faults;
 pub mod hubspot;
 pub mod salesforce;
 pub mod seed;

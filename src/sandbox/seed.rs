@@ -169,7 +169,21 @@ pub struct SalesforceSeed {
     pub duplicate_rules: Vec<Value>,
 }
 
+impl HubspotSeed {
+    /// The names of the objects that it defines, however a path may write them.
+    pub(crate) fn own_objects(&self) -> Vec<String> {
+        let named =
+            |(name, spec): (&String, &CustomSpec)| [name.clone(), format!("p_{name}"), spec.id.clone()];
+        self.schemas.iter().flat_map(named).collect()
+    }
+}
+
 impl SalesforceSeed {
+    /// The names of the objects that it defines or fills.
+    pub(crate) fn own_objects(&self) -> Vec<String> {
+        self.objects.keys().cloned().collect()
+    }
+
     /// The sections as one map, without those that are empty.
     pub fn to_value(&self) -> Value {
         let map =

@@ -108,6 +108,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
     let label = keys.text("label").map_or_else(|| entry.key.value.clone(), |label| label.value);
     let options = keys.entry("options");
     let relationship = keys.text("relationship").map(|name| name.value);
+    let primary_of = if side == Side::Hubspot { keys.text("primary_of") } else { None };
     let shape = match side {
         Side::Hubspot => hubspot::read_shape(&mut keys, options.is_some()),
         Side::Salesforce => salesforce::read_shape(&mut keys),
@@ -146,6 +147,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
         options: options.unwrap_or_default(),
         external_options: shape.external_options,
         relationship,
+        primary_of: primary_of.map(|object| object.value),
         span: entry.key.span,
     })
 }

@@ -102,6 +102,8 @@ pub struct Field {
     pub external_options: bool,
     /// The relationship's name for `Owner.Email` paths (`Owner`), where the field is a reference.
     pub relationship: Option<String>,
+    /// HubSpot: the object whose primary associated record's id stands here (`associatedcompanyid`).
+    pub primary_of: Option<String>,
     /// The field's name in the snapshot.
     pub span: Span,
 }

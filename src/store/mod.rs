@@ -86,6 +86,9 @@ pub trait Store: Send + Sync {
     /// Asks for one mapping to run on a record, with or without events.
     async fn request(&self, key: &RecordKey, mapping: &str, now: DateTime<Utc>) -> Result<(), StoreError>;
 
+    /// How many lanes are due and not leased, counted up to a bound.
+    async fn due(&self, pair: &str, now: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError>;
+
     /// Takes lanes that are due and not leased, the longest waiting first, with all their pending events.
     async fn lease(&self, request: LeaseRequest) -> Result<Vec<LeasedLane>, StoreError>;
 

@@ -163,6 +163,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn due(&self, pair: &str, now: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
+        let pair = pair.to_owned();
+        self.read(move |c| Box::pin(async move { journal::due(c, &pair, now, at_most).await })).await
+    }
+
     async fn lease(&self, request: LeaseRequest) -> Result<Vec<LeasedLane>, StoreError> {
         self.writer.run(move |c| Box::pin(async move { journal::lease(c, &request).await })).await
     }

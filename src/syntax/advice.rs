@@ -1,8 +1,8 @@
 //! What an author probably meant, by what stands where the parser stopped and around it.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, did_you_mean, nearest};
 
-use super::explain::{Here, first_token};
+use super::explain::{Here, first_token, mended};
 use super::grammar::Rule;
 use super::habits;
 use super::layout::BlockKind;
@@ -220,11 +220,21 @@ impl Here<'_, '_> {
             }
             _ if found.is_empty() => None,
             _ if shape::first_word(found).is_empty() => None,
-            _ => self.says(
-                format!("after `otherwise` stands a fixed value, and `{found}` is none"),
-                format!("write {outcomes}; for the first of two fields write `first_present(a, b)`"),
-            ),
+            _ => self.slip(&["keep", "nothing", "park", "wait"]).or_else(|| {
+                self.says(
+                    format!("after `otherwise` stands a fixed value, and `{found}` is none"),
+                    format!("write {outcomes}; for the first of two fields write `first_present(a, b)`"),
+                )
+            }),
         }
+    }
+
+    /// A word that is nearly one of those that may stand here.
+    fn slip(&self, known: &[&str]) -> Option<Diagnostic> {
+        let help = did_you_mean(self.found, known.iter().copied())?;
+        let near = nearest(self.found, known.iter().copied()).filter(|near| *near != self.found)?;
+        let finding = mended(self.error(self.message()).help(help), self.span, self.found, near);
+        finding.fix.is_some().then_some(finding)
     }
 
     fn in_value(&self) -> Option<Diagnostic> {
@@ -283,7 +293,7 @@ impl Here<'_, '_> {
                 self.says(self.message(), "write `if CONDITION then VALUE else VALUE`")
             }
             _ if self.expects(&[Rule::kw_latest]) => {
-                self.says(self.message(), "write `on conflict hubspot`, `on conflict salesforce` or `on conflict latest otherwise salesforce`")
+                self.slip(&["hubspot", "salesforce", "latest"]).or_else(|| self.says(self.message(), "write `on conflict hubspot`, `on conflict salesforce` or `on conflict latest otherwise salesforce`"))
             }
             _ => None,
         }

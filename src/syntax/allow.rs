@@ -7,6 +7,8 @@ pub(crate) struct Allow<'t> {
     pub(crate) codes: Vec<(usize, &'t str)>,
     /// Why; empty when no reason is given.
     pub(crate) reason: &'t str,
+    /// What stands behind the last code without a colon between.
+    pub(crate) rest: &'t str,
 }
 
 /// Reads a comment, without its `#`; `None` where it is prose.
@@ -22,7 +24,7 @@ pub(crate) fn read(comment: &str) -> Option<Allow<'_>> {
     let (list, reason) = rest.split_once(':').unwrap_or((rest, ""));
     let base = comment.len() - rest.len();
     let mut codes = Vec::new();
-    let mut at = 0;
+    let (mut at, mut behind) = (0, "");
     for part in list.split(',') {
         let indent = part.len() - part.trim_start().len();
         // Without a colon, the reason is written straight behind the code.
@@ -31,9 +33,10 @@ pub(crate) fn read(comment: &str) -> Option<Allow<'_>> {
             break;
         }
         codes.push((base + at + indent, code));
+        behind = &list[at + indent + code.len()..];
         at += part.len() + 1;
     }
-    (!codes.is_empty()).then(|| Allow { codes, reason: reason.trim() })
+    (!codes.is_empty()).then(|| Allow { codes, reason: reason.trim(), rest: behind.trim() })
 }
 
 /// The word that begins it.
@@ -52,7 +55,7 @@ mod tests {
     #[test]
     fn a_code_and_a_reason() {
         let allow = read(" allow W0004: blank counts as different").expect("an allow");
-        assert_eq!(allow, Allow { codes: vec![(7, "W0004")], reason: "blank counts as different" });
+        assert_eq!(allow, Allow { codes: vec![(7, "W0004")], reason: "blank counts as different", rest: "" });
         assert_eq!(
             read("allow W0001,W0005 : two: of them").map(|allow| (allow.codes.len(), allow.reason)),
             Some((2, "two: of them"))
@@ -64,6 +67,7 @@ mod tests {
         for comment in [" allow W0004", " allow W0004:", " Allow W4 because I say so", "allow e0202:   "] {
             assert_eq!(read(comment).map(|allow| allow.reason), Some(""), "{comment}");
         }
+        assert_eq!(read(" Allow W4 because I say so").map(|allow| allow.rest), Some("because I say so"));
     }
 
     #[test]

@@ -43,6 +43,20 @@ pub enum Item {
     Test(Test),
 }
 
+impl Item {
+    /// The whole item.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Mapping(mapping) => mapping.span,
+            Self::Sync(sync) => sync.span,
+            Self::Fields(fields) => fields.span,
+            Self::Picklist(picklist) => picklist.span,
+            Self::Order(order) => order.span,
+            Self::Test(test) => test.span,
+        }
+    }
+}
+
 /// `hubspot.contact`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRef {

@@ -64,7 +64,7 @@ pub(crate) fn explain(statement: &Statement<'_>, at: usize, rules: &[Rule]) -> D
 }
 
 /// Puts the word that is meant in place of a misspelt one, where it is a slip of the pen.
-fn mended(finding: Diagnostic, span: Span, word: &str, near: &str) -> Diagnostic {
+pub(super) fn mended(finding: Diagnostic, span: Span, word: &str, near: &str) -> Diagnostic {
     match unambiguous(word, [near]) {
         Some(near) => finding.fix(span, near),
         None => finding,
@@ -108,7 +108,7 @@ impl Here<'_, '_> {
         let (block, known): (&str, &[&str]) = match self.statement.kind {
             BlockKind::Mapping => ("a `mapping`", MAPPING_STATEMENTS),
             BlockKind::Sync => ("a `sync`", SYNC_STATEMENTS),
-            BlockKind::Picklist => ("a `picklist`", &["from", "to", "otherwise", "\"A\" -> \"B\""]),
+            BlockKind::Picklist => ("a `picklist`", PICKLIST_STATEMENTS),
             BlockKind::Test => ("a `test`", &["mapping", "sync", "given", "when", "expect"]),
             _ => return None,
         };
@@ -210,14 +210,19 @@ impl Here<'_, '_> {
         if plain.is_empty() || plain.len() != self.found.len() || RESERVED.contains(&plain) {
             return None;
         }
+        // A word that a picklist knows, and its author nearly wrote, is no option.
+        let nearly = if self.at == 0 { PICKLIST_STATEMENTS } else { PICKLIST_VALUES };
+        let is_slip = self.statement.kind == BlockKind::Picklist
+            && unambiguous(plain, nearly.iter().copied()).is_some();
         let translated = self.statement.kind == BlockKind::Picklist
             && self.at == 0
+            && !is_slip
             && self.statement.text[plain.len()..].trim_start().starts_with(['-', '<']);
         let option = translated
             || self.expects(&[Rule::literal, Rule::text])
                 && !self.rules.iter().any(|rule| words(*rule).is_some_and(|name| is_keyword(name, plain)))
                 && (self.before().ends_with("becomes")
-                    || self.statement.kind == BlockKind::Picklist && self.at > 0
+                    || self.statement.kind == BlockKind::Picklist && self.at > 0 && !is_slip
                     || self.statement.kind == BlockKind::Order
                     || self.statement.kind == BlockKind::Test && self.before().ends_with(':'));
         option.then(|| {
@@ -269,6 +274,9 @@ impl Here<'_, '_> {
                 Rule::presence => known.push("is"),
                 Rule::guard_otherwise | Rule::picklist_otherwise => known.push("otherwise"),
                 Rule::park => known.push("park"),
+                Rule::association | Rule::association_changes | Rule::association_mark => {
+                    known.push("primary");
+                }
                 Rule::hand_over => known.push("then"),
                 Rule::expect_write => known.extend(["create", "update"]),
                 _ => known.extend(words(*rule).and_then(Words::keyword)),
@@ -437,6 +445,11 @@ const SYNC_STATEMENTS: &[&str] = &[
     "associate",
     "fields",
 ];
+
+const PICKLIST_STATEMENTS: &[&str] = &["from", "to", "otherwise", "\"A\" -> \"B\""];
+
+/// What an option may become besides another one.
+const PICKLIST_VALUES: &[&str] = &["nothing", "park"];
 
 const POLICY_WORDS: &[&str] = &["on", "otherwise", "once", "advance", "if"];
 

@@ -336,6 +336,7 @@ mod tests {
             options: options.iter().map(option).collect(),
             external_options: false,
             relationship: None,
+            primary_of: None,
             span,
         }
     }

@@ -361,6 +361,17 @@ fn a_folder_where_a_file_is_expected() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_of_faults_is_refused_with_line_and_remedy() {
+    let world = World::empty();
+    world.write("faults.yaml", "faults:\n  - answer: hubspot.expired_tokn\n");
+    let ran = world.run(&["sandbox", "--faults", "faults.yaml"]).exits(2);
+    assert!(ran.err.contains("faults.yaml:2 (faults[0].answer)"), "{}", ran.err);
+    assert!(ran.err.contains("did you mean `expired_token`?"), "{}", ran.err);
+    let ran = world.run(&["sandbox", "--faults", "none.yaml"]).exits(2);
+    assert!(ran.err.contains("`none.yaml` cannot be read"), "{}", ran.err);
+}
+
+#[test]
 fn files_that_cannot_be_read() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let world = World::project();

@@ -105,7 +105,7 @@ const SYNTAX: &str = "mappng second {\r
 ";
 
 /// A project on the small snapshots of the suite, which have fields of every kind.
-fn small(files: &[(&str, &str)]) -> World {
+pub(crate) fn small(files: &[(&str, &str)]) -> World {
     let world = World::project();
     for shipped in std::fs::read_dir(world.path(".")).expect("the project") {
         let path = shipped.expect("an entry").path();

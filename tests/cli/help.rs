@@ -153,3 +153,47 @@ fn an_unknown_mapping_gets_the_nearest_name() {
     let ran = world.run(&["eval", "something_else"]).exits(2);
     assert!(ran.err.contains("`company_to_account`, `contact_from_mql`, `mql_to_lead`"), "{}", ran.err);
 }
+
+/// The commands, as `--help` lists them.
+fn commands(world: &World) -> Vec<String> {
+    let help = world.run(&["--help"]).fine().out;
+    let listed =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let name = |line: &str| line.strip_prefix("  ")?.split(' ').next().map(str::to_owned);
+    listed.filter_map(name).filter(|name| !name.is_empty() && name != "help").collect()
+}
+
+#[test]
+fn every_command_has_examples_and_exit_codes() {
+    let world = World::empty();
+    let commands = commands(&world);
+    assert!(commands.len() >= 14, "{commands:?}");
+    for command in &commands {
+        let help = world.run(&[command, "--help"]).fine().out;
+        let (_, after) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("{help}"));
+        let (examples, codes) = after.split_once("\n\nExit codes:\n").unwrap_or_else(|| panic!("{help}"));
+        let example = format!("  mapwright {command}");
+        assert!(examples.lines().all(|line| line.starts_with(&example)), "{examples}");
+        assert!(codes.starts_with("  0  "), "{codes}");
+    }
+}
+
+#[test]
+fn the_page_of_the_command_line_has_every_command_and_option() {
+    let page = include_str!("../../docs/cli.md");
+    let world = World::empty();
+    for command in commands(&world) {
+        let heading = format!("\n### `mapwright {command}");
+        let (_, section) =
+            page.split_once(&heading).unwrap_or_else(|| panic!("docs/cli.md has no {heading}"));
+        let section = section.split("\n### ").next().unwrap_or(section);
+        let help = world.run(&[&command, "--help"]).fine().out;
+        let options = help.split_whitespace().filter(|word| {
+            word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+        });
+        let common = ["--project", "--quiet", "--help"];
+        for option in options.map(|word| word.trim_end_matches([',', ';', '.', ')'])) {
+            assert!(common.contains(&option) || section.contains(option), "{command}: {option}");
+        }
+    }
+}

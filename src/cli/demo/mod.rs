@@ -32,7 +32,10 @@ async fn play(as_json: bool, output: Output) -> Result<bool, String> {
     }
     let mut played: Vec<Scenario> = Vec::new();
     for scenario in scenarios::ALL {
-        let scenario = scenario(&stage).await?;
+        let before = stage.calls();
+        let mut scenario = scenario(&stage).await?;
+        let after = stage.calls();
+        scenario.calls = (after.0 - before.0, after.1 - before.1);
         if !as_json {
             tell(&scenario);
         }

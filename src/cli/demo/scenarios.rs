@@ -18,6 +18,8 @@ pub(super) struct Scenario {
     pub(super) checks: Vec<Check>,
     /// The record at the end, where there is one.
     pub(super) record: Option<Json>,
+    /// What it cost: calls to HubSpot and to Salesforce.
+    pub(super) calls: (u64, u64),
 }
 
 /// One thing that had to be true.
@@ -30,7 +32,7 @@ pub(super) struct Check {
 
 impl Scenario {
     fn new(name: &'static str) -> Self {
-        Self { name, steps: Vec::new(), checks: Vec::new(), record: None }
+        Self { name, steps: Vec::new(), checks: Vec::new(), record: None, calls: (0, 0) }
     }
 
     /// Whether everything was as it had to be; a scenario that checks nothing has not shown anything.
@@ -44,7 +46,10 @@ impl Scenario {
             self.steps.iter().map(|(step, text)| json!({"step": step, "text": text})).collect();
         let checks: Vec<Json> =
             self.checks.iter().map(|check| json!({"what": check.what, "ok": check.ok})).collect();
-        json!({"name": self.name, "ok": self.ok(), "steps": steps, "checks": checks, "record": self.record})
+        let calls = json!({"hubspot": self.calls.0, "salesforce": self.calls.1});
+        json!({
+            "name": self.name, "ok": self.ok(), "steps": steps, "checks": checks, "record": self.record, "calls": calls
+        })
     }
 
     fn step(&mut self, step: &'static str, text: impl Into<String>) {
@@ -71,6 +76,7 @@ pub(super) const ALL: &[for<'s> fn(&'s Stage) -> Played<'s>] = &[
     |stage| Box::pin(duplicate_rule(stage)),
     |stage| Box::pin(untranslated_option(stage)),
     |stage| Box::pin(two_at_once(stage)),
+    |stage| Box::pin(burst(stage)),
 ];
 
 /// The guide's own webhook.
@@ -280,6 +286,59 @@ async fn two_at_once(stage: &Stage) -> Result<Scenario, String> {
     scenario.step(
         "written",
         "one Lead: a record's events wait in one line, and the write is an upsert by the key",
+    );
+    Ok(scenario)
+}
+
+/// The first contact of the burst; its others follow.
+const FIRST_OF_BURST: u64 = 20_001;
+const BURST: u64 = 1_000;
+/// The contact of the burst whose source nobody translated.
+const AT_FAULT: u64 = FIRST_OF_BURST + 499;
+
+/// A workflow makes a thousand contacts marketing qualified; HubSpot sends up to a hundred events in a request.
+async fn burst(stage: &Stage) -> Result<Scenario, String> {
+    let mut scenario = Scenario::new("burst of 1,000");
+    let contacts: Vec<u64> = (FIRST_OF_BURST..FIRST_OF_BURST + BURST).collect();
+    for contact in &contacts {
+        let email = format!("person{contact}@burst.example");
+        let source = if *contact == AT_FAULT { "AI_REFERRALS" } else { "PAID_SEARCH" };
+        let lastname = format!("Person {contact}");
+        let properties = [
+            ("email", email.as_str()),
+            ("lastname", lastname.as_str()),
+            ("company", "Burst Ltd"),
+            ("hs_analytics_source", source),
+            ("lifecyclestage", "marketingqualifiedlead"),
+        ];
+        stage.contact(&contact.to_string(), &properties)?;
+    }
+    let parked = stage.store.parked().await.map_err(|error| error.to_string())?.len();
+    let (hubspot, salesforce) = stage.calls();
+    for group in contacts.chunks(100) {
+        let events: Vec<Json> = group.iter().map(|contact| event(*contact, 0)).collect();
+        let status = stage.deliver(&json!(events)).await?;
+        scenario.check(format!("the listener answers 200, and it answered {status}"), status == 200);
+    }
+    scenario.step("received", format!("{BURST} events in {} requests", contacts.len().div_ceil(100)));
+    scenario.check("the work is done in time", stage.idle().await?);
+    let (after_hubspot, after_salesforce) = stage.calls();
+    let (hubspot, salesforce) = (after_hubspot - hubspot, after_salesforce - salesforce);
+    let leads = stage.query("SELECT Id FROM Lead WHERE Company = 'Burst Ltd'")?;
+    scenario.equal("the number of Leads", &json!(leads.len()), &json!(BURST - 1));
+    let parked_now = stage.store.parked().await.map_err(|error| error.to_string())?;
+    scenario.equal("the number of records parked", &json!(parked_now.len() - parked), &json!(1));
+    let at_fault = AT_FAULT.to_string();
+    scenario.check(
+        "the one with an untranslated option is parked, and none of its neighbours",
+        parked_now.iter().any(|parked| parked.key.record == at_fault),
+    );
+    scenario.check(format!("at most 10 calls to HubSpot ({hubspot})"), hubspot <= 10);
+    scenario.check(format!("about 10 calls to Salesforce ({salesforce})"), salesforce <= 12);
+    scenario.step("enriched", format!("{hubspot} calls to HubSpot, a hundred contacts each"));
+    scenario.step(
+        "written",
+        format!("{} Leads with {salesforce} calls to Salesforce; one contact is parked", leads.len()),
     );
     Ok(scenario)
 }

@@ -10,6 +10,8 @@ use crate::cli::parts::Ready;
 use crate::cli::sandbox::{self, Servers};
 use crate::cli::serve::{self, Service};
 use crate::cli::{parts, project};
+use crate::sandbox::faults::FaultSet;
+use crate::sandbox::hubspot::Actor;
 use crate::sandbox::seed::Seed;
 use crate::source::Sources;
 use crate::store::{SqliteStore, Store};
@@ -18,8 +20,8 @@ use crate::store::{SqliteStore, Store};
 const WORLD: &str = include_str!("../../../mappings/sandbox.yaml");
 /// The address that HubSpot calls and signs, as it would be before a proxy.
 const PUBLIC_URL: &str = "https://hooks.example.com/webhooks/hubspot";
-/// A scenario takes well under a second; this much means that something hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A scenario takes a few seconds; this much means that something hangs.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Everything that runs.
 pub(super) struct Stage {
@@ -42,7 +44,7 @@ impl Stage {
     /// Starts everything.
     pub(super) async fn set(output: Output) -> Result<Self, String> {
         let seed = Seed::parse(WORLD, "sandbox.yaml").map_err(|error| error.to_string())?;
-        let servers = sandbox::start(seed, 0, 0, |mut config| {
+        let servers = sandbox::start(seed, FaultSet::default(), 0, 0, |mut config| {
             config.webhooks.signed_uri = Some(PUBLIC_URL.to_owned());
             config
         })
@@ -68,6 +70,13 @@ impl Stage {
     /// Where the listener listens.
     pub(super) fn address(&self) -> std::net::SocketAddr {
         self.service.ingress.address()
+    }
+
+    /// A person makes a contact in HubSpot.
+    pub(super) fn contact(&self, id: &str, properties: &[(&str, &str)]) -> Result<(), String> {
+        let actor = Actor { change_source: "CRM_UI".to_owned(), source_id: None };
+        let made = self.servers.hubspot.create("contact", Some(id), properties, &actor);
+        made.map(drop)
     }
 
     /// HubSpot delivers this body, signed; the answer's status.

@@ -27,6 +27,7 @@ use crate::source::Side;
 use crate::types::{CrmError, CrmErrorKind};
 
 use super::Limits;
+use super::answers::{self, BROKEN_OFF, GARBLED, Meaning, NO_CONNECTION, REDIRECTED, TIMED_OUT};
 use guard::{Guard, GuardedResolver, PrivateAddress};
 pub use retry::RetryPolicy;
 
@@ -270,7 +271,10 @@ impl Http {
         CrmError {
             status: Some(answer.status),
             maybe_applied: !safe,
-            ..self.error(CrmErrorKind::Garbled, format!("the answer is not understood: {}", answer.excerpt()))
+            ..self.error(
+                GARBLED.meaning.kind().0,
+                format!("the answer is not understood: {}", answer.excerpt()),
+            )
         }
     }
 
@@ -326,7 +330,7 @@ impl Http {
         Err(CrmError {
             status: Some(status.as_u16()),
             ..self.error(
-                CrmErrorKind::Refused,
+                REDIRECTED.meaning.kind().0,
                 format!("redirects to {place}; redirects are not followed, configure the final address"),
             )
         })
@@ -376,7 +380,13 @@ impl Http {
             (false, true) => format!("no connection{place}: {}", chain(&error)),
             (false, false) => format!("the connection{place} broke off: {}", chain(&error)),
         };
-        CrmError { maybe_applied: !unsent && !safe, ..self.error(CrmErrorKind::Retry, message) }
+        let broken = match (unsent, error.is_timeout()) {
+            (true, _) => &NO_CONNECTION,
+            (false, true) => &TIMED_OUT,
+            (false, false) => &BROKEN_OFF,
+        };
+        let (kind, perhaps) = broken.meaning.kind();
+        CrmError { maybe_applied: perhaps && !safe, ..self.error(kind, message) }
     }
 }
 
@@ -393,19 +403,11 @@ pub(super) fn error(side: Side, kind: CrmErrorKind, message: impl Into<String>) 
     }
 }
 
-/// What statuses mean that say the same everywhere: kind, and whether a write may have been applied.
-///
-/// `None` where the body must be read.
-pub(super) fn by_status(answer: &Answer) -> Option<(CrmErrorKind, bool)> {
-    match answer.status {
-        // 423 is a lock, 477 a migration of the account (HubSpot's error docs): both come before anything is done.
-        429 | 423 | 477 => Some((CrmErrorKind::Retry, false)),
-        // A server that says when to come back has not begun.
-        503 => Some((CrmErrorKind::Retry, !answer.headers.contains_key(reqwest::header::RETRY_AFTER))),
-        408 | 500..=599 => Some((CrmErrorKind::Retry, true)),
-        401 => Some((CrmErrorKind::Unauthorised, false)),
-        _ => None,
-    }
+/// What the status of an answer means by itself: kind, and whether a write may have been applied. `None` where the body
+/// must be read.
+pub(super) fn by_status(side: Side, answer: &Answer) -> Option<(CrmErrorKind, bool)> {
+    let retry_after = answer.headers.contains_key(reqwest::header::RETRY_AFTER);
+    answers::of_status(side, answer.status, retry_after).map(Meaning::kind)
 }
 
 /// The server's clock, to the second, as its answer tells it (RFC 9110, `Date`).

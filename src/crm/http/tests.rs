@@ -13,7 +13,8 @@ use super::*;
 static PLAIN: Vendor = Vendor {
     side: Side::Hubspot,
     explain: |answer| {
-        let (kind, maybe_applied) = by_status(answer).unwrap_or((CrmErrorKind::Refused, false));
+        let (kind, maybe_applied) =
+            by_status(Side::Hubspot, answer).unwrap_or((CrmErrorKind::Refused, false));
         CrmError {
             status: Some(answer.status),
             maybe_applied,

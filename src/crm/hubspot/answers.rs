@@ -1,4 +1,4 @@
-//! The one table of what HubSpot's answers mean: (status, category or code) to meaning.
+//! What HubSpot's answers mean, by the table in `crm/answers.rs`.
 //!
 //! HubSpot's error body is `{status, message, category, subCategory, errors: [{message, code, in, context}], context}`,
 //! and every field is optional. Property errors can also be JSON inside `message`.
@@ -8,11 +8,12 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 
+use crate::crm::answers::{Meaning, coded};
 use crate::crm::http::{Answer, Vendor, by_status, error};
 use crate::crm::limits::DAY;
 use crate::crm::{Allowance, Limits};
 use crate::source::Side;
-use crate::types::{CrmError, CrmErrorKind, FieldError, WriteAnswer};
+use crate::types::{CrmError, FieldError, WriteAnswer};
 
 /// HubSpot, as the transport sees it.
 pub(super) static VENDOR: Vendor = Vendor { side: Side::Hubspot, explain, limits };
@@ -73,7 +74,7 @@ impl Problem {
 
     /// Whether it says that records do not exist.
     pub(super) fn is_not_found(&self) -> bool {
-        matches!(self.category.as_str(), "OBJECT_NOT_FOUND" | "NOT_FOUND" | "RESOURCE_NOT_FOUND")
+        coded(Side::Hubspot, &self.category, "") == Some(Meaning::Gone)
             || self.sub_category.ends_with("NOT_FOUND")
             || self.message.to_ascii_lowercase().contains("resource not found")
     }
@@ -136,15 +137,12 @@ fn explain(answer: &Answer) -> CrmError {
     let body = answer.json();
     let problem = body.as_ref().and_then(Problem::read);
     let policy = body.as_ref().and_then(|b| b.get("policyName")).and_then(Json::as_str).unwrap_or_default();
-    let (kind, maybe_applied) = match by_status(answer) {
+    let (kind, maybe_applied) = match (coded(Side::Hubspot, policy, ""), by_status(Side::Hubspot, answer)) {
         // The ten-second window passes by itself, the day does not.
-        Some(_) if answer.status == 429 && policy.eq_ignore_ascii_case("DAILY") => {
-            (CrmErrorKind::Window, false)
-        }
-        Some(known) => known,
-        None if answer.status == 403 => (CrmErrorKind::Forbidden, false),
-        None if problem.is_none() => (CrmErrorKind::Garbled, false),
-        None => (CrmErrorKind::Refused, false),
+        (Some(meaning), _) => meaning.kind(),
+        (None, Some(known)) => known,
+        (None, None) if problem.is_none() => Meaning::Unreadable.kind(),
+        (None, None) => Meaning::Invalid.kind(),
     };
     let words = problem.as_ref().map(|p| p.message.clone()).filter(|words| !words.is_empty());
     let mut error = error(Side::Hubspot, kind, words.unwrap_or_else(|| answer.excerpt()));
@@ -160,18 +158,22 @@ fn explain(answer: &Answer) -> CrmError {
 /// What an error of one written row means.
 pub(super) fn row(problem: &Problem) -> WriteAnswer {
     let message = problem.message.clone();
-    let unique = problem.details.iter().find(|d| d.code == "CONFLICTING_UNIQUE_VALUE");
-    if problem.category == "CONFLICT" || unique.is_some() || problem.existing().is_some() {
+    let details = || problem.details.iter();
+    let meaning_of = |code: &str| coded(Side::Hubspot, code, "");
+    let unique = details().find(|detail| meaning_of(&detail.code) == Some(Meaning::Taken));
+    let meaning = meaning_of(&problem.category);
+    if meaning == Some(Meaning::Taken) || unique.is_some() || problem.existing().is_some() {
         let field = unique.and_then(|detail| detail.fields.first().cloned());
         return WriteAnswer::Taken { field, existing: problem.existing(), message };
     }
     if problem.is_not_found() {
         return WriteAnswer::Gone { message };
     }
-    if matches!(problem.category.as_str(), "RATE_LIMITS" | "RATE_LIMIT" | "LOCKED" | "INTERNAL_ERROR") {
-        let mut error = error(Side::Hubspot, CrmErrorKind::Retry, message);
+    if let Some(meaning @ (Meaning::Again | Meaning::Perhaps | Meaning::Window)) = meaning {
+        let (kind, maybe_applied) = meaning.kind();
+        let mut error = error(Side::Hubspot, kind, message);
         error.code = Some(problem.category.clone());
-        error.maybe_applied = problem.category == "INTERNAL_ERROR";
+        error.maybe_applied = maybe_applied;
         return WriteAnswer::Failed(error);
     }
     let errors = if problem.details.is_empty() {
@@ -217,6 +219,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::types::CrmErrorKind;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, headers: HeaderMap::new(), body: body.to_owned().into() }

@@ -12,7 +12,8 @@ use crate::types::{AssociateRequest, AssociatedRequest, AssociationKind, CrmErro
 use super::HubspotClient;
 use super::answers::Problem;
 
-/// Inputs in one call; reads would take 1,000 (HubSpot's associations v4 page).
+/// Inputs in one call that reads, and in one that writes, which would take 2,000 (HubSpot's associations v4 page).
+const READS: usize = 1_000;
 const BATCH: usize = 100;
 
 /// HubSpot's own label of the primary association.
@@ -69,7 +70,7 @@ impl HubspotClient {
         // One record's associations can need several pages, each asked for with the record's own `after`.
         let mut inputs: Vec<Json> = ids.iter().map(|id| json!({"id": id})).collect();
         while !inputs.is_empty() {
-            let batch: Vec<Json> = inputs.drain(..inputs.len().min(BATCH)).collect();
+            let batch: Vec<Json> = inputs.drain(..inputs.len().min(READS)).collect();
             let url = self.pair_address(&request.from.name, &request.to, &["batch", "read"]);
             let answer = self.json(&Call::ask(url, json!({"inputs": batch}))).await?;
             self.refuse_errors(&answer)?;

@@ -162,7 +162,7 @@ impl Crm for HubspotClient {
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        share::look_up_all(self, requests, records::SEARCH_VALUES).await
+        share::look_up_all(self, requests).await
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {

@@ -1,4 +1,4 @@
-//! The one table of what Salesforce's answers mean: (status, code) to meaning.
+//! What Salesforce's answers mean, by the table in `crm/answers.rs`.
 //!
 //! Error bodies are `[{message, errorCode, fields}]`; rows of a collections call say `statusCode` instead; the token
 //! endpoint says `{error, error_description}`. Codes are decisive, statuses only where there is no code: a lock, for
@@ -7,6 +7,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 
+use crate::crm::answers::{Meaning, coded};
 use crate::crm::http::{Answer, Vendor, by_status, error};
 use crate::crm::limits::DAY;
 use crate::crm::{Allowance, Limits};
@@ -15,64 +16,6 @@ use crate::types::{CrmError, CrmErrorKind, FieldError, MatchedRecord, WriteAnswe
 
 /// Salesforce, as the transport sees it.
 pub(super) static VENDOR: Vendor = Vendor { side: Side::Salesforce, explain, limits };
-
-/// What a code means, for a call as a whole and for one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    /// Try again; the flag tells whether a write may have been applied.
-    Retry { maybe_applied: bool },
-    /// The daily limit is used up.
-    Window,
-    /// The session has ended.
-    Session,
-    /// A permission is missing.
-    Forbidden,
-    /// A duplicate rule blocked the write.
-    Duplicate,
-    /// A unique value is on another record.
-    Taken,
-    /// The Lead is converted.
-    Converted,
-    /// The record is gone.
-    Gone,
-}
-
-/// The table. `None` is validation or a wrong request: the code goes to the author as it is.
-fn meaning(code: &str, message: &str) -> Option<Meaning> {
-    Some(match code {
-        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" => Meaning::Retry { maybe_applied: false },
-        "QUERY_TIMEOUT" | "UNKNOWN_EXCEPTION" | "REQUEST_RUNNING_TOO_LONG" => {
-            Meaning::Retry { maybe_applied: true }
-        }
-        // The same code is used for the calls at one time, which pass in seconds.
-        "REQUEST_LIMIT_EXCEEDED" if message.to_ascii_lowercase().contains("concurrent") => {
-            Meaning::Retry { maybe_applied: false }
-        }
-        "REQUEST_LIMIT_EXCEEDED" => Meaning::Window,
-        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Meaning::Session,
-        "API_CURRENTLY_DISABLED"
-        | "API_DISABLED_FOR_ORG"
-        | "INSUFFICIENT_ACCESS"
-        | "FUNCTIONALITY_NOT_ENABLED" => Meaning::Forbidden,
-        "DUPLICATES_DETECTED" => Meaning::Duplicate,
-        "DUPLICATE_VALUE" | "DUPLICATE_EXTERNAL_ID" => Meaning::Taken,
-        "CANNOT_UPDATE_CONVERTED_LEAD" => Meaning::Converted,
-        "ENTITY_IS_DELETED" | "NOT_FOUND" | "INVALID_CROSS_REFERENCE_KEY" if gone(code, message) => {
-            Meaning::Gone
-        }
-        _ => return None,
-    })
-}
-
-/// `NOT_FOUND` is also said of an object or external-ID field that does not exist, and the cross-reference code of a
-/// bad reference in a field: only the record itself can be gone.
-fn gone(code: &str, message: &str) -> bool {
-    match code {
-        "NOT_FOUND" => !message.contains("external ID field"),
-        "INVALID_CROSS_REFERENCE_KEY" => message.eq_ignore_ascii_case("invalid cross reference id"),
-        _ => true,
-    }
-}
 
 /// One error of a body.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +38,10 @@ impl Problem {
         // The key is misspelt in real answers; the guide has it right.
         let duplicate = ["duplicateResut", "duplicateResult"].iter().find_map(|key| json.get(key)).cloned();
         Some(Self { code, message, fields, duplicate })
+    }
+
+    fn meaning(&self) -> Option<Meaning> {
+        coded(Side::Salesforce, &self.code, &self.message)
     }
 
     /// Whether a duplicate rule is named without the records that it found, as in rows of a collections call.
@@ -136,24 +83,15 @@ fn explain(answer: &Answer) -> CrmError {
 }
 
 fn whole(answer: &Answer, problems: &[Problem], json: bool) -> (CrmErrorKind, bool) {
-    for problem in problems {
-        match meaning(&problem.code, &problem.message) {
-            Some(Meaning::Retry { maybe_applied }) => return (CrmErrorKind::Retry, maybe_applied),
-            Some(Meaning::Window) => return (CrmErrorKind::Window, false),
-            Some(Meaning::Session) => return (CrmErrorKind::Unauthorised, false),
-            Some(Meaning::Forbidden) => return (CrmErrorKind::Forbidden, false),
-            Some(Meaning::Duplicate | Meaning::Taken | Meaning::Converted | Meaning::Gone) => {
-                return (CrmErrorKind::Refused, false);
-            }
-            None => {}
-        }
+    let coded = problems.iter().find_map(Problem::meaning);
+    // A refusal of one value among others is no word about the whole; a status may say more.
+    if let Some(meaning) = coded.filter(|meaning| *meaning != Meaning::Invalid) {
+        return meaning.kind();
     }
-    match (by_status(answer), answer.status) {
-        (Some(known), _) => known,
-        (None, 403) => (CrmErrorKind::Forbidden, false),
-        (None, 300) => (CrmErrorKind::Refused, false),
-        _ if json => (CrmErrorKind::Refused, false),
-        _ => (CrmErrorKind::Garbled, false),
+    match by_status(Side::Salesforce, answer) {
+        Some(known) => known,
+        None if json => Meaning::Invalid.kind(),
+        None => Meaning::Unreadable.kind(),
     }
 }
 
@@ -170,18 +108,22 @@ fn words(answer: &Answer, problems: &[Problem]) -> String {
 pub(super) fn row(status: u16, problems: &[Problem], object: &ObjectName, said: &str) -> WriteAnswer {
     for problem in problems {
         let message = problem.message.clone();
-        match meaning(&problem.code, &message) {
-            Some(Meaning::Duplicate) => return duplicate(problem, object),
-            Some(Meaning::Taken) => return taken(problem),
-            Some(Meaning::Converted) => return WriteAnswer::Converted { message },
-            Some(Meaning::Gone) => return WriteAnswer::Gone { message },
-            Some(Meaning::Retry { maybe_applied }) => {
-                return failed(CrmErrorKind::Retry, status, problem, maybe_applied);
+        let Some(meaning) = problem.meaning() else { continue };
+        match meaning {
+            Meaning::Duplicate => return duplicate(problem, object),
+            Meaning::Taken => return taken(problem),
+            Meaning::Converted => return WriteAnswer::Converted { message },
+            Meaning::Gone => return WriteAnswer::Gone { message },
+            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token => {
+                let (kind, maybe_applied) = meaning.kind();
+                return failed(kind, status, problem, maybe_applied);
             }
-            Some(Meaning::Window) => return failed(CrmErrorKind::Window, status, problem, false),
-            Some(Meaning::Session) => return failed(CrmErrorKind::Unauthorised, status, problem, false),
-            // Of one row among others it is that row's matter (sharing, field-level security).
-            Some(Meaning::Forbidden) | None => {}
+            // A permission that one row among others lacks is that row's matter (sharing, field-level security).
+            Meaning::Permission
+            | Meaning::Several
+            | Meaning::Invalid
+            | Meaning::Unreadable
+            | Meaning::Elsewhere => {}
         }
     }
     let mut errors: Vec<_> = problems

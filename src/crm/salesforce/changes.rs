@@ -97,7 +97,7 @@ impl Changes for SalesforceClient {
         };
         let limit = request.limit.clamp(1, PAGE);
         let soql = self.question(&place, request, limit).map_err(|error| self.refused(error.to_string()))?;
-        let Rows { rows, asked_at } = self.query(&soql, Scope::WithDeleted).await?;
+        let Rows { rows, asked_at } = self.query_dated(&soql, Scope::WithDeleted).await?;
         let now = asked_at.ok_or_else(|| self.no_clock())?;
         let until = place.until.unwrap_or(now);
         let own = self.identity().await?.map(|(_, user)| user);

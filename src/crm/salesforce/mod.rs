@@ -139,7 +139,7 @@ impl Crm for SalesforceClient {
     }
 
     async fn find(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
-        share::look_up_all(self, requests, records::LOOKUPS).await
+        share::look_up_all(self, requests).await
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {

@@ -1,21 +1,28 @@
 //! Reading and looking up records.
+//!
+//! Several queries go in one `composite` request, which counts as one call (Salesforce's REST API guide, "Composite").
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
+use reqwest::header::HeaderMap;
+use serde_json::{Value as Json, json};
 
-use crate::crm::http::{Call, date};
-use crate::crm::share::LookUp;
+use crate::crm::http::{Answer, Call, date};
+use crate::crm::share::{LookUp, Room};
 use crate::source::ObjectName;
-use crate::types::{CrmError, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
+use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
 
 use super::soql::{SelectBuilder, SoqlError};
 use super::{SalesforceClient, is_id, values};
 
 /// Ids in one query: with 27 bytes for each in the URL, well below its limit.
 const IDS: usize = 200;
-/// Look-ups in one query; an e-mail address has at most 80 characters in Salesforce.
-pub(super) const LOOKUPS: usize = 100;
+/// Texts in one query, so that its rows, a few for each, seldom need a second page of 2,000.
+const TEXTS: usize = 500;
+/// What the texts of one query may take in its address, beside the names and other tests in it.
+const TEXT_BYTES: usize = 11_000;
+/// Queries in one composite request (the same guide: of its 25 subrequests five may be queries or collections).
+const QUERIES: usize = 5;
 
 /// Which records a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +47,22 @@ impl SalesforceClient {
         let mut ids: Vec<&String> = request.ids.iter().filter(|id| is_id(id)).collect();
         ids.sort_unstable();
         ids.dedup();
+        let by_ids = |ids: &[&String]| {
+            let values = ids.iter().map(|id| Value::Text((*id).clone())).collect();
+            vec![Filter { field: "Id".to_owned(), op: FilterOp::In(values) }]
+        };
+        let wanted: Vec<Selection> = ids
+            .chunks(IDS)
+            .map(|ids| Selection {
+                object: &request.object,
+                filters: by_ids(ids),
+                fields: &request.fields,
+                limit: None,
+            })
+            .collect();
         let mut records = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(IDS) {
-            let values = chunk.iter().map(|id| Value::Text((*id).clone())).collect();
-            let filters = vec![Filter { field: "Id".to_owned(), op: FilterOp::In(values) }];
-            records.extend(self.select(&request.object, &filters, &request.fields, None, Scope::Live).await?);
+        for found in self.select_all(&wanted, Scope::Live).await {
+            records.extend(found?);
         }
         Ok(records)
     }
@@ -58,19 +76,41 @@ impl SalesforceClient {
         limit: Option<u32>,
         scope: Scope,
     ) -> Result<Vec<Record>, CrmError> {
-        if limit == Some(0) {
-            return Ok(Vec::new());
+        let wanted = Selection { object, filters: filters.to_vec(), fields, limit };
+        // INVARIANT: one selection has one answer.
+        self.select_all(&[wanted], scope).await.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Makes several selections in as few calls as possible; one answer for each, in order.
+    async fn select_all(&self, wanted: &[Selection<'_>], scope: Scope) -> Vec<Result<Vec<Record>, CrmError>> {
+        let mut answers: Vec<Option<Result<Vec<Record>, CrmError>>> = wanted.iter().map(|_| None).collect();
+        let mut asked: Vec<(usize, String)> = Vec::new();
+        for (index, one) in wanted.iter().enumerate() {
+            if one.limit == Some(0) {
+                answers[index] = Some(Ok(Vec::new()));
+                continue;
+            }
+            match self.statement(one.object, &one.filters, one.fields, one.limit) {
+                Ok(soql) => asked.push((index, soql)),
+                Err(error) => answers[index] = Some(Err(self.refused(error.to_string()))),
+            }
         }
-        let soql = self
-            .statement(object, filters, fields, limit)
-            .map_err(|error| self.refused(error.to_string()))?;
-        let rows = self.query(&soql, scope).await?.rows;
-        rows.iter()
-            .map(|row| {
-                values::record(object, row, fields)
-                    .ok_or_else(|| self.refused("a row of the answer has no id"))
-            })
-            .collect()
+        for group in asked.chunks(QUERIES) {
+            let soql: Vec<&str> = group.iter().map(|(_, soql)| soql.as_str()).collect();
+            for ((index, _), rows) in group.iter().zip(self.queries(&soql, scope).await) {
+                answers[*index] = Some(rows.and_then(|rows| self.rows(&wanted[*index], &rows)));
+            }
+        }
+        let unasked = || Err(self.refused("the query was not made"));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(unasked)).collect()
+    }
+
+    fn rows(&self, selection: &Selection<'_>, rows: &[Json]) -> Result<Vec<Record>, CrmError> {
+        let record = |row| {
+            values::record(selection.object, row, selection.fields)
+                .ok_or_else(|| self.refused("a row of the answer has no id"))
+        };
+        rows.iter().map(record).collect()
     }
 
     fn statement(
@@ -93,48 +133,148 @@ impl SalesforceClient {
         select.build()
     }
 
+    /// All rows of each query, over all pages; up to five queries are one call.
+    async fn queries(&self, soql: &[&str], scope: Scope) -> Vec<Result<Vec<Json>, CrmError>> {
+        match soql {
+            [] => Vec::new(),
+            [one] => vec![self.query(one, scope).await],
+            several => self.composite(several, scope).await,
+        }
+    }
+
     /// All rows of a query, over all pages.
-    pub(super) async fn query(&self, soql: &str, scope: Scope) -> Result<Rows, CrmError> {
+    async fn query(&self, soql: &str, scope: Scope) -> Result<Vec<Json>, CrmError> {
+        Ok(self.query_dated(soql, scope).await?.rows)
+    }
+
+    /// The same, with the time.
+    pub(super) async fn query_dated(&self, soql: &str, scope: Scope) -> Result<Rows, CrmError> {
+        let answer = self
+            .send(|instance| {
+                let mut url = self.resource(instance, &[scope.verb()]);
+                url.query_pairs_mut().append_pair("q", soql);
+                Ok(Call::get(url))
+            })
+            .await?;
+        let asked_at = date(&answer.headers);
+        Ok(Rows { rows: self.pages(self.http.read(&answer, true)?).await?, asked_at })
+    }
+
+    /// The rows of a page and of those behind it.
+    async fn pages(&self, mut page: Json) -> Result<Vec<Json>, CrmError> {
         let mut rows = Vec::new();
-        let mut asked_at = None;
-        let mut next: Option<String> = None;
-        let verb = if scope == Scope::Live { "query" } else { "queryAll" };
         loop {
-            let answer = self
-                .send(|instance| {
-                    let mut url = self.resource(instance, &[verb]);
-                    match &next {
-                        None => {
-                            url.query_pairs_mut().append_pair("q", soql);
-                        }
-                        Some(page) => {
-                            url = instance
-                                .join(page)
-                                .map_err(|_| self.refused("`nextRecordsUrl` is not a URL"))?;
-                        }
-                    }
-                    Ok(Call::get(url))
-                })
-                .await?;
-            let mut page = self.http.read(&answer, true)?;
-            asked_at = asked_at.or_else(|| date(&answer.headers));
             let Some(Json::Array(records)) = page.get_mut("records").map(Json::take) else {
-                return Err(self.http.garbled(&answer, true));
+                let error = "the answer is not understood: it has no `records`";
+                return Err(self.http.error(CrmErrorKind::Garbled, error));
             };
             rows.extend(records);
             let done = page.get("done").and_then(Json::as_bool).unwrap_or(true);
-            next = page.get("nextRecordsUrl").and_then(Json::as_str).map(str::to_owned);
-            if done || next.is_none() {
-                return Ok(Rows { rows, asked_at });
-            }
+            let next = page.get("nextRecordsUrl").and_then(Json::as_str).map(str::to_owned);
+            let Some(next) = next.filter(|_| !done) else { return Ok(rows) };
+            let answer = self
+                .send(|instance| {
+                    let url =
+                        instance.join(&next).map_err(|_| self.refused("`nextRecordsUrl` is not a URL"))?;
+                    Ok(Call::get(url))
+                })
+                .await?;
+            page = self.http.read(&answer, true)?;
+        }
+    }
+
+    /// Several queries in one call. One that is refused leaves the others alone.
+    async fn composite(&self, soql: &[&str], scope: Scope) -> Vec<Result<Vec<Json>, CrmError>> {
+        let subrequest = |(index, soql): (usize, &&str)| {
+            let query: String = url::form_urlencoded::byte_serialize(soql.as_bytes()).collect();
+            let url = format!("/services/data/v{}/{}?q={query}", self.version, scope.verb());
+            json!({"method": "GET", "url": url, "referenceId": reference(index)})
+        };
+        let subrequests: Vec<Json> = soql.iter().enumerate().map(subrequest).collect();
+        let body = json!({"allOrNone": false, "compositeRequest": subrequests});
+        let sent = self
+            .send(|instance| Ok(Call::ask(self.resource(instance, &["composite"]), body.clone())))
+            .await
+            .and_then(|answer| Ok((self.http.read(&answer, true)?, answer)));
+        let (said, answer) = match sent {
+            Ok(sent) => sent,
+            Err(error) => return soql.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let parts = said.get("compositeResponse").and_then(Json::as_array).cloned().unwrap_or_default();
+        let mut answers = Vec::with_capacity(soql.len());
+        for index in 0..soql.len() {
+            let named = |part: &&Json| {
+                part.get("referenceId").and_then(Json::as_str) == Some(reference(index).as_str())
+            };
+            answers.push(match parts.iter().find(named) {
+                Some(part) => self.part(part).await,
+                None => Err(self.http.garbled(&answer, true)),
+            });
+        }
+        answers
+    }
+
+    /// The rows that one subrequest of a composite request gave.
+    async fn part(&self, part: &Json) -> Result<Vec<Json>, CrmError> {
+        let body = part.get("body").cloned().unwrap_or(Json::Null);
+        let status =
+            part.get("httpStatusCode").and_then(Json::as_u64).and_then(|code| u16::try_from(code).ok());
+        let answer = Answer {
+            status: status.unwrap_or_default(),
+            headers: HeaderMap::new(),
+            body: body.to_string().into(),
+        };
+        self.http.read(&answer, true)?;
+        self.pages(body).await
+    }
+}
+
+/// The name of a subrequest.
+fn reference(index: usize) -> String {
+    format!("query_{index}")
+}
+
+impl Scope {
+    /// The resource that answers.
+    fn verb(self) -> &'static str {
+        match self {
+            Scope::Live => "query",
+            Scope::WithDeleted => "queryAll",
         }
     }
 }
 
+/// Records to select.
+struct Selection<'a> {
+    object: &'a ObjectName,
+    filters: Vec<Filter>,
+    fields: &'a [String],
+    limit: Option<u32>,
+}
+
+/// What a text takes in an address: its own bytes as they are encoded, and the quotes, comma and blank around it.
+fn encoded(text: &str) -> usize {
+    let escapes = text.chars().filter(|c| matches!(c, '\'' | '"' | '\\')).count();
+    let own: usize = url::form_urlencoded::byte_serialize(text.as_bytes()).map(str::len).sum();
+    own + 3 * escapes + 10
+}
+
 #[async_trait]
 impl LookUp for SalesforceClient {
-    async fn look_up(&self, request: &FindRequest) -> Result<Vec<Record>, CrmError> {
-        let (object, limit) = (&request.object, Some(request.limit));
-        self.select(object, &request.filters, &request.fields, limit, Scope::Live).await
+    fn room(&self) -> Room {
+        Room { texts: TEXTS, total: TEXT_BYTES, cost: encoded }
+    }
+
+    async fn look_up(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
+        let wanted: Vec<Selection<'_>> = requests
+            .iter()
+            .map(|request| Selection {
+                object: &request.object,
+                filters: request.filters.clone(),
+                fields: &request.fields,
+                limit: Some(request.limit),
+            })
+            .collect();
+        self.select_all(&wanted, Scope::Live).await
     }
 }

@@ -16,20 +16,6 @@ use super::store::Portal;
 /// How long an access token is good for (HubSpot's OAuth docs).
 const LIFETIME: TimeDelta = TimeDelta::minutes(30);
 
-const SCOPES: &[&str] = &[
-    "oauth",
-    "crm.objects.contacts.read",
-    "crm.objects.contacts.write",
-    "crm.objects.companies.read",
-    "crm.objects.companies.write",
-    "crm.objects.deals.read",
-    "crm.objects.deals.write",
-    "crm.objects.owners.read",
-    "crm.schemas.contacts.read",
-    "crm.schemas.companies.read",
-    "crm.schemas.deals.read",
-];
-
 /// The tokens that the portal knows.
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -92,12 +78,7 @@ impl Tokens {
         }
         match self.access.get(token) {
             Some(expires) if *expires > now => Ok(Grant::OAuth),
-            Some(expires) => {
-                let ago = (now - *expires).num_seconds();
-                let message = format!("The OAuth token used to make this call expired {ago} second(s) ago.");
-                let error = ApiError::new(401, "EXPIRED_AUTHENTICATION", message);
-                Err(error.context("expire time", &[instant(*expires)]))
-            }
+            Some(expires) => Err(expired(*expires, now)),
             None => Err(unauthenticated()),
         }
     }
@@ -114,7 +95,15 @@ impl Tokens {
     }
 }
 
-fn unauthenticated() -> ApiError {
+/// 401 for a token whose time is over.
+pub(super) fn expired(at: DateTime<Utc>, now: DateTime<Utc>) -> ApiError {
+    let ago = (now - at).num_seconds();
+    let message = format!("The OAuth token used to make this call expired {ago} second(s) ago.");
+    ApiError::new(401, "EXPIRED_AUTHENTICATION", message).context("expire time", &[instant(at)])
+}
+
+/// 401 for a token that nobody knows: a private app's is dead at once when it is rotated.
+pub(super) fn unauthenticated() -> ApiError {
     ApiError::new(
         401,
         "INVALID_AUTHENTICATION",
@@ -138,7 +127,7 @@ pub(super) fn route(portal: &mut Portal, call: &Call, rest: &[&str]) -> Outcome 
             match call.method {
                 Method::GET => ok(json!({
                     "token": token, "client_id": portal.tokens.client_id, "user": "sandbox@example.com",
-                    "hub_domain": "sandbox.example.com", "scopes": SCOPES, "hub_id": portal.id, "user_id": 1,
+                    "hub_domain": "sandbox.example.com", "scopes": portal.scopes, "hub_id": portal.id, "user_id": 1,
                     "token_type": "refresh",
                 })),
                 Method::DELETE => {
@@ -196,7 +185,7 @@ fn describe(portal: &Portal, token: &str) -> Outcome {
     };
     let left = (*expires - portal.clock.now()).num_seconds();
     ok(json!({
-        "token": token, "user": "sandbox@example.com", "hub_domain": "sandbox.example.com", "scopes": SCOPES,
+        "token": token, "user": "sandbox@example.com", "hub_domain": "sandbox.example.com", "scopes": portal.scopes,
         "hub_id": portal.id, "app_id": portal.app, "expires_in": left, "user_id": 1, "token_type": "access",
     }))
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::sandbox::core::Clock;
+use super::scopes;
+use crate::sandbox::core::{Clock, Fault};
 use crate::sandbox::seed::HubspotSeed;
 
 /// The set-up of a server.
@@ -29,6 +30,8 @@ pub struct HubspotConfig {
     pub refresh_token: String,
     /// An authorisation code that works once.
     pub authorization_code: String,
+    /// What the app's tokens may do.
+    pub scopes: Vec<String>,
     /// Rate limits.
     pub limits: Limits,
     /// Webhooks.
@@ -41,12 +44,15 @@ pub struct HubspotConfig {
     pub max_body: usize,
     /// What the portal starts with.
     pub seed: HubspotSeed,
+    /// The faults that it starts with.
+    pub faults: Vec<Fault>,
     /// Tells the time.
     pub clock: Clock,
 }
 
 /// How many calls are answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Calls in ten seconds.
     pub ten_secondly: u32,
@@ -108,12 +114,14 @@ impl Default for HubspotConfig {
             developer_key: "sandbox-developer-key".to_owned(),
             refresh_token: "sandbox-refresh-token".to_owned(),
             authorization_code: "sandbox-authorization-code".to_owned(),
+            scopes: scopes::ALL.iter().map(|scope| (*scope).to_owned()).collect(),
             limits: Limits { ten_secondly: 10_000, daily: 1_000_000, search_secondly: 1_000 },
             webhooks: WebhookConfig::default(),
             merge_mints_id: true,
             search_lag: TimeDelta::zero(),
             max_body: 10 * 1024 * 1024,
             seed: HubspotSeed::default(),
+            faults: Vec::new(),
             clock: Clock::system(),
         }
     }

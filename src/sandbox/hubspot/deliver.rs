@@ -2,14 +2,14 @@
 //!
 //! A delivery that fails for good is given up and stays in the log. A stop drops what waits, as nothing here is durable.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -45,13 +45,45 @@ pub struct Delivery {
     pub events: Value,
 }
 
+/// What becomes of webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookMode {
+    /// They are delivered.
+    #[default]
+    Deliver,
+    /// They are held back, as in an outage that ends.
+    Hold,
+    /// They are lost, as in an outage longer than HubSpot tries.
+    Drop,
+}
+
+/// What the side door sees of webhooks.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outage {
+    pub(super) mode: WebhookMode,
+    /// Events that are held back.
+    pub(super) held: usize,
+    /// Events that were lost.
+    pub(super) lost: usize,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    mode: WebhookMode,
+    held: Vec<Parcel>,
+    lost: usize,
+}
+
 /// Sends webhooks to the app's target.
 #[derive(Debug)]
 pub(super) struct Courier {
+    gate: Mutex<Gate>,
     client: reqwest::Client,
     secret: String,
     signed_uri: Option<String>,
-    retries: Vec<Duration>,
+    retries: Mutex<Vec<Duration>>,
     timeout: Duration,
     window: Duration,
     clock: Clock,
@@ -69,10 +101,11 @@ impl Courier {
             .user_agent("HubSpot Webhooks (sandbox)")
             .build()?;
         Ok(Self {
+            gate: Mutex::default(),
             client,
             secret: secret.to_owned(),
             signed_uri: config.signed_uri.clone(),
-            retries: config.retries.clone(),
+            retries: Mutex::new(config.retries.clone()),
             timeout: config.timeout,
             window: config.batch_window,
             clock,
@@ -82,9 +115,60 @@ impl Courier {
         })
     }
 
+    /// The events that may go out now; the others are held back or lost.
+    pub(super) fn admit(&self, parcels: Vec<Parcel>) -> Vec<Parcel> {
+        let mut gate = self.gate();
+        match gate.mode {
+            WebhookMode::Deliver => return parcels,
+            WebhookMode::Hold => gate.held.extend(parcels),
+            WebhookMode::Drop => gate.lost += parcels.len(),
+        }
+        Vec::new()
+    }
+
+    /// Opens or closes the gate, and gives the events that were held back where it opens.
+    pub(super) fn set_mode(&self, mode: WebhookMode) -> Vec<Parcel> {
+        let mut gate = self.gate();
+        gate.mode = mode;
+        match mode {
+            WebhookMode::Deliver => std::mem::take(&mut gate.held),
+            WebhookMode::Hold => Vec::new(),
+            WebhookMode::Drop => {
+                gate.lost += gate.held.len();
+                gate.held.clear();
+                Vec::new()
+            }
+        }
+    }
+
+    /// What becomes of webhooks, and what became of some.
+    pub(super) fn outage(&self) -> Outage {
+        let gate = self.gate();
+        Outage { mode: gate.mode, held: gate.held.len(), lost: gate.lost }
+    }
+
+    /// Replaces the pauses before each retry.
+    pub(super) fn set_retries(&self, pauses: Vec<Duration>) {
+        *self.retries.lock().unwrap_or_else(PoisonError::into_inner) = pauses;
+    }
+
+    fn pause_before(&self, retry: usize) -> Option<Duration> {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).get(retry).copied()
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The latest deliveries, oldest first.
     pub(super) fn log(&self) -> Vec<Delivery> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets the log, and lets webhooks be delivered.
+    pub(super) fn reset(&self) {
+        *self.gate() = Gate::default();
+        self.clear();
     }
 
     pub(super) fn clear(&self) {
@@ -143,7 +227,6 @@ impl Courier {
     async fn deliver(self: Arc<Self>, url: String, events: Vec<Value>) {
         let count = events.len();
         let mut events = Value::Array(events);
-        let mut schedule = self.retries.iter();
         for attempt in 0.. {
             for event in events.as_array_mut().into_iter().flatten() {
                 event["attemptNumber"] = attempt.into();
@@ -152,8 +235,12 @@ impl Courier {
             if answer.is_ok_and(|status| (200..300).contains(&status)) {
                 break;
             }
-            let Some(pause) = schedule.next() else { break };
-            tokio::time::sleep(*pause).await;
+            let Some(pause) = self.pause_before(attempt) else { break };
+            tokio::time::sleep(pause).await;
+            // A retry that falls into an outage waits for the next attempt, or is lost with the others.
+            if self.outage().mode == WebhookMode::Drop {
+                break;
+            }
         }
         self.done(count);
     }

@@ -1,5 +1,7 @@
 //! HubSpot's error bodies: `{status, message, correlationId, category, subCategory, errors, context}`.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -7,7 +9,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     pub(super) status: u16,
-    pub(super) category: Option<&'static str>,
+    pub(super) category: Option<Cow<'static, str>>,
     pub(super) message: String,
     pub(super) sub_category: Option<&'static str>,
     more: Box<More>,
@@ -22,10 +24,14 @@ struct More {
 }
 
 impl ApiError {
-    pub(super) fn new(status: u16, category: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: u16,
+        category: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             status,
-            category: Some(category),
+            category: Some(category.into()),
             message: message.into(),
             sub_category: None,
             more: Box::default(),
@@ -114,8 +120,8 @@ impl ApiError {
         if !self.more.errors.is_empty() {
             body.insert("errors".into(), Value::Array(self.more.errors.clone()));
         }
-        if let Some(category) = self.category {
-            body.insert("category".into(), category.into());
+        if let Some(category) = &self.category {
+            body.insert("category".into(), category.clone().into());
         }
         if let Some(sub_category) = self.sub_category {
             body.insert("subCategory".into(), sub_category.into());

@@ -1,5 +1,6 @@
 //! Starting the server, and the handle that Rust callers get.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,12 +11,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::catalog::ObjectType;
-use super::deliver::{Courier, Delivery, run};
+use super::deliver::{Courier, Delivery, WebhookMode, run};
 use super::http::{Shared, router};
 use super::objects::{Shape, body};
 use super::store::Portal;
 use super::{Actor, HubspotConfig};
-use crate::sandbox::core::{CallRecord, Fault, Running, listen};
+use crate::sandbox::core::{CallRecord, ClockSetting, Fault, FaultUse, Running, listen};
 use crate::sandbox::seed::SeedError;
 
 /// The HubSpot server.
@@ -204,9 +205,62 @@ impl HubspotHandle {
         self.shared.with(|portal| portal.tokens.rotate(token));
     }
 
-    /// Adds a fault.
-    pub fn inject(&self, fault: Fault) {
-        self.shared.faults.add(fault);
+    /// How many API calls of each operation it answered (`hubspot.batch_read`).
+    pub fn calls_by_operation(&self) -> BTreeMap<String, u64> {
+        self.shared.calls.by_operation()
+    }
+
+    /// Forgets the API calls and counts from nothing again.
+    pub fn clear_calls(&self) {
+        self.shared.calls.clear();
+    }
+
+    /// Adds a fault and gives its name.
+    pub fn inject(&self, fault: Fault) -> String {
+        self.shared.arm(fault)
+    }
+
+    /// The faults, with how often each was used.
+    pub fn faults(&self) -> Vec<FaultUse> {
+        self.shared.faults.list()
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// Lets webhooks be delivered, held back or lost, as in an outage.
+    pub fn set_webhook_mode(&self, mode: WebhookMode) {
+        self.shared.set_webhook_mode(mode);
+    }
+
+    /// The timeline events of a record, or all, in the order of their creation.
+    pub fn timeline_events(&self, record: Option<&str>) -> Vec<Value> {
+        self.shared.with(|portal| portal.timeline.events(record))
+    }
+
+    /// Takes a record out of the recycle bin.
+    pub fn restore(&self, kind: &str, id: &str, actor: &Actor) -> Result<(), String> {
+        self.shared.with(|portal| {
+            let object = kind_of(portal, kind)?;
+            let restored = id.parse().is_ok_and(|id| portal.restore(&object, id, actor));
+            if restored { Ok(()) } else { Err(format!("no archived {} `{id}`", object.name)) }
+        })
+    }
+
+    /// Erases a record for good, as a person's right under the GDPR asks.
+    pub fn erase(&self, kind: &str, id: &str, actor: &Actor) -> Result<(), String> {
+        self.shared.with(|portal| {
+            let (object, id) = record_of(portal, kind, id)?;
+            portal.purge(&object, id, actor);
+            Ok(())
+        })
+    }
+
+    /// Sets, shifts or stops the portal's clock.
+    pub fn set_clock(&self, setting: ClockSetting) {
+        self.shared.config.clock.set(setting);
     }
 
     /// Stops: answers under way are finished, webhooks that wait are dropped.

@@ -1,27 +1,29 @@
 //! From an HTTP request to its answer: authorisation, limits, faults, routing, headers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{Method, header};
 use axum::response::Response;
-use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::auth::Grant;
-use super::deliver::{Courier, Parcel};
+use super::deliver::{Courier, Parcel, WebhookMode};
 use super::error::ApiError;
 use super::limits::Limiter;
 use super::request::{Answer, Call, Outcome};
 use super::store::Portal;
 use super::{
-    Actor, HubspotConfig, admin, associations, auth, objects, owners, pipelines, properties, webhooks,
+    Actor, HubspotConfig, admin, associations, auth, faults, objects, operations, owners, pipelines,
+    properties, scopes, timeline, webhooks,
 };
-use crate::sandbox::core::{CallLog, CallRecord, Fault, FaultMoment, Faults};
+use crate::sandbox::core::{CallLog, CallRecord, Fault, Faults, Line, Reply, Strike, Target};
+
+/// The media type of HubSpot's answers.
+pub(super) const JSON: &str = "application/json;charset=utf-8";
 
 /// What the handlers and the handle share.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Shared {
         courier: Arc<Courier>,
         queue: mpsc::UnboundedSender<Parcel>,
     ) -> Self {
-        Self {
+        let shared = Self {
             calls: CallLog::default(),
             faults: Faults::default(),
             limiter: Mutex::new(Limiter::new(config.limits)),
@@ -50,6 +52,21 @@ impl Shared {
             config,
             courier,
             queue,
+        };
+        shared.arm_configured();
+        shared
+    }
+
+    /// Adds a fault, in the portal's own spelling of its object.
+    pub(super) fn arm(&self, fault: Fault) -> String {
+        let fault = self.with(|portal| faults::in_spelling(portal, fault));
+        self.faults.add(fault)
+    }
+
+    /// Adds the faults that the server is started with.
+    pub(super) fn arm_configured(&self) {
+        for fault in &self.config.faults {
+            self.arm(fault.clone());
         }
     }
 
@@ -60,16 +77,27 @@ impl Shared {
         let target = portal.webhooks.target_url.clone();
         let payloads = portal.payloads();
         if let Some(target) = target {
-            self.courier.expect(payloads.len());
-            for payload in payloads {
-                // The queue is closed only when the server stops, and then nobody waits for the event.
-                let _ = self.queue.send((target.clone(), payload));
-            }
+            let parcels = payloads.into_iter().map(|payload| (target.clone(), payload)).collect();
+            self.send(self.courier.admit(parcels));
         }
         result
     }
 
-    fn limiter(&self) -> MutexGuard<'_, Limiter> {
+    fn send(&self, parcels: Vec<Parcel>) {
+        self.courier.expect(parcels.len());
+        for parcel in parcels {
+            // The queue is closed only when the server stops, and then nobody waits for the event.
+            let _ = self.queue.send(parcel);
+        }
+    }
+
+    /// Lets webhooks be delivered, held back or lost; what was held back goes out once they are delivered again.
+    pub(super) fn set_webhook_mode(&self, mode: WebhookMode) {
+        let released = self.courier.set_mode(mode);
+        self.send(released);
+    }
+
+    pub(super) fn limiter(&self) -> MutexGuard<'_, Limiter> {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,38 +115,74 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let line = Line::of(&request);
     let (parts, body) = request.into_parts();
     let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default().to_owned());
     let Ok(body) = to_bytes(body, shared.config.max_body).await else {
         let message = format!("The request body is larger than {} bytes", shared.config.max_body);
-        return respond(Err(ApiError::new(413, "VALIDATION_ERROR", message)), Vec::new());
+        return reply_of(Err(ApiError::new(413, "VALIDATION_ERROR", message)), Vec::new()).into_response();
     };
     let call = Call::new(parts.method, &path, &query, parts.headers, body);
     if call.segments.first().is_some_and(|segment| segment == "_sandbox") {
-        return respond(admin::route(&shared, &call).await, Vec::new());
+        return reply_of(admin::route(&shared, &call).await, Vec::new()).into_response();
     }
-    let fault = shared.faults.strike(call.method.as_str(), &path);
-    if let Some(fault) = &fault {
-        tokio::time::sleep(Duration::from_millis(fault.delay_ms)).await;
-    }
-    let real = fault.as_ref().is_none_or(|fault| fault.moment == FaultMoment::After);
-    let answer = if real { answer(&shared, &call) } else { (Err(ApiError::not_found()), Vec::new()) };
-    let response = match fault {
-        Some(fault) => faulty(&fault),
-        None => respond(answer.0, answer.1),
+    let (name, kind) = operations::of(&call);
+    let object = kind.and_then(|kind| shared.with(|portal| portal.catalog.resolve(kind).ok()));
+    let operation = format!("hubspot.{name}");
+    let target = Target {
+        method: call.method.as_str(),
+        path: &path,
+        query: &query,
+        operation: &operation,
+        object: object.as_ref().map(|object| object.name.as_str()),
+        body: &call.body,
     };
+    let (reply, strike) = answered(&shared, &call, &target);
     shared.calls.record(CallRecord {
         at: shared.config.clock.now(),
         method: call.method.to_string(),
-        path,
-        query,
-        status: response.status().as_u16(),
+        path: path.clone(),
+        query: query.clone(),
+        operation: operation.clone(),
+        object: target.object.map(str::to_owned),
+        status: strike.as_ref().map_or(reply.status, |strike| strike.fault.logged(reply.status)),
         body_bytes: call.body.len(),
+        fault: strike.as_ref().map(|strike| strike.name.clone()),
+        client: None,
     });
-    response
+    match strike {
+        None => reply.into_response(),
+        Some(strike) => {
+            let host = call.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            strike.send(reply, &line, host, &path_and_query(&path, &query)).await
+        }
+    }
 }
 
-type Headers = Vec<(&'static str, String)>;
+/// The answer to a call, and the fault that has its say in how it goes on the line.
+fn answered(shared: &Shared, call: &Call, target: &Target<'_>) -> (Reply, Option<Strike>) {
+    let strike = shared.faults.strike(target, |_| true);
+    let carried_out = strike.as_ref().is_none_or(|strike| strike.fault.carries_out());
+    let reply = carried_out.then(|| {
+        let (outcome, headers) = faults::with_records(shared, call, target, |call| answer(shared, call));
+        reply_of(outcome, headers)
+    });
+    let reply = match (&strike, reply) {
+        (Some(strike), reply) if !strike.fault.spoils() => {
+            // The real answer, if there was one, is lost.
+            drop(reply);
+            shared.with(|portal| faults::answer(portal, &strike.fault, target))
+        }
+        (_, reply) => reply.unwrap_or_else(|| Reply::explicit(&Fault::default(), JSON)),
+    };
+    (reply, strike)
+}
+
+fn path_and_query(path: &str, query: &str) -> String {
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+pub(super) type Headers = Vec<(&'static str, String)>;
 
 fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
     let now = shared.config.clock.now();
@@ -135,13 +199,20 @@ fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
     let headers = shared.limiter().headers(grant, search);
     let outcome = counted.and_then(|()| {
         media_type(call)?;
-        let webhooks = segments.first() == Some(&"webhooks");
-        if grant == Grant::Developer && !webhooks {
+        let developers = segments.first() == Some(&"webhooks") || segments.contains(&"event-templates");
+        if grant == Grant::Developer && !developers {
             return Err(ApiError::new(
                 401,
                 "INVALID_AUTHENTICATION",
                 "This API does not support hapikey authentication",
             ));
+        }
+        if grant != Grant::Developer {
+            let (operation, kind) = operations::of(call);
+            shared.with(|portal| {
+                let object = kind.and_then(|kind| portal.catalog.resolve(kind).ok());
+                scopes::check(&portal.scopes, operation, object.as_ref().map(|object| object.name.as_str()))
+            })?;
         }
         shared.with(|portal| route(portal, call, &segments))
     });
@@ -158,6 +229,7 @@ fn route(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
         ["crm", "v3", "associations", rest @ ..] => associations::v3(portal, call, rest),
         ["crm", "v4", "objects", rest @ ..] => associations::v4_of_record(portal, call, rest),
         ["crm", "v4", "associations", rest @ ..] => associations::v4(portal, call, rest),
+        ["crm", "v3", "timeline", rest @ ..] => timeline::route(portal, call, rest),
         ["webhooks", "v3", rest @ ..] => webhooks::route(portal, call, rest),
         ["account-info", "v3", "details"] if call.method == Method::GET => auth::account(portal),
         ["integrations", "v1", "me"] if call.method == Method::GET => auth::me(portal),
@@ -180,38 +252,20 @@ fn media_type(call: &Call) -> Result<(), ApiError> {
     Err(ApiError::plain(415, "HTTP 415 Unsupported Media Type"))
 }
 
-fn respond(outcome: Outcome, headers: Headers) -> Response {
+/// An outcome as an answer.
+pub(super) fn reply_of(outcome: Outcome, headers: Headers) -> Reply {
     let (status, body) = match outcome {
         Ok(Answer { status, body }) => (status, body),
         Err(error) => (error.status, Some(error.body())),
     };
     let correlation = body.as_ref().and_then(|body| body["correlationId"].as_str()).map(str::to_owned);
     let correlation = correlation.unwrap_or_else(|| Uuid::new_v4().to_string());
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
-    build(status, body.as_ref(), headers.chain([("X-HubSpot-Correlation-Id".to_owned(), correlation)]))
-}
-
-fn faulty(fault: &Fault) -> Response {
-    let message = format!("Injected answer {}", fault.status);
-    let body =
-        fault.body.clone().unwrap_or_else(|| ApiError::new(fault.status, "INTERNAL_ERROR", message).body());
-    build(fault.status, Some(&body), fault.headers.clone().into_iter())
-}
-
-fn build(status: u16, body: Option<&Value>, headers: impl Iterator<Item = (String, String)>) -> Response {
-    let mut response = Response::builder().status(status);
-    if body.is_some() {
-        response =
-            response.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
+    let mut headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    headers.push(("X-HubSpot-Correlation-Id".to_owned(), correlation));
+    Reply {
+        status,
+        headers,
+        content_type: body.is_some().then(|| JSON.to_owned()),
+        body: body.map(|body| body.to_string().into()).unwrap_or_default(),
     }
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
-    response.body(body).unwrap_or_else(|_| {
-        // A fault with a status or header that HTTP does not have.
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
 }

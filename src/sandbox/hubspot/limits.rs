@@ -23,6 +23,11 @@ impl Limiter {
         Self { limits, calls: VecDeque::new(), searches: VecDeque::new(), day: 0, today: 0 }
     }
 
+    /// The limits, to be changed.
+    pub(super) fn limits(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
     /// Counts a call, or refuses it.
     pub(super) fn count(&mut self, search: bool, now: DateTime<Utc>) -> Result<(), ApiError> {
         let day = now.timestamp().div_euclid(86_400);
@@ -74,6 +79,7 @@ fn forget(calls: &mut VecDeque<DateTime<Utc>>, before: DateTime<Utc>) {
     }
 }
 
-fn refused(policy: &str, message: &str) -> ApiError {
+/// 429 of a policy.
+pub(super) fn refused(policy: &str, message: &str) -> ApiError {
     ApiError::new(429, "RATE_LIMITS", message).extra("errorType", "RATE_LIMIT").extra("policyName", policy)
 }

@@ -18,24 +18,43 @@ mod catalog;
 mod config;
 mod deliver;
 mod error;
+mod faults;
 mod handle;
 mod http;
 mod limits;
 mod links;
 mod load;
 mod objects;
+mod operations;
 mod owners;
 mod pipelines;
 mod properties;
 mod request;
+mod scopes;
 mod search;
 mod store;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod validate;
 mod webhooks;
 
 pub(crate) use catalog::{CustomSpec, PropertySpec};
 pub use config::{Actor, HubspotConfig, Limits, Subscription, WebhookConfig};
-pub use deliver::Delivery;
+pub use deliver::{Delivery, WebhookMode};
 pub use handle::{HubspotHandle, HubspotServer, StartError};
+
+use crate::sandbox::core::Fault;
+
+/// The answers that a fault can name here, beside those of the line.
+pub const ANSWERS: &[&str] = faults::ANSWERS;
+/// The operations that faults are aimed at and calls are counted by, without `hubspot.`.
+pub const OPERATIONS: &[&str] = operations::NAMES;
+
+/// Whether HubSpot has all that a fault names; the key at fault, and what to write. `custom` are a portal's own objects.
+pub(in crate::sandbox) fn check_fault(
+    fault: &Fault,
+    custom: &[String],
+) -> Result<(), (&'static str, String)> {
+    faults::check(fault, custom)
+}

@@ -36,7 +36,7 @@ pub(super) fn no_content() -> Outcome {
 }
 
 /// One request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: String,
@@ -116,7 +116,7 @@ pub(super) fn all_digits(text: &str) -> bool {
 }
 
 /// Query or form parameters, decoded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {

@@ -15,6 +15,7 @@ use super::catalog::{Catalog, ObjectType, instant};
 use super::links::Links;
 use super::owners::Owner;
 use super::pipelines::{Pipeline, standard_pipelines};
+use super::timeline::Timeline;
 use super::validate::{Outside, parse_instant};
 use super::webhooks::{Event, WebhookApp};
 use super::{Actor, HubspotConfig};
@@ -43,6 +44,9 @@ pub(super) struct Portal {
     pub(super) pipelines: IndexMap<String, Vec<Pipeline>>,
     pub(super) tokens: Tokens,
     pub(super) webhooks: WebhookApp,
+    pub(super) timeline: Timeline,
+    /// What the app's tokens may do.
+    pub(super) scopes: Vec<String>,
     pub(super) outbox: Vec<Event>,
     next_id: u64,
 }
@@ -122,6 +126,8 @@ impl Portal {
             pipelines: standard_pipelines(),
             tokens: Tokens::new(config),
             webhooks: WebhookApp::new(config),
+            timeline: Timeline::default(),
+            scopes: config.scopes.clone(),
             outbox: Vec::new(),
             next_id: FIRST_ID,
         }

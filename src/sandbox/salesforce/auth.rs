@@ -12,7 +12,7 @@ use super::config::ConnectedApp;
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed};
 use super::org::Org;
-use super::{clock, ids, route as routes};
+use super::{ids, route as routes};
 
 /// How far ahead an assertion may expire (Salesforce's documentation of the JWT bearer flow: three minutes).
 const MAX_ASSERTION_SECONDS: i64 = 180;
@@ -160,7 +160,7 @@ fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Re
     let organization = org.organization_id.clone();
     let access_token = org.sessions.open(&organization, &user_id);
     let id = identity_url(org, &user_id);
-    let issued_at = clock::now().timestamp_millis().to_string();
+    let issued_at = org.now().timestamp_millis().to_string();
     let signature = sign(app.client_secret.as_deref().unwrap_or_default(), &format!("{id}{issued_at}"));
     let mut body = json!({
         "access_token": access_token,
@@ -225,7 +225,7 @@ fn jwt_bearer(org: &Org, assertion: &str) -> Result<(String, ConnectedApp), Refu
         return Err(Refusal("invalid_grant", "audience is invalid"));
     }
     let expires = claims.get("exp").and_then(number).ok_or_else(invalid)?;
-    let now = clock::now().timestamp();
+    let now = org.now().timestamp();
     let ahead =
         if expires >= FIRST_MILLISECONDS { expires / 1000 - now } else { expires.saturating_sub(now) };
     if ahead < 0 || (ahead > MAX_ASSERTION_SECONDS && expires < FIRST_MILLISECONDS) {

@@ -1,16 +1,22 @@
-//! The only place where this server reads the time.
+//! How this server tells, writes and reads time.
 
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
 
+use crate::sandbox::core::Clock;
+
 /// The years that Salesforce keeps (its SOAP guide, on the formats of dates).
 const YEARS: RangeInclusive<i32> = 1700..=4000;
 
 /// The present instant, to the second: Salesforce keeps no milliseconds in its own date-times.
-#[expect(clippy::disallowed_methods, reason = "a real server stamps its records with the real time")]
-pub(super) fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(0)
+pub(super) fn now(clock: &Clock) -> DateTime<Utc> {
+    clock.now().trunc_subsecs(0)
+}
+
+/// An instant as HTTP's `Date` header writes it.
+pub(super) fn http_date(instant: DateTime<Utc>) -> String {
+    instant.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// An instant as the REST API writes it (`2011-07-07T00:37:00.000+0000`).

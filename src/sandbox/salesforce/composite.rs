@@ -11,6 +11,8 @@ use super::route;
 
 /// Subrequests in one request (Salesforce's REST guide: Composite, Composite Batch).
 const MAX_SUBREQUESTS: usize = 25;
+/// Of which so many may be queries or collections (the same guide, for `composite`).
+const MAX_QUERIES: usize = 5;
 
 /// Answers `POST composite`.
 pub(super) fn run(org: &mut Org, caller: &Caller, request: &Request) -> Answer {
@@ -35,6 +37,7 @@ pub(super) fn batch(org: &mut Org, caller: &Caller, request: &Request) -> Answer
 fn run_all(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, Answer> {
     let body = request.json()?;
     let subrequests = subrequests(&body, "compositeRequest")?;
+    limit_queries(&subrequests)?;
     let all_or_none = body.get("allOrNone").and_then(Value::as_bool).unwrap_or(false);
     let mark = org.store.mark();
     let mut known: HashMap<String, Value> = HashMap::new();
@@ -77,6 +80,25 @@ fn run_all(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, 
         })
         .collect();
     Ok(Answer::json(200, json!({"compositeResponse": responses})))
+}
+
+fn limit_queries(subrequests: &[Map<String, Value>]) -> Result<(), ApiError> {
+    let heavy = subrequests.iter().filter(|subrequest| is_heavy(subrequest)).count();
+    if heavy <= MAX_QUERIES {
+        return Ok(());
+    }
+    let message = format!(
+        "Composite request contains {heavy} query or sObject Collections subrequests; the limit is {MAX_QUERIES}"
+    );
+    Err(ApiError::new("LIMIT_EXCEEDED", message))
+}
+
+fn is_heavy(subrequest: &Map<String, Value>) -> bool {
+    let url = subrequest.get("url").and_then(Value::as_str).unwrap_or_default();
+    let path = url.split('?').next().unwrap_or_default();
+    ["/query", "/queryAll"].iter().any(|end| path.trim_end_matches('/').ends_with(end))
+        || path.contains("/query/")
+        || path.contains("/composite/sobjects")
 }
 
 /// Marks all but the failed subrequest as taken back, those that never ran too.

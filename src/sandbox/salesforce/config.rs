@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::sandbox::core::{Clock, Fault};
+
 /// The settings of one sandbox organisation.
 #[derive(Debug, Clone)]
 pub struct SalesforceConfig {
@@ -18,6 +20,10 @@ pub struct SalesforceConfig {
     pub daily_api_requests: u64,
     /// Records on a page of a query that asks for no other size.
     pub query_page_size: usize,
+    /// The faults that it starts with.
+    pub faults: Vec<Fault>,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 impl Default for SalesforceConfig {
@@ -39,6 +45,8 @@ impl Default for SalesforceConfig {
             seed: Value::Null,
             daily_api_requests: 15_000,
             query_page_size: 2_000,
+            faults: Vec::new(),
+            clock: Clock::system(),
         }
     }
 }

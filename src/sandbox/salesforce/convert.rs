@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::org::{Caller, Org};
 use super::store::Record;
 use super::xml::Element;
-use super::{clock, ids, records};
+use super::{faults, ids, records};
 
 /// What becomes of a Lead's fields on the Contact.
 const TO_CONTACT: [(&str, &str); 17] = [
@@ -80,6 +80,23 @@ impl Conversion {
         Self { lead_id: lead_id.to_owned(), status: CONVERTED_STATUS.to_owned(), ..Self::default() }
     }
 
+    /// The conversion of this Lead as a person's form has it, under the names of the SOAP element.
+    pub(super) fn form(lead_id: &str, form: &Value) -> Self {
+        let text = |name: &str| form[name].as_str().map(str::to_owned);
+        let blank = Self::of(lead_id);
+        Self {
+            status: text("convertedStatus").unwrap_or_else(|| blank.status.clone()),
+            account_id: text("accountId"),
+            contact_id: text("contactId"),
+            opportunity_id: text("opportunityId"),
+            opportunity_name: text("opportunityName"),
+            owner_id: text("ownerId"),
+            no_opportunity: form["doNotCreateOpportunity"] == Value::Bool(true),
+            overwrite_lead_source: form["overwriteLeadSource"] == Value::Bool(true),
+            ..blank
+        }
+    }
+
     pub(super) fn read(element: &Element) -> Self {
         let text = |name: &str| element.value(name).map(str::to_owned);
         let flag = |name: &str| element.value(name) == Some("true");
@@ -97,12 +114,21 @@ impl Conversion {
     }
 }
 
-/// Converts a Lead; the caller takes everything back where this fails.
-pub(super) fn convert(
+/// Converts a Lead, or leaves everything as it was.
+pub(super) fn whole(
     org: &mut Org,
     caller: &Caller,
     conversion: &Conversion,
 ) -> Result<ConvertedLead, Vec<ApiError>> {
+    let mark = org.store.mark();
+    let done = convert(org, caller, conversion);
+    if done.is_err() {
+        org.store.rollback(mark);
+    }
+    done
+}
+
+fn convert(org: &mut Org, caller: &Caller, conversion: &Conversion) -> Result<ConvertedLead, Vec<ApiError>> {
     let schema = Arc::clone(&org.schema);
     let error = |code, message: &str| vec![ApiError::on_fields(code, message, &[])];
     // INVARIANT: `Lead` is built in, and the seed can only add objects.
@@ -111,17 +137,23 @@ pub(super) fn convert(
         .ok_or_else(|| error("MALFORMED_ID", &format!("bad id {}", conversion.lead_id)))?;
     let lead = org
         .store
-        .live("Lead", &lead_id)
+        .get("Lead", &lead_id)
         .cloned()
         .ok_or_else(|| error("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"))?;
+    if lead.deleted {
+        return Err(error("ENTITY_IS_DELETED", "entity is deleted"));
+    }
+    let written = Map::from_iter([("Id".to_owned(), lead_id.clone().into())]);
+    if let Some(struck) = faults::for_record(org, caller, "Lead", &written) {
+        return Err(vec![struck]);
+    }
     if lead.get("IsConverted") == &Value::Bool(true) {
         return Err(error("CANNOT_UPDATE_CONVERTED_LEAD", "Lead is already converted"));
     }
     if conversion.status != CONVERTED_STATUS && !is_converted_status(org, &conversion.status) {
         return Err(error("INVALID_STATUS", &format!("invalid convertedStatus: {}", conversion.status)));
     }
-    let owner =
-        conversion.owner_id.clone().or_else(|| user_owner(&lead)).unwrap_or_else(|| caller.user_id.clone());
+    let owner = owner(org, caller, conversion, &lead)?;
     let account_id = account(org, caller, conversion, &lead, &owner)?;
     let contact_id = contact(org, caller, conversion, &lead, &owner, &account_id)?;
     let opportunity_id = opportunity(org, caller, conversion, &lead, &owner, &account_id, &contact_id)?;
@@ -129,14 +161,14 @@ pub(super) fn convert(
     for (field, value) in [
         ("Status", Value::from(conversion.status.clone())),
         ("IsConverted", true.into()),
-        ("ConvertedDate", clock::now().format("%Y-%m-%d").to_string().into()),
+        ("ConvertedDate", org.now().format("%Y-%m-%d").to_string().into()),
         ("ConvertedAccountId", account_id.clone().into()),
         ("ConvertedContactId", contact_id.clone().into()),
         ("ConvertedOpportunityId", opportunity_id.clone().map_or(Value::Null, Value::from)),
     ] {
         converted.set(field, value);
     }
-    records::touch(facts, &mut converted, &caller.user_id);
+    records::touch(facts, &mut converted, &caller.user_id, org.now());
     org.store.put(converted);
     Ok(ConvertedLead { account: account_id, contact: contact_id, opportunity: opportunity_id })
 }
@@ -145,6 +177,26 @@ fn is_converted_status(org: &Org, status: &str) -> bool {
     org.store
         .records("LeadStatus")
         .any(|known| known.text("ApiName") == Some(status) && known.get("IsConverted") == &Value::Bool(true))
+}
+
+/// Who will own what is new: the one who is asked for, or the Lead's owner, or the caller.
+fn owner(
+    org: &Org,
+    caller: &Caller,
+    conversion: &Conversion,
+    lead: &Record,
+) -> Result<String, Vec<ApiError>> {
+    let Some(asked) = &conversion.owner_id else {
+        return Ok(user_owner(lead).unwrap_or_else(|| caller.user_id.clone()));
+    };
+    let owner = existing(org, "User", asked)?;
+    let active =
+        org.store.live("User", &owner).is_some_and(|user| user.get("IsActive") == &Value::Bool(true));
+    if active {
+        return Ok(owner);
+    }
+    let message = format!("operation performed with inactive user [{owner}]");
+    Err(vec![ApiError::on_fields("INACTIVE_OWNER_OR_USER", message, &["ownerId"])])
 }
 
 /// The owner, unless it is a queue: queues own no accounts.
@@ -208,6 +260,10 @@ fn contact(
         let id = existing(org, "Contact", id)?;
         // INVARIANT: `existing` has just found it, and the organisation is locked.
         let contact = org.store.live("Contact", &id).cloned().expect("the contact exists");
+        if contact.text("AccountId").is_some_and(|account| account != account_id) {
+            let message = "the contact does not belong to the account";
+            return Err(vec![ApiError::on_fields("INVALID_CROSS_REFERENCE_KEY", message, &["contactId"])]);
+        }
         // A merge into an existing contact fills its blanks and leaves the rest alone.
         fields.retain(|name, _| {
             contact.get(name).is_null() || (name == "LeadSource" && conversion.overwrite_lead_source)
@@ -244,7 +300,7 @@ fn opportunity(
         fields.insert("Name".into(), name.into());
         fields.insert("AccountId".into(), account_id.into());
         fields.insert("OwnerId".into(), owner.into());
-        fields.insert("CloseDate".into(), quarter_end(clock::now().date_naive()).to_string().into());
+        fields.insert("CloseDate".into(), quarter_end(org.now().date_naive()).to_string().into());
         if !lead.get("LeadSource").is_null() {
             fields.insert("LeadSource".into(), lead.get("LeadSource").clone());
         }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -63,6 +63,9 @@ pub(super) fn refresh(object: &ObjectFacts, store: &Store, record: &mut Record) 
     }
     if object.name == "Opportunity" {
         refresh_opportunity(object, store, record);
+    }
+    if object.name == "Event" {
+        refresh_event(record);
     }
     if object.name == "Task" {
         let closed = record.text("Status") == Some("Completed");
@@ -167,6 +170,19 @@ fn refresh_opportunity(object: &ObjectFacts, store: &Store, record: &mut Record)
         record.set("FiscalYear", date.year().into());
         record.set("FiscalQuarter", quarter.into());
         record.set("Fiscal", format!("{} {quarter}", date.year()).into());
+    }
+}
+
+/// An event's start stands in two fields, and its end follows from its length.
+fn refresh_event(record: &mut Record) {
+    let start = record.text("StartDateTime").or_else(|| record.text("ActivityDateTime")).map(str::to_owned);
+    let Some(at) = start.as_deref().and_then(clock::parse_instant) else { return };
+    for field in ["StartDateTime", "ActivityDateTime"] {
+        record.set(field, clock::stamp(at).into());
+    }
+    record.set("ActivityDate", at.format("%Y-%m-%d").to_string().into());
+    if let Some(minutes) = record.get("DurationInMinutes").as_i64().and_then(TimeDelta::try_minutes) {
+        record.set("EndDateTime", clock::stamp(at + minutes).into());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Merging two records as a person does it: the other goes to the recycle bin and names its master.
 //!
 //! Salesforce's SOAP guide, `merge()`: accounts, cases, contacts and leads; what points at the record that is lost points
-//! at its master afterwards. The fields of the master are chosen by whoever merges; here they stay as they are.
+//! at its master afterwards, and has a new system modstamp, as the master has. The fields of the master are chosen by whoever merges; here they stay as they are.
 
 use std::sync::Arc;
 
@@ -10,14 +10,19 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::ids;
 use super::org::Org;
-use super::records::touch;
-use super::server::admin_caller;
+use super::records::{stamp, touch};
 
 /// On a record that was merged, the one that survived.
 const MASTER: &str = "MasterRecordId";
 
 /// Merges a record into its master; both by id.
-pub(super) fn merge(org: &mut Org, object: &str, master: &str, lost: &str) -> Result<(), ApiError> {
+pub(super) fn merge(
+    org: &mut Org,
+    user_id: &str,
+    object: &str,
+    master: &str,
+    lost: &str,
+) -> Result<(), ApiError> {
     let schema = Arc::clone(&org.schema);
     let facts = schema.object(object).ok_or_else(ApiError::no_resource)?;
     let refuse = |message: String| ApiError::on_fields("INVALID_OPERATION", message, &[]);
@@ -32,18 +37,22 @@ pub(super) fn merge(org: &mut Org, object: &str, master: &str, lost: &str) -> Re
     if master == lost.id {
         return Err(refuse("a record is not merged with itself".to_owned()));
     }
-    let user_id = admin_caller(org).user_id;
     for (child, field) in schema.children_of(facts).filter(|(_, field)| field.name != MASTER) {
         let pointing =
             org.store.records(&child.name).filter(|record| record.text(&field.name) == Some(&lost.id));
         for mut record in pointing.cloned().collect::<Vec<_>>() {
             record.set(&field.name, Value::from(master.clone()));
+            stamp(child, &mut record, org.now());
             org.store.put(record);
         }
     }
+    // INVARIANT: `live` has just found it, and the organisation is locked.
+    let mut kept = org.store.live(&facts.name, &master).cloned().expect("the master exists");
+    touch(facts, &mut kept, user_id, org.now());
+    org.store.put(kept);
     lost.deleted = true;
     lost.set(MASTER, Value::from(master));
-    touch(facts, &mut lost, &user_id);
+    touch(facts, &mut lost, user_id, org.now());
     org.store.put(lost);
     org.store.commit();
     Ok(())

@@ -30,8 +30,8 @@
 //!     matches: [{object: Contact, rule: Contact_MR, fields: [Email]}]
 //! ```
 //!
-//! Under `/_sandbox` stand resources that the real API does not have: `reset`, `calls`, `faults`, `rules`,
-//! `limits`, `tokens/expire`, `query` and `records/OBJECT[/ID]`.
+//! Under `/_sandbox` stand resources that the real API does not have: records edited as a person, the schema, the
+//! clock, calls, faults, limits.
 
 mod admin;
 mod auth;
@@ -48,6 +48,7 @@ mod faults;
 mod http;
 mod ids;
 mod merge;
+mod operations;
 mod org;
 mod query;
 mod records;
@@ -70,5 +71,20 @@ mod tests;
 pub use config::{ConnectedApp, SalesforceConfig, SandboxUser};
 pub use convert::ConvertedLead;
 pub use duplicates::{DuplicateAction, DuplicateMatch, DuplicateRule, MatchFields};
-pub use faults::{Fault, FaultMoment, RecordFault};
 pub use server::{Call, SalesforceHandle, SalesforceServer, SandboxError};
+
+pub use crate::sandbox::core::{Fault, FaultMoment, RecordFault};
+
+/// The answers that a fault can name here, beside those of the line.
+pub const ANSWERS: &[&str] = faults::ANSWERS;
+/// The operations that faults are aimed at and calls are counted by, without `salesforce.`.
+pub const OPERATIONS: &[&str] = operations::NAMES;
+
+/// Whether Salesforce has all that a fault names; the key at fault, and what to write. `custom` are an organisation's
+/// own objects.
+pub(in crate::sandbox) fn check_fault(
+    fault: &Fault,
+    custom: &[String],
+) -> Result<(), (&'static str, String)> {
+    faults::check(fault, custom)
+}

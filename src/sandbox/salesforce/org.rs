@@ -3,23 +3,24 @@
 //! Everything sits behind one lock: a request holds it from its first read to its last write, so two upserts of
 //! one external ID can never both create.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::auth::Sessions;
 use super::config::{SalesforceConfig, SandboxUser};
 use super::derived;
 use super::duplicates::DuplicateRule;
-use super::faults::Faults;
 use super::http::Request;
 use super::ids;
 use super::query::Cursors;
 use super::schema::{FieldFacts, FieldType, ObjectFacts, Schema};
 use super::server::Call;
 use super::store::{Record, Store};
-use super::{clock, records, validate};
+use super::{clock, faults, records, validate};
+use crate::sandbox::core::{Fault, Faults};
 
 /// The number in the organisation's id, the same for every sandbox.
 const ORGANIZATION_NUMBER: u64 = 1;
@@ -37,6 +38,8 @@ pub(super) struct Org {
     pub(super) faults: Faults,
     pub(super) cursors: Cursors,
     pub(super) calls: Vec<Call>,
+    /// Calls by operation, with the server's name; none is forgotten until they are cleared.
+    pub(super) counts: BTreeMap<String, u64>,
     pub(super) api_requests: u64,
 }
 
@@ -98,6 +101,7 @@ impl Org {
             faults: Faults::default(),
             cursors: Cursors::default(),
             calls: Vec::new(),
+            counts: BTreeMap::new(),
             api_requests: 0,
             rules,
             users,
@@ -107,7 +111,20 @@ impl Org {
         org.fill_standard_records()?;
         org.fill_seed_records(&seed)?;
         org.store.commit();
+        for fault in org.config.faults.clone() {
+            org.arm(fault);
+        }
         Ok(org)
+    }
+
+    /// The present instant, to the second.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        clock::now(&self.config.clock)
+    }
+
+    /// Adds a fault and gives its name.
+    pub(super) fn arm(&self, fault: Fault) -> String {
+        self.faults.add(faults::in_spelling(&self.schema, fault))
     }
 
     /// The integration user's id.
@@ -127,13 +144,24 @@ impl Org {
         id: &str,
         fields: &Map<String, Value>,
     ) -> Result<(), String> {
+        let user_id = self.default_user_id();
+        self.change_as(&user_id, object, id, fields)
+    }
+
+    /// The same as this user.
+    pub(super) fn change_as(
+        &mut self,
+        user_id: &str,
+        object: &str,
+        id: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<(), String> {
         let schema = Arc::clone(&self.schema);
         let facts = schema.object(object).ok_or_else(|| format!("there is no object `{object}`"))?;
         let mut record = ids::normalize(id)
             .and_then(|id| self.store.get(&facts.name, &id).cloned())
             .ok_or_else(|| format!("there is no {} `{id}`", facts.name))?;
-        let user_id = self.default_user_id();
-        records::touch(facts, &mut record, &user_id);
+        records::touch(facts, &mut record, user_id, self.now());
         for (name, value) in fields {
             let field = facts.field(name).ok_or_else(|| format!("`{}` has no field `{name}`", facts.name))?;
             let value = self.linked_value(field, value, &HashMap::new())?;
@@ -142,6 +170,20 @@ impl Org {
         derived::refresh(facts, &self.store, &mut record);
         self.store.put(record);
         self.store.commit();
+        Ok(())
+    }
+
+    /// Changes a field's facts, or adds a field, while clients are at work.
+    pub(super) fn define_field(&mut self, object: &str, facts: &Value) -> Result<(), String> {
+        Arc::make_mut(&mut self.schema).define_field(object, facts)?;
+        self.store.reindex(&self.schema);
+        Ok(())
+    }
+
+    /// Deletes a field; what records hold in it is out of reach from then on.
+    pub(super) fn drop_field(&mut self, object: &str, field: &str) -> Result<(), String> {
+        Arc::make_mut(&mut self.schema).drop_field(object, field)?;
+        self.store.reindex(&self.schema);
         Ok(())
     }
 
@@ -157,7 +199,7 @@ impl Org {
             Some(given) => ids::normalize(given).ok_or_else(|| format!("`{given}` is no Salesforce id"))?,
             None => self.store.mint_id(facts),
         };
-        let now = clock::now();
+        let now = self.now();
         let user_id = if facts.name == "User" && self.store.records("User").next().is_none() {
             id.clone()
         } else {

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::org::{Caller, Org};
 use super::schema::{FieldFacts, FieldType, ObjectFacts, Schema};
 use super::store::Record;
-use super::{clock, derived, duplicates, ids, validate};
+use super::{clock, derived, duplicates, faults, ids, validate};
 
 /// What an upsert did.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +47,7 @@ pub(super) fn create(
         let message = "cannot specify Id in an insert call";
         return Err(vec![ApiError::on_fields("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"])]);
     }
-    if let Some(error) = org.faults.for_record(&facts.name, body) {
+    if let Some(error) = faults::for_record(org, caller, &facts.name, body) {
         return Err(vec![error]);
     }
     let values = read_body(org, facts, body, raw)?;
@@ -69,7 +70,7 @@ pub(super) fn create(
         record.set(&field.name, value.clone());
     }
     check_values(org, facts, &values, &record)?;
-    derived::fill_defaults(facts, &mut record, &caller.user_id, clock::now());
+    derived::fill_defaults(facts, &mut record, &caller.user_id, org.now());
     finish(org, caller, facts, record, &values, None)?;
     Ok(id)
 }
@@ -89,7 +90,7 @@ pub(super) fn update(
     if body.keys().any(|key| key.eq_ignore_ascii_case("Id")) {
         return Err(vec![key_in_body("Id")]);
     }
-    if let Some(error) = org.faults.for_record(&facts.name, body) {
+    if let Some(error) = faults::for_record(org, caller, &facts.name, body) {
         return Err(vec![error]);
     }
     let values = read_body(org, facts, body, raw)?;
@@ -111,7 +112,7 @@ pub(super) fn update(
         record.set(&field.name, value.clone());
     }
     check_values(org, facts, &values, &record)?;
-    touch(facts, &mut record, &caller.user_id);
+    touch(facts, &mut record, &caller.user_id, org.now());
     finish(org, caller, facts, record, &values, Some(&before))
 }
 
@@ -198,9 +199,47 @@ pub(super) fn find(org: &Org, facts: &ObjectFacts, id: &str) -> Result<String, A
     }
 }
 
+/// Stamps a record as changed now by the system, not by a user.
+pub(super) fn stamp(facts: &ObjectFacts, record: &mut Record, now: DateTime<Utc>) {
+    if facts.field("SystemModstamp").is_some() {
+        record.set("SystemModstamp", clock::stamp(now).into());
+    }
+}
+
+/// Takes a record out of the recycle bin, and with it what went there at the same time because of it.
+pub(super) fn undelete(org: &mut Org, caller: &Caller, object: &str, id: &str) -> Result<(), Vec<ApiError>> {
+    let schema = Arc::clone(&org.schema);
+    let facts = known_object(&schema, object)?;
+    let found = ids::normalize(id).and_then(|id| org.store.get(&facts.name, &id).cloned());
+    let Some(record) = found.filter(|record| record.deleted) else {
+        let message = "entity is not in the recycle bin";
+        return Err(vec![ApiError::on_fields("UNDELETE_FAILED", message, &[])]);
+    };
+    take_back(org, &schema, caller, facts, record);
+    Ok(())
+}
+
+fn take_back(org: &mut Org, schema: &Schema, caller: &Caller, facts: &ObjectFacts, mut record: Record) {
+    let (id, gone_at) = (record.id.clone(), record.get("SystemModstamp").clone());
+    record.deleted = false;
+    record.set("MasterRecordId", Value::Null);
+    touch(facts, &mut record, &caller.user_id, org.now());
+    org.store.put(record);
+    for (child, field) in schema.children_of(facts).filter(|(_, field)| field.cascade) {
+        let children = org.store.records(&child.name).filter(|record| {
+            record.deleted
+                && record.text(&field.name) == Some(&id)
+                && *record.get("SystemModstamp") == gone_at
+        });
+        for orphan in children.cloned().collect::<Vec<_>>() {
+            take_back(org, schema, caller, child, orphan);
+        }
+    }
+}
+
 /// Stamps a record as changed now by this user.
-pub(super) fn touch(facts: &ObjectFacts, record: &mut Record, user_id: &str) {
-    let now = clock::stamp(clock::now());
+pub(super) fn touch(facts: &ObjectFacts, record: &mut Record, user_id: &str, now: DateTime<Utc>) {
+    let now = clock::stamp(now);
     for (field, value) in
         [("LastModifiedDate", now.as_str()), ("LastModifiedById", user_id), ("SystemModstamp", now.as_str())]
     {
@@ -427,7 +466,7 @@ fn finish(
 fn remove(org: &mut Org, schema: &Schema, caller: &Caller, facts: &ObjectFacts, id: &str) {
     let Some(mut record) = org.store.live(&facts.name, id).cloned() else { return };
     record.deleted = true;
-    touch(facts, &mut record, &caller.user_id);
+    touch(facts, &mut record, &caller.user_id, org.now());
     org.store.put(record);
     for (child, field) in schema.children_of(facts).filter(|(_, field)| field.cascade) {
         let orphans: Vec<String> = org

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::ids;
 
-const BUILT_IN: [&str; 16] = [
+const BUILT_IN: [&str; 17] = [
     include_str!("schema/account.yaml"),
     include_str!("schema/contact.yaml"),
     include_str!("schema/lead.yaml"),
@@ -31,6 +31,7 @@ const BUILT_IN: [&str; 16] = [
     include_str!("schema/organization.yaml"),
     include_str!("schema/record_type.yaml"),
     include_str!("schema/task.yaml"),
+    include_str!("schema/event.yaml"),
     include_str!("schema/campaign.yaml"),
     include_str!("schema/campaign_member.yaml"),
     include_str!("schema/currency_type.yaml"),
@@ -429,6 +430,21 @@ impl Schema {
         Ok(())
     }
 
+    /// Takes a field away; system fields stay.
+    pub(super) fn drop_field(&mut self, object: &str, field: &str) -> Result<(), String> {
+        let Some(target) = self.objects.get_mut(&object.to_ascii_lowercase()) else {
+            return Err(format!("there is no object `{object}`"));
+        };
+        let at = target.fields.iter().position(|known| known.name.eq_ignore_ascii_case(field));
+        let at = at.ok_or_else(|| format!("`{object}` has no field `{field}`"))?;
+        if matches!(target.fields[at].name.as_str(), "Id" | "IsDeleted" | "SystemModstamp") {
+            return Err(format!("`{field}` is a system field; no organisation can delete it"));
+        }
+        target.fields.remove(at);
+        target.reindex();
+        Ok(())
+    }
+
     /// Adds a record type; the object gets its `RecordTypeId` with the first one.
     pub(super) fn define_record_type(
         &mut self,
@@ -462,7 +478,7 @@ impl Schema {
     }
 }
 
-/// Lays the given facts over the present ones; `required` and `addValues` are short for several facts.
+/// Lays the given facts over the present ones; `required`, `addValues` and `deactivate` are short for several facts.
 fn overlay(map: &mut Map<String, Value>, given: &Map<String, Value>) {
     for (key, value) in given {
         match key.as_str() {
@@ -478,6 +494,15 @@ fn overlay(map: &mut Map<String, Value>, given: &Map<String, Value>) {
                 let mut values = map.get("values").and_then(Value::as_array).cloned().unwrap_or_default();
                 values.extend(value.as_array().cloned().unwrap_or_default());
                 map.insert("values".into(), Value::Array(values));
+            }
+            "deactivate" => {
+                let gone: Vec<&str> =
+                    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                for option in map.get_mut("values").and_then(Value::as_array_mut).into_iter().flatten() {
+                    if option["value"].as_str().is_some_and(|value| gone.contains(&value)) {
+                        option["active"] = Value::Bool(false);
+                    }
+                }
             }
             "default" => {
                 map.insert("default".into(), value.clone());

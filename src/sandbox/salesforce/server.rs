@@ -1,26 +1,22 @@
 //! The server on loopback, and the handle by which tests and the command line steer it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use super::config::SalesforceConfig;
 use super::convert::{self, Conversion, ConvertedLead};
 use super::duplicates::DuplicateRule;
-use super::faults::Fault;
-use super::http::{Answer, Body, Request};
+use super::error::ApiError;
+use super::http::Request;
 use super::org::{Caller, Org, all_fields, show as show_record};
-use super::{admin, merge, query, records, route};
+use super::{admin, clock, faults, merge, operations, query, records, route};
+use crate::sandbox::core::{ClockSetting, Fault, FaultUse, Line, Reply, Running, Strike, Target, listen};
 
 /// The largest body that is read; the real API stops at 50 MB for most resources.
 const MAX_BODY: usize = 50 * 1024 * 1024;
@@ -35,8 +31,16 @@ pub struct Call {
     pub method: String,
     /// The path, with its query.
     pub path: String,
-    /// The status of the answer.
+    /// What it asked for, with the server's name (`salesforce.collections_upsert`).
+    pub operation: String,
+    /// The object that it was about, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// The status of the answer; 0 where the line was cut before it.
     pub status: u16,
+    /// The fault that struck it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// `client` of `Sforce-Call-Options`, which shows up as the origin of a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
@@ -67,23 +71,14 @@ impl SalesforceServer {
     /// Starts a server on 127.0.0.1 and answers its handle once it listens.
     pub async fn start(config: SalesforceConfig) -> Result<SalesforceHandle, SandboxError> {
         let port = config.port;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let listen = |source| SandboxError::Listen { port, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let base_url = format!("http://{}", listener.local_addr().map_err(listen)?);
+        let (listener, address) =
+            listen(port).await.map_err(|source| SandboxError::Listen { port, source })?;
+        let base_url = format!("http://{address}");
         let org = Org::new(config, base_url.clone()).map_err(SandboxError::Seed)?;
         let org = Arc::new(Mutex::new(org));
         let app = axum::Router::new().fallback(serve).with_state(Arc::clone(&org));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            let until = async {
-                let _ = stopped.await;
-            };
-            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(until).await {
-                tracing::error!(%error, "the Salesforce sandbox stopped");
-            }
-        });
-        Ok(SalesforceHandle { base_url, org, stop: Some(stop), task: Some(task) })
+        let running = Running::spawn(listener, app);
+        Ok(SalesforceHandle { base_url, org, running: Some(running) })
     }
 }
 
@@ -91,8 +86,7 @@ impl SalesforceServer {
 pub struct SalesforceHandle {
     base_url: String,
     org: Arc<Mutex<Org>>,
-    stop: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<()>>,
+    running: Option<Running>,
 }
 
 impl std::fmt::Debug for SalesforceHandle {
@@ -114,7 +108,12 @@ impl SalesforceHandle {
 
     /// Forgets the requests answered so far.
     pub fn clear_calls(&self) {
-        self.lock().calls.clear();
+        self.lock().clear_calls();
+    }
+
+    /// How many requests of each operation it answered (`salesforce.query`).
+    pub fn calls_by_operation(&self) -> BTreeMap<String, u64> {
+        self.lock().counts.clone()
     }
 
     /// Puts a record in place past all validation but that of types; `Id` and system fields may be given.
@@ -135,21 +134,51 @@ impl SalesforceHandle {
         let mut org = self.lock();
         let caller = admin_caller(&org);
         let conversion = Conversion::of(id);
-        let mark = org.store.mark();
-        let done = convert::convert(&mut org, &caller, &conversion);
-        if done.is_err() {
-            org.store.rollback(mark);
-        }
+        let done = convert::whole(&mut org, &caller, &conversion);
         org.store.commit();
-        done.map_err(|errors| {
-            SandboxError::Seed(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "))
-        })
+        done.map_err(told)
     }
 
     /// Merges a record into another one, its master, as a person would.
     pub fn merge(&self, object: &str, master: &str, lost: &str) -> Result<(), SandboxError> {
-        merge::merge(&mut self.lock(), object, master, lost)
+        let mut org = self.lock();
+        let user_id = org.default_user_id();
+        merge::merge(&mut org, &user_id, object, master, lost)
             .map_err(|error| SandboxError::Seed(error.message))
+    }
+
+    /// Changes a record past all validation but that of types, as this user; `None` where there is no such user.
+    pub fn change_as(
+        &self,
+        username: &str,
+        object: &str,
+        id: &str,
+        fields: &Value,
+    ) -> Result<(), SandboxError> {
+        let mut org = self.lock();
+        let user = org.store.find_by_key("User", "Username", &username.into()).first().cloned();
+        let user = user.ok_or_else(|| SandboxError::Seed(format!("there is no user `{username}`")))?;
+        let empty = Map::new();
+        org.change_as(&user, object, id, fields.as_object().unwrap_or(&empty)).map_err(SandboxError::Seed)
+    }
+
+    /// Takes a record out of the recycle bin.
+    pub fn undelete(&self, object: &str, id: &str) -> Result<(), SandboxError> {
+        let mut org = self.lock();
+        let caller = admin_caller(&org);
+        let done = records::undelete(&mut org, &caller, object, id);
+        org.store.commit();
+        done.map_err(told)
+    }
+
+    /// Changes a field's facts, or adds a field, as an administrator would while clients are at work.
+    pub fn define_field(&self, object: &str, facts: &Value) -> Result<(), SandboxError> {
+        self.lock().define_field(object, facts).map_err(SandboxError::Seed)
+    }
+
+    /// Deletes a field.
+    pub fn drop_field(&self, object: &str, field: &str) -> Result<(), SandboxError> {
+        self.lock().drop_field(object, field).map_err(SandboxError::Seed)
     }
 
     /// Sends a record to the recycle bin, as a person would.
@@ -158,9 +187,7 @@ impl SalesforceHandle {
         let caller = admin_caller(&org);
         let done = records::delete(&mut org, &caller, object, id);
         org.store.commit();
-        done.map_err(|errors| {
-            SandboxError::Seed(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "))
-        })
+        done.map_err(told)
     }
 
     /// All records of an object with all of their fields, in the order of their creation; deleted ones too.
@@ -206,9 +233,24 @@ impl SalesforceHandle {
         self.lock().rules.push(rule);
     }
 
-    /// Prepares a failure.
-    pub fn add_fault(&self, fault: Fault) {
-        self.lock().faults.add(fault);
+    /// Adds a fault and gives its name.
+    pub fn add_fault(&self, fault: Fault) -> String {
+        self.lock().arm(fault)
+    }
+
+    /// The faults, with how often each was used.
+    pub fn faults(&self) -> Vec<FaultUse> {
+        self.lock().faults.list()
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Sets, shifts or stops the organisation's clock.
+    pub fn set_clock(&self, setting: ClockSetting) {
+        self.lock().config.clock.set(setting);
     }
 
     /// Sets how many API requests the organisation has used of its daily limit.
@@ -218,14 +260,8 @@ impl SalesforceHandle {
 
     /// Stops the server once the requests in flight are answered.
     pub async fn shutdown(mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(task) = self.task.take() {
-            // A connection that a client keeps open must not keep the server: five seconds are enough for any answer.
-            if tokio::time::timeout(Duration::from_secs(5), task).await.is_err() {
-                tracing::debug!("the Salesforce sandbox was left with an open connection");
-            }
+        if let Some(running) = self.running.take() {
+            running.shutdown().await;
         }
     }
 
@@ -234,12 +270,8 @@ impl SalesforceHandle {
     }
 }
 
-impl Drop for SalesforceHandle {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-    }
+fn told(errors: Vec<ApiError>) -> SandboxError {
+    SandboxError::Seed(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; "))
 }
 
 /// The caller that the handle and the admin resources read as.
@@ -253,6 +285,7 @@ fn lock(org: &Mutex<Org>) -> MutexGuard<'_, Org> {
 }
 
 async fn serve(State(org): State<Arc<Mutex<Org>>>, request: axum::extract::Request) -> Response {
+    let line = Line::of(&request);
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let head = parts.method == axum::http::Method::HEAD;
@@ -267,59 +300,69 @@ async fn serve(State(org): State<Arc<Mutex<Org>>>, request: axum::extract::Reque
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
-    let (answer, delay) = answer(&mut lock(&org), &request, &target);
-    if delay > 0 {
-        tokio::time::sleep(Duration::from_millis(delay)).await;
-    }
-    let mut response = into_response(answer);
+    let (mut reply, strike) = answer(&mut lock(&org), &request, &target);
     if head {
-        *response.body_mut() = axum::body::Body::empty();
+        reply.body = bytes::Bytes::new();
     }
-    response
+    match strike {
+        None => reply.into_response(),
+        Some(strike) => strike.send(reply, &line, request.header("host").unwrap_or_default(), &target).await,
+    }
 }
 
-fn answer(org: &mut Org, request: &Request, target: &str) -> (Answer, u64) {
+fn answer(org: &mut Org, request: &Request, target: &str) -> (Reply, Option<Strike>) {
+    let date = ("date".to_owned(), clock::http_date(org.now()));
     if request.segments.first().is_some_and(|first| first == "_sandbox") {
-        return (admin::route(org, request), 0);
+        return (faults::reply_of(admin::route(org, request)), None);
     }
-    let fault = org.faults.for_request(&request.method, target);
-    let answer = match &fault {
-        Some(fault) if fault.strikes_after() => {
-            route::route(org, request);
-            fault.answer()
-        }
-        Some(fault) => fault.answer(),
-        None => route::route(org, request),
+    let (name, object) = operations::of(org, request);
+    let operation = format!("salesforce.{name}");
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let facts = Target {
+        method: &request.method,
+        path,
+        query,
+        operation: &operation,
+        object: object.as_deref(),
+        body: request.body.as_bytes(),
     };
+    let allow_save = request.header_flag("sforce-duplicate-rule-header", "allowSave");
+    let strike = org.faults.strike(&facts, |fault| faults::allows(fault, allow_save));
+    let carried_out = strike.as_ref().is_none_or(|strike| strike.fault.carries_out());
+    let real = carried_out.then(|| faults::reply_of(route::route(org, request)));
     org.store.commit();
-    if org.calls.len() >= MAX_CALLS {
-        org.calls.drain(..MAX_CALLS / 2);
+    let mut reply = match &strike {
+        Some(strike) if !strike.fault.spoils() => faults::answer(org, &strike.fault, &facts, request),
+        _ => real.unwrap_or_else(|| Reply::explicit(&Fault::default(), faults::JSON)),
+    };
+    if !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("date")) {
+        reply.headers.push(date);
     }
-    org.calls.push(Call {
+    org.record(Call {
         method: request.method.clone(),
         path: target.to_owned(),
-        status: answer.status,
+        status: strike.as_ref().map_or(reply.status, |strike| strike.fault.logged(reply.status)),
+        fault: strike.as_ref().map(|strike| strike.name.clone()),
         client: request.header_option("sforce-call-options", "client").map(str::to_owned),
+        operation,
+        object,
     });
-    (answer, fault.map_or(0, |fault| fault.delay_ms))
+    (reply, strike)
 }
 
-fn into_response(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let (kind, bytes) = match answer.body {
-        Body::Empty => (None, Bytes::new()),
-        Body::Json(value) => (Some("application/json;charset=UTF-8"), Bytes::from(value.to_string())),
-        Body::Text(kind, text) => (Some(kind), Bytes::from(text)),
-    };
-    let mut response = (status, bytes).into_response();
-    response.headers_mut().remove(header::CONTENT_TYPE);
-    if let Some(kind) = kind {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    }
-    for (name, value) in answer.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_ref()), HeaderValue::from_str(&value)) {
-            response.headers_mut().insert(name, value);
+impl Org {
+    /// Logs and counts a request that was answered.
+    fn record(&mut self, call: Call) {
+        if self.calls.len() >= MAX_CALLS {
+            self.calls.drain(..MAX_CALLS / 2);
         }
+        *self.counts.entry(call.operation.clone()).or_default() += 1;
+        self.calls.push(call);
     }
-    response
+
+    /// Forgets the requests answered so far.
+    pub(super) fn clear_calls(&mut self) {
+        self.calls.clear();
+        self.counts.clear();
+    }
 }

@@ -1,11 +1,11 @@
 //! The partner SOAP API, as far as nothing else does its work: sign-in, lead conversion, and who one is.
 
+use super::auth;
 use super::convert::{self, Conversion};
 use super::error::ApiError;
 use super::http::{Answer, Request};
 use super::org::{Caller, Org};
 use super::xml::{Element, escape, parse};
-use super::{auth, clock};
 
 /// Leads in one call (Salesforce's SOAP guide: convertLead, API version 59 and later take 200).
 const MAX_CONVERSIONS: usize = 200;
@@ -32,8 +32,14 @@ pub(super) fn route(org: &mut Org, request: &Request, path: &[&str]) -> Answer {
     };
     match answer {
         Ok(body) => Answer::text(200, "text/xml; charset=utf-8", envelope(&body)),
-        Err(fault) => Answer::text(500, "text/xml; charset=utf-8", envelope(&fault_body(&fault))),
+        Err(fault) => refused(&fault.code, &fault.message),
     }
+}
+
+/// A fault: status 500.
+pub(super) fn refused(code: &str, message: &str) -> Answer {
+    let fault = Fault::new(code, message);
+    Answer::text(500, "text/xml; charset=utf-8", envelope(&fault_body(&fault)))
 }
 
 fn call(org: &mut Org, request: &Request, version: u32) -> Result<String, Fault> {
@@ -69,7 +75,7 @@ fn call(org: &mut Org, request: &Request, version: u32) -> Result<String, Fault>
         )),
         "getServerTimestamp" => Ok(format!(
             "<getServerTimestampResponse><result><timestamp>{}</timestamp></result></getServerTimestampResponse>",
-            clock::now().format("%Y-%m-%dT%H:%M:%S.000Z")
+            org.now().format("%Y-%m-%dT%H:%M:%S.000Z")
         )),
         "logout" => Ok("<logoutResponse/>".to_owned()),
         other => {
@@ -124,11 +130,7 @@ fn convert_leads(org: &mut Org, caller: &Caller, operation: &Element) -> Result<
     let mut body = String::from("<convertLeadResponse>");
     for element in wanted {
         let conversion = Conversion::read(element);
-        let mark = org.store.mark();
-        let done = convert::convert(org, caller, &conversion);
-        if done.is_err() {
-            org.store.rollback(mark);
-        }
+        let done = convert::whole(org, caller, &conversion);
         body.push_str(&convert_result(&conversion, &done));
     }
     body.push_str("</convertLeadResponse>");

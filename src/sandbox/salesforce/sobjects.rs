@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::Duration;
+use chrono::{Duration, Timelike};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
@@ -211,7 +211,8 @@ fn changes(org: &Org, object: &ObjectFacts, request: &Request, deleted: bool) ->
     let instant = |name: &str| {
         let text = request.parameter(name).unwrap_or_default();
         // A plus sign that nobody encoded arrives as a blank.
-        clock::parse_instant(&text.replace(' ', "+")).ok_or_else(|| {
+        // Seconds are ignored (Salesforce's REST guide: sObject Get Updated).
+        clock::parse_instant(&text.replace(' ', "+")).and_then(|at| at.with_second(0)).ok_or_else(|| {
             ApiError::new("INVALID_REPLICATION_DATE", format!("{name} is not a valid date and time: {text}"))
         })
     };
@@ -220,26 +221,27 @@ fn changes(org: &Org, object: &ObjectFacts, request: &Request, deleted: bool) ->
         let message = "startDate has to be before endDate";
         return Err(ApiError::new("INVALID_REPLICATION_DATE", message).into());
     }
-    if start < clock::now() - Duration::days(30) {
+    if start < org.now() - Duration::days(30) {
         let message = "startDate cannot be more than 30 days ago";
         return Err(ApiError::new("INVALID_REPLICATION_DATE", message).into());
     }
-    let (from, to) = (clock::stamp(start), clock::stamp(end));
+    let earliest = org.now() - Duration::days(15);
+    // A deletion can be asked for as long as it is in the recycle bin.
+    let (from, to) = (clock::stamp(if deleted { start.max(earliest) } else { start }), clock::stamp(end));
     let changed = org.store.records(&object.name).filter(|record| {
         record.deleted == deleted
             && record.text("SystemModstamp").is_some_and(|at| at >= from.as_str() && at < to.as_str())
     });
-    let covered = clock::stamp(end.min(clock::now()));
+    let covered = clock::stamp(end.min(org.now()));
     Ok(if deleted {
         let records: Vec<Value> = changed
             .map(|record| json!({"id": record.id, "deletedDate": record.get("SystemModstamp")}))
             .collect();
-        let earliest = clock::stamp(clock::now() - Duration::days(15));
         Answer::json(
             200,
             json!({
                 "deletedRecords": records,
-                "earliestDateAvailable": earliest,
+                "earliestDateAvailable": clock::stamp(earliest),
                 "latestDateCovered": covered,
             }),
         )

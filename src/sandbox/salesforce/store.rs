@@ -52,19 +52,17 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(schema: &Schema) -> Self {
-        let key_fields = schema
-            .objects()
-            .map(|object| {
-                let fields = object
-                    .fields
-                    .iter()
-                    .filter(|field| field.name != "Id" && (field.is_key() || field.unique))
-                    .map(|field| (field.name.clone(), field.case_sensitive))
-                    .collect();
-                (object.name.clone(), fields)
-            })
-            .collect();
-        Self { key_fields, ..Self::default() }
+        Self { key_fields: key_fields(schema), ..Self::default() }
+    }
+
+    /// Finds the keys anew, for a schema that has changed.
+    pub(super) fn reindex(&mut self, schema: &Schema) {
+        self.key_fields = key_fields(schema);
+        self.keys.clear();
+        let tables = std::mem::take(&mut self.tables);
+        for record in tables.into_values().flat_map(IndexMap::into_values) {
+            self.place(record);
+        }
     }
 
     /// A new id for a record of this object.
@@ -161,6 +159,16 @@ impl Store {
             }
         }
     }
+}
+
+/// The fields of each object by which records are looked up, and whether case counts in them.
+fn key_fields(schema: &Schema) -> HashMap<String, Vec<(String, bool)>> {
+    let keys = |object: &ObjectFacts| {
+        let fields =
+            object.fields.iter().filter(|field| field.name != "Id" && (field.is_key() || field.unique));
+        fields.map(|field| (field.name.clone(), field.case_sensitive)).collect()
+    };
+    schema.objects().map(|object| (object.name.clone(), keys(object))).collect()
 }
 
 /// The form in which key values are compared: without case, unless the field minds it; numbers by their amount.

@@ -165,6 +165,26 @@ pub(super) async fn request_because(
     Ok(lane)
 }
 
+pub(super) async fn due(
+    c: &mut SqliteConnection,
+    pair: &str,
+    now: DateTime<Utc>,
+    at_most: u32,
+) -> Result<u32, StoreError> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM (
+             SELECT 1 FROM lanes
+             WHERE pair = ?1 AND not_before <= ?2 AND (owner IS NULL OR lease_until <= ?2)
+             LIMIT ?3)",
+    )
+    .bind(pair)
+    .bind(convert::micros(now))
+    .bind(at_most)
+    .fetch_one(c)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(at_most))
+}
+
 pub(super) async fn lease(
     c: &mut SqliteConnection,
     request: &LeaseRequest,

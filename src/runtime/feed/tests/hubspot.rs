@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::crm::hubspot::{HubspotClient, HubspotConfig};
+use crate::sandbox::core::ClockSetting;
 use crate::sandbox::hubspot::{Actor, HubspotConfig as PortalConfig, HubspotHandle, HubspotServer};
 use crate::source::Side;
 
@@ -64,6 +65,23 @@ async fn merged_records_are_told() {
         assert_eq!(events[gone], std::slice::from_ref(&into), "{events:?}");
     }
     assert!(world.feed.news().await.is_empty());
+}
+
+/// The search finds no archived record; their list is read once an hour.
+#[tokio::test]
+async fn archived_records_are_told_within_the_hour() {
+    let world = World::begun("contact", "email").await;
+    let (contact, other) = (world.create("contact", &[("email", "a@x.test")]), world.create("contact", &[]));
+    world.feed.news().await;
+    world.portal.archive("contact", &contact, &Actor::person()).expect("archived");
+    assert!(world.feed.news().await.is_empty());
+    world.portal.set_clock(ClockSetting { offset_seconds: Some(3_700), ..ClockSetting::default() });
+    assert_eq!(world.feed.news().await, said(&[(&contact, &["deleted"])]));
+    world.portal.archive("contact", &other, &Actor::person()).expect("archived");
+    world.portal.set_clock(ClockSetting { offset_seconds: Some(7_400), ..ClockSetting::default() });
+    assert_eq!(world.feed.news().await, said(&[(&other, &["deleted"])]));
+    world.portal.set_clock(ClockSetting { offset_seconds: Some(11_100), ..ClockSetting::default() });
+    assert!(world.feed.news().await.is_empty(), "the list is whole, and what was told is known");
 }
 
 /// More than a page, many of them at one instant; the rest is in `portal`, whose search is as quick as it must be.

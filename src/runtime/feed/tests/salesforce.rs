@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
+use crate::sandbox::core::ClockSetting;
 use crate::sandbox::salesforce::{SalesforceConfig as OrgConfig, SalesforceHandle, SalesforceServer};
 use crate::source::Side;
 use crate::store::Store;
@@ -58,6 +59,10 @@ impl World {
         let mut lead = json!({"LastName": "Doe", "Company": "Acme", "Status": "Open - Not Contacted"});
         lead.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
         self.org.create("Lead", &lead).expect("a Lead")
+    }
+
+    fn clock(&self, offset: i64) {
+        self.org.set_clock(ClockSetting { offset_seconds: Some(offset), ..ClockSetting::default() });
     }
 
     fn change(&self, id: &str, fields: &Json) {
@@ -128,8 +133,8 @@ async fn deleted_merged_and_restored() {
     let expected = said(&[(&deleted, &["deleted"]), (&merged, &[&into]), (&both, &["deleted"])]);
     assert_eq!(world.feed.news().await, expected);
     assert!(world.feed.news().await.is_empty(), "a record ends once");
-    // As the recycle bin gives it back.
-    world.lead(&json!({"Id": both, "LastName": "both", "Email": "new@x.test"}));
+    world.org.undelete("Lead", &both).expect("restored");
+    world.change(&both, &json!({"Email": "new@x.test"}));
     assert_eq!(world.feed.news().await, said(&[(&both, &["restored", "Email changed"])]));
     world.org.delete("Lead", &both).expect("deleted again");
     assert_eq!(world.feed.news().await, said(&[(&both, &["deleted"])]));
@@ -234,6 +239,33 @@ async fn our_own_write_is_counted_and_not_dropped() {
     world.feed.news().await;
     let text = world.feed.parts.parts.metrics.render();
     assert!(text.contains(r#"mapwright_feed_changes_total{crm="salesforce",result="new"} 1"#), "{text}");
+}
+
+/// The org's clock is minutes ahead of our machine or behind, and the feed's own is years behind.
+#[tokio::test]
+async fn by_the_clock_of_the_org_alone() {
+    for offset in [-420, 420] {
+        let world = World::new().await;
+        world.clock(offset);
+        world.feed.poll().await;
+        let lead = world.lead(&json!({}));
+        assert_eq!(world.feed.news().await, said(&[(&lead, &["created", "Status changed"])]));
+        // Later than the overlap, and time to ask for what was purged.
+        world.clock(offset + 1_200);
+        assert!(world.feed.news().await.is_empty());
+        let asked = |world: &World| {
+            world
+                .org
+                .calls()
+                .iter()
+                .filter(|call| call.path.contains("/deleted/") && call.status == 200)
+                .count()
+        };
+        assert_eq!(asked(&world), 1, "{:?}", world.org.calls());
+        world.org.delete("Lead", &lead).expect("deleted");
+        assert_eq!(world.feed.news().await, said(&[(&lead, &["deleted"])]));
+        assert_eq!(asked(&world), 1, "the recycle bin tells");
+    }
 }
 
 #[tokio::test]

@@ -77,6 +77,39 @@ async fn oauth_tokens_are_issued_and_expire() {
 }
 
 #[tokio::test]
+async fn a_scope_that_is_taken_away_is_named() {
+    let client = Client::new().await;
+    let scopes = client.get("/_sandbox/scopes").await.body["scopes"].clone();
+    let scopes: Vec<&serde_json::Value> = scopes
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|scope| *scope != "crm.objects.contacts.write")
+        .collect();
+    assert_eq!(client.put("/_sandbox/scopes", json!({"scopes": scopes})).await.status, 200);
+    assert_eq!(client.get(LIST).await.status, 200);
+    let refused = client.post(LIST, json!({"properties": {"email": "a@acme.example"}})).await;
+    assert_eq!((error(&refused).0, error(&refused).1), (403, "MISSING_SCOPES"));
+    let needed = &refused.body["errors"][0]["context"]["requiredGranularScopes"];
+    assert_eq!(*needed, json!(["crm.objects.contacts.write"]));
+    assert!(client.server.records("contact").is_empty());
+}
+
+#[tokio::test]
+async fn limits_change_at_run_time() {
+    let client = Client::new().await;
+    let limits = json!({"ten_secondly": 100, "daily": 100, "search_secondly": 5});
+    assert_eq!(client.put("/_sandbox/limits", limits.clone()).await.body, limits);
+    let search = "/crm/v3/objects/contacts/search";
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(client.post(search, json!({})).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
+    assert_eq!(client.put("/_sandbox/limits", json!({"daily": 1})).await.status, 400);
+}
+
+#[tokio::test]
 async fn the_account_is_described() {
     let client = Client::new().await;
     assert_eq!(client.get("/account-info/v3/details").await.body["portalId"], 4_556_789);

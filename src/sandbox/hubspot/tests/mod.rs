@@ -3,10 +3,12 @@
 mod access;
 mod associations;
 mod batch;
+mod faults;
 mod objects;
 mod schema;
 mod search;
 mod sidedoor;
+mod timeline;
 mod webhooks;
 
 use axum::http::Method;

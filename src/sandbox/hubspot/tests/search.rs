@@ -110,6 +110,34 @@ async fn what_a_search_cannot_do_is_a_400() {
 }
 
 #[tokio::test]
+async fn changes_are_polled_in_the_order_of_their_time() {
+    let client = Client::new().await;
+    let at = async |when: &str| {
+        client.put("/_sandbox/clock", json!({"now": when, "frozen": true})).await;
+    };
+    let mut ids = Vec::new();
+    for (minute, email) in [(3, "c@acme.example"), (1, "a@acme.example"), (2, "b@acme.example")] {
+        at(&format!("2026-03-01T12:0{minute}:00Z")).await;
+        ids.push(client.create("contacts", json!({"email": email})).await);
+    }
+    at("2026-03-01T12:09:00Z").await;
+    client
+        .patch(&format!("/crm/v3/objects/contacts/{}", ids[1]), json!({"properties": {"city": "Rome"}}))
+        .await;
+    let since =
+        json!([{"propertyName": "lastmodifieddate", "operator": "GTE", "value": "2026-03-01T12:02:00Z"}]);
+    let body = json!({"filterGroups": [{"filters": since}], "sorts": [{"propertyName": "lastmodifieddate", "direction": "ASCENDING"}]});
+    let found = client.post(SEARCH, body).await.body;
+    let order: Vec<&str> =
+        found["results"].as_array().expect("results").iter().filter_map(|one| one["id"].as_str()).collect();
+    assert_eq!(order, [&ids[2], &ids[0], &ids[1]]);
+    let company = client.create("companies", json!({"name": "Acme"})).await;
+    let sorts = json!({"sorts": ["-hs_lastmodifieddate"]});
+    let found = client.post("/crm/v3/objects/companies/search", sorts).await.body;
+    assert_eq!(found["results"][0]["id"], json!(company));
+}
+
+#[tokio::test]
 async fn a_lag_hides_new_records_from_searches_alone() {
     let search_lag = chrono::TimeDelta::hours(1);
     let client = Client::with(HubspotConfig { search_lag, ..HubspotConfig::default() }).await;

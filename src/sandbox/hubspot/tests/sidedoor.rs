@@ -52,6 +52,32 @@ async fn a_fault_can_lose_the_answer_after_the_work() {
 }
 
 #[tokio::test]
+async fn the_schema_changes_under_a_client() {
+    let client = Client::new().await;
+    let id = client.create("contacts", json!({"email": "a@acme.example", "city": "Rome"})).await;
+    let path = format!("/crm/v3/objects/contacts/{id}");
+    let write = async |name: &str, value: &str| {
+        let refused = client.patch(&path, json!({"properties": {name: value}})).await;
+        refused.body["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
+    };
+    let change = async |name: &str, body: serde_json::Value| {
+        assert_eq!(client.patch(&format!("/_sandbox/schema/contacts/{name}"), body).await.status, 204);
+    };
+    change("city", json!({"type": "number", "fieldType": "number"})).await;
+    assert_eq!(write("city", "Oslo").await, "INVALID_INTEGER");
+    change("lifecyclestage", json!({"deactivate": ["customer"]})).await;
+    assert_eq!(write("lifecyclestage", "customer").await, "INVALID_OPTION");
+    change("zip", json!({"readOnly": true})).await;
+    assert_eq!(write("zip", "1").await, "READ_ONLY_VALUE");
+    assert_eq!(client.delete("/_sandbox/schema/contacts/jobtitle").await.status, 204);
+    assert_eq!(write("jobtitle", "CEO").await, "PROPERTY_DOESNT_EXIST");
+    assert_eq!(client.get("/crm/v3/properties/contacts/jobtitle").await.status, 404);
+    assert_eq!(client.delete("/_sandbox/schema/contacts/jobtitle").await.status, 400);
+    client.post("/_sandbox/reset", json!({})).await;
+    assert_eq!(client.get("/crm/v3/properties/contacts/jobtitle").await.status, 200);
+}
+
+#[tokio::test]
 async fn the_handle_does_what_the_side_door_does() {
     let client = Client::new().await;
     let server = &client.server;

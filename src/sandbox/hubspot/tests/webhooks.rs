@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Client, error};
-use crate::sandbox::hubspot::{Actor, HubspotConfig, Subscription, WebhookConfig};
+use crate::sandbox::hubspot::{Actor, HubspotConfig, Subscription, WebhookConfig, WebhookMode};
 
 /// A listener that answers with the given statuses, then 200, and keeps what it got.
 #[derive(Clone, Default)]
@@ -256,6 +256,41 @@ async fn settings_and_subscriptions_are_managed_over_the_api() {
     assert_eq!(error(&client.get(&one).await).0, 404);
     assert_eq!(client.get("/webhooks/v3/1234567/settings?hapikey=sandbox-developer-key").await.status, 200);
     assert_eq!(error(&client.get("/webhooks/v3/7/settings").await).0, 404);
+}
+
+#[tokio::test]
+async fn an_outage_holds_webhooks_back_or_loses_them() {
+    let (listener, url) = Listener::start(&[]).await;
+    let client = subscribed(&url, vec![Subscription::to("contact.creation")]).await;
+    let mode = async |mode: &str| client.put("/_sandbox/webhooks", json!({"mode": mode})).await;
+    assert_eq!(mode("hold").await.body, json!({"mode": "hold", "held": 0, "lost": 0}));
+    let held = client.create("contacts", json!({"email": "a@acme.example"})).await;
+    client.server.settled().await;
+    assert_eq!(client.get("/_sandbox/webhooks").await.body["held"], 1);
+    assert!(listener.events().is_empty());
+    assert_eq!(mode("deliver").await.body["held"], 0);
+    client.server.settled().await;
+    assert_eq!(listener.events()[0]["objectId"].to_string(), held);
+    mode("drop").await;
+    client.create("contacts", json!({"email": "b@acme.example"})).await;
+    assert_eq!(client.get("/_sandbox/webhooks").await.body["lost"], 1);
+    client.server.set_webhook_mode(WebhookMode::Deliver);
+    client.create("contacts", json!({"email": "c@acme.example"})).await;
+    client.server.settled().await;
+    assert_eq!(listener.events().len(), 2, "what was lost does not come back");
+    assert_eq!(mode("sometimes").await.status, 400);
+}
+
+#[tokio::test]
+async fn retries_keep_to_the_pauses_that_the_side_door_sets() {
+    let (listener, url) = Listener::start(&[500; 11]).await;
+    let client = subscribed(&url, vec![Subscription::to("contact.creation")]).await;
+    let pauses = json!({"retriesMs": vec![1; 10]});
+    assert_eq!(client.put("/_sandbox/webhooks", pauses).await.status, 200);
+    client.create("contacts", json!({"email": "a@acme.example"})).await;
+    client.server.settled().await;
+    let attempts: Vec<Value> = listener.events().iter().map(|event| event["attemptNumber"].clone()).collect();
+    assert_eq!(attempts, (0..=10).map(Value::from).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -474,7 +474,7 @@ impl<'s> Checker<'s, '_> {
                 Bound::Time(at, at)
             }
             (FieldType::Date | FieldType::Datetime, Literal::Relative(name, number)) => {
-                let (start, end) = dates::range(name, *number, clock::now()).ok_or_else(|| {
+                let (start, end) = dates::range(name, *number, self.org.now()).ok_or_else(|| {
                     self.error("MALFORMED_QUERY", at, &format!("value out of range: {name}"))
                 })?;
                 Bound::Time(day_start(start), day_start(end))

@@ -21,6 +21,13 @@ pub(in super::super) struct Query {
     pub(super) all_rows: bool,
 }
 
+impl Query {
+    /// The object that it reads, as the query spells it.
+    pub(in super::super) fn object(&self) -> &str {
+        &self.from.text
+    }
+}
+
 /// A name, possibly dotted, with its place.
 #[derive(Debug, Clone)]
 pub(super) struct Name {

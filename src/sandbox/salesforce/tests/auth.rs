@@ -1,7 +1,7 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use super::super::{ConnectedApp, SalesforceConfig, clock};
+use super::super::{ConnectedApp, SalesforceConfig};
 use super::{Lab, code};
 
 const PRIVATE_KEY: &str = include_str!("jwt_key.pem");
@@ -37,7 +37,7 @@ async fn bearer(lab: &Lab, assertion: &str) -> (u16, Value) {
 fn claims(ahead: i64) -> Value {
     json!({
         "iss": "app", "sub": "integration@sandbox.example", "aud": "https://login.salesforce.com",
-        "exp": clock::now().timestamp() + ahead,
+        "exp": super::now().timestamp() + ahead,
     })
 }
 
@@ -69,7 +69,7 @@ async fn each_flaw_of_an_assertion_has_its_refusal() {
         claims[key] = value;
         assertion(&claims)
     };
-    let milliseconds = json!((clock::now().timestamp() + 300) * 1000);
+    let milliseconds = json!((super::now().timestamp() + 300) * 1000);
     assert_eq!(bearer(&lab, &changed("exp", milliseconds)).await.0, 200);
     let forged = {
         let good = assertion(&claims(60));

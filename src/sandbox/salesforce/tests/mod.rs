@@ -1,9 +1,11 @@
 //! The server over real HTTP, as a client that knows only Salesforce's documentation would use it.
 
 mod auth;
+mod changes;
 mod collections;
 mod composite;
 mod describe;
+mod faults;
 mod queries;
 mod rules;
 mod soap;
@@ -88,6 +90,11 @@ impl Lab {
         assert_eq!(status, 201, "{body}");
         body["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// The present instant, to the second.
+fn now() -> chrono::DateTime<chrono::Utc> {
+    super::clock::now(&crate::sandbox::core::Clock::system())
 }
 
 /// The code of the first error of a whole answer.

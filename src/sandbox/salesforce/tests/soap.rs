@@ -99,3 +99,54 @@ async fn faults_have_status_500() {
     assert_eq!(status, 500);
     assert!(body.contains("<faultcode>sf:INVALID_SESSION_ID</faultcode>"), "{body}");
 }
+
+#[tokio::test]
+async fn leads_convert_or_fail_one_by_one() {
+    let lab = Lab::start().await;
+    let (one, two, three) =
+        (lab.create("Lead", doe()).await, lab.create("Lead", doe()).await, lab.create("Lead", doe()).await);
+    let fault = json!({"answer": "unable_to_lock_row", "record": {"object": "Lead", "contains": two}});
+    assert_eq!(lab.post("/_sandbox/faults", fault).await.0, 204);
+    lab.delete(&format!("sobjects/Lead/{three}")).await;
+    let element = |id: &str, more: &str| {
+        format!(
+            "<u:leadConverts><u:leadId>{id}</u:leadId><u:convertedStatus>Closed - Converted</u:convertedStatus>{more}\
+             </u:leadConverts>"
+        )
+    };
+    let owner = "<u:ownerId>005000000000001</u:ownerId>";
+    let all =
+        [element(&one, ""), element(&two, ""), element(&three, ""), element(&two, owner), element("x", "")];
+    let (status, body) = call(&lab, &format!("<u:convertLead>{}</u:convertLead>", all.concat())).await;
+    assert_eq!(status, 200);
+    let results: Vec<&str> = body.split("<result>").skip(1).collect();
+    for (result, expected) in results.iter().zip([
+        "<success>true</success>",
+        "<statusCode>UNABLE_TO_LOCK_ROW</statusCode>",
+        "<statusCode>ENTITY_IS_DELETED</statusCode>",
+        "<statusCode>INVALID_CROSS_REFERENCE_KEY</statusCode>",
+        "<statusCode>MALFORMED_ID</statusCode>",
+    ]) {
+        assert!(result.contains(expected), "{expected}: {result}");
+    }
+    assert_eq!((results.len(), lab.server.records("Contact").len()), (5, 1));
+    let too_many = (0..201).map(|_| element(&two, "")).collect::<String>();
+    let (status, body) = call(&lab, &format!("<u:convertLead>{too_many}</u:convertLead>")).await;
+    assert_eq!(status, 500);
+    assert!(body.contains("EXCEEDED_ID_LIMIT"), "{body}");
+}
+
+#[tokio::test]
+async fn a_contact_is_used_only_with_its_own_account() {
+    let lab = Lab::start().await;
+    let (own, other) = (
+        lab.create("Account", json!({"Name": "Own"})).await,
+        lab.create("Account", json!({"Name": "Other"})).await,
+    );
+    let contact = lab.create("Contact", json!({"LastName": "D", "AccountId": own})).await;
+    let lead = lab.create("Lead", doe()).await;
+    let more = format!("<u:accountId>{other}</u:accountId><u:contactId>{contact}</u:contactId>");
+    let (_, body) = call(&lab, &convert(&lead, &more)).await;
+    assert!(body.contains("<statusCode>INVALID_CROSS_REFERENCE_KEY</statusCode>"), "{body}");
+    assert_eq!(lab.server.get("Lead", &lead).unwrap()["IsConverted"], json!(false));
+}

@@ -263,7 +263,7 @@ async fn changes_are_listed() {
     let gone = lab.create("Lead", doe()).await;
     lab.delete(&format!("sobjects/Lead/{gone}")).await;
     let day = |offset: i64| {
-        let instant = super::super::clock::now() + chrono::Duration::days(offset);
+        let instant = super::now() + chrono::Duration::days(offset);
         instant.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
     };
     let range = [("start", day(-1)), ("end", day(1))];

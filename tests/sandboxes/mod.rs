@@ -1,0 +1,72 @@
+//! Both sandboxes, and clients that reach them over HTTP.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use mapwright::check::check;
+use mapwright::crm::http::HttpOptions;
+use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
+use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
+use mapwright::plan::{Plan, compile};
+use mapwright::runtime::{Clock, Crms, SystemClock};
+use mapwright::sandbox::hubspot as portal;
+use mapwright::sandbox::salesforce as org;
+use mapwright::sandbox::seed::Seed;
+use mapwright::schema::{Schemas, load};
+use mapwright::source::Sources;
+use mapwright::syntax;
+
+/// What a portal needs before Accounts can be written to it: a unique property for their ids.
+const PORTAL: &str =
+    "hubspot: { properties: { company: { salesforce_account_id: { type: string/text, flags: [unique] } } } }";
+
+pub(crate) fn now() -> DateTime<Utc> {
+    SystemClock.now()
+}
+
+/// Compiles files against the shipped snapshots.
+pub(crate) fn plan_of(files: &[(&str, &str)]) -> Arc<Plan> {
+    let mut sources = Sources::new();
+    let mut read = |name: &str, text: &str| load(&mut sources, name, text).0.expect("a schema");
+    let schemas = Schemas {
+        hubspot: read("schema/hubspot.yaml", include_str!("../../mappings/schema/hubspot.yaml")),
+        salesforce: read("schema/salesforce.yaml", include_str!("../../mappings/schema/salesforce.yaml")),
+    };
+    let trees: Vec<_> = files
+        .iter()
+        .map(|(name, text)| syntax::parse(sources.add(*name, (*text).to_owned()), text).0)
+        .collect();
+    let (project, findings) = check(&trees, &schemas, &sources);
+    Arc::new(compile(&project.unwrap_or_else(|| panic!("{findings:#?}")), &schemas, &sources))
+}
+
+/// Starts both and connects to them.
+pub(crate) async fn start(http: HttpOptions) -> (portal::HubspotHandle, org::SalesforceHandle, Crms) {
+    let seed = Seed::parse(PORTAL, "seed").expect("a seed");
+    let portal = portal::HubspotConfig::default().seeded(seed.hubspot);
+    let portal = portal::HubspotServer::start(portal).await.expect("a portal");
+    let config = org::SalesforceConfig::default();
+    let app = config.connected_apps[0].clone();
+    let org = org::SalesforceServer::start(config).await.expect("an org");
+    let hubspot = HubspotConfig {
+        base_url: portal.base_url().parse().expect("a URL"),
+        token: portal.config().tokens[0].clone().into(),
+        path_version: "v3".to_owned(),
+        objects: HashMap::new(),
+    };
+    let salesforce = SalesforceConfig {
+        login_url: org.base_url().parse().expect("a URL"),
+        api_version: "58.0".to_owned(),
+        auth: SalesforceAuth::ClientCredentials {
+            client_id: app.client_id,
+            client_secret: app.client_secret.expect("a secret").into(),
+        },
+        aliases: HashMap::new(),
+    };
+    let crms = Crms {
+        hubspot: Arc::new(HubspotClient::new(hubspot, http).expect("a client")),
+        salesforce: Arc::new(SalesforceClient::new(salesforce, http).expect("a client")),
+    };
+    (portal, org, crms)
+}
