@@ -50,6 +50,8 @@ struct Org {
     /// What is not committed: when it will be, and the row as it will be.
     open: BTreeMap<String, (DateTime<Utc>, Row)>,
     purged: BTreeMap<String, DateTime<Utc>>,
+    /// How many were made since.
+    made: i64,
 }
 
 impl Org {
@@ -87,7 +89,8 @@ impl Org {
     fn act(&mut self, write: &Write) {
         match *write {
             Write::Create(takes) => {
-                let id = format!("00Q{:015}", self.rows.len() + self.open.len() + self.purged.len());
+                let id = format!("00Q{:015}", OLD + self.made);
+                self.made += 1;
                 let created = self.now;
                 let row = Row {
                     created,
