@@ -4,6 +4,8 @@
 mod crash;
 #[path = "end_to_end/demo.rs"]
 mod demo;
+#[path = "end_to_end/feed.rs"]
+mod feed;
 #[path = "end_to_end/http.rs"]
 mod http;
 #[path = "end_to_end/once.rs"]

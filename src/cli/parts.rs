@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::output::Output;
 use super::{Exit, project};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
+use crate::crm::Changes;
 use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
@@ -123,7 +124,25 @@ pub(super) fn pair<'c>(
 }
 
 /// The clients of a pair.
-pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Crms, String> {
+pub(super) struct Clients {
+    hubspot: Arc<HubspotClient>,
+    salesforce: Arc<SalesforceClient>,
+}
+
+impl Clients {
+    /// To read and write records.
+    pub(super) fn crms(&self) -> Crms {
+        Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
+    }
+
+    /// To hear of changes.
+    pub(super) fn sources(&self) -> Vec<Arc<dyn Changes>> {
+        vec![self.hubspot.clone(), self.salesforce.clone()]
+    }
+}
+
+/// Makes the clients of a pair.
+pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Clients, String> {
     let mut http = HttpOptions::new(now, jitter);
     http.allow_private = ready.config.allow_private_addresses;
     http.request_timeout = std::time::Duration::from_secs(ready.config.limits.http_timeout_seconds);
@@ -139,7 +158,7 @@ pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Crms, String> {
         auth: auth(&pair.salesforce.auth, &ready.root)?,
         aliases: SalesforceConfig::aliases_of(&ready.schemas.salesforce),
     };
-    Ok(Crms {
+    Ok(Clients {
         hubspot: Arc::new(
             HubspotClient::new(hubspot, http)
                 .map_err(|error| error.to_string())?

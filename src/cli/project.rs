@@ -7,7 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::check::{Checked, Project as Typed};
 use crate::config::Config;
-use crate::diagnostic::{Code, Diagnostic, Suppressed};
+use crate::diagnostic::{Code, Diagnostic, Suppressed, nearest};
 use crate::plan::Plan;
 use crate::schema::{Schema, Schemas};
 use crate::source::{FileId, Sources, Span};
@@ -252,6 +252,7 @@ impl Reader {
                 self.missing(name);
             }
         }
+        self.polled();
         let schemas =
             self.hubspot.zip(self.salesforce).map(|(hubspot, salesforce)| Schemas { hubspot, salesforce });
         let mut checked = None;
@@ -296,6 +297,28 @@ impl Reader {
                 self.trees.push(tree);
                 self.findings.extend(findings);
             }
+        }
+    }
+
+    /// Who is named in `poll: mappings:` must exist.
+    fn polled(&mut self) {
+        let items = self.trees.iter().flat_map(|tree| &tree.items);
+        let names: Vec<&str> = items
+            .filter_map(|item| match item {
+                ast::Item::Mapping(mapping) => Some(mapping.name.value.as_str()),
+                ast::Item::Sync(sync) => Some(sync.name.value.as_str()),
+                _ => None,
+            })
+            .collect();
+        let polled = self.config.iter().flat_map(|config| &config.polled);
+        for polled in polled.filter(|polled| !names.contains(&polled.value.as_str())) {
+            let message = format!("no mapping or sync is called `{}`", polled.value);
+            let finding =
+                Diagnostic::error(Code::YAML_UNKNOWN_KEY, polled.span, message).label("unknown name");
+            self.findings.push(match nearest(&polled.value, names.iter().copied()) {
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help("name one whose source is an object of Salesforce"),
+            });
         }
     }
 

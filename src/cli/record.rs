@@ -43,7 +43,7 @@ async fn try_run(
         return Err(Exit::Usage);
     }
     let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
-    let crms = parts::clients(&ready, pair).map_err(|message| {
+    let clients = parts::clients(&ready, pair).map_err(|message| {
         output.error(&message);
         Exit::Usage
     })?;
@@ -55,7 +55,7 @@ async fn try_run(
         }
         Exit::Remote
     };
-    let it = OneRecord { ready: &ready, options, pair: &pair.name, crms: &crms };
+    let it = OneRecord { ready: &ready, options, pair: &pair.name, crms: &clients.crms() };
     match mode {
         Mode::Preview => it.preview(output).await?.map_err(failed),
         Mode::Write => it.write(output).await?.map_err(failed),

@@ -1,4 +1,4 @@
-//! `mapwright serve`: the listener and the worker in one process.
+//! `mapwright serve`: the listener, the worker and the feed in one process.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -10,7 +10,10 @@ use super::output::Output;
 use super::{Exit, parts};
 use crate::config::{Pair, ResolvedConfig};
 use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
-use crate::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock, shutdown_signal};
+use crate::runtime::{
+    Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings, SystemClock,
+    shutdown_signal,
+};
 use crate::store::{SqliteStore, Store};
 
 pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Exit {
@@ -52,31 +55,33 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> R
     signal.map_err(|error| usage(format!("signals cannot be received, so it stops at once: {error}")))
 }
 
-/// A listener and a worker over one store.
+/// A listener, a worker and a feed over one store.
 pub(super) struct Service {
     /// The listener.
     pub(super) ingress: Ingress,
     /// The worker.
     pub(super) worker: Handle,
+    /// The feed.
+    pub(super) feed: Feed,
 }
 
 impl Service {
-    /// Starts both.
+    /// Starts all of them.
     pub(super) async fn start(
         ready: &parts::Ready,
         pair: &Pair,
         settings: IngressSettings,
         store: Arc<SqliteStore>,
     ) -> Result<Self, String> {
-        let crms = parts::clients(ready, pair)?;
+        let clients = parts::clients(ready, pair)?;
         let store: Arc<dyn Store> = store;
         let clock = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::default());
         let health = Arc::new(Health::default());
-        let worker = Runtime::start(Parts {
+        let parts = Parts {
             pair: pair.name.clone(),
             plan: Arc::clone(&ready.plan),
-            crms,
+            crms: clients.crms(),
             store: Arc::clone(&store),
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
@@ -87,24 +92,38 @@ impl Service {
                 max_attempts: ready.config.limits.max_attempts,
                 ..Settings::default()
             },
-        })
-        .await
-        .map_err(|error| error.to_string())?;
+        };
+        let worker = Runtime::start(parts.clone()).await.map_err(|error| error.to_string())?;
         let bind = settings.bind;
         let ingress = Ingress::start(IngressParts { store, clock, metrics, health, settings })
             .await
             .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
-        Ok(Self { ingress, worker })
+        let settings = poll_settings(&ready.config, pair);
+        let feed = Feed::start(FeedParts { parts, sources: clients.sources(), settings });
+        Ok(Self { ingress, worker, feed })
     }
 
-    /// Stops listening, then lets the worker finish.
+    /// Stops listening and asking, then lets the worker finish.
     pub(super) async fn stop(self) {
         if let Err(error) = self.ingress.shutdown().await {
             tracing::warn!(%error, "the listener did not stop cleanly");
         }
+        if !self.feed.shutdown().await {
+            tracing::warn!("a page of changes was left unread; it is read at the next start");
+        }
         if !self.worker.shutdown().await {
             tracing::warn!("work was left unfinished; it is taken up at the next start");
         }
+    }
+}
+
+/// How often changes are asked for, for one pair.
+fn poll_settings(config: &ResolvedConfig, pair: &Pair) -> PollSettings {
+    PollSettings {
+        salesforce: config.poll.every,
+        hubspot: pair.hubspot.poll,
+        mappings: config.poll.mappings.clone().into_iter().collect(),
+        overlap: config.poll.overlap,
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Config {
     pub language: u32,
     /// The names of the pairs, each with its place, in file order.
     pub pairs: Vec<Spanned<String>>,
+    /// The mappings and syncs that `poll` names; whoever knows the mappings checks that they exist.
+    pub polled: Vec<Spanned<String>>,
     root: Node,
     file: FileId,
     text: Arc<str>,
@@ -89,18 +91,21 @@ pub fn parse(sources: &mut Sources, name: &str, text: &str) -> (Option<Config>, 
     if findings.iter().any(|finding| finding.code == Code::EDITION) {
         return (None, findings);
     }
-    let pairs = pair_names(&root);
+    let (pairs, polled) = (names(&root, &["pairs"]), names(&root, &["poll", "mappings"]));
     let text = sources.file(file).shared_text();
-    (Some(Config { language: LANGUAGE, pairs, root, file, text }), findings)
+    (Some(Config { language: LANGUAGE, pairs, polled, root, file, text }), findings)
 }
 
-fn pair_names(root: &Node) -> Vec<Spanned<String>> {
-    let find = |node: &'_ Node| match &node.kind {
-        Kind::Map(entries) => entries.iter().map(|entry| entry.key.clone()).collect(),
-        _ => Vec::new(),
-    };
+/// The keys of the mapping at a path of keys; none where it is not there.
+fn names(root: &Node, path: &[&str]) -> Vec<Spanned<String>> {
     let Kind::Map(entries) = &root.kind else { return Vec::new() };
-    entries.iter().find(|entry| entry.key.value == "pairs").map_or_else(Vec::new, |entry| find(&entry.value))
+    match path {
+        [] => entries.iter().map(|entry| entry.key.clone()).collect(),
+        [key, rest @ ..] => {
+            let entry = entries.iter().find(|entry| entry.key.value == *key);
+            entry.map_or_else(Vec::new, |entry| names(&entry.value, rest))
+        }
+    }
 }
 
 impl Reading<'_> {
@@ -110,6 +115,7 @@ impl Reading<'_> {
         let pairs = keys.entry("pairs").and_then(|entry| entry.value.entries("pairs", &self.problems));
         let store = keys.entry("store").map(|entry| self.store(entry));
         let serve = self.serve(keys.entry("serve"));
+        let poll = self.poll(keys.entry("poll"));
         let limits = self.limits(keys.entry("limits"));
         let allow_private_addresses = keys.flag("allow_private_addresses").unwrap_or(false);
         keys.finish();
@@ -121,6 +127,7 @@ impl Reading<'_> {
             pairs,
             store: store?,
             serve: serve?,
+            poll: poll?,
             limits: limits?,
             allow_private_addresses,
         })
@@ -165,6 +172,7 @@ impl Reading<'_> {
         let token = keys.need("token").and_then(|entry| self.secret(&entry.value, "token", local));
         let app_id = keys.entry("app_id").map(|entry| self.number(entry));
         let webhook = keys.entry("webhook").map(|entry| self.webhook(entry, local));
+        let poll = keys.entry("poll").map_or(Some(None), |entry| self.interval(entry));
         keys.finish();
         let (app_id, webhook) = (optional(app_id)?, optional(webhook)?);
         Some(Hubspot {
@@ -174,6 +182,7 @@ impl Reading<'_> {
             token: token?,
             app_id,
             webhook,
+            poll: poll?,
         })
     }
 

@@ -7,11 +7,13 @@
 mod expand;
 mod load;
 mod model;
+mod poll;
 mod reading;
 #[cfg(test)]
 mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    Hubspot, Limits, Pair, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
+    Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
+    Webhook,
 };

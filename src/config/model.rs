@@ -1,6 +1,7 @@
 //! The resolved configuration.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use secrecy::SecretString;
@@ -17,6 +18,8 @@ pub struct ResolvedConfig {
     pub store: Store,
     /// The listener.
     pub serve: Serve,
+    /// How often changes are asked for.
+    pub poll: Poll,
     /// Bounds on what the runtime does.
     pub limits: Limits,
     /// Whether the HTTP clients may connect to private addresses.
@@ -49,6 +52,8 @@ pub struct Hubspot {
     pub app_id: Option<u64>,
     /// Its webhooks; without them, `serve` accepts none.
     pub webhook: Option<Webhook>,
+    /// How often it is asked for changes beside its webhooks; not at all where absent.
+    pub poll: Option<Duration>,
 }
 
 /// How HubSpot's deliveries are verified.
@@ -130,6 +135,17 @@ pub struct Serve {
     pub clock_skew_seconds: u64,
     /// Whether it may listen on more than loopback.
     pub allow_remote: bool,
+}
+
+/// How often changes are asked for where nobody sends them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// Salesforce's objects, where no mapping says otherwise; not at all where absent.
+    pub every: Option<Duration>,
+    /// How far each poll reads back.
+    pub overlap: Duration,
+    /// Other intervals, by mapping or sync.
+    pub mappings: IndexMap<String, Duration>,
 }
 
 /// Bounds on what the runtime does.

@@ -228,3 +228,40 @@ fn all_mistakes_are_reported_in_order() {
 fn a_huge_file_is_refused() {
     assert_eq!(parsed(&" ".repeat((1 << 20) + 1)), [(Code::FILE_TOO_LARGE, String::new())]);
 }
+
+#[test]
+fn how_often_changes_are_asked_for() {
+    let seconds = std::time::Duration::from_secs;
+    let config = resolved(&local(CLEAR), &[]).unwrap();
+    assert_eq!((config.poll.every, config.poll.overlap), (Some(seconds(60)), seconds(600)));
+    assert_eq!(config.pairs["main"].hubspot.poll, None);
+    let text = local(CLEAR).replace("token: t }", "token: t, poll: 5m }");
+    let text = format!("{text}poll: {{ every: off, overlap: 0s, mappings: {{ deals: 2h, leads: 30s }} }}\n");
+    let config = resolved(&text, &[]).unwrap();
+    assert_eq!((config.poll.every, config.poll.overlap), (None, seconds(0)));
+    let mappings: Vec<_> = config.poll.mappings.iter().map(|(name, every)| (name.as_str(), *every)).collect();
+    assert_eq!(mappings, [("deals", seconds(7_200)), ("leads", seconds(30))]);
+    assert_eq!(config.pairs["main"].hubspot.poll, Some(seconds(300)));
+    let names: Vec<_> = good(&text).polled.into_iter().map(|name| name.value).collect();
+    assert_eq!(names, ["deals", "leads"]);
+}
+
+#[test]
+fn what_is_no_interval_is_found_at_its_place() {
+    for (value, shown) in [
+        ("60", "60"),
+        ("1d", "1d"),
+        ("0s", "0s"),
+        ("25h", "25h"),
+        ("-1s", "-1s"),
+        ("1.5m", "1.5m"),
+        ("99999999999999999999h", "99999999999999999999h"),
+        ("m", "m"),
+        ("\"\"", "\"\""),
+    ] {
+        let found = parsed(&format!("language: 1\npoll: {{ every: {value} }}\n"));
+        assert_eq!(found, [(Code::YAML_BAD_VALUE, shown.to_owned())], "{value}");
+    }
+    let found = parsed("language: 1\npoll: { evry: 1m }\n");
+    assert_eq!(found, [(Code::YAML_UNKNOWN_KEY, "evry".to_owned())]);
+}

@@ -4,6 +4,7 @@
 //! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
 
 pub mod answers;
+mod changes;
 pub mod http;
 pub mod hubspot;
 mod limits;
@@ -23,6 +24,7 @@ use crate::types::{
     FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
+pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 pub use limits::{Allowance, Limits};
 
 /// A CRM that the engine can read and write.

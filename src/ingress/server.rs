@@ -108,8 +108,8 @@ async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Respon
     }
 }
 
-/// Whether work is taken and done: 503 when the store cannot be reached or a worker is dead. A CRM that is left alone
-/// shows as `degraded` with 200, since a restart would not help.
+/// Whether work is taken and done: 503 when the store cannot be reached or a worker is dead. A CRM that is left alone,
+/// or an object whose changes cannot be read, shows as `degraded` with 200, since a restart would not help.
 async fn healthz(State(parts): State<Arc<IngressParts>>) -> Response {
     let ping = tokio::time::timeout(parts.settings.timeout, parts.store.ping());
     let store = ping.await.unwrap_or_else(|_| Err(StoreError::Database("no answer in time".to_owned())));
@@ -117,9 +117,11 @@ async fn healthz(State(parts): State<Arc<IngressParts>>) -> Response {
         tracing::error!(%error, "the store cannot be reached");
     }
     let workers = parts.health.workers();
-    let dead = workers.values().any(|worker| !worker.alive);
+    let dead = workers.values().any(|worker| !worker.alive || worker.feed_stopped);
     let paused = workers.values().any(|worker| !worker.paused.is_empty());
-    let (code, status) = match (store.is_ok(), dead, paused) {
+    let held_up = workers.values().flat_map(|worker| worker.feeds.values()).any(|feed| feed.error.is_some());
+    let degraded = paused || held_up;
+    let (code, status) = match (store.is_ok(), dead, degraded) {
         (false, _, _) | (_, true, _) => (StatusCode::SERVICE_UNAVAILABLE, "down"),
         (_, _, true) => (StatusCode::OK, "degraded"),
         _ => (StatusCode::OK, "ok"),

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use crate::runtime::{Health, ManualClock};
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, ParkedId,
-    ParkedRecord, Pending, RecordKey, Settled, Settlement, SqliteStore, Store, StoreError,
+    Advance, Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, ParkedId,
+    ParkedRecord, Pending, RecordKey, Seen, Settled, Settlement, SqliteStore, Store, StoreError, Watermark,
 };
 use crate::types::{ChangeKind, LinkRequest, LinkedPair};
 
@@ -333,6 +333,15 @@ impl BrokenStore {
 #[async_trait]
 impl Store for BrokenStore {
     async fn append(&self, _: Vec<NewEvent>) -> Result<Vec<Appended>, StoreError> {
+        self.fail().await
+    }
+    async fn watermark(&self, _: &str, _: &ObjectName) -> Result<Option<Watermark>, StoreError> {
+        self.fail().await
+    }
+    async fn seen(&self, _: &str, _: &ObjectName, _: &[String]) -> Result<Vec<Seen>, StoreError> {
+        self.fail().await
+    }
+    async fn advance(&self, _: Advance, _: DateTime<Utc>) -> Result<Option<Vec<Appended>>, StoreError> {
         self.fail().await
     }
     async fn request(&self, _: &RecordKey, _: &str, _: DateTime<Utc>) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ mod program;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trigger;
+mod watch;
 
 pub use compile::compile;
 pub use expression::{Call, Condition, Expr, Part};
@@ -26,3 +27,4 @@ pub use program::{
     Situation, Slot, Sought, Sync, TargetField, Test, TestOp, Trigger, TwoWay, WhenWritten, WithKind,
 };
 pub use trigger::Start;
+pub use watch::Watched;

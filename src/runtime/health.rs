@@ -25,6 +25,23 @@ pub struct WorkerHealth {
     pub last_poll: Option<DateTime<Utc>>,
     /// The CRMs that it leaves alone.
     pub paused: BTreeMap<Side, Pause>,
+    /// How the objects are whose changes are asked for.
+    pub feeds: BTreeMap<String, FeedHealth>,
+    /// Whether whoever asks for them has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub feed_stopped: bool,
+}
+
+/// How one object is whose changes are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FeedHealth {
+    /// When a page of its changes was last read.
+    pub last_poll: Option<DateTime<Utc>>,
+    /// Everything up to here was read, by the CRM's clock.
+    pub read_to: Option<DateTime<Utc>>,
+    /// Why none could be read the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Why and until when a CRM is left alone.

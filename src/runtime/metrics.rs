@@ -3,24 +3,34 @@
 //! The recorder belongs to this value and is not installed for the process, so that several servers in one process
 //! (tests, the demo) count apart.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::source::Side;
+use crate::source::{ObjectName, Side};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-const COUNTERS: [(&str, &str); 4] = [
+const COUNTERS: [(&str, &str); 6] = [
     ("mapwright_webhooks_total", "Webhook requests by what became of them."),
     ("mapwright_events_total", "Events by whether they were new, known or ignored."),
     ("mapwright_records_total", "Mappings run on records by how they ended."),
     ("mapwright_crm_calls_total", "HTTP calls made to a CRM."),
+    ("mapwright_feed_pages_total", "Pages of changes asked for, by whether they were read."),
+    (
+        "mapwright_feed_changes_total",
+        "Changes read, by whether they were new, known, or new and last written by ourselves.",
+    ),
 ];
 
-const GAUGES: [(&str, &str); 3] = [
+const GAUGES: [(&str, &str); 5] = [
     ("mapwright_lanes_pending", "Records with work to be done."),
     ("mapwright_events_pending", "Events acknowledged and not yet dealt with."),
     ("mapwright_parked", "Records that wait for a person."),
+    ("mapwright_feed_lag_seconds", "How far the changes read are behind the CRM's clock at the last page."),
+    ("mapwright_feed_last_poll_seconds", "When an object's changes were last read, in seconds since 1970."),
 ];
 
 /// The engine's counters.
@@ -42,7 +52,8 @@ impl Default for Metrics {
             recorder.describe_counter(name.into(), Some(Unit::Count), help.into());
         }
         for (name, help) in GAUGES {
-            recorder.describe_gauge(name.into(), Some(Unit::Count), help.into());
+            let unit = if name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
+            recorder.describe_gauge(name.into(), Some(unit), help.into());
         }
         let handle = recorder.handle();
         Self { recorder, handle }
@@ -71,6 +82,29 @@ impl Metrics {
         self.recorder.register_counter(&key, &METADATA).absolute(total);
     }
 
+    /// Counts a page of changes.
+    pub fn poll(&self, side: Side, result: &'static str) {
+        self.count_of("mapwright_feed_pages_total", side, result);
+    }
+
+    /// Counts a change that was read.
+    pub fn polled(&self, side: Side, result: &'static str) {
+        self.count_of("mapwright_feed_changes_total", side, result);
+    }
+
+    /// Says when an object's changes were read, and how far behind.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge; seconds since 1970 stay far below 2^52")]
+    pub fn feed(&self, object: &ObjectName, now: DateTime<Utc>, lag: Duration) {
+        for (name, value) in [
+            ("mapwright_feed_lag_seconds", lag.as_secs_f64()),
+            ("mapwright_feed_last_poll_seconds", now.timestamp() as f64),
+        ] {
+            let labels =
+                vec![Label::new("crm", object.side.word()), Label::new("object", object.name.clone())];
+            self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
+        }
+    }
+
     /// Says what is pending.
     #[expect(clippy::cast_precision_loss, reason = "a gauge; counts stay far below 2^52")]
     pub fn pending(&self, pending: &crate::store::Pending) {
@@ -87,6 +121,11 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.handle.run_upkeep();
         self.handle.render()
+    }
+
+    fn count_of(&self, name: &'static str, side: Side, result: &'static str) {
+        let labels = vec![Label::new("crm", side.word()), Label::from_static_parts("result", result)];
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA).increment(1);
     }
 
     fn count(&self, name: &'static str, label: &'static str, value: &'static str, count: u64) {

@@ -23,6 +23,7 @@ mod associations;
 mod clock;
 mod driver;
 mod engine;
+mod feed;
 mod gather;
 mod health;
 mod memory;
@@ -52,7 +53,8 @@ use crate::source::Side;
 use crate::store::{Store, StoreError};
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use health::{Health, Pause, WorkerHealth};
+pub use feed::{Feed, FeedParts, PollSettings};
+pub use health::{FeedHealth, Health, Pause, WorkerHealth};
 pub use memory::Memory;
 pub use metrics::Metrics;
 pub use once::{OnceError, Preview, object, preview, record_once, run_once};

@@ -1,5 +1,6 @@
 //! What every store must do, as cases over `dyn Store`; each database's tests run all of them.
 
+mod feed;
 mod links;
 
 use std::time::Duration;
@@ -43,6 +44,10 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("two merges into one record", |s| Box::pin(links::inherited_twice(s))),
         ("the records paired with one are told", |s| Box::pin(links::relayed(s))),
         ("a run by hand is kept", |s| Box::pin(links::by_hand(s))),
+        ("a watermark moves with its events", |s| Box::pin(feed::advanced(s))),
+        ("a watermark moves from where it is", |s| Box::pin(feed::stale(s))),
+        ("a page that is read again adds nothing", |s| Box::pin(feed::again(s))),
+        ("erased data is not remembered", |s| Box::pin(feed::forgotten(s))),
         ("erased data is gone", |s| Box::pin(erased(s))),
         ("pairs do not see each other", |s| Box::pin(pairs(s))),
         ("ignored events make no work", |s| Box::pin(ignored(s))),

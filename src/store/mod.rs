@@ -24,6 +24,10 @@
 //! name starts ([`Store::release`]). Every lost lease counts as an attempt, so that a record which kills its worker is
 //! parked in the end and does not kill it for ever.
 //!
+//! **Feed.** Where changes are polled for, the page's events, what its records were like and the new watermark are one
+//! transaction ([`Store::advance`]). So a watermark never passes a change that is not in the journal, and a page that is
+//! read again after a crash adds nothing twice. Values are remembered as digests, which tell that a field changed.
+//!
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
@@ -40,13 +44,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
 
 pub use claim::Claim;
 pub use model::{
-    Appended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent,
-    LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId, ParkedRecord,
-    Pending, RecordKey, RecordWritten, Settled, Settlement, Waiting,
+    Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
+    LeasedEvent, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
+    ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use sqlite::SqliteStore;
 
@@ -58,6 +63,25 @@ pub use sqlite::SqliteStore;
 pub trait Store: Send + Sync {
     /// Writes events to the journal and their records' lanes; one answer for each event, in order, after the commit.
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, StoreError>;
+
+    /// How far the changes of an object have been read; `None` before the first page.
+    async fn watermark(&self, pair: &str, object: &ObjectName) -> Result<Option<Watermark>, StoreError>;
+
+    /// How records were when they were last read; those never read are absent.
+    async fn seen(
+        &self,
+        pair: &str,
+        object: &ObjectName,
+        records: &[String],
+    ) -> Result<Vec<Seen>, StoreError>;
+
+    /// Appends what a page of changes holds, remembers its records and moves the watermark: all of it, or nothing where
+    /// the watermark is not where the page was read from (`None`).
+    async fn advance(
+        &self,
+        advance: Advance,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Appended>>, StoreError>;
 
     /// Asks for one mapping to run on a record, with or without events.
     async fn request(&self, key: &RecordKey, mapping: &str, now: DateTime<Utc>) -> Result<(), StoreError>;

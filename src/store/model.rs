@@ -102,6 +102,59 @@ pub struct Appended {
     pub new: bool,
 }
 
+/// How far the changes of an object have been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// Where to go on, in the vendor's own terms.
+    pub position: String,
+    /// Everything up to here was read, by the CRM's clock.
+    pub read_to: DateTime<Utc>,
+}
+
+/// A page of changes on its way into the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// The pair.
+    pub pair: String,
+    /// The object.
+    pub object: ObjectName,
+    /// The position that the page was read from; `None` for the first.
+    pub from: Option<String>,
+    /// The watermark after it.
+    pub to: Watermark,
+    /// What happened.
+    pub events: Vec<NewEvent>,
+    /// How its records are now, as far as they are not known so already.
+    pub seen: Vec<Seen>,
+}
+
+/// How a record was when it was last read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its id.
+    pub record: String,
+    /// When it was changed last, by the CRM's clock.
+    pub at: DateTime<Utc>,
+    /// A digest of each field's value.
+    pub fields: BTreeMap<String, String>,
+    /// How it ended; `None` while it lives.
+    pub ended: Option<Ended>,
+    /// Grows with every change that is told, so that each of them has a name of its own.
+    pub revision: i64,
+}
+
+/// How a record ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ended {
+    /// It was deleted.
+    Deleted,
+    /// It was merged into another one.
+    Merged {
+        /// The surviving record.
+        into: String,
+    },
+}
+
 /// What a worker asks for.
 #[derive(Debug, Clone)]
 pub struct LeaseRequest {

@@ -5,6 +5,7 @@
 
 mod awaited;
 mod convert;
+mod feed;
 mod journal;
 mod links;
 mod records;
@@ -26,9 +27,11 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 
 use super::{
-    Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome,
-    ParkedId, ParkedRecord, Pending, RecordKey, Settled, Settlement, Store, StoreError,
+    Advance, Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, Next,
+    Outcome, ParkedId, ParkedRecord, Pending, RecordKey, Seen, Settled, Settlement, Store, StoreError,
+    Watermark,
 };
+use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
 use writer::Writer;
 
@@ -36,10 +39,11 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
+    include_str!("migrations/sqlite_0004_feed.sql"),
     include_str!("migrations/sqlite_0005_former.sql"),
 ];
 
@@ -119,6 +123,34 @@ impl Store for SqliteStore {
         let appended =
             self.writer.run(move |c| Box::pin(async move { journal::append(c, &events).await })).await?;
         if appended.iter().any(|event| event.new) {
+            self.wake();
+        }
+        Ok(appended)
+    }
+
+    async fn watermark(&self, pair: &str, object: &ObjectName) -> Result<Option<Watermark>, StoreError> {
+        let (pair, object) = (pair.to_owned(), object.clone());
+        self.read(move |c| Box::pin(async move { feed::watermark(c, &pair, &object).await })).await
+    }
+
+    async fn seen(
+        &self,
+        pair: &str,
+        object: &ObjectName,
+        records: &[String],
+    ) -> Result<Vec<Seen>, StoreError> {
+        let (pair, object, records) = (pair.to_owned(), object.clone(), records.to_vec());
+        self.read(move |c| Box::pin(async move { feed::seen(c, &pair, &object, &records).await })).await
+    }
+
+    async fn advance(
+        &self,
+        advance: Advance,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Appended>>, StoreError> {
+        let appended =
+            self.writer.run(move |c| Box::pin(async move { feed::advance(c, &advance, now).await })).await?;
+        if appended.iter().flatten().any(|event| event.new) {
             self.wake();
         }
         Ok(appended)

@@ -289,12 +289,12 @@ fn a_variable_that_is_not_set() {
     E0008
 
       × the environment variable `HUBSPOT_CLIENT_SECRET` is not set
-        ╭─[mapwright.yaml:24:20]
-     23 │         # The app's client secret. While you rotate it: the new one and the old one.
-     24 │         secrets: ["${HUBSPOT_CLIENT_SECRET}"]
+        ╭─[mapwright.yaml:27:20]
+     26 │         # The app's client secret. While you rotate it: the new one and the old one.
+     27 │         secrets: ["${HUBSPOT_CLIENT_SECRET}"]
         ·                    ────────────┬───────────
         ·                                ╰── needed here
-     25 │         # The address that HubSpot calls and signs, which is the proxy's, not this machine's.
+     28 │         # The address that HubSpot calls and signs, which is the proxy's, not this machine's.
         ╰────
       help: set it before the command: `export HUBSPOT_CLIENT_SECRET=…`
     "#);

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -413,6 +413,11 @@ pub(super) fn error(side: Side, kind: CrmErrorKind, message: impl Into<String>) 
 pub(super) fn by_status(side: Side, answer: &Answer) -> Option<(CrmErrorKind, bool)> {
     let retry_after = answer.headers.contains_key(reqwest::header::RETRY_AFTER);
     answers::of_status(side, answer.status, retry_after).map(Meaning::kind)
+}
+
+/// The server's clock, to the second, as its answer tells it (RFC 9110, `Date`).
+pub(super) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    retry::http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// Appends path segments to a base URL, each percent-encoded.

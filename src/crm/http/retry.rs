@@ -50,7 +50,8 @@ pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     Some((until - from).to_std().unwrap_or_default())
 }
 
-fn http_date(text: &str) -> Option<DateTime<Utc>> {
+/// A time as HTTP's headers write it.
+pub(super) fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text.trim()).ok().map(|date| date.to_utc())
 }
 

@@ -53,6 +53,10 @@ impl HubspotClient {
 }
 
 fn timestamp(version: &Json) -> Option<DateTime<Utc>> {
-    let at = version.get("timestamp")?.as_str()?;
-    DateTime::parse_from_rfc3339(at).ok().map(|at| at.to_utc())
+    instant(version.get("timestamp")?)
+}
+
+/// An instant as HubSpot writes it.
+pub(super) fn instant(value: &Json) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(value.as_str()?).ok().map(|at| at.to_utc())
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod associations;
+mod changes;
 mod history;
 mod records;
 #[cfg(test)]

@@ -17,7 +17,7 @@ const BATCH: usize = 100;
 /// Batches that are read side by side: a burst's take about as long as one, and leave the ten-second window to others.
 const AT_ONCE: usize = 5;
 /// Rows on one page of a search, and rows that a search gives at all (HubSpot's search page).
-const PAGE: u32 = 200;
+pub(super) const PAGE: u32 = 200;
 const SEARCH_ROWS: u32 = 10_000;
 /// Values in one `IN`, tests in one group, groups in one search (the same page).
 const SEARCH_VALUES: usize = 100;
@@ -138,12 +138,12 @@ fn created_property(path_name: &str) -> &'static str {
     }
 }
 
-fn properties(fields: &[String]) -> Vec<&String> {
+pub(super) fn properties(fields: &[String]) -> Vec<&String> {
     fields.iter().filter(|field| *field != ID).collect()
 }
 
 /// A record with the asked properties only; HubSpot adds some of its own.
-fn record(object: &ObjectName, row: &Json, fields: &[String]) -> Option<Record> {
+pub(super) fn record(object: &ObjectName, row: &Json, fields: &[String]) -> Option<Record> {
     let id = row.get("id")?.as_str()?.to_owned();
     let properties = row.get("properties").and_then(Json::as_object);
     let mut values = Map::new();

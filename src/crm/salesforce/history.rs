@@ -9,16 +9,14 @@ use crate::source::ObjectName;
 use crate::types::{ChangedRequest, CrmError, Filter, FilterOp, ReadRequest, Value};
 
 use super::records::Scope;
+use super::soql::COMMITTED;
 use super::{SalesforceClient, is_id};
 
-/// When a record was last committed, by a person or by an automation (Salesforce's object reference: system fields).
-const MODIFIED: &str = "SystemModstamp";
-
 /// The survivor of a merge, on the records that it left in the recycle bin.
-const MASTER: &str = "MasterRecordId";
+pub(super) const MASTER: &str = "MasterRecordId";
 
 /// The objects whose records can be merged (Salesforce's SOAP guide: `merge()`).
-const MERGED: [&str; 4] = ["Account", "Case", "Contact", "Lead"];
+pub(super) const MERGED: [&str; 4] = ["Account", "Case", "Contact", "Lead"];
 
 impl SalesforceClient {
     /// Reads when a record was last committed, and says so of every field asked for.
@@ -33,10 +31,10 @@ impl SalesforceClient {
         let read = ReadRequest {
             object: request.object.clone(),
             ids: vec![request.id.clone()],
-            fields: vec![MODIFIED.to_owned()],
+            fields: vec![COMMITTED.to_owned()],
         };
         let found = self.read_records(&read).await?;
-        let at = found.first().and_then(|record| record.values.get(MODIFIED)).and_then(instant);
+        let at = found.first().and_then(|record| record.values.get(COMMITTED)).and_then(instant);
         let fields = request.fields.iter();
         Ok(at.map_or_else(BTreeMap::new, |at| fields.map(|field| (field.clone(), at)).collect()))
     }
@@ -59,7 +57,7 @@ impl SalesforceClient {
 }
 
 /// Salesforce writes `2024-01-01T00:00:00.000+0000`, without the colon of RFC 3339.
-fn instant(value: &Json) -> Option<DateTime<Utc>> {
+pub(super) fn instant(value: &Json) -> Option<DateTime<Utc>> {
     let text = value.as_str()?;
     let at = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z")
         .or_else(|_| DateTime::parse_from_rfc3339(text));

@@ -3,10 +3,11 @@
 //! Several queries go in one `composite` request, which counts as one call (Salesforce's REST API guide, "Composite").
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use reqwest::header::HeaderMap;
 use serde_json::{Value as Json, json};
 
-use crate::crm::http::{Answer, Call};
+use crate::crm::http::{Answer, Call, date};
 use crate::crm::share::{LookUp, Room};
 use crate::source::ObjectName;
 use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value};
@@ -30,6 +31,14 @@ pub(super) enum Scope {
     Live,
     /// Those in the recycle bin too.
     WithDeleted,
+}
+
+/// The rows of a query.
+pub(super) struct Rows {
+    /// All of them.
+    pub(super) rows: Vec<Json>,
+    /// When the first page was answered, by Salesforce's clock.
+    pub(super) asked_at: Option<DateTime<Utc>>,
 }
 
 impl SalesforceClient {
@@ -135,6 +144,11 @@ impl SalesforceClient {
 
     /// All rows of a query, over all pages.
     async fn query(&self, soql: &str, scope: Scope) -> Result<Vec<Json>, CrmError> {
+        Ok(self.query_dated(soql, scope).await?.rows)
+    }
+
+    /// The same, with the time.
+    pub(super) async fn query_dated(&self, soql: &str, scope: Scope) -> Result<Rows, CrmError> {
         let answer = self
             .send(|instance| {
                 let mut url = self.resource(instance, &[scope.verb()]);
@@ -142,7 +156,8 @@ impl SalesforceClient {
                 Ok(Call::get(url))
             })
             .await?;
-        self.pages(self.http.read(&answer, true)?).await
+        let asked_at = date(&answer.headers);
+        Ok(Rows { rows: self.pages(self.http.read(&answer, true)?).await?, asked_at })
     }
 
     /// The rows of a page and of those behind it.

@@ -2,7 +2,7 @@
 //!
 //! There is no way to put text into a query but as a name that was checked or a literal that was escaped.
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::types::{Filter, FilterOp, Value};
 
@@ -12,6 +12,9 @@ const MAX_STATEMENT: usize = 100_000;
 const MAX_TEXT: usize = 4_000;
 /// A query travels in the URL, which Salesforce caps at 16,384 bytes with the host; some room is left.
 const MAX_ENCODED: usize = 15_000;
+
+/// When a record was last committed, by a person or by an automation (Salesforce's object reference: system fields).
+pub(super) const COMMITTED: &str = "SystemModstamp";
 
 /// Why a query cannot be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,7 @@ pub(super) struct SelectBuilder {
     object: String,
     fields: Vec<String>,
     conditions: Vec<String>,
+    order: [&'static str; 2],
     limit: Option<u32>,
 }
 
@@ -43,7 +47,8 @@ impl SelectBuilder {
     /// Selects from an object; `Id` always comes first.
     pub(super) fn from(object: &str) -> Result<Self, SoqlError> {
         let object = name(object, false)?.to_owned();
-        Ok(Self { object, fields: vec!["Id".to_owned()], conditions: Vec::new(), limit: None })
+        let order = ["CreatedDate", "Id"];
+        Ok(Self { object, fields: vec!["Id".to_owned()], conditions: Vec::new(), order, limit: None })
     }
 
     /// Selects a field or a path; once, however often it is named.
@@ -61,20 +66,39 @@ impl SelectBuilder {
         Ok(self)
     }
 
+    /// Orders by the last commit, then by id, and starts at an instant, or behind a row of one.
+    ///
+    /// Many rows can share an instant: without the id, a page that ends among them would lose the others.
+    pub(super) fn committed_since(
+        mut self,
+        from: DateTime<Utc>,
+        after: Option<&str>,
+    ) -> Result<Self, SoqlError> {
+        self.order = [COMMITTED, "Id"];
+        let instant = literal(&Value::DateTime(from))?;
+        // First the plain bound, which an index can serve.
+        self.conditions.push(format!("{COMMITTED} >= {instant}"));
+        if let Some(id) = after {
+            self.conditions.push(format!("({COMMITTED} > {instant} OR Id > {})", quoted(id)?));
+        }
+        Ok(self)
+    }
+
     /// Returns at most so many rows.
     pub(super) fn limit(mut self, rows: u32) -> Self {
         self.limit = Some(rows);
         self
     }
 
-    /// The statement; the oldest record first, then by id, so that the same question has the same answer.
+    /// The statement; by default the oldest record first, then by id, so that the same question has the same answer.
     pub(super) fn build(self) -> Result<String, SoqlError> {
         let mut soql = format!("SELECT {} FROM {}", self.fields.join(", "), self.object);
         if !self.conditions.is_empty() {
             soql.push_str(" WHERE ");
             soql.push_str(&self.conditions.join(" AND "));
         }
-        soql.push_str(" ORDER BY CreatedDate, Id");
+        soql.push_str(" ORDER BY ");
+        soql.push_str(&self.order.join(", "));
         if let Some(rows) = self.limit {
             soql.push_str(" LIMIT ");
             soql.push_str(&rows.to_string());
@@ -160,7 +184,7 @@ pub(super) fn name(text: &str, path: bool) -> Result<&str, SoqlError> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{NaiveDate, TimeZone, Utc};
+    use chrono::{NaiveDate, TimeZone};
     use proptest::prelude::*;
 
     use super::*;

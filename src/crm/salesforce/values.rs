@@ -39,13 +39,12 @@ pub(super) fn options(value: &Value) -> String {
 /// `None` when the row has no id.
 pub(super) fn record(object: &ObjectName, row: &Json, fields: &[String]) -> Option<Record> {
     let id = member(row, "Id")?.as_str()?.to_owned();
-    let mut values = Map::new();
-    for field in fields {
-        if let Some(value) = at_path(row, field) {
-            values.insert(field.clone(), value);
-        }
-    }
-    Some(Record { object: object.clone(), id, values })
+    Some(Record { object: object.clone(), id, values: of(row, fields) })
+}
+
+/// Of a row only `fields`, paths flattened under their dotted names.
+pub(super) fn of(row: &Json, fields: &[String]) -> Map<String, Json> {
+    fields.iter().filter_map(|field| Some((field.clone(), at_path(row, field)?))).collect()
 }
 
 /// The value at a path; null where a record on the way is not there.

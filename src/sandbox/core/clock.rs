@@ -54,6 +54,11 @@ impl Clock {
         hand.frozen.unwrap_or_else(running).trunc_subsecs(3)
     }
 
+    /// The present instant as HTTP's `Date` header writes it.
+    pub fn http_date(&self) -> String {
+        self.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// Sets, shifts or stops it; a setting that says nothing lets it run with the machine's again.
     pub fn set(&self, setting: ClockSetting) {
         let base = (self.base)();

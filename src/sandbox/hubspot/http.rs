@@ -167,7 +167,7 @@ fn answered(shared: &Shared, call: &Call, target: &Target<'_>) -> (Reply, Option
         let (outcome, headers) = faults::with_records(shared, call, target, |call| answer(shared, call));
         reply_of(outcome, headers)
     });
-    let reply = match (&strike, reply) {
+    let mut reply = match (&strike, reply) {
         (Some(strike), reply) if !strike.fault.spoils() => {
             // The real answer, if there was one, is lost.
             drop(reply);
@@ -175,6 +175,9 @@ fn answered(shared: &Shared, call: &Call, target: &Target<'_>) -> (Reply, Option
         }
         (_, reply) => reply.unwrap_or_else(|| Reply::explicit(&Fault::default(), JSON)),
     };
+    if !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("date")) {
+        reply.headers.push(("date".to_owned(), shared.config.clock.http_date()));
+    }
     (reply, strike)
 }
 

@@ -373,6 +373,7 @@ async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreErr
         "DELETE FROM history WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
         "DELETE FROM links WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM links WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
+        "DELETE FROM seen WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM lanes WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
     ] {
         sqlx::query(statement)

@@ -1,0 +1,136 @@
+//! The feed over the real clients and stores, against both sandboxes over HTTP.
+
+mod compared;
+mod hubspot;
+mod model;
+mod portal;
+mod salesforce;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::crm::Changes;
+use crate::crm::http::HttpOptions;
+use crate::plan::{Plan, Watched};
+use crate::runtime::testing::crms;
+use crate::runtime::{Clock, Health, ManualClock, Metrics, Parts, Settings};
+use crate::source::{ObjectName, Side};
+use crate::store::{LeaseRequest, Next, Settlement, SqliteStore, Store};
+
+use super::settings::Watch;
+use super::{Done, FeedParts, PollSettings, Trouble, page, word};
+
+/// More pages than any test needs: whoever reaches it reads for ever.
+const FOR_EVER: usize = 500;
+
+#[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+fn machine_now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn options() -> HttpOptions {
+    let mut options = HttpOptions::new(machine_now, || 0.5);
+    options.allow_private = true;
+    options
+}
+
+/// What is watched of an object.
+fn watched(side: Side, object: &str, fields: &[&str]) -> Watched {
+    Watched {
+        object: ObjectName::new(side, object),
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        becomes: BTreeMap::new(),
+        ends_only: false,
+        mappings: BTreeSet::from(["m".to_owned()]),
+    }
+}
+
+/// A feed of one object that is polled by hand, and its store.
+struct Polled {
+    parts: FeedParts,
+    watch: Watch,
+    store: Arc<SqliteStore>,
+    clock: Arc<ManualClock>,
+}
+
+impl Polled {
+    async fn new(source: Arc<dyn Changes>, watched: Watched, overlap: Duration) -> Self {
+        let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
+        // Years behind: nothing may depend on our clock.
+        let clock = Arc::new(ManualClock::at(DateTime::from_timestamp(1_000_000_000, 0).expect("a time")));
+        let (_, _, crms) = crms();
+        let parts = Parts {
+            pair: "main".to_owned(),
+            plan: Arc::new(Plan::default()),
+            crms,
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: Arc::new(Metrics::default()),
+            health: Arc::new(Health::default()),
+            settings: Settings::default(),
+        };
+        let every = Duration::from_mins(1);
+        let settings = PollSettings {
+            salesforce: Some(every),
+            hubspot: Some(every),
+            mappings: BTreeMap::new(),
+            overlap,
+        };
+        let parts = FeedParts { parts, sources: vec![source], settings };
+        Self { parts, watch: Watch { watched, every }, store, clock }
+    }
+
+    /// Reads one page.
+    async fn page(&self) -> Result<Done, Trouble> {
+        page(&self.parts, &self.watch, self.parts.sources[0].as_ref()).await
+    }
+
+    /// Reads pages until there is no more; answers how many there were.
+    async fn poll(&self) -> usize {
+        for count in 1..=FOR_EVER {
+            if !self.page().await.expect("a page").more {
+                return count;
+            }
+        }
+        panic!("the feed reads for ever");
+    }
+
+    /// All that is pending, by record, in order; and deals with it.
+    async fn events(&self) -> BTreeMap<String, Vec<String>> {
+        let request = LeaseRequest {
+            pair: "main".to_owned(),
+            worker: "w".to_owned(),
+            limit: 1_000_000,
+            now: self.clock.now(),
+            ttl: Duration::from_mins(1),
+        };
+        let mut events = BTreeMap::new();
+        for lane in self.store.lease(request).await.expect("lanes") {
+            let words = lane.events.iter().map(|event| word(&event.change.kind)).collect();
+            events.insert(lane.lane.key.record.clone(), words);
+            let settlement = Settlement { next: Next::Done, results: Vec::new() };
+            self.store.settle(&lane.lane, settlement, self.clock.now()).await.expect("settled");
+        }
+        events
+    }
+
+    /// How many records have something pending.
+    async fn lanes(&self) -> u64 {
+        self.store.pending().await.expect("the store").lanes
+    }
+
+    /// Polls, and gives what came of it.
+    async fn news(&self) -> BTreeMap<String, Vec<String>> {
+        self.poll().await;
+        self.events().await
+    }
+}
+
+/// The same as [`Polled::events`] gives.
+fn said(expected: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    expected.iter().map(|(record, kinds)| ((*record).to_owned(), words(kinds))).collect()
+}
