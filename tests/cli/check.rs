@@ -139,7 +139,7 @@ fn sarif_is_what_code_scanning_reads() {
     assert_eq!(levels, ["error", "error", "error", "warning"]);
     let first = &results[0]["locations"][0]["physicalLocation"];
     assert_eq!(first["artifactLocation"]["uri"], "company_to_account.map");
-    assert_eq!(first["region"]["startLine"], 22);
+    assert_eq!(first["region"]["startLine"], 23);
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules");
     for result in results {
         assert!(rules.iter().any(|rule| rule["id"] == result["ruleId"]), "{result}");
@@ -155,7 +155,7 @@ fn github_annotations_stand_at_the_line() {
     insta::assert_snapshot!(ran.out, @r#"
     ::error file=company_to_account.map,line=23,endLine=23,col=26,endColumn=30,title=E0202::`hubspot.company` has no property `fone`%0Aunknown property%0Aschema/hubspot.yaml:554: its fields are here%0Ahelp: did you mean `founded_year`?
     ::error file=mql_to_lead.map,line=39,endLine=39,col=5,endColumn=16,title=E0301::`CreatedDate` of `salesforce.Lead` is read-only and cannot be written%0Aschema/salesforce.yaml:129: is read-only%0Ahelp: remove the rule, or write another field
-    ::error file=mql_to_lead.map,line=52,endLine=52,col=16,endColumn=24,title=E0202::`hubspot.contact` has no property `jobtitel`%0Aunknown property%0Aschema/hubspot.yaml:14: its fields are here%0Ahelp: did you mean `jobtitle`?
+    ::error file=mql_to_lead.map,line=58,endLine=58,col=16,endColumn=24,title=E0202::`hubspot.contact` has no property `jobtitel`%0Aunknown property%0Aschema/hubspot.yaml:14: its fields are here%0Ahelp: did you mean `jobtitle`?
     ::warning file=nothing.map,line=1,endLine=1,col=1,endColumn=1,title=W0006::the file has no item%0Ahelp: write a `mapping`, or remove the file
     "#);
     let ran = World::project().run(&["check", "--format", "github"]).fine();
