@@ -214,7 +214,7 @@ mod tests {
             ),
             (r#"CASE(s, "a", 1, "b", 2, 3)"#, r#"if s = "a" then 1 else if s = "b" then 2 else 3"#),
             (r#"CONCATENATE(firstname, " ", UPPER(lastname))"#, r#""{firstname} {lastname | uppercase}""#),
-            (r#"TRIM(IF(a = 1, b, c))"#, "(if a = 1 then b else c) | trim"),
+            ("TRIM(IF(a = 1, b, c))", "(if a = 1 then b else c) | trim"),
             ("BLANKVALUE(a, b)", "first_present(a, b)"),
             (r#"SUBSTITUTE(a, "x", "y")"#, r#"a | replace("x", "y")"#),
             (r#"IF(ISPICKVAL(s, "New"), a & "-" & b, c)"#, r#"if s = "New" then "{a}-{b}" else c"#),
