@@ -37,8 +37,6 @@ pub struct Run {
     pub(super) unpaired: Vec<(usize, AwaitedPair)>,
     /// The target record that was handed over, by id.
     pub(super) handed: Option<String>,
-    /// Whether a sync's pair came over with a merge, so that the other record still holds the key of the one that is gone.
-    pub(super) inherits: bool,
     /// Whether this is a leg of a sync.
     pub(super) leg: Leg,
     /// Whether the record's pair was asked for.
@@ -158,7 +156,6 @@ impl Run {
             lookups: Vec::new(),
             unpaired: Vec::new(),
             handed: None,
-            inherits: false,
             leg: Leg::No,
             link_asked: false,
             link: None,
@@ -255,7 +252,10 @@ impl Run {
             }
             (State::Handed | State::Adopt, Some(Answer::Records(records))) => {
                 match records.into_iter().next() {
-                    Some(record) if self.inherits => self.take_inherited(mapping, record),
+                    // A sync's pair came over with a merge: the other record holds the key of the one that is gone.
+                    Some(record) if self.leg != Leg::No && self.link.is_some() => {
+                        self.take_inherited(mapping, record)
+                    }
                     Some(record) => self.found(mapping, record, None),
                     None => self.ladder(mapping),
                 }

@@ -199,7 +199,7 @@ impl SyncRun {
         let leg = Run::leg(Arc::clone(&self.plan), index, &record);
         let mut leg = leg.if_became(self.if_became).traced(self.trace.clone());
         leg.handed = pair.as_ref().filter(|pair| !pair.gone).map(|pair| pair.to.clone());
-        leg.inherits = pair.as_ref().is_some_and(|pair| pair.inherited);
+        leg.link = pair.clone().filter(|pair| pair.inherited && !pair.gone);
         self.base = pair.map(|pair| pair.synced).unwrap_or_default();
         let effect = leg.next(None);
         *self.legs.to(side) = Some(leg);
