@@ -46,9 +46,8 @@ pub(super) fn differences(end: &End<'_>, test: &Test, sources: &Sources) -> Vec<
                 differences.extend(end.verdict(&expectation.kind, place));
             }
             ExpectationKind::NotTriggered => {
-                if end.finished.is_some() {
-                    differences.push(end.other(format!("`{}` is not triggered", end.mapping), place));
-                }
+                let words = || format!("`{}` is not triggered", end.mapping);
+                differences.extend(end.finished.is_some().then(|| end.other(words(), place)));
             }
             ExpectationKind::Unlink | ExpectationKind::Follow => {
                 let unlinks = matches!(expectation.kind, ExpectationKind::Unlink);

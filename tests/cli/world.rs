@@ -65,6 +65,10 @@ impl World {
         std::fs::write(self.path(name), contents).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 
+    pub(crate) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
     /// Replaces a text that must stand in the file exactly once.
     pub(crate) fn replace(&self, name: &str, from: &str, to: &str) {
         let text = self.read(name);

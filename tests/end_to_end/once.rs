@@ -81,7 +81,7 @@ fn a_plan_for_a_known_record_shows_old_and_new() {
     assert!(lines[0].starts_with("`mql_to_lead` would update salesforce.Lead 00Q"), "{}", plan.out);
     for line in [
         "HubSpot_Contact_ID__c (blank) → \"102\" mql_to_lead.map:17",
-        "LastName \"Old\" → \"O'Brien\" mql_to_lead.map:51",
+        "LastName \"Old\" → \"O'Brien\" mql_to_lead.map:57",
         "Email \"o'brien@acme.example\" (kept: already so) mql_to_lead.map:31",
         "Status \"Open - Not Contacted\" (kept: written on create only) mql_to_lead.map:44",
     ] {

@@ -87,8 +87,7 @@ fn an_option_without_a_translation_names_the_line_to_add() {
 #[test]
 fn a_deleted_contact_is_parked_with_the_lead_that_it_leaves() {
     let stage = Stage::set();
-    let outcome = "on rejected   park";
-    stage.world.replace("mql_to_lead.map", outcome, &format!("{outcome}\n  on source deleted  park"));
+    stage.world.replace("mql_to_lead.map", "on source deleted  skip", "on source deleted  park");
     let serve = stage.serve();
     stage.qualify("101");
     serve.until("there is a Lead", || !stage.leads_of("101").is_empty());

@@ -36,9 +36,7 @@ async fn a_lead_that_sales_threw_away_is_not_made_again_until_it_is_restored() {
     let lead = stage.qualified("6001", "kim@acme.example").await;
     stage.org.delete("Lead", &lead).expect("deleted");
     stage.told("Lead", &lead, ChangeKind::Deleted).await;
-    for (stage_of_life, actor) in
-        [("salesqualifiedlead", Actor::workflow()), ("opportunity", Actor::person())]
-    {
+    for (stage_of_life, actor) in [("opportunity", Actor::workflow()), ("customer", Actor::person())] {
         let properties = [("lifecyclestage", stage_of_life)];
         stage.portal.edit("contact", "6001", &properties, &actor).expect("edited");
         stage.settle().await;
