@@ -381,7 +381,7 @@ fn other_mappings_evaluate_the_same_way() {
 
 /// Makes room for a sync of the same two objects.
 fn without_shipped_sync(world: &World) {
-    for file in ["account_company.map", "account_company_tests.map"] {
+    for file in ["account_company.map", "account_company_tests.map", "picklists_tests.map"] {
         world.remove(file);
     }
 }

@@ -64,7 +64,7 @@ fn a_change_in_salesforce_starts_a_run() {
 fn an_object_that_cannot_be_read_is_shown_and_holds_up_nothing_else() {
     let stage = stage();
     let account = "  Account:\n    label: Account\n    key_prefix: \"001\"\n    fields:\n";
-    for file in ["account_company.map", "account_company_tests.map"] {
+    for file in ["account_company.map", "account_company_tests.map", "picklists_tests.map"] {
         stage.world.remove(file);
     }
     let with_ghost = format!("{account}      Ghost__c: {{ label: Ghost, type: string, length: 80 }}\n");
