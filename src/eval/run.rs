@@ -20,7 +20,6 @@ use super::trace::{Point, Trace};
 
 /// One record on its way through one mapping.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "these are independent facts about a run")]
 pub struct Run {
     pub(super) plan: Arc<Plan>,
     pub(super) mapping: usize,
