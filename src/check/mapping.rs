@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Side, Span};
 use crate::syntax::ast;
-use crate::types::AssociationKind;
+use crate::types::{AssociationKind, Value};
 
+use super::depth::{self, DEEPEST};
 use super::fields::Target;
 use super::ladder::{Ladder, report_fallible};
 use super::scope::{LetEntry, Scope, WithEntry};
-use super::typed::{AssignmentRule, Guard, GuardElse, Let, Mapping, With, WithKind};
+use super::typed::{AssignmentRule, Expr, ExprKind, Guard, GuardElse, Let, Mapping, With, WithKind};
 use super::words;
 use super::world::{Obj, World, field_word};
 use super::{associate, convert, fields, handover, ladder, outcomes, reach, record_type};
@@ -183,9 +184,33 @@ fn add_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
         if !is_new_name(scope, &line.name, "let") {
             continue;
         }
+        let (value, levels) = cut(scope, value).unwrap_or_else(|value| {
+            report_too_deep(scope, &line.name);
+            (value, 1)
+        });
         let typed = Let { name: line.name.value.clone(), value };
-        scope.add_let(LetEntry { typed, span: line.name.span, used: Cell::new(false) });
+        scope.add_let(LetEntry { typed, levels, span: line.name.span, used: Cell::new(false) });
     }
+}
+
+/// A value and its levels; a blank in the place of one that is too deep, so that nobody follows it any further.
+fn cut(scope: &Scope<'_>, value: Expr) -> Result<(Expr, usize), Expr> {
+    match depth::levels(&value, &scope.lets) {
+        levels @ 0..=DEEPEST => Ok((value, levels)),
+        _ => Err(Expr { kind: ExprKind::Literal(Value::Blank), ..value }),
+    }
+}
+
+fn report_too_deep(scope: &Scope<'_>, name: &ast::Name) {
+    let message = format!(
+        "`{}` is nested more than {DEEPEST} levels deep, with the values that it reads and those that they read",
+        name.value
+    );
+    scope.report(
+        Diagnostic::error(Code::SYNTAX_DEPTH, name.span, message)
+            .label("too deep")
+            .help("make it of the record's fields, or of fewer named values"),
+    );
 }
 
 /// Types the `let`s again with what the guards prove, so that what is made of a present field is present too.
@@ -195,8 +220,9 @@ fn refine_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
     for entry in scope.take_lets() {
         let line = lines.get(&entry.span);
         let value = line.map(|line| scope.value(&line.value)).unwrap_or(entry.typed.value);
+        let (value, levels) = cut(scope, value).unwrap_or_else(|value| (value, 1));
         let typed = Let { name: entry.typed.name, value };
-        scope.add_let(LetEntry { typed, ..entry });
+        scope.add_let(LetEntry { typed, levels, ..entry });
     }
     scope.world.since(mark);
 }

@@ -28,6 +28,7 @@ mod call;
 mod condition;
 mod convert;
 mod currency;
+mod depth;
 mod expr;
 mod fields;
 mod handover;

@@ -45,6 +45,8 @@ pub(super) struct EachEntry<'a> {
 /// A `let` and whether something reads it.
 pub(super) struct LetEntry {
     pub(super) typed: Let,
+    /// How deep its value is, with those that it reads.
+    pub(super) levels: usize,
     pub(super) span: Span,
     pub(super) used: Cell<bool>,
 }

@@ -85,7 +85,7 @@ codes! {
     SYNTAX_STRING = "E0102", "text is not closed";
     /// A `{` has no `}`.
     SYNTAX_BLOCK = "E0103", "block is not closed";
-    /// Brackets are nested more deeply than 64 levels.
+    /// Brackets are nested more deeply than 64 levels, or a value more than 500 with the named ones that it reads.
     SYNTAX_DEPTH = "E0104", "nested too deeply";
     /// A reserved word is used as a name. Put it in back-quotes.
     SYNTAX_RESERVED = "E0105", "reserved word as a name";

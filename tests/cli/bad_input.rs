@@ -420,3 +420,30 @@ fn a_check_can_be_interrupted() {
     assert!(sent.success());
     assert_eq!(crate::world::wait(&mut child, Duration::from_secs(5)), None);
 }
+
+/// A mapping whose values each read the one above.
+fn chain(length: usize) -> String {
+    let lets: String = (1..length).map(|n| format!("  let v{n} = \"{{v{}}}\" | trim\n", n - 1)).collect();
+    format!(
+        "mapping deep {{\n  from hubspot.contact\n  to salesforce.Contact\n  let v0 = jobtitle | trim\n{lets}  \
+         match {{ key HubSpot_Contact_ID__c = id }}\n  on none skip\n  on rejected park\n  \
+         fields {{ Title <- v{} | truncate(128) }}\n}}\n",
+        length - 1
+    )
+}
+
+#[test]
+fn a_chain_of_values_is_evaluated_or_refused_and_never_exhausts_the_stack() {
+    let world = World::project();
+    world.write("deep.map", chain(160));
+    let line = r#"{"id": "1", "properties": {"jobtitle": " CEO "}}"#;
+    for threads in ["1", "2"] {
+        let command = world.command(&["eval", "deep", "--threads", threads]);
+        assert!(world.finish(command, line.as_bytes()).fine().out.contains("\"Title\":\"CEO\""));
+    }
+    world.write("deep.map", chain(20_000));
+    let ran = world.run(&["check", "--format", "json"]).exits(1);
+    // What is too deep counts as one level for those below it.
+    let found = ran.out.matches("\"E0104\"").count();
+    assert!((1..200).contains(&found), "{found}");
+}
