@@ -76,16 +76,18 @@ pub fn did_you_mean<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
 ///
 /// Stricter than [`nearest`], since a correction is written and not only read: one slip in a short name, two in a long
 /// one, the digits as they are (`address_2` is no slip for `address_1`), and no other candidate as near. The longer of
-/// the two names counts, since a letter that was left out makes a short one (`trm`).
+/// the two names counts, since a letter that was left out makes a short one (`trm`). The ending of Salesforce's own fields,
+/// `__c`, is left out so often that it is no slip at all.
 pub fn unambiguous<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted = name.to_lowercase();
+    let custom = format!("{wanted}__c");
     let length = wanted.chars().count();
     // Each slip makes a name one longer or shorter at most.
     let alike = |candidate: &&str| {
         // The longer of the two allows the more.
         let other = candidate.chars().flat_map(char::to_lowercase).count();
-        other.abs_diff(length) <= slips_allowed(&wanted).max(slips_allowed(candidate))
-            && digits(candidate).eq(digits(name))
+        let near = other.abs_diff(length) <= slips_allowed(&wanted).max(slips_allowed(candidate));
+        (near || candidate.to_lowercase() == custom) && digits(candidate).eq(digits(name))
     };
     let mut near: Vec<(usize, &str)> = candidates
         .into_iter()
@@ -93,7 +95,8 @@ pub fn unambiguous<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>
         .map(|candidate| (candidate.to_lowercase(), candidate))
         .map(|(lower, candidate)| {
             let allowed = slips_allowed(&wanted).max(slips_allowed(&lower));
-            (strsim::osa_distance(&wanted, &lower), allowed, candidate)
+            let slips = if lower == custom { 0 } else { strsim::osa_distance(&wanted, &lower) };
+            (slips, allowed, candidate)
         })
         .filter(|(slips, allowed, _)| slips <= allowed)
         .map(|(slips, _, candidate)| (slips, candidate))
@@ -139,13 +142,14 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_is_corrected() {
-        let fields = ["jobtitle", "firstname", "lastname", "Email", "id"];
+        let fields = ["jobtitle", "firstname", "lastname", "Email", "id", "HubSpot_Contact_ID__c"];
         for (written, meant) in [
             ("jobtitel", "jobtitle"),
             ("fristname", "firstname"),
             ("EMAIL", "Email"),
             ("ID", "id"),
             ("emal", "Email"),
+            ("HubSpot_Contact_ID", "HubSpot_Contact_ID__c"),
         ] {
             assert_eq!(unambiguous(written, fields), Some(meant), "{written}");
         }
