@@ -70,9 +70,13 @@ enum Flow {
     Lead,
     /// A Lead that a rep has typed in is adopted, hence updated by its id.
     KnownLead,
+    /// `on duplicate adopt`, where a rep has typed in a Lead with another address.
+    Adopting,
+    /// `on duplicate allow`.
+    Allowing,
     Company,
 }
-use Flow::{Company, KnownLead, Lead};
+use Flow::{Adopting, Allowing, Company, KnownLead, Lead};
 
 /// A row, what the sandbox answers, and how it must end.
 struct Case {
@@ -186,6 +190,36 @@ fn cases() -> Vec<Case> {
             Lead,
             json!({"answer": "salesforce.duplicates_detected", "operation": upsert, "times": "always", "with": {"object": "Lead", "ids": ["00Q000000000001AAA"]}}),
             "0 made, parked: duplicate",
+        ),
+        case(
+            "salesforce.duplicate",
+            Adopting,
+            json!({"answer": "salesforce.duplicates_detected", "operation": upsert}),
+            "1 made",
+        ),
+        case(
+            "salesforce.duplicate",
+            Adopting,
+            json!({"answer": "salesforce.duplicates_other_object", "operation": upsert}),
+            "1 made, parked: no mapping takes it over",
+        ),
+        case(
+            "salesforce.duplicate",
+            Adopting,
+            json!({"answer": "salesforce.duplicates_converted_lead", "operation": upsert}),
+            "1 made, parked: converted",
+        ),
+        case(
+            "salesforce.duplicate",
+            Adopting,
+            json!({"answer": "salesforce.duplicates_several", "operation": upsert}),
+            "2 made, parked: names several records",
+        ),
+        case(
+            "salesforce.duplicate",
+            Allowing,
+            json!({"answer": "salesforce.duplicates_alert", "operation": upsert, "times": "always"}),
+            "1 made",
         ),
         case(
             "salesforce.taken",
@@ -355,7 +389,22 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
     let actor = portal::Actor { change_source: "CRM_UI".to_owned(), source_id: None };
     let record = match case.flow {
         Lead if case.row == "hubspot.gone" => "5".to_owned(),
-        Lead | KnownLead => {
+        Lead | KnownLead | Adopting | Allowing => {
+            if case.flow == Adopting {
+                let typed = json!({"LastName": "Doe", "Company": "Acme", "Email": "private@acme.example"});
+                let known = org.create("Lead", &typed).expect("a Lead");
+                match case.faults[0]["answer"].as_str() {
+                    Some("salesforce.duplicates_several") => {
+                        let other =
+                            json!({"LastName": "Roe", "Company": "Acme", "Email": "roe@acme.example"});
+                        org.create("Lead", &other).expect("another Lead");
+                    }
+                    Some("salesforce.duplicates_converted_lead") => {
+                        org.convert_lead(&known).expect("converted");
+                    }
+                    _ => {}
+                }
+            }
             if case.flow == KnownLead {
                 let typed = json!({"LastName": "Doe", "Company": "Acme", "Email": "jane@acme.example"});
                 org.create("Lead", &typed).expect("a Lead");
@@ -388,7 +437,7 @@ async fn play(case: &Case, plan: &Arc<Plan>) -> String {
     }
     let ended = run(case.flow, &record, plan, crms, async {}).await;
     let made = match case.flow {
-        Lead | KnownLead => org.records("Lead").len(),
+        Lead | KnownLead | Adopting | Allowing => org.records("Lead").len(),
         Company => portal.records("company").len(),
     };
     portal.shutdown().await;
@@ -407,7 +456,7 @@ async fn run(
     first.await;
     let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
     let (object, field) = match flow {
-        Lead | KnownLead => (ObjectName::new(Side::Hubspot, "contact"), "email"),
+        Lead | KnownLead | Adopting | Allowing => (ObjectName::new(Side::Hubspot, "contact"), "email"),
         Company => (ObjectName::new(Side::Salesforce, "Account"), "Name"),
     };
     let event = NewEvent {
@@ -455,7 +504,12 @@ async fn run(
 
 #[tokio::test]
 async fn every_answer_of_the_table_ends_as_its_policy_says() {
-    let plan = plan_of(&[("answers.map", MAPPINGS)]);
+    let park = "on duplicate park \"duplicate\"";
+    assert!(MAPPINGS.contains(park));
+    let plan = |text: &str| plan_of(&[("answers.map", text)]);
+    let parking = plan(MAPPINGS);
+    let adopting = plan(&MAPPINGS.replace(park, "on duplicate adopt"));
+    let allowing = plan(&MAPPINGS.replace(park, "on duplicate allow"));
     let cases = cases();
     let rows: BTreeSet<&str> =
         KNOWN.iter().map(|row| row.name).chain(BROKEN.iter().map(|row| row.name)).collect();
@@ -463,7 +517,12 @@ async fn every_answer_of_the_table_ends_as_its_policy_says() {
     assert_eq!(rows, tried, "every row of the table has a case, and every case a row");
     let mut wrong = Vec::new();
     for case in &cases {
-        let ended = play(case, &plan).await;
+        let plan = match case.flow {
+            Adopting => &adopting,
+            Allowing => &allowing,
+            Lead | KnownLead | Company => &parking,
+        };
+        let ended = play(case, plan).await;
         // What is parked need only contain the words.
         let fits = match case.ends.split_once("parked: ") {
             Some((before, words)) => ended.split_once("parked: ").is_some_and(|(other, reason)| {
