@@ -59,6 +59,44 @@ fn a_change_in_salesforce_starts_a_run() {
     assert_eq!(serve.terminate().0, Some(0));
 }
 
+#[test]
+fn an_opportunity_that_sales_wins_reaches_its_deal() {
+    let stage = Stage::shipped();
+    stage.world.replace("mapwright.yaml", "every: 1m", "every: 1s");
+    let serve = stage.serve();
+    let feeds = || serve.get("/healthz").json()["workers"]["main"]["feeds"].clone();
+    for object in ["salesforce.Account", "salesforce.Opportunity"] {
+        serve.until("the feeds have begun", || feeds()[object]["read_to"].is_string());
+    }
+    let made = |object: &str, fields: &Json| {
+        let path = format!("records/{object}");
+        let made = stage.org("POST", &path, fields).fine().json();
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let account = made("Account", &json!({"Name": "Hooli", "Website": "https://www.hooli.example"}));
+    let opportunity = made(
+        "Opportunity",
+        &json!({
+            "Name": "Hooli, first order", "StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 1200,
+            "AccountId": account,
+        }),
+    );
+    let deal = |stage: &Stage| stage.deals().first().cloned().unwrap_or_default();
+    let stage_of = |stage: &Stage| deal(stage)["properties"]["dealstage"].clone();
+    serve.until("there is a deal", || stage_of(&stage) == "appointmentscheduled");
+    let company = |stage: &Stage| deal(stage)["associations"]["companies"]["results"][0]["id"].clone();
+    serve.until("the deal has its company", || company(&stage).is_string());
+    let won = json!({"StageName": "Closed Won"});
+    stage.org("PATCH", &format!("records/Opportunity/{opportunity}"), &won).fine();
+    serve.until("the deal is won", || stage_of(&stage) == "closedwon");
+    serve.idle();
+    let only = stage.deals();
+    assert_eq!(only.len(), 1, "{only:?}");
+    assert_eq!(only[0]["properties"]["salesforce_opportunity_id"], json!(opportunity));
+    assert_eq!(serve.metric("mapwright_parked"), 0, "{}", serve.log());
+    assert_eq!(serve.terminate().0, Some(0));
+}
+
 /// Its snapshot has a field that the org no longer has.
 #[test]
 fn an_object_that_cannot_be_read_is_shown_and_holds_up_nothing_else() {

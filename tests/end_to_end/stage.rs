@@ -87,10 +87,19 @@ impl Stage {
             );
         }
         let (head, tail) = SEED.split_once("salesforce:").expect("two halves");
-        world.write(
-            "seed.yaml",
-            format!("{head}{}\nsalesforce:{tail}", contacts.trim_end()).replace("\n\n", "\n"),
-        );
+        let seed = format!("{head}{}\nsalesforce:{tail}", contacts.trim_end()).replace("\n\n", "\n");
+        Self::on(world, &seed)
+    }
+
+    /// A sandbox that holds what the shipped project's own does.
+    pub(crate) fn shipped() -> Self {
+        let world = World::project();
+        let seed = world.read("sandbox.yaml");
+        Self::on(world, &seed)
+    }
+
+    fn on(world: World, seed: &str) -> Self {
+        world.write("seed.yaml", seed);
         let mut child =
             world.command(&["sandbox", "--json", "--seed", "seed.yaml"]).spawn().expect("it starts");
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
@@ -180,6 +189,16 @@ impl Stage {
     /// A call to the sandbox's own resources of the org.
     pub(crate) fn org(&self, method: &str, path: &str, body: &Json) -> Answer {
         http::send(method, &format!("{}/_sandbox/{path}", self.salesforce), body)
+    }
+
+    /// The portal's deals, as its API lists them.
+    pub(crate) fn deals(&self) -> Vec<Json> {
+        let token = self.variables.iter().find(|(name, _)| *name == "HUBSPOT_TOKEN").expect("a token");
+        let bearer = format!("Bearer {}", token.1);
+        let properties = "dealstage,amount,salesforce_opportunity_id&associations=companies";
+        let url = format!("{}/crm/v3/objects/deals?properties={properties}", self.hubspot);
+        let answer = http::call("GET", &url, &[("authorization", &bearer)], Vec::new()).expect("an answer");
+        answer.fine().json()["results"].as_array().expect("deals").clone()
     }
 
     /// Records of the org, by SOQL.
