@@ -184,20 +184,21 @@ fn add_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
         if !is_new_name(scope, &line.name, "let") {
             continue;
         }
-        let (value, levels) = cut(scope, value).unwrap_or_else(|value| {
+        let (value, levels) = cut(scope, value);
+        if levels.is_none() {
             report_too_deep(scope, &line.name);
-            (value, 1)
-        });
+        }
+        let levels = levels.unwrap_or(1);
         let typed = Let { name: line.name.value.clone(), value };
         scope.add_let(LetEntry { typed, levels, span: line.name.span, used: Cell::new(false) });
     }
 }
 
-/// A value and its levels; a blank in the place of one that is too deep, so that nobody follows it any further.
-fn cut(scope: &Scope<'_>, value: Expr) -> Result<(Expr, usize), Expr> {
+/// A value and its levels; where it is too deep, a blank in its place and none, so that nobody follows it any further.
+fn cut(scope: &Scope<'_>, value: Expr) -> (Expr, Option<usize>) {
     match depth::levels(&value, &scope.lets) {
-        levels @ 0..=DEEPEST => Ok((value, levels)),
-        _ => Err(Expr { kind: ExprKind::Literal(Value::Blank), ..value }),
+        levels @ 0..=DEEPEST => (value, Some(levels)),
+        _ => (Expr { kind: ExprKind::Literal(Value::Blank), ..value }, None),
     }
 }
 
@@ -220,7 +221,8 @@ fn refine_lets(scope: &mut Scope<'_>, lets: &[ast::Let]) {
     for entry in scope.take_lets() {
         let line = lines.get(&entry.span);
         let value = line.map(|line| scope.value(&line.value)).unwrap_or(entry.typed.value);
-        let (value, levels) = cut(scope, value).unwrap_or_else(|value| (value, 1));
+        let (value, levels) = cut(scope, value);
+        let levels = levels.unwrap_or(1);
         let typed = Let { name: entry.typed.name, value };
         scope.add_let(LetEntry { typed, levels, ..entry });
     }
