@@ -423,7 +423,9 @@ fn a_check_can_be_interrupted() {
 
 /// A mapping whose values each read the one above.
 fn chain(length: usize) -> String {
-    let lets: String = (1..length).map(|n| format!("  let v{n} = \"{{v{}}}\" | trim\n", n - 1)).collect();
+    let lines: Vec<String> =
+        (1..length).map(|n| format!("  let v{n} = \"{{v{}}}\" | trim\n", n - 1)).collect();
+    let lets = lines.concat();
     format!(
         "mapping deep {{\n  from hubspot.contact\n  to salesforce.Contact\n  let v0 = jobtitle | trim\n{lets}  \
          match {{ key HubSpot_Contact_ID__c = id }}\n  on none skip\n  on rejected park\n  \
