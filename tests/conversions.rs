@@ -1,27 +1,24 @@
 //! Leads that are converted, over both sandboxes with the shipped mappings: by the engine, 250 in two calls; by a rep,
 //! whom the pairs follow; and what can go wrong on the way.
 
-use std::collections::HashMap;
+mod sandboxes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use mapwright::check::check;
 use mapwright::crm::http::{HttpOptions, RetryPolicy};
-use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
-use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
-use mapwright::plan::{Plan, compile};
+use mapwright::plan::Plan;
 use mapwright::runtime::{
-    Clock, Crms, Handle, Health, Memory, Metrics, Parts, Preview, Runtime, Settings, SystemClock, preview,
+    Handle, Health, Memory, Metrics, Parts, Preview, Runtime, Settings, SystemClock, preview,
 };
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
-use mapwright::schema::{Schemas, load};
-use mapwright::source::{ObjectName, Side, Sources};
+use mapwright::source::{ObjectName, Side};
 use mapwright::store::{Incoming, Link, NewEvent, RecordKey, SqliteStore, Store};
-use mapwright::syntax;
 use mapwright::types::{ChangeEvent, ChangeKind, LinkRequest};
 use serde_json::{Value as Json, json};
+
+use sandboxes::{now, plan_of};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -30,12 +27,6 @@ const ACCOUNT: &str = "linked salesforce.Account of employer  otherwise wait";
 
 /// The shipped mappings; `account` takes the place of the account that the conversion is given.
 fn plan(account: &str) -> Arc<Plan> {
-    let mut sources = Sources::new();
-    let mut read = |name: &str, text: &str| load(&mut sources, name, text).0.expect("a schema");
-    let schemas = Schemas {
-        hubspot: read("schema/hubspot.yaml", include_str!("../mappings/schema/hubspot.yaml")),
-        salesforce: read("schema/salesforce.yaml", include_str!("../mappings/schema/salesforce.yaml")),
-    };
     let shipped = include_str!("../mappings/sql_converts_lead.map");
     assert!(shipped.contains(ACCOUNT));
     let converts = shipped.replace(ACCOUNT, account);
@@ -46,13 +37,7 @@ fn plan(account: &str) -> Arc<Plan> {
         ("sql_converts_lead.map", converts.as_str()),
         ("picklists.map", include_str!("../mappings/picklists.map")),
     ];
-    let trees = files.map(|(name, text)| syntax::parse(sources.add(name, text.to_owned()), text).0);
-    let (project, findings) = check(&trees, &schemas, &sources);
-    Arc::new(compile(&project.unwrap_or_else(|| panic!("{findings:#?}")), &schemas, &sources))
-}
-
-fn now() -> DateTime<Utc> {
-    SystemClock.now()
+    plan_of(&files)
 }
 
 fn contact() -> ObjectName {
@@ -82,31 +67,9 @@ impl World {
     }
 
     async fn with_account(account: &str) -> Self {
-        let portal = portal::HubspotServer::start(portal::HubspotConfig::default()).await.expect("a portal");
-        let config = org::SalesforceConfig::default();
-        let app = config.connected_apps[0].clone();
-        let org = org::SalesforceServer::start(config).await.expect("an org");
         let retry = RetryPolicy { base_delay: Duration::from_millis(1), ..RetryPolicy::default() };
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
-        let hubspot = HubspotConfig {
-            base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
-            path_version: "v3".to_owned(),
-            objects: HashMap::new(),
-        };
-        let salesforce = SalesforceConfig {
-            login_url: org.base_url().parse().expect("a URL"),
-            api_version: "58.0".to_owned(),
-            auth: SalesforceAuth::ClientCredentials {
-                client_id: app.client_id,
-                client_secret: app.client_secret.expect("a secret").into(),
-            },
-            aliases: HashMap::new(),
-        };
-        let crms = Crms {
-            hubspot: Arc::new(HubspotClient::new(hubspot, http).expect("a client")),
-            salesforce: Arc::new(SalesforceClient::new(salesforce, http).expect("a client")),
-        };
+        let (portal, org, crms) = sandboxes::start(http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let parts = Parts {
             pair: "main".to_owned(),
