@@ -36,6 +36,7 @@ fn plan() -> Arc<Plan> {
         ty: text.clone(),
         value: Expr::Slot(1),
         required: false,
+        never_blank: false,
         lookups: Vec::new(),
         related: Vec::new(),
         when: WhenWritten::Always,

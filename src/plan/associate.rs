@@ -65,6 +65,7 @@ impl Context<'_> {
         let id = |object: &str| Type::Reference(vec![ObjectName::new(Side::Salesforce, object)]);
         let mut rule = |word: &str, part: &typed::Part, ty: Type, otherwise: Option<RuleElse>| Rule {
             required: false,
+            never_blank: false,
             field: word.to_owned(),
             ty,
             value: self.expr(&part.value, tables),
@@ -107,6 +108,7 @@ impl Context<'_> {
         let value = tables.look_up(searched.clone(), Sought::RecordType { tests, name }, at.clone());
         Some(Rule {
             required: true,
+            never_blank: true,
             field: RECORD_TYPE_FIELD.to_owned(),
             ty: Type::Reference(vec![searched]),
             value,

@@ -169,6 +169,7 @@ impl Context<'_> {
     fn rule(&self, target: &ObjectName, rule: &typed::Rule, tables: &mut Tables) -> Rule {
         Rule {
             required: self.field(target, &rule.target).is_some_and(Field::required_on_create),
+            never_blank: self.field(target, &rule.target).is_some_and(|field| !field.nillable),
             field: rule.target.clone(),
             ty: rule.target_type.ty.clone(),
             value: self.expr(&rule.value, tables),

@@ -466,6 +466,8 @@ pub struct Rule {
     pub value: Expr,
     /// Whether a new record needs the field, so that it cannot be dropped.
     pub required: bool,
+    /// Whether the field is never blank, as a Salesforce checkbox is not, so that it cannot be cleared.
+    pub never_blank: bool,
     /// The look-ups that the value needs, in the order in which they are made.
     pub lookups: Vec<usize>,
     /// The related records that the value needs.

@@ -80,7 +80,7 @@ pub(super) fn joins_texts(text: &str, at: usize, kind: BlockKind) -> bool {
 fn value_around(text: &str, at: usize) -> &str {
     let before = line_before(text, at);
     let start = at - before.len();
-    let line = &text[start..];
+    let line = &text[start..text.floor_char_boundary(at + NEAR)];
     let line = &line[..line.find('\n').unwrap_or(line.len())];
     let value = match (line.find("<-"), line.find('=')) {
         (Some(arrow), _) if arrow < before.len() => &line[arrow + 2..],
@@ -146,8 +146,12 @@ pub(super) fn ascii(symbol: char) -> &'static str {
     }
 }
 
+/// Bytes of a line that are looked at, before a symbol and after it: a line of symbols alone would otherwise be read once
+/// for each of them.
+const NEAR: usize = 500;
+
 fn line_before(text: &str, at: usize) -> &str {
-    let before = &text[..at];
+    let before = &text[text.floor_char_boundary(at.saturating_sub(NEAR))..at];
     &before[before.rfind('\n').map_or(0, |end| end + 1)..]
 }
 

@@ -339,7 +339,7 @@ impl<'f> Field<'f> {
             if existing.is_none() || old.as_ref().is_none_or(Value::is_blank) {
                 return Ok(true);
             }
-            if rule.required {
+            if rule.required || rule.never_blank {
                 return stay(format!("`{}` cannot be blank", rule.field), decided);
             }
         }
