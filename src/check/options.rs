@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType, PicklistOption};
-use crate::source::Span;
+use crate::source::{Side, Span};
 use crate::types::{Options, Type, Value, text_max};
 
 use super::mend;
@@ -60,6 +60,9 @@ pub(super) fn inactive_option(
     finding.help(format!("write an active one: {}", words::some(&options)))
 }
 
+/// Characters that a Salesforce multi-select holds in all, as its describe says (`length: 4099`).
+const MULTI_SELECT_LENGTH: u32 = 4_099;
+
 /// Whether the snapshot says which options the field has.
 pub(super) fn lists_options(field: &Field) -> bool {
     !field.external_options && !field.options.is_empty()
@@ -99,8 +102,19 @@ impl<'a> Scope<'a> {
     }
 
     fn check_open_length(&self, value: &Expr, object: &Obj<'a>, field: &Field) {
-        let FieldType::Picklist { max, .. } = field.kind else { return };
-        let from = text_max(&self.resolved(&value.typed.ty));
+        let from = self.resolved(&value.typed.ty);
+        let max = match field.kind {
+            FieldType::Picklist { max, .. } => max,
+            // A set is as long as its options; a text that is taken for one can be of any length.
+            FieldType::MultiPicklist { .. }
+                if object.name.side == Side::Salesforce
+                    && !matches!(from, Type::MultiPicklist(_) | Type::List(_)) =>
+            {
+                MULTI_SELECT_LENGTH
+            }
+            _ => return,
+        };
+        let from = text_max(&from);
         if from.is_none_or(|from| from > max) {
             self.report_too_long(value, from, max, object, field);
         }

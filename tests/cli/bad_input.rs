@@ -449,3 +449,27 @@ fn a_chain_of_values_is_evaluated_or_refused_and_never_exhausts_the_stack() {
     let found = ran.out.matches("\"E0104\"").count();
     assert!((1..200).contains(&found), "{found}");
 }
+
+#[test]
+fn text_of_any_length_does_not_go_into_a_multi_select() {
+    let world = World::project();
+    let contact = "  Contact:\n    label: Contact\n";
+    let text = world.read("schema/salesforce.yaml");
+    let at = text.find(contact).expect("the object");
+    let (head, tail) =
+        text.split_at(at + text[at..].find("    fields:\n").expect("its fields") + "    fields:\n".len());
+    let field = "      Interests__c: { label: Interests, type: multipicklist, options: [Golf, Chess] }\n";
+    world.write("schema/salesforce.yaml", format!("{head}{field}{tail}"));
+    let mapping = |value: &str| {
+        format!(
+            "mapping m {{\n  from hubspot.contact\n  to salesforce.Contact\n  when jobtitle changes\n  \
+             match {{ key HubSpot_Contact_ID__c = id }}\n  on none skip\n  on rejected park\n  \
+             fields {{ Interests__c <- {value} }}\n}}\n"
+        )
+    };
+    world.write("m.map", mapping("message"));
+    let ran = world.run(&["check", "m.map"]).exits(1);
+    assert!(ran.out.contains("E0501") || ran.err.contains("E0501"), "{ran:?}");
+    world.write("m.map", mapping("message | truncate(4099)"));
+    world.run(&["check", "m.map"]).fine();
+}
