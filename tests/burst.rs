@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mapwright::crm::http::{HttpOptions, RetryPolicy};
 use mapwright::plan::Plan;
-use mapwright::runtime::{Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use mapwright::runtime::{Handle, Parts, Runtime, Settings};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::source::{ObjectName, Side};
@@ -51,16 +51,8 @@ impl World {
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
         let (portal, org, crms) = sandboxes::start(http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
-        let parts = Parts {
-            pair: "main".to_owned(),
-            plan: plan(rung),
-            crms,
-            store: store.clone(),
-            clock: Arc::new(SystemClock),
-            metrics: Arc::new(Metrics::default()),
-            health: Arc::new(Health::default()),
-            settings: Settings { first_backoff: Duration::from_millis(10), ..Settings::default() },
-        };
+        let settings = Settings { first_backoff: Duration::from_millis(10), ..Settings::default() };
+        let parts = sandboxes::parts(plan(rung), crms, store.clone(), settings);
         Self { portal, org, store, parts }
     }
 

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use mapwright::crm::http::{HttpOptions, RetryPolicy};
 use mapwright::plan::Plan;
-use mapwright::runtime::{
-    Handle, Health, Memory, Metrics, Parts, Preview, Runtime, Settings, SystemClock, preview,
-};
+use mapwright::runtime::{Handle, Memory, Parts, Preview, Runtime, Settings, preview};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::source::{ObjectName, Side};
@@ -52,7 +50,7 @@ fn person() -> portal::Actor {
     portal::Actor { change_source: "CRM_UI".to_owned(), source_id: None }
 }
 
-/// Both sandboxes, a store and a worker that takes 300 records at a time.
+/// Both sandboxes, a store and a worker.
 struct World {
     portal: portal::HubspotHandle,
     org: org::SalesforceHandle,
@@ -71,20 +69,8 @@ impl World {
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
         let (portal, org, crms) = sandboxes::start(http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
-        let parts = Parts {
-            pair: "main".to_owned(),
-            plan: plan(account),
-            crms,
-            store: store.clone(),
-            clock: Arc::new(SystemClock),
-            metrics: Arc::new(Metrics::default()),
-            health: Arc::new(Health::default()),
-            settings: Settings {
-                lanes: 300,
-                first_backoff: Duration::from_millis(10),
-                ..Settings::default()
-            },
-        };
+        let settings = Settings { first_backoff: Duration::from_millis(10), ..Settings::default() };
+        let parts = sandboxes::parts(plan(account), crms, store.clone(), settings);
         let worker = Runtime::start(parts.clone()).await.expect("a worker");
         Self { portal, org, store, parts, worker }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use mapwright::crm::http::HttpOptions;
 use mapwright::plan::Plan;
-use mapwright::runtime::{Crms, Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use mapwright::runtime::{Crms, Handle, Runtime, Settings};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::source::{ObjectName, Side};
@@ -58,16 +58,8 @@ impl World {
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(now, || 0.5) };
         let (portal, org, crms) = sandboxes::start(http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
-        let parts = Parts {
-            pair: "main".to_owned(),
-            plan: plan(rungs, outcomes),
-            crms: crms.clone(),
-            store: store.clone(),
-            clock: Arc::new(SystemClock),
-            metrics: Arc::new(Metrics::default()),
-            health: Arc::new(Health::default()),
-            settings: Settings::default(),
-        };
+        let plan = plan(rungs, outcomes);
+        let parts = sandboxes::parts(plan, crms.clone(), store.clone(), Settings::default());
         let worker = Runtime::start(parts).await.expect("a worker");
         Self { portal, org, store, crms, worker }
     }

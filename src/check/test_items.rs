@@ -14,6 +14,7 @@ use crate::types::{AssociationKind, Value, display};
 use super::associate;
 use super::convert;
 use super::handover;
+use super::mend;
 use super::scope::Scope;
 use super::test_refusals;
 use super::test_values;
@@ -122,9 +123,23 @@ fn subject<'a>(world: &World<'a>, test: &ast::Test) -> Option<Subject<'a>> {
     match (world.mappings.get(name), world.syncs.get(name)) {
         (Some(mapping), _) => Some(Subject::Mapping(mapping)),
         (None, Some(sync)) => Some(Subject::Sync(sync)),
-        // Not found, so that this only reports.
-        (None, None) => world.mapping(subject).map(Subject::Mapping),
+        (None, None) => {
+            report_unknown_subject(world, subject);
+            None
+        }
     }
+}
+
+fn report_unknown_subject(world: &World<'_>, subject: &ast::Name) {
+    let name = subject.value.as_str();
+    let names = || world.mappings.keys().chain(world.syncs.keys()).copied();
+    let message = format!("there is no mapping or sync `{name}`");
+    let finding = Diagnostic::error(Code::UNKNOWN_MAPPING, subject.span, message).label("unknown name");
+    world.report(match world.guesses.did_you_mean(name, names()) {
+        Some(help) => mend::rename(&world.guesses, finding.help(help), name, subject.span, names()),
+        None => finding
+            .help(format!("write `mapping {name} {{ … }}` or `sync {name} {{ … }}` in any `.map` file")),
+    });
 }
 
 fn report_incomplete(world: &World<'_>, test: &ast::Test, missing: &str, help: &str) {

@@ -39,6 +39,23 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// All of them.
+    pub const ALL: [Meaning; 13] = [
+        Meaning::Again,
+        Meaning::Perhaps,
+        Meaning::Window,
+        Meaning::Token,
+        Meaning::Permission,
+        Meaning::Duplicate,
+        Meaning::Taken,
+        Meaning::Converted,
+        Meaning::Gone,
+        Meaning::Several,
+        Meaning::Invalid,
+        Meaning::Unreadable,
+        Meaning::Elsewhere,
+    ];
+
     /// What a whole call with this answer has failed of, and whether a write may have been applied.
     pub(super) fn kind(self) -> (CrmErrorKind, bool) {
         match self {

@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
     vec![
         ("an event is stored once", |s| Box::pin(stored_once(s))),
         ("a burst of one record is one lane, in order", |s| Box::pin(one_lane_in_order(s))),
+        ("what is due is counted up to a bound", |s| Box::pin(due(s))),
         ("an expired lease is fenced off", |s| Box::pin(fenced_off(s))),
         ("renewing holds a lease", |s| Box::pin(renewing(s))),
         ("events during a lease keep the lane alive", |s| Box::pin(events_during_a_lease(s))),
@@ -184,6 +185,20 @@ async fn one_lane_in_order(store: &dyn Store) {
         store.lease(lease_at(1)).await.expect("lease").is_empty(),
         "no record is worked on twice at a time"
     );
+}
+
+async fn due(store: &dyn Store) {
+    let due = async |seconds, at_most| store.due("main", at(seconds), at_most).await.expect("a count");
+    assert_eq!(due(0, 9).await, 0);
+    store.append(vec![event("1", "a", 0), event("1", "b", 1), event("2", "a", 0)]).await.expect("append");
+    assert_eq!((due(0, 9).await, due(0, 1).await), (2, 1), "records, not events");
+    assert_eq!(store.due("other", at(0), 9).await.expect("a count"), 0);
+    let lanes = store.lease(lease_at(0)).await.expect("lease");
+    assert_eq!((due(1, 9).await, due(61, 9).await), (0, 2), "leased, until the lease runs out");
+    let later = Next::RetryAt { at: at(30), error: "no".to_owned(), counted: true };
+    let settlement = Settlement { next: later, results: Vec::new() };
+    store.settle(&lanes[0].lane, settlement, at(2)).await.expect("settle");
+    assert_eq!((due(29, 9).await, due(30, 9).await), (0, 1), "not before its time");
 }
 
 async fn fenced_off(store: &dyn Store) {

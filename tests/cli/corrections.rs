@@ -128,7 +128,7 @@ test "one" {
     fixed one.map:2: E0201 HubSpot has no object `contct` in `schema/hubspot.yaml`
     fixed one.map:11: E0602 `LeadSource` of `salesforce.Contact` has no option `Othr`
     fixed one.map:12: E0203 there is no function or picklist `trm`
-    fixed one.map:17: E0204 there is no mapping `onne`
+    fixed one.map:17: E0204 there is no mapping or sync `onne`
     fixed one.map:18: E0202 `hubspot.contact` has no property `lastnam`
     ");
     // `nick` is what the broken line gives, and no misspelt property; `emial` could have been one more of those.

@@ -9,12 +9,13 @@ use mapwright::crm::http::HttpOptions;
 use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
 use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
 use mapwright::plan::{Plan, compile};
-use mapwright::runtime::{Clock, Crms, SystemClock};
+use mapwright::runtime::{Clock, Crms, Health, Metrics, Parts, Settings, SystemClock};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::sandbox::seed::Seed;
 use mapwright::schema::{Schemas, load};
 use mapwright::source::Sources;
+use mapwright::store::Store;
 use mapwright::syntax;
 
 /// What a portal needs before Accounts can be written to it: a unique property for their ids.
@@ -23,6 +24,20 @@ const PORTAL: &str =
 
 pub(crate) fn now() -> DateTime<Utc> {
     SystemClock.now()
+}
+
+/// What a worker over these is made of.
+pub(crate) fn parts(plan: Arc<Plan>, crms: Crms, store: Arc<dyn Store>, settings: Settings) -> Parts {
+    Parts {
+        pair: "main".to_owned(),
+        plan,
+        crms,
+        store,
+        clock: Arc::new(SystemClock),
+        metrics: Arc::new(Metrics::default()),
+        health: Arc::new(Health::default()),
+        settings,
+    }
 }
 
 /// Compiles files against the shipped snapshots.

@@ -198,6 +198,8 @@ impl SalesforceClient {
             .and_then(|answer| Ok((self.http.read(&answer, true)?, answer)));
         let (said, answer) = match sent {
             Ok(sent) => sent,
+            // What Salesforce has against the whole says nothing about a query.
+            Err(error) if error.kind == CrmErrorKind::Refused => return self.one_by_one(soql, scope).await,
             Err(error) => return soql.iter().map(|_| Err(error.clone())).collect(),
         };
         let parts = said.get("compositeResponse").and_then(Json::as_array).cloned().unwrap_or_default();
@@ -210,6 +212,14 @@ impl SalesforceClient {
                 Some(part) => self.part(part).await,
                 None => Err(self.http.garbled(&answer, true)),
             });
+        }
+        answers
+    }
+
+    async fn one_by_one(&self, soql: &[&str], scope: Scope) -> Vec<Result<Vec<Json>, CrmError>> {
+        let mut answers = Vec::with_capacity(soql.len());
+        for soql in soql {
+            answers.push(self.query(soql, scope).await);
         }
         answers
     }
