@@ -18,6 +18,7 @@
 //!
 //! Imports run downward only; `docs/architecture.md` has the table and `tests/tidy.rs` holds it.
 
+pub mod alert;
 pub mod check;
 pub mod cli;
 pub mod config;

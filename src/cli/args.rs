@@ -52,6 +52,12 @@ pub(super) enum Command {
     /// Receive webhooks and carry records
     #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
+    /// Tell which event, rule and commit gave a record its values; asks no CRM
+    #[command(after_help = help::WHY)]
+    Why(WhyArgs),
+    /// Look whether everything is in place: tokens, scopes, keys, webhooks, clocks, store
+    #[command(after_help = help::DOCTOR)]
+    Doctor(DoctorArgs),
     /// Show what waits for a person, and decide about it
     #[command(after_help = help::PARKED)]
     Parked(ParkedArgs),
@@ -206,7 +212,50 @@ pub(super) struct ServeArgs {
     /// Which pair of portal and org; may be left out where there is one.
     #[arg(long)]
     pub(super) pair: Option<String>,
-    /// Write the log as JSON lines.
+    /// How the log is written; without it, as text to a terminal and as JSON lines elsewhere.
+    #[arg(long, value_name = "FORM", conflicts_with = "json")]
+    pub(super) log: Option<LogForm>,
+    /// The same as `--log json`.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogForm {
+    /// One JSON object a line
+    Json,
+    /// Lines for people
+    Text,
+}
+
+/// Arguments of `why`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct WhyArgs {
+    /// The record's object, as mappings name it (`Lead`, `salesforce.Lead`).
+    pub(super) object: String,
+    /// The record's id, as the CRM shows it.
+    pub(super) id: String,
+    /// One field of it.
+    pub(super) field: Option<String>,
+    /// Which CRM, where both have an object of this name.
+    #[arg(long, value_name = "CRM")]
+    pub(super) side: Option<FromSide>,
+    /// Which pair of portal and org; may be left out where one knows the record.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct DoctorArgs {
+    /// Only this pair of portal and org; all of them without it.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -232,6 +281,9 @@ pub(super) enum ParkedAction {
     Show {
         /// Its number, as `list` prints it.
         id: i64,
+        /// Print one JSON document.
+        #[arg(long)]
+        json: bool,
     },
     /// Put one back into the queue
     Retry {

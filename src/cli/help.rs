@@ -90,13 +90,43 @@ Exit codes:
 pub(super) const SERVE: &str = "\
 Examples:
   mapwright serve
-  mapwright serve --listen 127.0.0.1:8080 --json
+  mapwright serve --listen 127.0.0.1:8080
+  mapwright serve --log json 2>> mapwright.log
 
 Exit codes:
   0  ended by a signal, with everything settled
   1  the project has errors
   2  a wrong call or configuration, or another process serves this store
   3  the store failed, or the address is taken";
+
+pub(super) const WHY: &str = "\
+Examples:
+  mapwright why Lead 00Q5e00000abcdeEAA            all that is known of a record
+  mapwright why Lead 00Q5e00000abcdeEAA LastName   where one value comes from
+  mapwright why contact 5501 --side hubspot        what became of a source record
+  mapwright why Lead 00Q5e00000abcdeEAA --json
+
+It reads the store alone: no CRM, no secret, also while `serve` runs.
+
+Exit codes:
+  0  told
+  1  the store knows nothing of the record, or no rule wrote the field
+  2  a wrong call or configuration, or no such object, field or pair
+  3  the store failed";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  mapwright doctor
+  mapwright doctor --json
+  mapwright doctor --pair main
+
+It changes nothing, neither in a CRM nor in the store.
+
+Exit codes:
+  0  all is well; there may be warnings
+  1  problems, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM or the store could not be reached";
 
 pub(super) const PARKED: &str = "\
 Examples:

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod demo;
+mod doctor;
 mod eval;
 mod explain;
 mod fix;
@@ -18,9 +19,11 @@ mod parked;
 mod parts;
 mod project;
 mod record;
+mod revision;
 mod sandbox;
 mod serve;
 mod test;
+mod why;
 
 use std::process::ExitCode;
 
@@ -76,6 +79,8 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
+        Command::Why(options) => parts::block_on(why::run(project, options, output)),
+        Command::Doctor(options) => parts::block_on(doctor::run(project, options, output)),
         Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
         Command::Demo { json } => parts::block_on(demo::run(*json, output)),
     }

@@ -7,7 +7,10 @@ use serde_json::json;
 use super::args::{ParkedAction, ParkedArgs};
 use super::output::Output;
 use super::{Exit, parts};
-use crate::store::{ParkState, ParkedId, ParkedRecord, Store, StoreError};
+use super::why::event_words;
+use crate::store::{
+    CorrelationId, EventBrief, ParkState, ParkedId, ParkedRecord, ProjectVersion, Store, StoreError,
+};
 
 pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: Output) -> Exit {
     let store = match parts::store_alone(given, output).await {
@@ -44,9 +47,21 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
             }
             Exit::Fine
         }
-        ParkedAction::Show { id } => match store.parked_record(ParkedId(*id)).await? {
+        ParkedAction::Show { id, json } => match store.parked_record(ParkedId(*id)).await? {
             Some(record) => {
-                show(&record);
+                let version = match record.project {
+                    Some(id) => store.project(id).await?,
+                    None => None,
+                };
+                let events = events(store, &record).await?;
+                if *json {
+                    let mut document = as_json(&record);
+                    document["events"] = json!(events);
+                    document["project"] = json!(version);
+                    Output::result(&document.to_string());
+                } else {
+                    show(&record, version.as_ref(), &events);
+                }
                 Exit::Fine
             }
             None => none(*id),
@@ -75,11 +90,22 @@ fn line(record: &ParkedRecord) -> String {
     format!("{}  {}  {}  {}{at}", record.id, record.key, record.mapping, record.reason.reason)
 }
 
-fn show(record: &ParkedRecord) {
+/// The events that led to the parking, as far as the journal still holds them.
+async fn events(store: &dyn Store, record: &ParkedRecord) -> Result<Vec<EventBrief>, StoreError> {
+    let trail = store.trail(&record.key).await?;
+    let mut heard: Vec<EventBrief> = trail.events.into_iter().map(|event| event.brief).collect();
+    heard.retain(|event| record.events.contains(&event.id));
+    heard.sort_by_key(|event| (event.occurred_at, event.id));
+    Ok(heard)
+}
+
+fn show(record: &ParkedRecord, version: Option<&ProjectVersion>, events: &[EventBrief]) {
     let reason = &record.reason;
     let state = match record.state {
         ParkState::Open => "waits for a person",
-        _ => "was decided",
+        ParkState::Retried => "was sent round again",
+        ParkState::Resolved => "was resolved by a later run",
+        ParkState::Dropped => "was given up",
     };
     let facts = [
         ("record", Some(record.key.to_string())),
@@ -91,20 +117,44 @@ fn show(record: &ParkedRecord) {
         ("what to do", reason.help.clone()),
         ("since", Some(record.created_at.to_rfc3339())),
         ("state", Some(state.to_owned())),
+        ("id in the log", (record.correlation != CorrelationId::NONE).then(|| record.correlation.to_string())),
+        ("project", version.map(project_words)),
     ];
     for (name, fact) in facts {
         if let Some(fact) = fact {
             Output::result(&format!("{name}: {fact}"));
         }
     }
+    for event in events {
+        Output::result(&format!("because of: {}", event_words(event)));
+    }
 }
 
-fn as_json(record: &ParkedRecord) -> serde_json::Value {
+fn project_words(version: &ProjectVersion) -> String {
+    match &version.revision {
+        Some(revision) => format!("commit {revision}, files {}", version.fingerprint),
+        None => format!("files {}", version.fingerprint),
+    }
+}
+
+/// `open`, `retried`, `resolved` or `dropped`.
+fn state_word(state: ParkState) -> &'static str {
+    match state {
+        ParkState::Open => "open",
+        ParkState::Retried => "retried",
+        ParkState::Resolved => "resolved",
+        ParkState::Dropped => "dropped",
+    }
+}
+
+pub(super) fn as_json(record: &ParkedRecord) -> serde_json::Value {
     json!({
         "id": record.id.0,
         "record": record.key.to_string(),
         "mapping": record.mapping,
         "reason": record.reason,
         "since": record.created_at.to_rfc3339(),
+        "state": state_word(record.state),
+        "correlation_id": record.correlation,
     })
 }

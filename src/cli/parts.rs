@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::output::Output;
 use super::{Exit, project};
+use crate::alert::{self, AlertSettings, Alerts, Deliveries};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
 use crate::crm::Changes;
 use crate::crm::http::HttpOptions;
@@ -15,9 +16,9 @@ use crate::crm::hubspot::{HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
-use crate::runtime::Crms;
+use crate::runtime::{Crms, Metrics};
 use crate::schema::Schemas;
-use crate::store::{Claim, SqliteStore};
+use crate::store::{self, Claim, SqliteStore};
 
 /// An environment variable; unset and not UTF-8 are the same to us.
 #[expect(
@@ -64,6 +65,8 @@ pub(super) struct Ready {
     pub(super) config: ResolvedConfig,
     /// The project's folder.
     pub(super) root: std::path::PathBuf,
+    /// The mappings as they are, and the commit that is checked out.
+    pub(super) version: store::Project,
 }
 
 /// Loads, checks and resolves the project, and says what is wrong with it.
@@ -71,9 +74,54 @@ pub(super) fn ready(given: Option<&Path>, output: Output) -> Result<Ready, Exit>
     let project = checked(given, output)?;
     let plan = Arc::new(project.plan().ok_or(Exit::Findings)?);
     let config = resolve(&project, output)?;
+    let version = version(&project);
     // INVARIANT: `checked` answers only with a project that has a plan, hence both snapshots; `find` gave its root.
     let (Some(schemas), Some(root)) = (project.schemas, project.root) else { return Err(Exit::Usage) };
-    Ok(Ready { plan, schemas, config, root })
+    Ok(Ready { plan, schemas, config, root, version })
+}
+
+/// The mappings as they are, and the commit that is checked out.
+pub(super) fn version(project: &project::Project) -> store::Project {
+    let files = project.sources.iter().map(|(_, file)| file).filter(|file| file.name().ends_with(".map"));
+    store::Project {
+        revision: project.root.as_deref().and_then(super::revision::of),
+        files: files.map(|file| (file.name().to_owned(), file.text().to_owned())).collect(),
+    }
+}
+
+/// Starts to tell whoever the configuration names; nobody where it names none.
+pub(super) fn alerts(
+    ready: &Ready,
+    metrics: &Arc<Metrics>,
+) -> Result<(Alerts, Option<Deliveries>), String> {
+    let Some(config) = &ready.config.alerts else { return Ok((Alerts::default(), None)) };
+    let webhook = config.webhook.as_ref().map(|hook| alert::Webhook {
+        url: hook.url.clone(),
+        secret: hook.secret.clone(),
+        headers: hook.headers.clone(),
+    });
+    let folder = ready.root.clone();
+    let settings = AlertSettings {
+        webhook,
+        command: config.command.clone().map(|argv| alert::Command { argv, folder }),
+        timeout: config.timeout,
+        personal_data: config.personal_data,
+        first_pause: std::time::Duration::from_secs(1),
+    };
+    let metrics = Arc::clone(metrics);
+    let count: alert::Count = Arc::new(move |what| metrics.alert(what));
+    let started = Alerts::start(settings, http_options(ready), count);
+    started
+        .map(|(alerts, deliveries)| (alerts, Some(deliveries)))
+        .map_err(|error| format!("`alerts: webhook:` cannot be used: {error}"))
+}
+
+/// How the clients behave on the network.
+pub(super) fn http_options(ready: &Ready) -> HttpOptions {
+    let mut http = HttpOptions::new(now, jitter);
+    http.allow_private = ready.config.allow_private_addresses;
+    http.request_timeout = std::time::Duration::from_secs(ready.config.limits.http_timeout_seconds);
+    http
 }
 
 /// Loads and checks the project; an error in it is reported and ends the command.
@@ -125,8 +173,10 @@ pub(super) fn pair<'c>(
 
 /// The clients of a pair.
 pub(super) struct Clients {
-    hubspot: Arc<HubspotClient>,
-    salesforce: Arc<SalesforceClient>,
+    /// The portal's.
+    pub(super) hubspot: Arc<HubspotClient>,
+    /// The org's.
+    pub(super) salesforce: Arc<SalesforceClient>,
 }
 
 impl Clients {
@@ -143,9 +193,7 @@ impl Clients {
 
 /// Makes the clients of a pair.
 pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Clients, String> {
-    let mut http = HttpOptions::new(now, jitter);
-    http.allow_private = ready.config.allow_private_addresses;
-    http.request_timeout = std::time::Duration::from_secs(ready.config.limits.http_timeout_seconds);
+    let http = http_options(ready);
     let hubspot = HubspotConfig {
         base_url: pair.hubspot.base_url.clone(),
         token: pair.hubspot.token.clone(),

@@ -14,6 +14,7 @@ use crate::eval::{
 use crate::plan::LinkElse;
 use crate::runtime::{self, Crms, Memory, OnceError, Preview};
 use crate::source::Side;
+use crate::store::{CorrelationId, Origin, RecordKey, StoreError};
 use crate::types::{AssociationKind, AwaitedPair, CrmErrorKind, Value, WriteTarget, display, to_json};
 
 /// Whether anything is written.
@@ -121,7 +122,13 @@ impl OneRecord<'_> {
     async fn keep(&self, memory: Memory<'_>, finished: &Finished, output: Output) -> Result<(), OnceError> {
         let RecordArgs { mapping, record, .. } = self.options;
         let Some(object) = runtime::object(&self.ready.plan, mapping, record) else { return Ok(()) };
-        runtime::record_once(memory, object, record, mapping, finished.clone(), parts::now()).await?;
+        let now = parts::now();
+        let key = RecordKey::new(memory.pair, object.clone(), record);
+        let failed = |error: StoreError| OnceError::Store(error.to_string());
+        let project = memory.store.remember_project(self.ready.version.clone(), now).await.map_err(failed)?;
+        let correlation = CorrelationId::of_request(&key, mapping, now);
+        let origin = Origin { correlation, project: Some(project) };
+        runtime::record_once(memory, object, record, mapping, finished.clone(), (origin, now)).await?;
         if matches!(finished.verdict, Verdict::Parked(_)) {
             output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");
         }
@@ -193,6 +200,11 @@ fn finished_json(finished: &Finished) -> Json {
     if let Verdict::Written { changes, .. } = &finished.verdict {
         json["verdict"]["Written"]["changes"] = changes.iter().map(change_json).collect();
     }
+    if let Verdict::Unchanged { kept, .. } = &finished.verdict
+        && !kept.is_empty()
+    {
+        json["verdict"]["Unchanged"]["kept"] = kept.iter().map(change_json).collect();
+    }
     json
 }
 
@@ -213,7 +225,7 @@ fn change_json(change: &FieldChange) -> Json {
     json
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Blank => "(blank)".to_owned(),
         Value::Text(text) => format!("{text:?}"),
@@ -245,7 +257,7 @@ fn show(finished: &Finished, record: &str, as_json: bool, mode: Mode) -> Exit {
             ));
             show_changes(changes);
         }
-        Verdict::Unchanged { object, id } => {
+        Verdict::Unchanged { object, id, .. } => {
             Output::result(&format!("`{mapping}`: {object} {id} is already as it should be"));
         }
         Verdict::Synced(synced) => show_synced(mapping, synced),

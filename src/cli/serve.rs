@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::ServeArgs;
+use super::args::{LogForm, ServeArgs};
 use super::output::Output;
 use super::{Exit, parts};
+use crate::alert::Deliveries;
 use crate::config::{Pair, ResolvedConfig};
 use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
 use crate::runtime::{
@@ -24,7 +25,7 @@ pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Outpu
 }
 
 async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Result<(), Exit> {
-    log_to_stderr(options.json);
+    log_to_stderr(options.log.unwrap_or(if options.json { LogForm::Json } else { LogForm::fitting() }));
     let ready = parts::ready(given, output)?;
     let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
     let usage = |message: String| {
@@ -55,6 +56,9 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> R
     signal.map_err(|error| usage(format!("signals cannot be received, so it stops at once: {error}")))
 }
 
+/// How long the end waits for alerts on their way.
+const ALERTS_DRAIN: Duration = Duration::from_secs(5);
+
 /// A listener, a worker and a feed over one store.
 pub(super) struct Service {
     /// The listener.
@@ -63,6 +67,8 @@ pub(super) struct Service {
     pub(super) worker: Handle,
     /// The feed.
     pub(super) feed: Feed,
+    /// What tells people, where the configuration names any.
+    deliveries: Option<Deliveries>,
 }
 
 impl Service {
@@ -78,6 +84,10 @@ impl Service {
         let clock = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::default());
         let health = Arc::new(Health::default());
+        let project = store.remember_project(ready.version.clone(), parts::now()).await;
+        let project = Some(project.map_err(|error| error.to_string())?);
+        let (alerts, deliveries) = parts::alerts(ready, &metrics)?;
+        let settings = IngressSettings { alerts: alerts.clone(), ..settings };
         let parts = Parts {
             pair: pair.name.clone(),
             plan: Arc::clone(&ready.plan),
@@ -90,6 +100,8 @@ impl Service {
                 lanes: ready.config.limits.records_at_a_time,
                 gather: Duration::from_secs(ready.config.limits.gather_seconds),
                 max_attempts: ready.config.limits.max_attempts,
+                project,
+                alerts,
                 ..Settings::default()
             },
         };
@@ -100,7 +112,7 @@ impl Service {
             .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
         let settings = poll_settings(&ready.config, pair);
         let feed = Feed::start(FeedParts { parts, sources: clients.sources(), settings });
-        Ok(Self { ingress, worker, feed })
+        Ok(Self { ingress, worker, feed, deliveries })
     }
 
     /// Stops listening and asking, then lets the worker finish.
@@ -113,6 +125,11 @@ impl Service {
         }
         if !self.worker.shutdown().await {
             tracing::warn!("work was left unfinished; it is taken up at the next start");
+        }
+        if let Some(deliveries) = self.deliveries
+            && !deliveries.shutdown(ALERTS_DRAIN).await
+        {
+            tracing::warn!("alerts were left undelivered");
         }
     }
 }
@@ -147,14 +164,29 @@ pub(super) fn ingress_settings(config: &ResolvedConfig, pair: &Pair) -> Result<I
     Ok(settings)
 }
 
+impl LogForm {
+    /// Text for a person at a terminal, JSON for whatever collects it elsewhere.
+    fn fitting() -> Self {
+        if std::io::stderr().is_terminal() { LogForm::Text } else { LogForm::Json }
+    }
+}
+
 /// Logs to standard error; `RUST_LOG` chooses what.
-fn log_to_stderr(as_json: bool) {
+fn log_to_stderr(form: LogForm) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("mapwright=info,warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal() && parts::env("NO_COLOR").is_none());
     // Only fails where a log is set up already, which then serves as well.
-    let _ = if as_json { log.json().try_init() } else { log.try_init() };
+    let _ = match form {
+        LogForm::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogForm::Text => log.try_init(),
+    };
+    // The words of a panic may quote a person's data; its place does not.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a fault of the engine");
+    }));
 }

@@ -117,6 +117,7 @@ impl Reading<'_> {
         let serve = self.serve(keys.entry("serve"));
         let poll = self.poll(keys.entry("poll"));
         let limits = self.limits(keys.entry("limits"));
+        let alerts = self.alerts(keys.entry("alerts"));
         let allow_private_addresses = keys.flag("allow_private_addresses").unwrap_or(false);
         keys.finish();
         let pairs = pairs.unwrap_or_default().iter().filter_map(|entry| self.pair(entry));
@@ -129,6 +130,7 @@ impl Reading<'_> {
             serve: serve?,
             poll: poll?,
             limits: limits?,
+            alerts: alerts?,
             allow_private_addresses,
         })
     }

@@ -4,6 +4,7 @@
 //! two steps, so that `check` and `eval` need no variable: [`parse`] proves the file's structure, and
 //! [`Config::resolve`] reads it again with an environment that the caller hands in. Both are pure.
 
+mod alerts;
 mod expand;
 mod load;
 mod model;
@@ -14,6 +15,6 @@ mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
+    AlertWebhook, Alerts, Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
     Webhook,
 };

@@ -22,6 +22,8 @@ pub struct ResolvedConfig {
     pub poll: Poll,
     /// Bounds on what the runtime does.
     pub limits: Limits,
+    /// Who is told of pauses and parked records; nobody where absent.
+    pub alerts: Option<Alerts>,
     /// Whether the HTTP clients may connect to private addresses.
     pub allow_private_addresses: bool,
 }
@@ -146,6 +148,30 @@ pub struct Poll {
     pub overlap: Duration,
     /// Other intervals, by mapping or sync.
     pub mappings: IndexMap<String, Duration>,
+}
+
+/// Who is told of pauses, parked records and a store that fails.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// A web address that takes them by POST.
+    pub webhook: Option<AlertWebhook>,
+    /// A program and its arguments, which takes them on standard input.
+    pub command: Option<Vec<String>>,
+    /// How long one delivery may take.
+    pub timeout: Duration,
+    /// Whether they may quote values.
+    pub personal_data: bool,
+}
+
+/// A web address that takes alerts.
+#[derive(Debug, Clone)]
+pub struct AlertWebhook {
+    /// The address; its path may be a secret.
+    pub url: Url,
+    /// Signs the body.
+    pub secret: Option<SecretString>,
+    /// Headers to send along.
+    pub headers: Vec<(String, SecretString)>,
 }
 
 /// Bounds on what the runtime does.

@@ -52,7 +52,7 @@ impl Reading<'_> {
         self.at_least_a_second(entry).map(Some)
     }
 
-    fn at_least_a_second(&self, entry: &Entry) -> Option<Duration> {
+    pub(super) fn at_least_a_second(&self, entry: &Entry) -> Option<Duration> {
         let time = self.time(entry)?;
         if time.is_zero() {
             let message = format!("`{}` would never rest", entry.key.value);

@@ -136,6 +136,23 @@ impl<'c> Reading<'c> {
         address
     }
 
+    /// The address of a hook, whose path or query may be what lets one in.
+    pub(super) fn hook_url(&self, entry: &Entry) -> Option<Url> {
+        let text = self.text(entry)?;
+        let (span, key) = (entry.value.span, &entry.key.value);
+        let Some(url) =
+            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        else {
+            self.bad(span, format!("`{key}` is no web address"), "write it in full: `https://host/path`");
+            return None;
+        };
+        if url.scheme() == "http" && !is_loopback(&url) {
+            self.bad(span, format!("`{key}` would be sent unencrypted"), "write `https://`");
+            return None;
+        }
+        Some(url)
+    }
+
     /// The address of a server: `https`, or `http` on this machine.
     pub(super) fn url(&self, entry: Option<&Entry>, default: &str) -> Option<Url> {
         let Some(entry) = entry else { return Url::parse(default).ok() };

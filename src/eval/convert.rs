@@ -193,7 +193,13 @@ impl Run {
             errors.iter().map(|error| format!("{}: {}", error.code, error.message)).collect();
         let at = mapping.convert.as_ref().map(|convert| convert.at.clone());
         let help = "the record itself is written; mend what it says, then retry";
-        Park { answer: Some(answer.join("; ")), help: Some(help.to_owned()), at, ..Park::because(reason) }
+        Park {
+            answer: Some(answer.join("; ")),
+            help: Some(help.to_owned()),
+            at,
+            code: super::outcome::codes(errors),
+            ..Park::because(reason)
+        }
     }
 
     /// Lets the pairs with a Lead go over to the Contact that it became: those of every mapping that pairs these objects.

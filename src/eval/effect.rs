@@ -261,6 +261,9 @@ pub enum Verdict {
         object: ObjectName,
         /// Its id.
         id: String,
+        /// The fields that a rule spoke about and left as they are, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<FieldChange>,
     },
     /// A sync has settled a pair of records.
     Synced(Synced),
@@ -309,6 +312,9 @@ pub struct Synced {
     /// The values that both sides hold now, by the Salesforce field, as Salesforce holds them: what the next run compares
     /// with. They are remembered with the link.
     pub synced: BTreeMap<String, Value>,
+    /// The fields that rules left as they are in a record that was not written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<SyncedWrite>,
 }
 
 /// A record that a sync has written.
@@ -337,4 +343,7 @@ pub struct Park {
     pub help: Option<String>,
     /// The line that says so.
     pub at: Option<Location>,
+    /// The CRM's codes of what it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }

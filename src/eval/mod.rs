@@ -33,6 +33,7 @@ pub use effect::{
 };
 pub use expression::{Frame, Kept};
 pub use offline::{Line, Lines, Offline, fields};
+pub use rules::ALREADY_SO;
 pub use run::Run;
 pub use sync::SyncRun;
 pub use trace::{Point, Trace};

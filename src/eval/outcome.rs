@@ -39,6 +39,7 @@ impl Run {
             WriteAnswer::Rejected { errors } => self.rejected(mapping, &planned, &errors),
             WriteAnswer::Failed(error) => self.park(Park {
                 answer: Some(error.to_string()),
+                code: error.code.clone(),
                 ..Park::because(format!("{} could not be written", mapping.target))
             }),
         }
@@ -169,8 +170,15 @@ impl Run {
             format!("the value was {} ({length} characters)", crate::types::quoted(&text))
         });
         let at = rule.map(|change| change.at.clone()).or_else(|| outcome.map(|outcome| outcome.at.clone()));
-        self.park(Park { reason, field, answer: Some(answer.join("; ")), help, at })
+        self.park(Park { reason, field, answer: Some(answer.join("; ")), help, at, code: codes(errors) })
     }
+}
+
+/// The codes of a refusal, which quote nobody's data.
+pub(super) fn codes(errors: &[FieldError]) -> Option<String> {
+    let mut codes: Vec<&str> = errors.iter().map(|error| error.code.as_str()).collect();
+    codes.dedup();
+    (!codes.is_empty()).then(|| codes.join(", "))
 }
 
 /// The fields sent that a refusal names, each once, with what was said.

@@ -9,6 +9,9 @@ use super::run::{Leg, Run, State};
 use super::trace::Point;
 use crate::types::Record;
 
+/// Why a field is left that holds its value already.
+pub const ALREADY_SO: &str = "already so";
+
 /// Why a rule leaves its field as it is whatever its value would be; `None` when it applies.
 pub(super) fn kept(mapping: &Mapping, rule: &Rule, existing: Option<&Record>) -> Option<String> {
     match (&rule.when, existing) {
@@ -81,7 +84,7 @@ impl Run {
         let target = match (existing, key) {
             (Some(record), _) if fields.is_empty() => {
                 let (object, id) = (mapping.target.clone(), record.id.clone());
-                let verdict = Verdict::Unchanged { object, id: id.clone() };
+                let verdict = Verdict::Unchanged { object, id: id.clone(), kept: changes };
                 return self.after_write(mapping, verdict, id, false);
             }
             (Some(record), _) => WriteTarget::Update { id: record.id.clone() },
@@ -123,7 +126,7 @@ impl Run {
             field: key.field.clone(),
             old,
             new: (!stamped).then_some(new),
-            kept: stamped.then(|| "already so".to_owned()),
+            kept: stamped.then(|| ALREADY_SO.to_owned()),
             at: key.at.clone(),
         }))
     }
@@ -166,7 +169,7 @@ impl Run {
             return Ok(None);
         }
         if old.as_ref().is_some_and(|old| same(old, &new) || (old.is_blank() && new.is_blank())) {
-            return change(None, Some("already so".to_owned()));
+            return change(None, Some(ALREADY_SO.to_owned()));
         }
         if let Some(reason) = self.goes_back(rule, old.as_ref(), &new) {
             self.hit(&rule.at, Point::Kept);

@@ -507,6 +507,7 @@ impl Run {
             answer: None,
             help: failure.help,
             at: Some(failure.at.unwrap_or(at)),
+            code: None,
         })
     }
 }
@@ -539,7 +540,7 @@ fn became(mapping: &Mapping, source: &Record) -> bool {
 impl Park {
     /// A reason alone.
     pub fn because(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), field: None, answer: None, help: None, at: None }
+        Self { reason: reason.into(), field: None, answer: None, help: None, at: None, code: None }
     }
 }
 

@@ -134,7 +134,7 @@ impl End<'_> {
                 })
             }
             Verdict::Synced(synced) => self.synced(synced, wanted, creates),
-            Verdict::Unchanged { object, id } if object == wanted && !creates => {
+            Verdict::Unchanged { object, id, .. } if object == wanted && !creates => {
                 let record = self.world.record(object, id)?;
                 Some(After { record, before: Some(record), changes: &[], fields: None })
             }
@@ -391,7 +391,7 @@ impl End<'_> {
                 let what = if *created { "created a new" } else { "updated a" };
                 (format!("`{mapping}` {what} {object}"), Some(written(changes)), None)
             }
-            Verdict::Unchanged { object, id } => {
+            Verdict::Unchanged { object, id, .. } => {
                 (format!("`{mapping}` found {object} {id}, which is already as it should be"), None, None)
             }
             Verdict::Synced(synced) => {

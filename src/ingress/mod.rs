@@ -31,6 +31,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::alert::Alerts;
 use crate::runtime::{Clock, Health, Metrics};
 use crate::store::Store;
 
@@ -73,6 +74,8 @@ pub struct IngressSettings {
     pub max_requests: usize,
     /// How long a request may take.
     pub timeout: Duration,
+    /// Who is told when the journal cannot be written.
+    pub alerts: Alerts,
 }
 
 impl IngressSettings {
@@ -86,6 +89,7 @@ impl IngressSettings {
             max_body: 4 * 1024 * 1024,
             max_requests: 64,
             timeout: Duration::from_secs(4),
+            alerts: Alerts::default(),
         }
     }
 }

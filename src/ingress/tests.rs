@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use crate::runtime::{Health, ManualClock};
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    Advance, Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, ParkedId,
-    ParkedRecord, Pending, RecordKey, Seen, Settled, Settlement, SqliteStore, Store, StoreError, Watermark,
+    Advance, Appended, Condition, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent,
+    Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId, ProjectVersion, RecordKey, Seen, Settled,
+    Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
 };
 use crate::types::{ChangeKind, LinkRequest, LinkedPair};
 
@@ -113,7 +114,7 @@ impl Server {
 
     async fn lease(&self, pair: &str) -> Vec<LeasedLane> {
         let (pair, worker) = (pair.to_owned(), "w".to_owned());
-        let request = LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_mins(1) };
+        let request = LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_mins(1), project: None };
         self.store.lease(request).await.expect("lease")
     }
 }
@@ -359,7 +360,31 @@ impl Store for BrokenStore {
     async fn settle(&self, _: &Lane, _: Settlement, _: DateTime<Utc>) -> Result<Settled, StoreError> {
         self.fail().await
     }
-    async fn record(&self, _: &RecordKey, _: Vec<MappingResult>, _: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn record(
+        &self,
+        _: &RecordKey,
+        _: Vec<MappingResult>,
+        _: Origin,
+        _: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.fail().await
+    }
+    async fn remember_project(&self, _: Project, _: DateTime<Utc>) -> Result<ProjectId, StoreError> {
+        self.fail().await
+    }
+    async fn project(&self, _: ProjectId) -> Result<Option<ProjectVersion>, StoreError> {
+        self.fail().await
+    }
+    async fn project_line(&self, _: ProjectId, _: &str, _: usize) -> Result<Option<String>, StoreError> {
+        self.fail().await
+    }
+    async fn trail(&self, _: &RecordKey) -> Result<Trail, StoreError> {
+        self.fail().await
+    }
+    async fn known_as(&self, _: &str) -> Result<Vec<RecordKey>, StoreError> {
+        self.fail().await
+    }
+    async fn condition(&self, _: &str) -> Result<Condition, StoreError> {
         self.fail().await
     }
     async fn release(&self, _: &str, _: DateTime<Utc>) -> Result<u64, StoreError> {

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::alert::Notice;
 use crate::store::{Appended, Incoming, NewEvent};
 
 use super::hubspot::{self, BodyError};
@@ -88,10 +89,15 @@ async fn receive(
     let events = hubspot::read(body, &signers, parts.clock.now()).map_err(Refusal::Body)?;
     let ignored = ignored(&events);
     let count = events.len();
+    let told: Vec<String> = events.iter().map(|event| event.incoming.told()).collect();
     let appended = parts.store.append(events).await.map_err(|error| {
         tracing::error!(%error, events = count, "the journal could not be written");
+        parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
         Refusal::Store
     })?;
+    for (event, told) in appended.iter().zip(&told).filter(|(event, _)| event.new) {
+        tracing::info!(correlation_id = %event.correlation, event = event.id.0, told, "received");
+    }
     note(parts, &appended, ignored);
     Ok(count)
 }
@@ -145,9 +151,7 @@ fn note(parts: &IngressParts, appended: &[Appended], ignored: u64) {
     parts.metrics.events("new", new);
     parts.metrics.events("known", appended.len() as u64 - new);
     parts.metrics.events("ignored", ignored);
-    // Ten ids say enough to find the rest in the journal.
-    let events: Vec<i64> = appended.iter().take(10).map(|event| event.id.0).collect();
-    tracing::info!(?events, received = appended.len(), new, ignored, "journaled");
+    tracing::debug!(received = appended.len(), new, ignored, "journaled");
 }
 
 fn respond(parts: &IngressParts, result: Result<usize, Refusal>) -> Response {

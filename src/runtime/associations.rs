@@ -15,7 +15,7 @@ use crate::sandbox::hubspot as portal;
 use crate::sandbox::salesforce as org;
 use crate::sandbox::seed::Seed;
 use crate::source::{ObjectName, Side};
-use crate::store::{SqliteStore, Store};
+use crate::store::{Origin, SqliteStore, Store};
 use crate::types::{AssociateRequest, AssociatedRequest, AssociationKind, LinkRequest};
 
 use super::driver::{End, drive};
@@ -161,7 +161,7 @@ impl World {
         for (record, end) in records.iter().zip(ends) {
             let End::Finished(end) = end else { panic!("{record}: {end:?}") };
             let now = SystemClock.now();
-            let kept = record_once(self.memory(), source.clone(), record, mapping, end.clone(), now);
+            let kept = record_once(self.memory(), source.clone(), record, mapping, end.clone(), (Origin::default(), now));
             kept.await.expect("the store keeps it");
             finished.push(end);
         }

@@ -30,13 +30,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::alert::{Notice, redacted};
 use crate::crm::{Changes, ChangesPage, ChangesRequest, Position};
 use crate::source::{ObjectName, Side};
 use crate::store::{Advance, Incoming, NewEvent, Seen, StoreError, Watermark};
-use crate::types::{ChangeEvent, ChangeKind, CrmError};
+use crate::types::{ChangeEvent, CrmError};
 
 use super::policy::{self, Policy};
-use super::{Parts, Pause};
+use super::{Parts, Pause, pauses};
 use compare::Reading;
 
 pub use settings::PollSettings;
@@ -202,6 +203,7 @@ async fn take(parts: &FeedParts, turn: &mut Turn) {
         Err(Trouble::Store(error)) => {
             tracing::error!(%error, object = %turn.watch.watched.object, "a page of changes could not be kept");
             metrics.poll(side, "failed");
+            parts.parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
             (STORE_PAUSE, Some("the store failed".to_owned()))
         }
         Err(Trouble::Crm(error)) => {
@@ -264,7 +266,11 @@ async fn page(parts: &FeedParts, watch: &Watch, source: &dyn Changes) -> Result<
         seen,
     };
     let count = advance.events.len();
+    let told: Vec<String> = advance.events.iter().map(|event| event.incoming.told()).collect();
     let appended = store.advance(advance, clock.now()).await?;
+    for (event, told) in appended.iter().flatten().zip(&told).filter(|(event, _)| event.new) {
+        tracing::info!(correlation_id = %event.correlation, event = event.id.0, told, "a change was found");
+    }
     match appended {
         Some(_) if count > 0 => {
             tracing::info!(%object, events = count, read_to = %page.read_to, "changes were read");
@@ -325,7 +331,7 @@ fn event(parts: &Parts, change: ChangeEvent, revision: i64, nth: usize) -> NewEv
     let at = occurred_at.timestamp_micros();
     let facts = serde_json::json!(["poll", object.side.word(), object.name, record, at, revision, nth]);
     let raw = serde_json::json!({
-        "source": "poll", "object": object.name, "id": record, "at": occurred_at, "what": word(kind),
+        "source": "poll", "object": object.name, "id": record, "at": occurred_at, "what": kind.told(),
     });
     NewEvent {
         pair: parts.pair.clone(),
@@ -336,20 +342,6 @@ fn event(parts: &Parts, change: ChangeEvent, revision: i64, nth: usize) -> NewEv
     }
 }
 
-/// A change without its value, which may be a person's.
-fn word(kind: &ChangeKind) -> String {
-    match kind {
-        ChangeKind::Created => "created".to_owned(),
-        ChangeKind::FieldChanged { field, .. } => format!("{field} changed"),
-        ChangeKind::AssociationChanged { .. } => "association changed".to_owned(),
-        ChangeKind::Deleted => "deleted".to_owned(),
-        ChangeKind::Restored => "restored".to_owned(),
-        ChangeKind::Merged { into } => format!("merged into {into}"),
-        ChangeKind::Converted { into } => format!("converted into {into}"),
-        ChangeKind::PrivacyDeletion => "forgotten".to_owned(),
-    }
-}
-
 fn note_success(parts: &Parts, watch: &Watch, done: &Done) {
     let object = &watch.watched.object;
     let lag = (done.now - done.read_to).to_std().unwrap_or_default();
@@ -357,8 +349,8 @@ fn note_success(parts: &Parts, watch: &Watch, done: &Done) {
     let now = parts.clock.now();
     parts.health.report(&parts.pair, |health| {
         health.feeds.entry(object.to_string()).or_default().read_to = Some(done.read_to);
-        health.paused.retain(|side, pause| *side != object.side || pause.until > now);
     });
+    pauses::end(parts, |side, pause| side == object.side && pause.until <= now);
 }
 
 /// How long to wait after a failed call; a pause goes on the board, where the worker sees it too.
@@ -374,15 +366,15 @@ fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
         }
         Policy::Pause { time, reason, help } => {
             let until = clock.now() + time;
-            tracing::error!(crm = %side, reason, help, %until, code = error.code, "a CRM is left alone");
-            parts.health.report(&parts.pair, |health| {
-                health.paused.insert(side, Pause { until, reason, help });
-            });
+            pauses::begin(parts, side, Pause { until, reason, help }, error.code.as_deref());
             return time;
         }
         Policy::Park => settings.max_backoff,
     };
-    tracing::error!(%object, code = error.code, status = error.status, message = error.message, ?wait, "changes cannot be read");
+    tracing::error!(
+        %object, code = error.code, status = error.status, message = redacted(&error.message), ?wait,
+        "changes cannot be read"
+    );
     wait
 }
 

@@ -13,7 +13,8 @@ use crate::source::{ObjectName, Side};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 7] = [
+    ("mapwright_alerts_total", "Alerts by what became of them."),
     ("mapwright_webhooks_total", "Webhook requests by what became of them."),
     ("mapwright_events_total", "Events by whether they were new, known or ignored."),
     ("mapwright_records_total", "Mappings run on records by how they ended."),
@@ -74,6 +75,11 @@ impl Metrics {
     /// Counts a mapping that ended on a record.
     pub fn record(&self, verdict: &'static str) {
         self.count("mapwright_records_total", "verdict", verdict, 1);
+    }
+
+    /// Counts an alert.
+    pub fn alert(&self, result: &'static str) {
+        self.count("mapwright_alerts_total", "result", result, 1);
     }
 
     /// Says how many calls a CRM has had so far.

@@ -29,11 +29,13 @@ mod health;
 mod memory;
 mod metrics;
 mod once;
+mod pauses;
 mod policy;
 mod settle;
 mod signal;
 #[cfg(test)]
 mod syncs;
+mod traced;
 mod worker;
 
 #[cfg(test)]
@@ -50,7 +52,8 @@ use tokio::task::JoinHandle;
 use crate::crm::Crm;
 use crate::plan::Plan;
 use crate::source::Side;
-use crate::store::{Store, StoreError};
+use crate::alert::Alerts;
+use crate::store::{ProjectId, Store, StoreError};
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use feed::{Feed, FeedParts, PollSettings};
@@ -142,6 +145,10 @@ pub struct Settings {
     pub credentials: Duration,
     /// How long a shutdown waits for the batch under way.
     pub drain: Duration,
+    /// The version of the project that it works with, for the question where values come from.
+    pub project: Option<ProjectId>,
+    /// Who is told of pauses and parked records.
+    pub alerts: Alerts,
 }
 
 impl Default for Settings {
@@ -159,6 +166,8 @@ impl Default for Settings {
             window: Duration::from_mins(15),
             credentials: Duration::from_mins(1),
             drain: Duration::from_secs(20),
+            project: None,
+            alerts: Alerts::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::eval::{Answer, Effect, Finished, PlannedConversion, PlannedWrite, Run, SyncRun, would_become};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
-use crate::store::RecordKey;
+use crate::store::{Origin, RecordKey};
 use crate::types::{ConvertAnswer, CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
 
 use super::engine::Job;
@@ -144,11 +144,11 @@ pub async fn record_once(
     record: &str,
     mapping: &str,
     finished: Finished,
-    now: DateTime<Utc>,
+    (origin, now): (Origin, DateTime<Utc>),
 ) -> Result<(), OnceError> {
     let key = RecordKey::new(memory.pair, object, record);
     let (_, results) = settle::results(mapping, finished, false);
-    memory.store.record(&key, results, now).await.map_err(|error| OnceError::Store(error.to_string()))
+    memory.store.record(&key, results, origin, now).await.map_err(|error| OnceError::Store(error.to_string()))
 }
 
 async fn perform(effect: Effect, crms: &Crms, memory: Option<Memory<'_>>) -> Result<Answer, OnceError> {

@@ -4,8 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
 use crate::store::{
-    FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, RecordWritten, Settlement,
+    FieldKept, FieldWritten, LeasedLane, MappingResult, Next, Notes, Outcome, ParkReason, RecordWritten,
+    Settlement,
 };
+use crate::eval::ALREADY_SO;
+use crate::source::ObjectName;
 use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value};
 
 use super::driver::End;
@@ -60,7 +63,10 @@ impl Decision {
 
     /// The store could not say what it remembers: the record waits for it, and it is not the record's fault.
     fn unremembered(&mut self, lane: &LeasedLane, mapping: &str, text: String, now: DateTime<Utc>) {
-        tracing::error!(lane = %lane.lane.id, mapping, error = text, "the links could not be read");
+        tracing::error!(
+            correlation_id = %lane.correlation, record = %lane.lane.key, mapping, error = text,
+            "the links could not be read"
+        );
         self.verdicts.push("retried");
         self.retry(now + STORE_PAUSE, text, false);
     }
@@ -76,7 +82,7 @@ impl Decision {
     ) {
         // The vendor's words may quote a person's data; they are stored and not logged.
         tracing::warn!(
-            lane = %lane.lane.id, mapping, crm = %error.side, kind = ?error.kind, status = error.status,
+            correlation_id = %lane.correlation, record = %lane.lane.key, mapping, crm = %error.side, kind = ?error.kind, status = error.status,
             code = error.code, "a call failed"
         );
         let policy = policy::decide(&error, lane.attempts, jitter, settings);
@@ -106,7 +112,11 @@ impl Decision {
         jitter: f64,
         settings: &Settings,
     ) {
-        tracing::error!(lane = %lane.lane.id, mapping, error = text, "the interpreter failed on a record");
+        // The words of a panic may quote a value; the place of it is logged where it happens.
+        tracing::error!(
+            correlation_id = %lane.correlation, record = %lane.lane.key, mapping, words = text.len(),
+            "the interpreter failed on a record"
+        );
         if lane.attempts + 1 < settings.max_attempts {
             self.verdicts.push("retried");
             self.retry(
@@ -125,6 +135,7 @@ impl Decision {
             ended_by: mapping.clone(),
             mapping,
             outcome: Outcome::Parked(reason),
+            notes: Notes::default(),
         });
     }
 
@@ -146,6 +157,7 @@ pub(super) fn give_up(lane: &LeasedLane, mappings: impl Iterator<Item = String>)
             ended_by: mapping.clone(),
             mapping,
             outcome: Outcome::Parked(reason.clone()),
+            notes: Notes::default(),
         })
         .collect();
     Settlement { next: Next::Done, results }
@@ -160,6 +172,7 @@ fn internal_reason() -> ParkReason {
             "this is a fault of the engine: report it, with the log's lines about this lane".to_owned(),
         ),
         at: None,
+        code: None,
     }
 }
 
@@ -172,7 +185,8 @@ fn failure_reason(lane: &LeasedLane, error: &CrmError) -> ParkReason {
         Some(status) => format!("{} answered {status}; retry once its cause is gone", error.side.label()),
         None => "retry once its cause is gone".to_owned(),
     };
-    ParkReason { reason, field: None, answer: Some(error.to_string()), help: Some(help), at: None }
+    let code = error.code.clone();
+    ParkReason { reason, field: None, answer: Some(error.to_string()), help: Some(help), at: None, code }
 }
 
 /// What a run comes to for the store, with its words for the counters. A run that the end of a paired record caused says
@@ -189,30 +203,73 @@ pub(super) fn results(
         mapping: mapping.to_owned(),
         ended_by: change.by.clone(),
         outcome: Outcome::Link(change),
+        notes: Notes::default(),
     };
     // What a written record became is said after it was written.
     let (after, before): (Vec<_>, Vec<_>) =
         links.into_iter().partition(|change| matches!(change.fate, LinkFate::Became { .. }));
     let mut results: Vec<MappingResult> = before.into_iter().map(change).collect();
+    let notes = notes(&verdict);
     let (word, outcome) = match converted {
         Some(fields) => ("converted", with_fields(outcome(verdict).1, fields)),
         None => outcome(verdict),
     };
     let outcome = if caused && outcome == Outcome::Skipped { Outcome::Ended } else { outcome };
-    let result = |outcome| MappingResult { mapping: mapping.to_owned(), ended_by: ended_by.clone(), outcome };
-    results.push(result(outcome));
+    let result = |outcome, notes| MappingResult {
+        mapping: mapping.to_owned(),
+        ended_by: ended_by.clone(),
+        outcome,
+        notes,
+    };
+    results.push(result(outcome, notes));
     results.extend(after.into_iter().map(change));
     let mut words = vec![word];
     // The record itself is settled; its associations are a second result, which holds for what happens next.
     if let Some(park) = trouble {
-        results.push(result(Outcome::Parked(park_reason(park))));
+        results.push(result(Outcome::Parked(park_reason(park)), Notes::default()));
         words.push("parked");
     } else if let Some(first) = awaits.first() {
         let reason = format!("{first} is not there yet");
-        results.push(result(Outcome::Waiting { reason, fields: Vec::new(), pairs: awaits }));
+        results.push(result(Outcome::Waiting { reason, fields: Vec::new(), pairs: awaits }, Notes::default()));
         words.push("waiting");
     }
     (words, results)
+}
+
+/// What a verdict says beside its outcome: why nothing was done, and which fields were left as they are.
+fn notes(verdict: &Verdict) -> Notes {
+    let left = |object: &ObjectName, id: &str, changes: &[FieldChange]| {
+        let of = |change: &FieldChange| {
+            // A field that held the value already was left alone by nobody's policy.
+            let why = change.kept.clone().filter(|why| why != ALREADY_SO)?;
+            Some(FieldKept {
+                object: object.clone(),
+                id: id.to_owned(),
+                field: change.field.clone(),
+                value: change.old.clone(),
+                why,
+                at: change.at.clone(),
+            })
+        };
+        changes.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let kept = match verdict {
+        Verdict::Written { object, id, changes, .. } => left(object, id, changes),
+        Verdict::Unchanged { object, id, kept } => left(object, id, kept),
+        Verdict::Synced(Synced { writes, kept, .. }) => {
+            let all = writes.iter().chain(kept);
+            all.flat_map(|write| left(&write.object, &write.id, &write.changes)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let (reason, at) = match verdict {
+        Verdict::Skipped { reason, at } | Verdict::Waiting { reason, at, .. } => {
+            (Some(reason.clone()), at.clone())
+        }
+        Verdict::SourceGone => (Some("the source record does not exist (any more)".to_owned()), None),
+        _ => (None, None),
+    };
+    Notes { reason, at, kept }
 }
 
 /// The fields of the Lead that its conversion set, for the question where their values come from.
@@ -251,7 +308,7 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
             let fields = changes.into_iter().filter_map(written).collect();
             (if created { "created" } else { "updated" }, Outcome::Written { object, id, created, fields })
         }
-        Verdict::Unchanged { object, id } => ("unchanged", Outcome::Unchanged { object, id }),
+        Verdict::Unchanged { object, id, .. } => ("unchanged", Outcome::Unchanged { object, id }),
         Verdict::Synced(synced) => ("synced", self::synced(synced)),
         Verdict::Relinked { .. } => ("relinked", Outcome::Ended),
         Verdict::Skipped { .. } => ("skipped", Outcome::Skipped),
@@ -264,7 +321,7 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
 }
 
 fn synced(synced: Synced) -> Outcome {
-    let Synced { hubspot, salesforce, writes, synced } = synced;
+    let Synced { hubspot, salesforce, writes, synced, .. } = synced;
     let written = |write: SyncedWrite| RecordWritten {
         object: write.object,
         id: write.id,
@@ -275,8 +332,8 @@ fn synced(synced: Synced) -> Outcome {
 }
 
 fn park_reason(park: Park) -> ParkReason {
-    let Park { reason, field, answer, help, at } = park;
-    ParkReason { reason, field, answer, help, at }
+    let Park { reason, field, answer, help, at, code } = park;
+    ParkReason { reason, field, answer, help, at, code }
 }
 
 fn written(change: FieldChange) -> Option<FieldWritten> {
@@ -289,7 +346,7 @@ mod tests {
     use super::*;
     use crate::eval::{Association, Made};
     use crate::plan::LinkElse;
-    use crate::source::{Location, ObjectName, Side};
+    use crate::source::{Location, Side};
     use crate::types::{AssociationKind, AwaitedPair};
 
     fn settled(made: Vec<Made>) -> Decision {
@@ -307,6 +364,7 @@ mod tests {
             verdict: Verdict::Unchanged {
                 object: ObjectName::new(Side::Hubspot, "deal"),
                 id: "1".to_owned(),
+                kept: Vec::new(),
             },
             associations: associations.collect(),
             conversion: None,

@@ -15,7 +15,7 @@ use crate::sandbox::hubspot as portal;
 use crate::sandbox::salesforce as org;
 use crate::sandbox::seed::Seed;
 use crate::source::{ObjectName, Side};
-use crate::store::SqliteStore;
+use crate::store::{Origin, SqliteStore};
 use crate::types::{ReadRequest, Value, WriteRequest, WriteTarget};
 
 use super::driver::{End, drive};
@@ -99,7 +99,7 @@ impl World {
         let Some(End::Finished(end)) = ends.into_iter().next() else { panic!("no end") };
         let end: Finished = end;
         let now = SystemClock.now();
-        let kept = record_once(self.memory(), object.clone(), record, "accounts", end.clone(), now);
+        let kept = record_once(self.memory(), object.clone(), record, "accounts", end.clone(), (Origin::default(), now));
         kept.await.expect("the store keeps it");
         match end.verdict {
             Verdict::Synced(synced) => synced,

@@ -423,6 +423,7 @@ async fn leases_are_renewed_while_a_crm_is_slow() {
         limit: 10,
         now: world.clock.now(),
         ttl: SOON,
+        project: None,
     };
     assert!(world.store.lease(request).await.expect("lease").is_empty());
     world.hubspot.gate.add_permits(10);

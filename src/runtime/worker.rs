@@ -9,7 +9,10 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use crate::source::Side;
-use crate::store::{LeaseRequest, LeasedLane, MappingResult, Next, Outcome, Settled, Settlement, StoreError};
+use crate::alert::{Notice, redacted};
+use crate::store::{
+    LeaseRequest, LeasedLane, MappingResult, Next, Notes, Outcome, Settled, Settlement, StoreError,
+};
 use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::driver::{self, End};
@@ -17,7 +20,8 @@ use super::engine::{Engine, Task};
 use super::gather::gather;
 use super::policy::{self, Policy};
 use super::settle::{self, Decision};
-use super::{Memory, Parts, Pause};
+use super::traced::Traced;
+use super::{Memory, Parts, Pause, pauses};
 
 /// How long to leave the store alone after it failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -48,6 +52,7 @@ pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch:
             Ok(lanes) => batch(&parts, &engine, lanes).await,
             Err(error) => {
                 tracing::error!(%error, "no work can be taken from the store");
+                parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
                 parts.clock.sleep(STORE_PAUSE).await;
             }
         }
@@ -96,6 +101,7 @@ async fn lease(parts: &Parts, limit: u32, now: DateTime<Utc>) -> Result<Vec<Leas
         limit,
         now,
         ttl: parts.settings.lease,
+        project: parts.settings.project,
     };
     parts.store.lease(request).await
 }
@@ -210,12 +216,14 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
         while let Some(task) = work.todo.pop_front() {
             let key = &work.lane.lane.key;
             if let Some(job) = engine.start(&task, &key.object, &key.record) {
-                tracing::debug!(lane = %work.lane.lane.id, record = %work.lane.lane.key, mapping = task.mapping, "started");
-                jobs.push(job);
+                jobs.push(Traced::around(job, &work.lane, &task.mapping));
                 places.push((place, task));
                 break;
             }
-            tracing::warn!(lane = %work.lane.lane.id, mapping = task.mapping, "this mapping is asked for and does not exist any more");
+            tracing::warn!(
+                correlation_id = %work.lane.correlation, record = %key, mapping = task.mapping,
+                "this mapping is asked for and does not exist any more"
+            );
         }
     }
     let memory = Memory { store: parts.store.as_ref(), pair: &parts.pair };
@@ -232,7 +240,8 @@ fn changes(lane: &LeasedLane) -> Vec<ChangeEvent> {
 
 /// What tells a mapping's linked records of the end of this one.
 fn relay((mapping, cause): (String, Cause)) -> MappingResult {
-    MappingResult { ended_by: mapping.clone(), mapping, outcome: Outcome::Relay(cause) }
+    let notes = Notes::default();
+    MappingResult { ended_by: mapping.clone(), mapping, outcome: Outcome::Relay(cause), notes }
 }
 
 /// The mappings to run: those that the end of a paired record asks for; then those asked for by name, those that waited
@@ -278,15 +287,23 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
                 for verdict in verdicts {
                     parts.metrics.record(verdict);
                 }
+                raise_parked(parts, lane, &settlement);
                 return;
             }
             Ok(Settled::Stale) => {
                 parts.metrics.record("stale");
-                tracing::warn!(lane = %lane.lane.id, "the lease was lost; another worker has the record");
+                tracing::warn!(
+                    correlation_id = %lane.correlation, record = %lane.lane.key,
+                    "the lease was lost; another worker has the record"
+                );
                 return;
             }
             Err(error) => {
-                tracing::error!(%error, lane = %lane.lane.id, attempt, "a record could not be settled");
+                tracing::error!(
+                    %error, correlation_id = %lane.correlation, record = %lane.lane.key, attempt,
+                    "a record could not be settled"
+                );
+                parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
                 parts.clock.sleep(STORE_PAUSE).await;
             }
         }
@@ -294,60 +311,90 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
     // The lease runs out, and the record runs again.
 }
 
+/// Tells whoever is to be told of parked records.
+fn raise_parked(parts: &Parts, lane: &LeasedLane, settlement: &Settlement) {
+    for result in &settlement.results {
+        let Outcome::Parked(reason) = &result.outcome else { continue };
+        parts.settings.alerts.raise(Notice::Parked {
+            pair: parts.pair.clone(),
+            mapping: result.mapping.clone(),
+            record: format!("{} {}", lane.lane.key.object, lane.lane.key.record),
+            correlation: lane.correlation.to_string(),
+            reason: reason.reason.clone(),
+            field: reason.field.clone(),
+            answer: reason.answer.clone(),
+            code: reason.code.clone(),
+            line: reason.at.as_ref().map(ToString::to_string),
+            help: reason.help.clone(),
+        });
+    }
+}
+
+/// Logs what a lane came to: a line for each result, each with the id that its work carries.
 fn report(lane: &LeasedLane, settlement: &Settlement, verdicts: &[&'static str]) {
-    let events: Vec<i64> = lane.events.iter().map(|event| event.id.0).collect();
-    let span = tracing::info_span!("lane", id = %lane.lane.id, record = %lane.lane.key, ?events);
-    let _entered = span.enter();
-    for MappingResult { mapping, ended_by, outcome } in &settlement.results {
+    let (correlation_id, record) = (lane.correlation, &lane.lane.key);
+    for MappingResult { mapping, ended_by, outcome, notes } in &settlement.results {
+        let at = notes.at.as_ref().map(ToString::to_string);
         match outcome {
             Outcome::Written { object, id, created, fields } => {
-                tracing::info!(mapping, ended_by, %object, id, created, fields = fields.len(), "written");
+                tracing::info!(
+                    %correlation_id, %record, mapping, ended_by, %object, id, created, fields = fields.len(),
+                    "settled: written"
+                );
             }
-            Outcome::Unchanged { object, id } => tracing::info!(mapping, ended_by, %object, id, "unchanged"),
+            Outcome::Unchanged { object, id } => {
+                tracing::info!(%correlation_id, %record, mapping, ended_by, %object, id, "settled: unchanged");
+            }
             Outcome::Synced { hubspot, salesforce, writes, .. } => {
                 tracing::info!(
-                    mapping,
+                    %correlation_id, %record, mapping,
                     hubspot = hubspot.1,
                     salesforce = salesforce.1,
                     writes = writes.len(),
-                    "synced"
+                    "settled: synced"
                 );
             }
-            Outcome::Link(change) => tracing::info!(mapping, fate = ?change.fate, "a link changes"),
-            Outcome::Relay(cause) => tracing::info!(mapping, ?cause, "linked records are told"),
-            Outcome::Skipped | Outcome::Ended => tracing::info!(mapping, "skipped"),
-            Outcome::Waiting { fields, .. } => tracing::info!(mapping, ?fields, "waiting"),
-            // The reason may quote a person's data, so it stays in the store.
+            Outcome::Link(change) => {
+                tracing::info!(%correlation_id, %record, mapping, fate = ?change.fate, "a link changes");
+            }
+            Outcome::Relay(cause) => {
+                tracing::info!(%correlation_id, %record, mapping, ?cause, "linked records are told");
+            }
+            Outcome::Skipped | Outcome::Ended => {
+                tracing::info!(%correlation_id, %record, mapping, at, "settled: skipped");
+            }
+            Outcome::Waiting { fields, .. } => {
+                tracing::info!(%correlation_id, %record, mapping, at, ?fields, "settled: waiting");
+            }
             Outcome::Parked(reason) => {
                 tracing::warn!(
-                    mapping,
+                    %correlation_id, %record, mapping,
                     field = reason.field,
                     at = reason.at.as_ref().map(ToString::to_string),
-                    "parked"
+                    // The words may quote a person's data, which stays in the store.
+                    reason = redacted(&reason.reason),
+                    code = reason.code,
+                    "settled: parked"
                 );
             }
         }
     }
     if let Next::RetryAt { at, counted, .. } = &settlement.next {
-        tracing::warn!(%at, counted, attempts = lane.attempts, "tried again later");
+        tracing::warn!(%correlation_id, %record, %at, counted, attempts = lane.attempts, "tried again later");
     }
     if verdicts.is_empty() {
-        tracing::info!("no mapping is triggered");
+        tracing::info!(%correlation_id, %record, "no mapping is triggered");
     }
 }
 
 /// Puts pauses on the board, and takes those off that are over: a batch without such a failure went through.
 fn note_pauses(parts: &Parts, failures: Vec<(crate::types::CrmError, Policy)>) {
     let now = parts.clock.now();
-    parts.health.report(&parts.pair, |health| {
-        if failures.is_empty() {
-            health.paused.retain(|_, pause| pause.until > now);
-        }
-        for (error, policy) in failures {
-            let Policy::Pause { time, reason, help } = policy else { continue };
-            let until = now + time;
-            tracing::error!(crm = %error.side, reason, help, %until, code = error.code, "a CRM is left alone");
-            health.paused.insert(error.side, Pause { until, reason, help });
-        }
-    });
+    if failures.is_empty() {
+        pauses::end(parts, |_, pause| pause.until <= now);
+    }
+    for (error, policy) in failures {
+        let Policy::Pause { time, reason, help } = policy else { continue };
+        pauses::begin(parts, error.side, Pause { until: now + time, reason, help }, error.code.as_deref());
+    }
 }

@@ -13,7 +13,7 @@ use crate::types::{AwaitedPair, ChangeEvent, ChangeKind, Value};
 
 use super::{
     FieldWritten, Incoming, Lane, LeaseRequest, LeasedLane, MappingResult, NewEvent, Next, Outcome,
-    ParkReason, ParkState, RecordKey, Settled, Settlement, Store,
+    Notes, ParkReason, ParkState, RecordKey, Settled, Settlement, Store,
 };
 
 type Case = for<'a> fn(&'a dyn Store) -> BoxFuture<'a, ()>;
@@ -71,6 +71,7 @@ pub(crate) fn lease_at(seconds: i64) -> LeaseRequest {
         limit: 100,
         now: at(seconds),
         ttl: Duration::from_mins(1),
+        project: None,
     }
 }
 
@@ -110,6 +111,7 @@ fn done(outcome: Option<Outcome>) -> Settlement {
         mapping: "mql_to_lead".to_owned(),
         ended_by: "contact_from_mql".to_owned(),
         outcome,
+        notes: Notes::default(),
     });
     Settlement { next: Next::Done, results: results.into_iter().collect() }
 }
@@ -120,6 +122,7 @@ fn reason(text: &str) -> ParkReason {
         field: Some("Status".to_owned()),
         answer: None,
         help: None,
+        code: None,
         at: Some(Location { file: "mql_to_lead.map".to_owned(), line: 12, column: 5 }),
     }
 }

@@ -33,7 +33,9 @@
 
 mod claim;
 mod model;
+mod origin;
 mod sqlite;
+mod trail;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -53,7 +55,41 @@ pub use model::{
     LeasedEvent, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
     ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
+pub use origin::{CorrelationId, Origin, Project, ProjectId, ProjectVersion};
 pub use sqlite::SqliteStore;
+pub use trail::{Begun, EventBrief, FieldKept, HeardEvent, KeptEntry, Notes, RunEntry, Trail};
+
+/// How a store is, for one pair.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Condition {
+    /// The version of its schema.
+    pub version: i64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Records whose work failed and is tried again, and the latest error.
+    pub retrying: (u64, Option<String>),
+    /// When the oldest pending event came in.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Lanes with work.
+    pub lanes: u64,
+    /// Open parked records by mapping.
+    pub parked: Vec<(String, u64)>,
+    /// How far each object's changes have been read.
+    pub watermarks: Vec<(ObjectName, DateTime<Utc>)>,
+    /// When an event of each kind last came by webhook: object, kind (`propertyChange`, …), property, time.
+    pub heard: Vec<Heard>,
+}
+
+/// When an event of one kind last came by webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The kind as the vendor calls it (`contact.propertyChange`).
+    pub kind: String,
+    /// The property, where it is about one.
+    pub property: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
 
 /// What every store does, whatever database it stands on.
 ///
@@ -108,8 +144,32 @@ pub trait Store: Send + Sync {
         &self,
         key: &RecordKey,
         results: Vec<MappingResult>,
+        origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
+
+    /// Remembers a version of the project, so that what it writes can be traced to it. Equal versions are one.
+    async fn remember_project(&self, project: Project, now: DateTime<Utc>) -> Result<ProjectId, StoreError>;
+
+    /// A version of the project.
+    async fn project(&self, id: ProjectId) -> Result<Option<ProjectVersion>, StoreError>;
+
+    /// A line of a file as it was in a version of the project, from 1.
+    async fn project_line(
+        &self,
+        id: ProjectId,
+        file: &str,
+        line: usize,
+    ) -> Result<Option<String>, StoreError>;
+
+    /// Everything that is known of a record.
+    async fn trail(&self, key: &RecordKey) -> Result<Trail, StoreError>;
+
+    /// The records of this id that anything is known of, whatever their object.
+    async fn known_as(&self, record: &str) -> Result<Vec<RecordKey>, StoreError>;
+
+    /// How the queue, the watermarks and the file are.
+    async fn condition(&self, pair: &str) -> Result<Condition, StoreError>;
 
     /// Gives back every lease of a worker, as when one of that name starts anew; answers how many there were.
     async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError>;

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::source::{Location, ObjectName};
 use crate::types::{AwaitedPair, Cause, ChangeEvent, LinkChange, Value};
 
-/// Identifies an event of the journal; the one id that logs carry from the webhook to the write.
+use super::origin::{CorrelationId, ProjectId};
+use super::trail::Notes;
+
+/// Identifies an event of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EventId(pub i64);
 
@@ -93,6 +96,20 @@ pub enum Incoming {
     },
 }
 
+impl Incoming {
+    /// The record and what happened to it, without the value, which may be a person's.
+    pub fn told(&self) -> String {
+        let (change, ignored) = match self {
+            Incoming::Change(change) => (Some(change), ""),
+            Incoming::Ignored { change, .. } => (change.as_ref(), " (ignored)"),
+        };
+        let Some(ChangeEvent { object, record, kind, .. }) = change else {
+            return format!("a notice{ignored}");
+        };
+        format!("{object} {record} {}{ignored}", kind.told())
+    }
+}
+
 /// What became of an appended event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -100,6 +117,8 @@ pub struct Appended {
     pub id: EventId,
     /// Whether it was new.
     pub new: bool,
+    /// The id that everything about it carries: its own, or that of the work of its record that it joins.
+    pub correlation: CorrelationId,
 }
 
 /// How far the changes of an object have been read.
@@ -168,6 +187,8 @@ pub struct LeaseRequest {
     pub now: DateTime<Utc>,
     /// For how long.
     pub ttl: Duration,
+    /// The version of the project that it works with.
+    pub project: Option<ProjectId>,
 }
 
 /// A lease: a lane and its fence.
@@ -186,6 +207,8 @@ pub struct Lane {
 pub struct LeasedLane {
     /// The lease.
     pub lane: Lane,
+    /// The id that everything about this work carries.
+    pub correlation: CorrelationId,
     /// Attempts that failed so far, lost leases included.
     pub attempts: u32,
     /// Why the last one failed.
@@ -254,6 +277,8 @@ pub struct MappingResult {
     pub ended_by: String,
     /// What it came to.
     pub outcome: Outcome,
+    /// What it says beside that, for the question why.
+    pub notes: Notes,
 }
 
 /// What one mapping came to, as far as the store keeps it.
@@ -348,6 +373,9 @@ pub struct ParkReason {
     pub help: Option<String>,
     /// The line that says so.
     pub at: Option<Location>,
+    /// The CRM's codes of what it said, which quote nobody's data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A parked record.
@@ -367,6 +395,10 @@ pub struct ParkedRecord {
     pub created_at: DateTime<Utc>,
     /// Whether it is still open.
     pub state: ParkState,
+    /// The id that everything about it carries.
+    pub correlation: CorrelationId,
+    /// The version of the project that parked it.
+    pub project: Option<ProjectId>,
 }
 
 /// Whether a parked record is still open.
@@ -421,6 +453,8 @@ pub struct HistoryEntry {
     pub field: FieldWritten,
     /// The events that led to the write.
     pub events: Vec<EventId>,
+    /// The run that made it.
+    pub run: Option<i64>,
 }
 
 /// Which record a mapping wrote for a source record.

@@ -8,8 +8,11 @@ mod convert;
 mod feed;
 mod journal;
 mod links;
+mod projects;
 mod records;
+mod runs;
 mod settle;
+mod trail;
 mod turned;
 mod writer;
 
@@ -27,9 +30,9 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 
 use super::{
-    Advance, Appended, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent, Next,
-    Outcome, ParkedId, ParkedRecord, Pending, RecordKey, Seen, Settled, Settlement, Store, StoreError,
-    Watermark,
+    Advance, Appended, Condition, CorrelationId, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link,
+    MappingResult, NewEvent, Next, Origin, Outcome, ParkedId, ParkedRecord, Pending, Project, ProjectId,
+    ProjectVersion, RecordKey, Seen, Settled, Settlement, Store, StoreError, Trail, Watermark,
 };
 use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
@@ -39,12 +42,13 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
     include_str!("migrations/sqlite_0004_feed.sql"),
     include_str!("migrations/sqlite_0005_former.sql"),
+    include_str!("migrations/sqlite_0006_trail.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
@@ -158,8 +162,14 @@ impl Store for SqliteStore {
 
     async fn request(&self, key: &RecordKey, mapping: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let (key, mapping) = (key.clone(), mapping.to_owned());
+        let correlation = CorrelationId::of_request(&key, &mapping, now);
         self.writer
-            .run(move |c| Box::pin(async move { journal::request(c, &key, &mapping, now).await.map(drop) }))
+            .run(move |c| {
+                Box::pin(async move {
+                    journal::request(c, &key, &mapping, now).await?;
+                    journal::correlate(c, correlation).await
+                })
+            })
             .await?;
         self.wake();
         Ok(())
@@ -214,12 +224,49 @@ impl Store for SqliteStore {
         &self,
         key: &RecordKey,
         results: Vec<MappingResult>,
+        origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let key = key.clone();
+        let context = runs::Context::by_hand(origin, now);
         self.writer
-            .run(move |c| Box::pin(async move { settle::record_all(c, &key, &results, &[], now).await }))
+            .run(move |c| Box::pin(async move { settle::record_all(c, &key, &results, &context).await }))
             .await
+    }
+
+    async fn remember_project(&self, project: Project, now: DateTime<Utc>) -> Result<ProjectId, StoreError> {
+        self.writer
+            .run(move |c| Box::pin(async move { projects::remember(c, &project, now).await }))
+            .await
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Option<ProjectVersion>, StoreError> {
+        self.read(move |c| Box::pin(projects::version(c, id))).await
+    }
+
+    async fn project_line(
+        &self,
+        id: ProjectId,
+        file: &str,
+        line: usize,
+    ) -> Result<Option<String>, StoreError> {
+        let file = file.to_owned();
+        self.read(move |c| Box::pin(async move { projects::line(c, id, &file, line).await })).await
+    }
+
+    async fn trail(&self, key: &RecordKey) -> Result<Trail, StoreError> {
+        let key = key.clone();
+        self.read(move |c| Box::pin(async move { trail::of(c, &key).await })).await
+    }
+
+    async fn known_as(&self, record: &str) -> Result<Vec<RecordKey>, StoreError> {
+        let record = record.to_owned();
+        self.read(move |c| Box::pin(async move { trail::known_as(c, &record).await })).await
+    }
+
+    async fn condition(&self, pair: &str) -> Result<Condition, StoreError> {
+        let pair = pair.to_owned();
+        self.read(move |c| Box::pin(async move { trail::condition(c, &pair).await })).await
     }
 
     async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {

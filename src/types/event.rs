@@ -118,3 +118,19 @@ pub enum ChangeKind {
     /// A person asked to be forgotten.
     PrivacyDeletion,
 }
+
+impl ChangeKind {
+    /// What happened in words, without the value, which may be a person's.
+    pub fn told(&self) -> String {
+        match self {
+            ChangeKind::Created => "created".to_owned(),
+            ChangeKind::FieldChanged { field, .. } => format!("{field} changed"),
+            ChangeKind::AssociationChanged { .. } => "association changed".to_owned(),
+            ChangeKind::Deleted => "deleted".to_owned(),
+            ChangeKind::Restored => "restored".to_owned(),
+            ChangeKind::Merged { into } => format!("merged into {into}"),
+            ChangeKind::Converted { into } => format!("converted into {into}"),
+            ChangeKind::PrivacyDeletion => "forgotten".to_owned(),
+        }
+    }
+}

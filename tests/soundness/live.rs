@@ -204,7 +204,7 @@ impl Live {
         tally.runs += 1;
         let settled = judge(&finished, ids, tally, parks)?;
         let said = written(&finished);
-        let kept = record_once(memory, object, &record, "it", finished, super::now()).await;
+        let kept = record_once(memory, object, &record, "it", finished, (Default::default(), super::now())).await;
         kept.map_err(|error| error.to_string())?;
         Ok((settled, said))
     }
@@ -239,7 +239,7 @@ fn judge(
             ids.insert(object.side, id.clone());
             tally.written += 1;
         }
-        Verdict::Unchanged { object, id } => {
+        Verdict::Unchanged { object, id, .. } => {
             ids.insert(object.side, id.clone());
         }
         Verdict::Synced(synced) => {

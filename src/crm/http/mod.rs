@@ -7,6 +7,7 @@
 //! Cancellation: dropping a call closes its connection; a write may still have been applied.
 
 mod guard;
+mod outbound;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -29,6 +30,7 @@ use crate::types::{CrmError, CrmErrorKind};
 use super::Limits;
 use super::answers::{self, BROKEN_OFF, GARBLED, Meaning, NO_CONNECTION, REDIRECTED, TIMED_OUT};
 use guard::{Guard, GuardedResolver, PrivateAddress};
+pub use outbound::Outbound;
 pub use retry::RetryPolicy;
 
 /// How a client behaves on the network, and the clock and the randomness that it is handed.
@@ -177,6 +179,7 @@ pub(super) struct Http {
     options: HttpOptions,
     calls: AtomicU64,
     limits: Mutex<Limits>,
+    skew: Mutex<Option<TimeDelta>>,
 }
 
 impl Http {
@@ -188,7 +191,7 @@ impl Http {
             "http" => build_client_without_roots(&guard, &options),
             _ => Err(error),
         })?;
-        Ok(Self { client, guard, vendor, options, calls: AtomicU64::new(0), limits: Mutex::default() })
+        Ok(Self { client, guard, vendor, options, calls: AtomicU64::new(0), limits: Mutex::default(), skew: Mutex::default() })
     }
 
     /// Adds a host that the vendor itself named to the allow-list; says in words why it is refused.
@@ -204,6 +207,11 @@ impl Http {
     /// The allowances as last told.
     pub(super) fn limits(&self) -> Limits {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the CRM's clock is ahead of this machine's, by its latest answer; to about a second.
+    pub(super) fn skew(&self) -> Option<TimeDelta> {
+        *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The clock.
@@ -306,6 +314,9 @@ impl Http {
         };
         self.calls.fetch_add(1, Ordering::Relaxed);
         let response = request.send().await.map_err(|error| self.broken(error, call.safe))?;
+        if let Some(theirs) = date(response.headers()) {
+            *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(theirs - self.now());
+        }
         self.refuse_redirect(&response)?;
         let answer = self.collect(response, call.safe).await?;
         (self.vendor.limits)(

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::Value as Json;
 use url::Url;
@@ -119,6 +119,11 @@ impl HubspotClient {
     /// The allowances as the latest answers told them.
     pub fn limits(&self) -> Limits {
         self.http.limits()
+    }
+
+    /// How far HubSpot's clock is ahead of this machine's, by its latest answer; to about a second.
+    pub fn clock_skew(&self) -> Option<TimeDelta> {
+        self.http.skew()
     }
 
     /// An object as it stands in addresses.

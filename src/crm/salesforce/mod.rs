@@ -21,7 +21,7 @@ mod write;
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 use url::Url;
 
@@ -83,6 +83,11 @@ impl SalesforceClient {
     /// The allowances as the latest answer told them.
     pub fn limits(&self) -> Limits {
         self.http.limits()
+    }
+
+    /// How far Salesforce's clock is ahead of this machine's, by its latest answer; to about a second.
+    pub fn clock_skew(&self) -> Option<TimeDelta> {
+        self.http.skew()
     }
 
     fn api_name<'a>(&'a self, object: &'a str) -> &'a str {

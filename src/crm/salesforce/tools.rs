@@ -23,6 +23,23 @@ impl SalesforceClient {
         self.get(&["limits"]).await
     }
 
+    /// The duplicate rules of the organisation (`DeveloperName`, `MasterLabel`, `SobjectType`, `IsActive`), as Salesforce
+    /// sends them (its object reference: DuplicateRule).
+    pub async fn duplicate_rules(&self) -> Result<Vec<Json>, CrmError> {
+        const QUERY: &str = "SELECT DeveloperName, MasterLabel, SobjectType, IsActive FROM DuplicateRule";
+        let call = |instance: &url::Url| {
+            let mut url = self.resource(instance, &["query"]);
+            url.query_pairs_mut().append_pair("q", QUERY);
+            Ok(Call::get(url))
+        };
+        let answer = self.send(call).await?;
+        let mut page = self.http.read(&answer, true)?;
+        match page.get_mut("records").map(Json::take) {
+            Some(Json::Array(rules)) => Ok(rules),
+            _ => Err(self.http.garbled(&answer, true)),
+        }
+    }
+
     /// The API versions that the organisation offers, oldest first (`58.0`).
     pub async fn versions(&self) -> Result<Vec<String>, CrmError> {
         let answer = self.send(|instance| Ok(Call::get(join(instance, &["services", "data"])))).await?;

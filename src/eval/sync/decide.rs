@@ -11,7 +11,7 @@ use crate::types::{ChangedRequest, Value, same};
 
 use super::super::effect::{Effect, FieldChange};
 use super::super::ladder::old_value;
-use super::super::rules::{Instead, kept};
+use super::super::rules::{ALREADY_SO, Instead, kept};
 use super::super::run::Run;
 use super::super::trace::Point;
 use super::{SyncRun, other, stays, times};
@@ -344,7 +344,7 @@ impl<'f> Field<'f> {
             }
         }
         if old.as_ref().is_some_and(|old| same(old, &new)) {
-            return stay("already so".to_owned(), decided).map(|_: bool| true);
+            return stay(ALREADY_SO.to_owned(), decided).map(|_: bool| true);
         }
         let change =
             FieldChange { field: rule.field.clone(), old, new: Some(new), kept: None, at: rule.at.clone() };

@@ -48,6 +48,8 @@ pub struct SyncRun {
     /// When the fields of each side took their values; asked for once a conflict needs it.
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
+    /// What rules left as it is in records that were not written.
+    kept: Vec<SyncedWrite>,
     associations: Vec<Association>,
     restarts: u32,
     trace: Option<Arc<Trace>>,
@@ -103,6 +105,7 @@ impl SyncRun {
             legs: Legs::default(),
             changed: BTreeMap::new(),
             writes: Vec::new(),
+            kept: Vec::new(),
             associations: Vec::new(),
             restarts: 0,
             trace: None,
@@ -259,7 +262,10 @@ impl SyncRun {
         let existing = leg.target.clone();
         let effect = leg.send(mapping, existing.as_ref(), changes);
         match effect {
-            Effect::Finish(Finished { verdict: Verdict::Unchanged { .. }, .. }) => self.write(decided),
+            Effect::Finish(Finished { verdict: Verdict::Unchanged { object, id, kept }, .. }) => {
+                self.kept.push(SyncedWrite { object, id, created: false, changes: kept });
+                self.write(decided)
+            }
             Effect::Write(planned) => {
                 self.state = State::Write(side, Box::new(decided));
                 Effect::Write(planned)
@@ -315,6 +321,7 @@ impl SyncRun {
         self.restarts += 1;
         self.legs = Legs::default();
         self.changed.clear();
+        self.kept.clear();
         self.begin()
     }
 
@@ -325,7 +332,8 @@ impl SyncRun {
         let created = self.writes.iter().any(|write| write.object == mapping.target && write.created);
         let leg = self.leg(side);
         let id = leg.target.as_ref().map(|record| record.id.clone()).unwrap_or_default();
-        let verdict = Verdict::Unchanged { object: mapping.target.clone(), id: id.clone() };
+        let (object, kept) = (mapping.target.clone(), Vec::new());
+        let verdict = Verdict::Unchanged { object, id: id.clone(), kept };
         let effect = leg.associate(mapping, verdict, id, created);
         self.associated(side, decided, effect)
     }
@@ -353,8 +361,8 @@ impl SyncRun {
             (run.mapping(side).target.clone(), id)
         };
         let (hubspot, salesforce) = (end(self, Side::Hubspot), end(self, Side::Salesforce));
-        let writes = std::mem::take(&mut self.writes);
-        let verdict = Verdict::Synced(Synced { hubspot, salesforce, writes, synced: decided.synced });
+        let (writes, kept) = (std::mem::take(&mut self.writes), std::mem::take(&mut self.kept));
+        let verdict = Verdict::Synced(Synced { hubspot, salesforce, writes, synced: decided.synced, kept });
         self.over(verdict)
     }
 

@@ -60,9 +60,9 @@ pub(super) fn route(org: &mut Org, request: &Request) -> Answer {
             org.config.clock.set(ClockSetting::default());
             clock_answer(org)
         }
-        ("POST", ["rules"]) => settle(add(request, |rule| org.rules.push(rule))),
+        ("POST", ["rules"]) => settle(add(request, |rule| org.add_rule(rule))),
         ("DELETE", ["rules"]) => {
-            org.rules.clear();
+            org.clear_rules();
             Answer::empty(204)
         }
         ("POST", ["tokens", "expire"]) => {

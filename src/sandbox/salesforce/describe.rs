@@ -10,7 +10,7 @@ use super::schema::{Access, FieldFacts, FieldType, ObjectFacts, Schema};
 pub(super) const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
 
 /// Objects that describe as read-only.
-const READ_ONLY: [&str; 3] = ["LeadStatus", "OpportunityStage", "Organization"];
+const READ_ONLY: [&str; 4] = ["DuplicateRule", "LeadStatus", "OpportunityStage", "Organization"];
 
 /// Flags of a field that nothing in the sandbox sets.
 const FALSE_FLAGS: [&str; 12] = [

@@ -82,7 +82,7 @@ impl Org {
     pub(super) fn new(config: SalesforceConfig, base_url: String) -> Result<Self, String> {
         let seed = config.seed.as_object().cloned().unwrap_or_default();
         let schema = extended_schema(&seed)?;
-        let rules = match seed.get("duplicate_rules") {
+        let rules: Vec<DuplicateRule> = match seed.get("duplicate_rules") {
             None | Some(Value::Null) => Vec::new(),
             Some(rules) => serde_json::from_value(rules.clone())
                 .map_err(|error| format!("`duplicate_rules`: {error}"))?,
@@ -103,12 +103,13 @@ impl Org {
             calls: Vec::new(),
             counts: BTreeMap::new(),
             api_requests: 0,
-            rules,
+            rules: Vec::new(),
             users,
             base_url,
             config,
         };
         org.fill_standard_records()?;
+        rules.into_iter().for_each(|rule| org.add_rule(rule));
         org.fill_seed_records(&seed)?;
         org.store.commit();
         for fault in org.config.faults.clone() {
@@ -120,6 +121,25 @@ impl Org {
     /// The present instant, to the second.
     pub(super) fn now(&self) -> DateTime<Utc> {
         clock::now(&self.config.clock)
+    }
+
+    /// Adds a duplicate rule, which shows as a record too.
+    pub(super) fn add_rule(&mut self, rule: DuplicateRule) {
+        let fields = json!({
+            "DeveloperName": rule.name, "MasterLabel": rule.name, "SobjectType": rule.object, "IsActive": true,
+        });
+        // INVARIANT: the object and its fields are the sandbox's own.
+        let _ = self.import("DuplicateRule", &into_map(fields));
+        self.rules.push(rule);
+    }
+
+    /// Switches all duplicate rules off.
+    pub(super) fn clear_rules(&mut self) {
+        self.rules.clear();
+        let ids: Vec<String> = self.store.records("DuplicateRule").map(|rule| rule.id.clone()).collect();
+        for id in ids {
+            let _ = self.change("DuplicateRule", &id, &into_map(json!({"IsActive": false})));
+        }
     }
 
     /// Adds a fault and gives its name.

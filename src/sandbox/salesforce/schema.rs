@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::ids;
 
-const BUILT_IN: [&str; 17] = [
+const BUILT_IN: [&str; 18] = [
     include_str!("schema/account.yaml"),
     include_str!("schema/contact.yaml"),
     include_str!("schema/lead.yaml"),
@@ -35,6 +35,7 @@ const BUILT_IN: [&str; 17] = [
     include_str!("schema/campaign.yaml"),
     include_str!("schema/campaign_member.yaml"),
     include_str!("schema/currency_type.yaml"),
+    include_str!("schema/duplicate_rule.yaml"),
     include_str!("schema/lead_status.yaml"),
     include_str!("schema/opportunity_stage.yaml"),
 ];

@@ -230,7 +230,7 @@ impl SalesforceHandle {
 
     /// Adds a duplicate rule.
     pub fn add_duplicate_rule(&self, rule: DuplicateRule) {
-        self.lock().rules.push(rule);
+        self.lock().add_rule(rule);
     }
 
     /// Adds a fault and gives its name.

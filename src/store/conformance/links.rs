@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::source::{Location, ObjectName, Side};
 use crate::store::{
-    FieldWritten, Incoming, MappingResult, NewEvent, Next, Outcome, RecordKey, RecordWritten, Settled,
+    FieldWritten, Incoming, MappingResult, NewEvent, Next, Notes, Origin, Outcome, RecordKey, RecordWritten, Settled,
     Settlement, Store,
 };
 use crate::types::{
@@ -36,7 +36,7 @@ async fn settle_as(store: &dyn Store, key: &RecordKey, n: i64, kind: ChangeKind,
 }
 
 fn result(mapping: &str, outcome: Outcome) -> MappingResult {
-    MappingResult { mapping: mapping.to_owned(), ended_by: mapping.to_owned(), outcome }
+    MappingResult { mapping: mapping.to_owned(), ended_by: mapping.to_owned(), outcome, notes: Notes::default() }
 }
 
 fn link(mapping: &str, id: &str) -> MappingResult {
@@ -319,10 +319,10 @@ pub(super) async fn relayed(store: &dyn Store) {
 }
 
 pub(super) async fn by_hand(store: &dyn Store) {
-    store.record(&contact("1"), vec![link("a", "L1")], at(1)).await.expect("kept");
+    store.record(&contact("1"), vec![link("a", "L1")], Origin::default(), at(1)).await.expect("kept");
     assert_eq!(leads(store, None, &["1"]).await, [pair("1", "L1")]);
     let parked = vec![result("a", Outcome::Parked(reason("too long")))];
-    store.record(&contact("1"), parked, at(2)).await.expect("kept");
+    store.record(&contact("1"), parked, Origin::default(), at(2)).await.expect("kept");
     let open = store.parked().await.expect("parked");
     assert_eq!((open.len(), open[0].events.len()), (1, 0));
     assert!(store.retry_parked(open[0].id, at(3)).await.expect("retry"));

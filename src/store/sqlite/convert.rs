@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::source::{ObjectName, Side};
 
-use super::super::{EventId, RecordKey, StoreError};
+use super::super::{CorrelationId, EventId, ProjectId, RecordKey, StoreError};
 
 pub(super) fn micros(time: DateTime<Utc>) -> i64 {
     time.timestamp_micros()
@@ -38,4 +38,25 @@ pub(super) fn target(row: &SqliteRow) -> Result<RecordKey, StoreError> {
 
 pub(super) fn events(json: &str) -> Result<Vec<EventId>, StoreError> {
     Ok(serde_json::from_str(json)?)
+}
+
+/// SQLite's integers have a sign; the bits are the same.
+pub(super) fn correlation(id: CorrelationId) -> i64 {
+    id.0.cast_signed()
+}
+
+/// Reads the column `correlation`.
+pub(super) fn correlation_of(row: &SqliteRow) -> Result<CorrelationId, StoreError> {
+    Ok(CorrelationId(row.try_get::<i64, _>("correlation")?.cast_unsigned()))
+}
+
+/// Reads the column `project`.
+pub(super) fn project_of(row: &SqliteRow) -> Result<Option<ProjectId>, StoreError> {
+    Ok(row.try_get::<Option<i64>, _>("project")?.map(ProjectId))
+}
+
+/// Reads a place from the columns `file` and `line`, where they are filled.
+pub(super) fn place(row: &SqliteRow) -> Result<Option<(String, usize)>, StoreError> {
+    let (file, line): (Option<String>, Option<i64>) = (row.try_get("file")?, row.try_get("line")?);
+    Ok(file.zip(line.and_then(|line| usize::try_from(line).ok())))
 }

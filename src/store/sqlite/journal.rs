@@ -9,8 +9,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use crate::types::{Cause, ChangeEvent};
 
 use super::super::{
-    Appended, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane, NewEvent, Pending,
-    RecordKey, StoreError, Waiting,
+    Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
+    NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
 use super::convert;
 
@@ -23,10 +23,11 @@ pub(super) async fn append(
     let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
     let rows = serde_json::to_string(&rows)?;
     let inserted = sqlx::query(
-        "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note)
+        "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note,
+                             correlation)
          SELECT value ->> 'pair', value ->> 'dedupe', value ->> 'side', value ->> 'object', value ->> 'record',
                 value ->> 'change', value ->> 'raw', value ->> 'occurred_at', value ->> 'received_at',
-                iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note'
+                iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note', value ->> 'correlation'
          FROM json_each(?1) WHERE true ORDER BY key
          ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id, pair, dedupe",
     )
@@ -34,9 +35,10 @@ pub(super) async fn append(
     .fetch_all(&mut *c)
     .await?;
     let mut new = by_key(&inserted)?;
-    if !new.is_empty() {
-        open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?;
-    }
+    let joined = match new.is_empty() {
+        true => HashMap::new(),
+        false => open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?,
+    };
     let known = if new.len() == events.len() { HashMap::new() } else { known(c, &rows).await? };
     events
         .iter()
@@ -48,7 +50,8 @@ pub(super) async fn append(
                 None => (known.get(&key).copied(), false),
             };
             let id = id.ok_or_else(|| StoreError::Damaged("an event is neither new nor known".to_owned()))?;
-            Ok(Appended { id: EventId(id), new })
+            let own = || CorrelationId::of_event(&event.pair, &event.dedupe);
+            Ok(Appended { id: EventId(id), new, correlation: joined.get(&id).copied().unwrap_or_else(own) })
         })
         .collect()
 }
@@ -69,6 +72,7 @@ fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
         "occurred_at": change.map(|change| convert::micros(change.occurred_at)),
         "received_at": convert::micros(event.received_at),
         "note": note,
+        "correlation": convert::correlation(CorrelationId::of_event(&event.pair, &event.dedupe)),
     }))
 }
 
@@ -88,8 +92,12 @@ async fn known(c: &mut SqliteConnection, rows: &str) -> Result<HashMap<(String, 
     by_key(&rows)
 }
 
-/// Puts new events into their records' lanes. A lane that is there keeps its lease and its back-off.
-async fn open_lanes(c: &mut SqliteConnection, ids: &str) -> Result<(), StoreError> {
+/// Puts new events into their records' lanes. A lane that is there keeps its lease and its back-off, and its id: an event
+/// that joins work under way carries the id of that work. Answers the id of each event.
+async fn open_lanes(
+    c: &mut SqliteConnection,
+    ids: &str,
+) -> Result<HashMap<i64, CorrelationId>, StoreError> {
     sqlx::query(
         "INSERT INTO lanes (pair, side, object, record, not_before)
          SELECT pair, side, object, record, min(received_at) FROM events
@@ -108,12 +116,37 @@ async fn open_lanes(c: &mut SqliteConnection, ids: &str) -> Result<(), StoreErro
          WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending'",
     )
     .bind(ids)
-    .execute(c)
+    .execute(&mut *c)
     .await?;
+    sqlx::query(
+        "UPDATE lanes SET correlation = (
+             SELECT events.correlation FROM events
+             WHERE events.lane = lanes.id AND events.state = 'pending' ORDER BY occurred_at, id LIMIT 1)
+         WHERE correlation = 0",
+    )
+    .execute(&mut *c)
+    .await?;
+    let rows = sqlx::query(
+        "UPDATE events SET correlation = (SELECT correlation FROM lanes WHERE lanes.id = events.lane)
+         WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'pending' RETURNING id, correlation",
+    )
+    .bind(ids)
+    .fetch_all(c)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("id")?, convert::correlation_of(row)?))).collect()
+}
+
+/// Gives the lanes that this transaction opened the id of what opened them.
+pub(super) async fn correlate(c: &mut SqliteConnection, id: CorrelationId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE lanes SET correlation = ?1 WHERE correlation = 0")
+        .bind(convert::correlation(id))
+        .execute(c)
+        .await?;
     Ok(())
 }
 
-/// Finds a record's lane or makes it. A lane that is there keeps its lease and its back-off.
+/// Finds a record's lane or makes it; whoever made one ends with [`correlate`]. A lane that is there keeps its lease, its
+/// back-off and its id.
 pub(super) async fn open_lane(
     c: &mut SqliteConnection,
     key: &RecordKey,
@@ -191,18 +224,20 @@ pub(super) async fn lease(
 ) -> Result<Vec<LeasedLane>, StoreError> {
     let until = request.now + request.ttl;
     let mut rows = sqlx::query(
-        "UPDATE lanes SET owner = ?1, fence = fence + 1, lease_until = ?2, attempts = attempts + (owner IS NOT NULL)
+        "UPDATE lanes SET owner = ?1, fence = fence + 1, lease_until = ?2, attempts = attempts + (owner IS NOT NULL),
+                          project = ?6
          WHERE id IN (
              SELECT id FROM lanes
              WHERE pair = ?3 AND not_before <= ?4 AND (owner IS NULL OR lease_until <= ?4)
              ORDER BY not_before, id LIMIT ?5)
-         RETURNING id, pair, side, object, record, fence, attempts, last_error, not_before",
+         RETURNING id, pair, side, object, record, fence, attempts, last_error, not_before, correlation",
     )
     .bind(&request.worker)
     .bind(convert::micros(until))
     .bind(&request.pair)
     .bind(convert::micros(request.now))
     .bind(request.limit)
+    .bind(request.project.map(|project| project.0))
     .fetch_all(&mut *c)
     .await?;
     // RETURNING has no order of its own.
@@ -245,6 +280,7 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
     Ok(LeasedLane {
         attempts: row.try_get("attempts")?,
         last_error: row.try_get("last_error")?,
+        correlation: convert::correlation_of(row)?,
         lane,
         events,
         requested,

@@ -25,6 +25,22 @@ pub(super) async fn of_source(c: &mut SqliteConnection, key: &RecordKey) -> Resu
     rows.iter().map(link).collect()
 }
 
+/// The links of a record, whichever side of them it stands on.
+pub(super) async fn of_either(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM links
+         WHERE pair = ?1 AND ((side = ?2 AND object = ?3 AND record = ?4)
+                           OR (target_side = ?2 AND target_object = ?3 AND target = ?4)) ORDER BY mapping",
+    )
+    .bind(&key.pair)
+    .bind(key.object.side.word())
+    .bind(&key.object.name)
+    .bind(&key.record)
+    .fetch_all(c)
+    .await?;
+    rows.iter().map(link).collect()
+}
+
 fn link(row: &SqliteRow) -> Result<Link, StoreError> {
     Ok(Link {
         mapping: row.try_get("mapping")?,

@@ -23,7 +23,7 @@ pub(super) async fn parked_record(
     row.as_ref().map(parked_row).transpose()
 }
 
-fn parked_row(row: &SqliteRow) -> Result<ParkedRecord, StoreError> {
+pub(super) fn parked_row(row: &SqliteRow) -> Result<ParkedRecord, StoreError> {
     let state = match row.try_get("state")? {
         "open" => ParkState::Open,
         "retried" => ParkState::Retried,
@@ -39,6 +39,8 @@ fn parked_row(row: &SqliteRow) -> Result<ParkedRecord, StoreError> {
         reason: serde_json::from_str(row.try_get("reason")?)?,
         created_at: convert::time(row.try_get("created_at")?)?,
         state,
+        correlation: convert::correlation_of(row)?,
+        project: convert::project_of(row)?,
     })
 }
 
@@ -52,6 +54,7 @@ pub(super) async fn retry_parked(
         return Ok(false);
     };
     let lane = journal::request(c, &record.key, &record.mapping, now).await?;
+    journal::correlate(c, record.correlation.or_of(&record.key, &record.mapping, now)).await?;
     sqlx::query(
         "UPDATE events SET state = 'pending', lane = ?2, fence = NULL, settled_at = NULL
          WHERE state = 'parked' AND id IN (SELECT value FROM json_each(?1))",
@@ -135,5 +138,6 @@ fn history_row(row: &SqliteRow) -> Result<HistoryEntry, StoreError> {
             at: Location { file: row.try_get("file")?, line: usize::try_from(line).unwrap_or(1), column: 1 },
         },
         events: convert::events(row.try_get("events")?)?,
+        run: row.try_get("run")?,
     })
 }

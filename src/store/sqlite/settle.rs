@@ -12,7 +12,8 @@ use super::super::{
     EventId, FieldWritten, Lane, MappingResult, Next, Outcome, ParkReason, RecordKey, RecordWritten, Settled,
     Settlement, StoreError,
 };
-use super::{awaited, convert, links};
+use super::runs::{self, Context};
+use super::{awaited, convert, journal, links};
 
 pub(super) async fn settle(
     c: &mut SqliteConnection,
@@ -20,14 +21,14 @@ pub(super) async fn settle(
     settlement: &Settlement,
     now: DateTime<Utc>,
 ) -> Result<Settled, StoreError> {
-    let held = sqlx::query("SELECT 1 FROM lanes WHERE id = ?1 AND fence = ?2 AND owner IS NOT NULL")
-        .bind(lane.id.0)
-        .bind(lane.fence)
-        .fetch_optional(&mut *c)
-        .await?;
-    if held.is_none() {
-        return Ok(Settled::Stale);
-    }
+    let held = sqlx::query(
+        "SELECT correlation, project FROM lanes WHERE id = ?1 AND fence = ?2 AND owner IS NOT NULL",
+    )
+    .bind(lane.id.0)
+    .bind(lane.fence)
+    .fetch_optional(&mut *c)
+    .await?;
+    let Some(held) = held else { return Ok(Settled::Stale) };
     if settlement.next == Next::Erase {
         erase(c, &lane.key).await?;
         return Ok(Settled::Accepted);
@@ -45,8 +46,14 @@ pub(super) async fn settle(
     if settlement.next == Next::Done {
         mark_end(c, &lane.key, &events, now).await?;
     }
-    let events: Vec<EventId> = events.into_iter().map(|(id, _)| id).collect();
-    record_all(c, &lane.key, &settlement.results, &events, now).await?;
+    let context = Context {
+        events: events.iter().map(|(id, _)| *id).collect(),
+        begun: runs::begun(c, lane).await?,
+        correlation: convert::correlation_of(&held)?,
+        project: convert::project_of(&held)?,
+        now,
+    };
+    record_all(c, &lane.key, &settlement.results, &context).await?;
     match &settlement.next {
         Next::Done => {
             let parked = settlement.results.iter().any(|result| matches!(result.outcome, Outcome::Parked(_)));
@@ -158,22 +165,21 @@ pub(super) async fn record_all(
     c: &mut SqliteConnection,
     key: &RecordKey,
     results: &[MappingResult],
-    events: &[EventId],
-    now: DateTime<Utc>,
+    context: &Context,
 ) -> Result<(), StoreError> {
     for result in results {
-        record(c, key, result, events, now).await?;
+        record(c, key, result, context).await?;
     }
-    Ok(())
+    journal::correlate(c, context.correlation).await
 }
 
 async fn record(
     c: &mut SqliteConnection,
     key: &RecordKey,
     result: &MappingResult,
-    events: &[EventId],
-    now: DateTime<Utc>,
+    context: &Context,
 ) -> Result<(), StoreError> {
+    let now = context.now;
     let (mapping, ended_by) = (result.mapping.as_str(), result.ended_by.as_str());
     match &result.outcome {
         Outcome::Ended => return Ok(()),
@@ -190,12 +196,13 @@ async fn record(
         _ => resolve_parked(c, key, mapping, now).await?,
     }
     let none = BTreeMap::new();
+    let run = runs::remember(c, key, result, context).await?;
     match &result.outcome {
         Outcome::Written { object, id, created, fields } => {
             links::remember(c, key, ended_by, (object, id), &none, now).await?;
             let target = RecordKey::new(&key.pair, object.clone(), id);
             for field in fields {
-                remember(c, key, ended_by, &target, *created, field, events, now).await?;
+                remember(c, key, ended_by, &target, *created, field, (context, run)).await?;
             }
         }
         Outcome::Unchanged { object, id } => {
@@ -207,7 +214,7 @@ async fn record(
             for RecordWritten { object, id, created, fields } in writes {
                 let target = RecordKey::new(&key.pair, object.clone(), id);
                 for field in fields {
-                    remember(c, key, ended_by, &target, *created, field, events, now).await?;
+                    remember(c, key, ended_by, &target, *created, field, (context, run)).await?;
                 }
             }
         }
@@ -215,13 +222,12 @@ async fn record(
             wait(c, key, mapping, reason, fields, now).await?;
             awaited::wait(c, key, mapping, pairs, now).await?;
         }
-        Outcome::Parked(reason) => park(c, key, mapping, reason, events, now).await?,
+        Outcome::Parked(reason) => park(c, key, mapping, reason, context).await?,
         Outcome::Skipped | Outcome::Ended | Outcome::Link(_) | Outcome::Relay(_) => {}
     }
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row's columns, used in one place")]
 async fn remember(
     c: &mut SqliteConnection,
     key: &RecordKey,
@@ -229,16 +235,15 @@ async fn remember(
     target: &RecordKey,
     created: bool,
     field: &FieldWritten,
-    events: &[EventId],
-    now: DateTime<Utc>,
+    (context, run): (&Context, Option<i64>),
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO history (pair, at, mapping, side, object, record, target_side, target_object, target, created,
-                              field, old, new, file, line, events)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                              field, old, new, file, line, events, run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )
     .bind(&key.pair)
-    .bind(convert::micros(now))
+    .bind(convert::micros(context.now))
     .bind(mapping)
     .bind(key.object.side.word())
     .bind(&key.object.name)
@@ -252,7 +257,8 @@ async fn remember(
     .bind(serde_json::to_string(&field.new)?)
     .bind(&field.at.file)
     .bind(i64::try_from(field.at.line).unwrap_or(i64::MAX))
-    .bind(serde_json::to_string(events)?)
+    .bind(serde_json::to_string(&context.events)?)
+    .bind(run)
     .execute(c)
     .await?;
     Ok(())
@@ -337,14 +343,14 @@ async fn park(
     key: &RecordKey,
     mapping: &str,
     reason: &ParkReason,
-    events: &[EventId],
-    now: DateTime<Utc>,
+    context: &Context,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO parked (pair, side, object, record, mapping, events, reason, created_at, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')
+        "INSERT INTO parked (pair, side, object, record, mapping, events, reason, created_at, state, correlation,
+                             project)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open', ?9, ?10)
          ON CONFLICT (pair, side, object, record, mapping) WHERE state = 'open' DO UPDATE SET
-             reason = excluded.reason,
+             reason = excluded.reason, correlation = excluded.correlation, project = excluded.project,
              events = (SELECT json_group_array(value) FROM
                           (SELECT value FROM json_each(parked.events)
                            UNION SELECT value FROM json_each(excluded.events) ORDER BY 1))",
@@ -354,9 +360,11 @@ async fn park(
     .bind(&key.object.name)
     .bind(&key.record)
     .bind(mapping)
-    .bind(serde_json::to_string(events)?)
+    .bind(serde_json::to_string(&context.events)?)
     .bind(serde_json::to_string(reason)?)
-    .bind(convert::micros(now))
+    .bind(convert::micros(context.now))
+    .bind(convert::correlation(context.correlation))
+    .bind(context.project.map(|project| project.0))
     .execute(c)
     .await?;
     Ok(())
@@ -364,6 +372,15 @@ async fn park(
 
 async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreError> {
     for statement in [
+        // What a run of either record of a pair wrote may be the other's.
+        "DELETE FROM history WHERE run IN (SELECT id FROM runs
+             WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4)",
+        "DELETE FROM history WHERE run IN (SELECT id FROM runs
+             WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4)",
+        "DELETE FROM runs WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        "DELETE FROM runs WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
+        "DELETE FROM kept WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        "DELETE FROM kept WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
         "DELETE FROM events WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM parked WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",

@@ -21,7 +21,7 @@ use crate::source::{ObjectName, Side};
 use crate::store::{LeaseRequest, Next, Settlement, SqliteStore, Store};
 
 use super::settings::Watch;
-use super::{Done, FeedParts, PollSettings, Trouble, page, word};
+use super::{Done, FeedParts, PollSettings, Trouble, page};
 
 /// More pages than any test needs: whoever reaches it reads for ever.
 const FOR_EVER: usize = 500;
@@ -106,10 +106,11 @@ impl Polled {
             limit: 1_000_000,
             now: self.clock.now(),
             ttl: Duration::from_mins(1),
+            project: None,
         };
         let mut events = BTreeMap::new();
         for lane in self.store.lease(request).await.expect("lanes") {
-            let words = lane.events.iter().map(|event| word(&event.change.kind)).collect();
+            let words = lane.events.iter().map(|event| event.change.kind.told()).collect();
             events.insert(lane.lane.key.record.clone(), words);
             let settlement = Settlement { next: Next::Done, results: Vec::new() };
             self.store.settle(&lane.lane, settlement, self.clock.now()).await.expect("settled");

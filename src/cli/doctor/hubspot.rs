@@ -1,0 +1,135 @@
+//! What is looked at in HubSpot.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::super::parts::Ready;
+use super::needs;
+use super::report::Report;
+use crate::config::Pair;
+use crate::crm::hubspot::HubspotClient;
+use crate::source::Side;
+use crate::types::CrmErrorKind;
+
+/// Properties by which HubSpot itself tells records apart, though it does not call them unique in every account (its
+/// page on properties of contacts: "Email" is the primary unique identifier).
+const OWN_KEYS: [(&str, &str); 2] = [("contact", "email"), ("*", "hs_object_id")];
+
+pub(super) async fn check(ready: &Ready, pair: &Pair, client: &HubspotClient, report: &mut Report) {
+    let granted = match client.token_info().await {
+        Ok(info) => Some(token(pair, &info, report)),
+        Err(error) if matches!(error.kind, CrmErrorKind::Refused) => {
+            report.problem(
+                "HubSpot token",
+                format!("HubSpot does not know the token: {error}"),
+                "set the private app's present token (Settings > Integrations > Private Apps > Auth)",
+            );
+            None
+        }
+        Err(error) => {
+            report.failed("HubSpot token", "the token cannot be looked at", &error);
+            None
+        }
+    };
+    // Without a token that works, everything else would only say so again.
+    let Some(granted) = granted else { return };
+    scopes(ready, &granted, report);
+    keys(ready, client, report).await;
+}
+
+/// Whose token it is; the scopes that it has.
+fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
+    let scopes = info["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let scopes: BTreeSet<String> = scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+    let hub = info["hubId"].as_u64();
+    let app = info["appId"].as_u64();
+    match hub {
+        Some(hub) if hub != pair.hubspot.portal => report.problem(
+            "HubSpot token",
+            format!("the token is of portal {hub}, and `portal:` says {}", pair.hubspot.portal),
+            "take the token of that portal, or correct `portal:`",
+        ),
+        _ => report.ok("HubSpot token", format!("works for portal {}", pair.hubspot.portal)),
+    }
+    match (pair.hubspot.app_id, app) {
+        (None, Some(app)) => report.warning(
+            "HubSpot app",
+            "`app_id:` is not set, so our own writes come back as events and are worked on once more".to_owned(),
+            format!("add `app_id: {app}`"),
+        ),
+        (Some(known), Some(app)) if known != app => report.problem(
+            "HubSpot app",
+            format!("`app_id:` says {known}, and the token is of app {app}"),
+            format!("write `app_id: {app}`; else changes of that other app are taken for our own and left out"),
+        ),
+        _ => {}
+    }
+    scopes
+}
+
+fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
+    let needed = needs::scopes(&ready.plan, &ready.schemas.hubspot);
+    let mut missing = false;
+    for (scope, mappings) in needed.iter().filter(|(scope, _)| !granted.contains(*scope)) {
+        missing = true;
+        report.problem(
+            "HubSpot scopes",
+            format!("`{scope}` is missing, which {} needs", list(mappings)),
+            "grant it to the private app (Scopes), and commit the change there; the token stays the same",
+        );
+    }
+    if !missing {
+        report.ok("HubSpot scopes", format!("all {} that the mappings need", needed.len()));
+    }
+}
+
+/// Whether the properties by which records are found or written are unique.
+async fn keys(ready: &Ready, client: &HubspotClient, report: &mut Report) {
+    let keys = needs::keys(&ready.plan, Side::Hubspot);
+    let objects: BTreeSet<&str> = keys.iter().map(|key| key.object.name.as_str()).collect();
+    for object in objects {
+        let of_object = keys.iter().filter(|key| key.object.name == object);
+        if ready.schemas.hubspot.objects.get(object).is_some_and(|facts| facts.timeline.is_some()) {
+            // The id of an event is unique by nature.
+            continue;
+        }
+        let properties = match client.properties(object).await {
+            Ok(properties) => properties,
+            Err(error) => {
+                report.failed("HubSpot keys", &format!("the properties of {object} cannot be read"), &error);
+                continue;
+            }
+        };
+        for key in of_object {
+            let own = OWN_KEYS.iter().any(|(of, field)| (*of == "*" || *of == object) && *field == key.field);
+            let found = properties.iter().find(|property| property["name"] == key.field.as_str());
+            let unique = own || found.is_some_and(|property| property["hasUniqueValue"] == true);
+            let (name, by) = (format!("`{}` of {object}", key.field), list(&key.by));
+            match (found.is_some() || own, unique, key.upserts) {
+                (false, ..) => report.problem(
+                    "HubSpot keys",
+                    format!("{name} does not exist in the portal; {by} matches by it"),
+                    "make the property, or bring the snapshot up to date and mend the mapping",
+                ),
+                (true, true, _) => report.ok("HubSpot keys", format!("{name} is unique")),
+                (true, false, true) => report.problem(
+                    "HubSpot keys",
+                    format!("{name} is not unique, and {by} writes by it: one record could become two"),
+                    "make a property with unique values (hasUniqueValue can be chosen only when it is made)",
+                ),
+                (true, false, false) => report.warning(
+                    "HubSpot keys",
+                    format!("{name} is not unique; where several records have a value, `on many` of {by} decides"),
+                    "nothing, if that is meant",
+                ),
+            }
+        }
+    }
+}
+
+/// Names for a sentence.
+pub(super) fn list(names: &BTreeSet<String>) -> String {
+    let quoted = |name: &String| if name.starts_with('`') { name.clone() } else { format!("`{name}`") };
+    names.iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
