@@ -23,5 +23,7 @@ mod mistakes;
 mod schema;
 #[path = "frames/sections.rs"]
 mod sections;
+#[path = "cli/why.rs"]
+mod why;
 #[path = "cli/world.rs"]
 mod world;

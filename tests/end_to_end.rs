@@ -1,9 +1,13 @@
 //! End to end: the real binary as several processes on loopback, with the sandbox in the place of both CRMs.
 
+#[path = "end_to_end/alerts.rs"]
+mod alerts;
 #[path = "end_to_end/crash.rs"]
 mod crash;
 #[path = "end_to_end/demo.rs"]
 mod demo;
+#[path = "end_to_end/doctor.rs"]
+mod doctor;
 #[path = "end_to_end/feed.rs"]
 mod feed;
 #[path = "end_to_end/http.rs"]
@@ -16,5 +20,7 @@ mod parked;
 mod serve;
 #[path = "end_to_end/stage.rs"]
 mod stage;
+#[path = "end_to_end/why.rs"]
+mod why;
 #[path = "cli/world.rs"]
 mod world;

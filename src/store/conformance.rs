@@ -2,6 +2,7 @@
 
 mod feed;
 mod links;
+mod trail;
 
 use std::time::Duration;
 
@@ -49,6 +50,11 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("a watermark moves from where it is", |s| Box::pin(feed::stale(s))),
         ("a page that is read again adds nothing", |s| Box::pin(feed::again(s))),
         ("erased data is not remembered", |s| Box::pin(feed::forgotten(s))),
+        ("versions of the project", |s| Box::pin(trail::projects(s))),
+        ("one id follows a record", |s| Box::pin(trail::correlated(s))),
+        ("what happened is told", |s| Box::pin(trail::told(s))),
+        ("what is told of an erased record is gone", |s| Box::pin(trail::forgotten(s))),
+        ("how the queue is", |s| Box::pin(trail::condition(s))),
         ("erased data is gone", |s| Box::pin(erased(s))),
         ("pairs do not see each other", |s| Box::pin(pairs(s))),
         ("ignored events make no work", |s| Box::pin(ignored(s))),

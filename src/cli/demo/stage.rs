@@ -221,6 +221,7 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         "SALESFORCE_CLIENT_SECRET" => Some(servers.app.1.clone()),
         _ => None,
     };
+    let version = parts::version(&project);
     let mut sources = Sources::new();
     let (config, mut findings) = crate::config::parse(&mut sources, "mapwright.yaml", &text);
     let config =
@@ -230,5 +231,5 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         return Err("the demo's configuration has errors".to_owned());
     };
     let root = std::path::PathBuf::new();
-    Ok(parts::Ready { plan: Arc::new(plan), schemas, config, root })
+    Ok(parts::Ready { plan: Arc::new(plan), schemas, config, root, version })
 }

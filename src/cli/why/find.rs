@@ -79,7 +79,7 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
 /// The objects of the snapshots, or, where those cannot be read, those that the store knows of this id.
 fn objects(project: &Project, known: &[RecordKey]) -> Vec<ObjectName> {
     let mut all: BTreeSet<ObjectName> = known.iter().map(|key| key.object.clone()).collect();
-    for schemas in &project.schemas {
+    if let Some(schemas) = &project.schemas {
         for side in Side::ALL {
             all.extend(schemas.side(side).objects.keys().map(|name| ObjectName::new(side, name)));
         }

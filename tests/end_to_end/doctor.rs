@@ -1,0 +1,103 @@
+//! `doctor` against the sandbox.
+
+use serde_json::{Value as Json, json};
+
+use crate::stage::Stage;
+
+/// The checks of a level, as `check: message`.
+fn of_level(document: &Json, level: &str) -> Vec<String> {
+    let checks = document["checks"].as_array().expect("checks").iter();
+    let text = |check: &Json, key: &str| check[key].as_str().unwrap_or_default().to_owned();
+    checks
+        .filter(|check| check["level"] == level)
+        .map(|check| format!("{}: {}", text(check, "check"), text(check, "message")))
+        .collect()
+}
+
+fn has(found: &[String], beginning: &str, part: &str) -> bool {
+    found.iter().any(|line| line.starts_with(beginning) && line.contains(part))
+}
+
+#[test]
+fn a_project_in_order_has_no_problem() {
+    let stage = Stage::set();
+    let ran = stage.run(&["doctor", "--json"]).fine();
+    let document = ran.json();
+    assert_eq!(document["problems"], 0, "{document:#}");
+    let fine = of_level(&document, "ok");
+    for (check, part) in [
+        ("HubSpot token", "works for portal 4556789"),
+        ("HubSpot scopes", "that the mappings need"),
+        ("Salesforce token", "in org"),
+        ("Salesforce keys", "`Lead.HubSpot_Contact_ID__c` is an external ID and unique"),
+        ("clock (HubSpot)", "within"),
+        ("clock (Salesforce)", "within"),
+        ("store", "is not there yet"),
+        ("duplicate rules", "none is active"),
+    ] {
+        assert!(has(&fine, check, part), "{check}: {fine:#?}");
+    }
+    let warnings = of_level(&document, "warning");
+    assert!(has(&warnings, "serve", "nothing answers"), "{warnings:#?}");
+    assert!(has(&warnings, "webhooks", "cannot be read with a private app's token"), "{warnings:#?}");
+    let webhooks = document["checks"].as_array().expect("checks").iter().find(|check| {
+        check["check"] == "webhooks" && check["level"] == "warning"
+    });
+    let help = webhooks.expect("webhooks")["help"].as_str().expect("help").to_owned();
+    for needed in ["contact.propertyChange lifecyclestage", "contact.privacyDeletion"] {
+        assert!(help.contains(needed), "{needed}: {help}");
+    }
+    assert!(!stage.world.path(".mapwright").exists(), "it makes no store");
+
+    // With `serve` at work and an event that came, more is known.
+    let serve = stage.serve();
+    stage.qualify("103");
+    serve.until("it is parked", || serve.metric("mapwright_parked") == 1);
+    serve.idle();
+    let document = stage.run(&["doctor", "--json"]).fine().json();
+    let fine = of_level(&document, "ok");
+    assert!(has(&fine, "serve", "runs at http://127.0.0.1:"), "{fine:#?}");
+    assert!(has(&fine, "webhooks", "contact.propertyChange lifecyclestage: last came"), "{fine:#?}");
+    assert!(has(&fine, "store", "can be written"), "{fine:#?}");
+    assert!(has(&of_level(&document, "warning"), "parked", "1 records wait for a person: 1 of `mql_to_lead`"));
+    let told = stage.run(&["doctor"]).fine();
+    assert!(told.out.contains("pair `main`:"), "{}", told.out);
+    assert!(told.out.trim_end().ends_with("0 problems"), "{}", told.out);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do() {
+    let stage = Stage::set();
+    let rule = json!({"name": "Leads_DR", "object": "Lead", "matches": [{"object": "Contact", "fields": ["Email"]}]});
+    stage.org("POST", "rules", &rule).fine();
+    let document = stage.run(&["doctor", "--json"]).fine().json();
+    assert!(has(&of_level(&document, "warning"), "duplicate rules", "`Leads_DR` watches Lead"), "{document:#}");
+
+    stage.world.replace("mapwright.yaml", "portal: 4556789", "portal: 4556780");
+    let document = stage.run(&["doctor", "--json"]).exits(1).json();
+    assert!(has(&of_level(&document, "problem"), "HubSpot token", "is of portal 4556789"), "{document:#}");
+}
+
+#[test]
+fn a_token_that_is_refused() {
+    let mut stage = Stage::set();
+    stage.variable("HUBSPOT_TOKEN", "pat-wrong");
+    stage.variable("SALESFORCE_CLIENT_SECRET", "wrong");
+    let ran = stage.run(&["doctor", "--json"]).exits(1);
+    let problems = of_level(&ran.json(), "problem");
+    assert!(has(&problems, "HubSpot token", ""), "{problems:#?}");
+    assert!(has(&problems, "Salesforce token", "lets nobody in"), "{problems:#?}");
+    for secret in ["pat-wrong", "sandbox-client-secret"] {
+        assert!(!ran.out.contains(secret), "{secret}: {}", ran.out);
+    }
+}
+
+#[test]
+fn crms_that_are_down_and_a_configuration_that_is_wrong() {
+    let mut stage = Stage::set();
+    stage.stop_sandbox();
+    stage.run(&["doctor"]).exits(3);
+    stage.run(&["doctor", "--pair", "mian"]).exits(2);
+    stage.world.replace("mapwright.yaml", "language: 1", "language: 9");
+    stage.run(&["doctor"]).exits(2);
+}
