@@ -56,10 +56,13 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
     });
     let side = given.or(side);
     let all = objects(project, known);
-    let alike: Vec<&ObjectName> = all
-        .iter()
-        .filter(|object| object.name.eq_ignore_ascii_case(name) && side.is_none_or(|side| object.side == side))
-        .collect();
+    let of_side = |object: &&ObjectName| side.is_none_or(|side| object.side == side);
+    let exact: Vec<&ObjectName> = all.iter().filter(of_side).filter(|object| object.name == name).collect();
+    let alike: Vec<&ObjectName> = match exact.as_slice() {
+        // `contact` is HubSpot's and `Contact` Salesforce's, where it is written so.
+        [_] => exact,
+        _ => all.iter().filter(of_side).filter(|object| object.name.eq_ignore_ascii_case(name)).collect(),
+    };
     match alike.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(unknown(&options.object, name, &all)),
