@@ -165,6 +165,13 @@ impl Alerts {
         Ok((Self(Some(Open { queue, count })), Deliveries { stop, task }))
     }
 
+    /// Hands over what is handed in, undelivered.
+    #[cfg(test)]
+    pub(crate) fn watched() -> (Self, mpsc::Receiver<Notice>) {
+        let (queue, notices) = mpsc::channel(QUEUE);
+        (Self(Some(Open { queue, count: Arc::new(|_| {}) })), notices)
+    }
+
     /// Hands a notice in; never waits, never fails.
     pub fn raise(&self, notice: Notice) {
         let Some(Open { queue, count }) = &self.0 else { return };

@@ -265,3 +265,35 @@ fn what_is_no_interval_is_found_at_its_place() {
     let found = parsed("language: 1\npoll: { evry: 1m }\n");
     assert_eq!(found, [(Code::YAML_UNKNOWN_KEY, "evry".to_owned())]);
 }
+
+#[test]
+fn alerts_name_an_address_or_a_program() {
+    let with = |alerts: &str| format!("{}alerts: {alerts}\n", local(CLEAR));
+    assert!(resolved(&local(CLEAR), &[]).unwrap().alerts.is_none());
+    let text = with(
+        "{ webhook: { url: 'https://hooks.example.com/a?b=c', secret: '${S}', headers: { X-Key: '${K}' } }, \
+         command: [./alert.sh, --now], timeout: 30s, personal_data: true }",
+    );
+    let alerts = resolved(&text, &[("S", "hush"), ("K", "key")]).unwrap().alerts.expect("alerts");
+    let hook = alerts.webhook.expect("a webhook");
+    assert_eq!(hook.url.as_str(), "https://hooks.example.com/a?b=c");
+    assert_eq!(hook.secret.expect("a secret").expose_secret(), "hush");
+    assert_eq!((hook.headers[0].0.as_str(), hook.headers[0].1.expose_secret()), ("X-Key", "key"));
+    assert_eq!(alerts.command.expect("a program"), ["./alert.sh", "--now"]);
+    assert_eq!((alerts.timeout.as_secs(), alerts.personal_data), (30, true));
+    for bad in [
+        "{ }",
+        "{ timeout: 5s }",
+        "{ command: [] }",
+        "{ command: ./alert.sh }",
+        "{ webhook: { url: 'http://hooks.example.com/' } }",
+        "{ webhook: { url: hooks.example.com } }",
+        "{ webhook: { secret: '${S}' } }",
+        "{ command: [a], timeout: 1h }",
+        "{ command: [a], often: true }",
+    ] {
+        assert_ne!(parsed(&with(bad)), [], "{bad}");
+    }
+    let clear = with("{ webhook: { url: 'https://hooks.example.com/', secret: hush } }");
+    assert_eq!(parsed(&clear)[0].0, Code::SECRET_IN_CLEAR);
+}

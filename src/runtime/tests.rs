@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::eval::{Answer, Effect, Finished, Verdict};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
+use crate::alert::{Alerts, Notice};
 use crate::store::{RecordKey, SqliteStore, Store};
 use crate::types::{AssociateRequest, AssociationKind, ChangeKind, CrmErrorKind, Value};
 
@@ -429,4 +430,35 @@ async fn leases_are_renewed_while_a_crm_is_slow() {
     world.hubspot.gate.add_permits(10);
     world.idle().await;
     assert_eq!(world.salesforce.rows("write"), [1]);
+}
+
+#[tokio::test]
+async fn people_are_told_of_a_pause_its_end_and_parked_records() {
+    let (alerts, mut told) = Alerts::watched();
+    let settings = Settings { alerts, max_attempts: 1, ..Settings::default() };
+    let world = World::with(SqliteStore::in_memory().await.expect("a store"), &["copy"], settings).await;
+    // The token is refused twice: one pause, told once.
+    world.salesforce.fail_next(CrmErrorKind::Unauthorised);
+    world.salesforce.fail_next(CrmErrorKind::Unauthorised);
+    world.send(&["1"]).await;
+    let paused = async |world: &World| !world.parts.health.workers()["main"].paused.is_empty();
+    world.until(paused).await;
+    world.idle_after(Duration::from_secs(30), Duration::from_mins(30)).await;
+    let began = told.recv().await.expect("a notice");
+    assert!(
+        matches!(&began, Notice::PauseBegan { crm: Side::Salesforce, reason: "unauthorised", pair, .. } if pair == "main"),
+        "{began:?}"
+    );
+    let ended = told.recv().await.expect("a notice");
+    assert!(matches!(ended, Notice::PauseEnded { crm: Side::Salesforce, reason: "unauthorised", .. }), "{ended:?}");
+
+    world.salesforce.fail_next(CrmErrorKind::Retry);
+    world.send(&["2"]).await;
+    world.idle().await;
+    let parked = world.store.parked().await.expect("parked").remove(0);
+    let notice = told.recv().await.expect("a notice");
+    let Notice::Parked { mapping, record, correlation, .. } = notice else { panic!("{notice:?}") };
+    assert_eq!((mapping.as_str(), record.as_str()), ("copy", "hubspot.contact 2"));
+    assert_eq!(correlation, parked.correlation.to_string());
+    assert!(told.try_recv().is_err(), "nothing else is told");
 }

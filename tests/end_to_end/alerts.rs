@@ -40,8 +40,11 @@ fn parked_records_are_told_once_and_together() {
     assert!(!alert.to_string().contains("twice@"), "{alert}");
 
     // Another one within the minute waits for its end, here the end of the process.
-    stage.qualify("104");
-    serve.until("the second is parked", || serve.metric("mapwright_parked") == 2);
+    stage.run(&["parked", "retry", &list[0]["id"].to_string()]).fine();
+    serve.until("it is parked again", || {
+        let parked = stage.run(&["parked", "list", "--json"]).fine().json();
+        parked.as_array().is_some_and(|parked| parked.len() == 1 && parked[0]["id"] != list[0]["id"])
+    });
     serve.idle();
     assert_eq!((told(&stage).len(), metric(&serve)), (1, 1));
     assert_eq!(serve.terminate().0, Some(0));
@@ -49,7 +52,7 @@ fn parked_records_are_told_once_and_together() {
 }
 
 #[test]
-fn a_rotated_token_is_told_and_so_is_its_end() {
+fn a_rotated_token_is_told_once_and_signed() {
     let stage = Stage::set();
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/hook", socket.local_addr().expect("an address"));
@@ -73,7 +76,7 @@ fn a_rotated_token_is_told_and_so_is_its_end() {
     let alerts = format!("\nalerts:\n  webhook:\n    url: {url}\n    secret: a-local-secret\n");
     stage.world.write("mapwright.yaml", format!("{config}{alerts}"));
     let serve = stage.serve();
-    stage.portal("POST", "tokens/rotate", &json!({"token": "pat-na1-new"})).fine();
+    stage.portal("PUT", "token", &json!({"token": "pat-na1-new"})).fine();
     stage.qualify("101");
     let kinds = || {
         let bodies = bodies.lock().expect("not poisoned");

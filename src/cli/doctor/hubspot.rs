@@ -104,6 +104,11 @@ async fn keys(ready: &Ready, client: &HubspotClient, report: &mut Report) {
         for key in of_object {
             let own = OWN_KEYS.iter().any(|(of, field)| (*of == "*" || *of == object) && *field == key.field);
             let found = properties.iter().find(|property| property["name"] == key.field.as_str());
+            let narrows = |found: &&Json| matches!(found["type"].as_str(), Some("bool" | "enumeration"));
+            if !key.upserts && found.as_ref().is_some_and(narrows) {
+                // It narrows a search down; nobody takes it for a key.
+                continue;
+            }
             let unique = own || found.is_some_and(|property| property["hasUniqueValue"] == true);
             let (name, by) = (format!("`{}` of {object}", key.field), list(&key.by));
             match (found.is_some() || own, unique, key.upserts) {

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{Mapping, OutcomeAction, Plan, Situation, Sought, TestOp, Trigger};
+use crate::plan::{GuardElse, Mapping, OutcomeAction, Plan, Situation, Sought, TestOp, Trigger};
 use crate::schema::Schema;
 use crate::source::{ObjectName, Side};
 use crate::syntax::ast::CompareOp;
+
+/// The record's id where a mapping names it as a field; it never changes.
+const ID: &str = "id";
 
 /// A field by which mappings find records.
 pub(super) struct KeyField {
@@ -132,24 +135,27 @@ pub(super) fn subscriptions(plan: &Plan) -> BTreeMap<(String, Option<String>), B
             needed.entry(key).or_default().insert(by.to_owned());
         }
     };
-    for watched in plan.watched() {
-        for field in &watched.fields {
-            for by in &watched.mappings {
-                add(&watched.object, "propertyChange", Some(field), by);
-            }
-        }
-    }
     for mapping in &plan.mappings {
         let (source, target, by) = (&mapping.source, &mapping.target, mapping.name.as_str());
         for trigger in &mapping.triggers {
             match trigger {
-                Trigger::Created | Trigger::Becomes(..) => {
-                    add(source, "creation", None, by);
-                    add(source, "restore", None, by);
+                Trigger::Created => {}
+                Trigger::Becomes(field, _) => add(source, "propertyChange", Some(field), by),
+                Trigger::Changes(fields) => {
+                    let fields = fields.iter().filter(|field| *field != ID);
+                    fields.for_each(|field| add(source, "propertyChange", Some(field), by));
                 }
                 Trigger::AssociatedChanges(..) => add(source, "associationChange", None, by),
-                Trigger::Changes(_) => {}
             }
+            if matches!(trigger, Trigger::Created | Trigger::Becomes(..)) {
+                add(source, "creation", None, by);
+                add(source, "restore", None, by);
+            }
+        }
+        // A record that waits is worked on when one of these changes.
+        for guard in mapping.guards.iter().filter(|guard| matches!(guard.otherwise, GuardElse::Wait)) {
+            let fields = guard.fields.iter().filter(|field| *field != ID);
+            fields.for_each(|field| add(source, "propertyChange", Some(field), by));
         }
         for (situation, object, what) in [
             (Situation::SourceDeleted, source, "deletion"),

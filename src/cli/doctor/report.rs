@@ -82,11 +82,11 @@ impl Report {
     /// For people: the level, what was looked at, what was found, and below it what to do.
     pub(super) fn tell(&self) {
         let width = self.lines.iter().map(|line| line.check.chars().count()).max().unwrap_or(0);
-        let mut pair: Option<&str> = None;
+        let mut pair: Option<&str> = Some("");
         for line in &self.lines {
             if line.pair.as_deref() != pair {
                 pair = line.pair.as_deref();
-                Output::result(&pair.map_or_else(|| "store:".to_owned(), |pair| format!("pair `{pair}`:")));
+                Output::result(&pair.map_or_else(|| "this machine:".to_owned(), |pair| format!("pair `{pair}`:")));
             }
             let level = match line.level {
                 Level::Ok => "ok     ",

@@ -86,6 +86,10 @@ async fn keys(ready: &Ready, client: &SalesforceClient, report: &mut Report) {
             let field = fields.iter().find(|field| field["name"] == key.field.as_str());
             let (name, by) = (format!("`{object}.{}`", key.field), list(&key.by));
             let is = |flag: &str| field.is_some_and(|field| field[flag] == true);
+            if !key.upserts && field.is_some_and(|field| matches!(field["type"].as_str(), Some("boolean" | "picklist"))) {
+                // It narrows a search down; nobody takes it for a key.
+                continue;
+            }
             match (field.is_some(), is("externalId"), is("unique"), key.upserts) {
                 (false, ..) => report.problem(
                     "Salesforce keys",
