@@ -28,11 +28,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(
-        settings: AlertSettings,
-        http: HttpOptions,
-        count: Count,
-    ) -> Result<Self, SetupError> {
+    pub(super) fn new(settings: AlertSettings, http: HttpOptions, count: Count) -> Result<Self, SetupError> {
         let http = HttpOptions { request_timeout: settings.timeout, ..http };
         let outbound = settings.webhook.as_ref().map(|hook| Outbound::new(&hook.url, http)).transpose()?;
         Ok(Self { settings, outbound, http, count })
@@ -107,7 +103,11 @@ fn hand_on(target: &Target, queue: &mpsc::Sender<Alert>, alerts: impl IntoIterat
         if let Err(error) = queue.try_send(alert) {
             (target.count)("overflowed");
             let alert = error.into_inner();
-            tracing::error!(kind = alert.kind, text = alert.text, "an alert is left out: too many are waiting");
+            tracing::error!(
+                kind = alert.kind,
+                text = alert.text,
+                "an alert is left out: too many are waiting"
+            );
         }
     }
 }

@@ -192,37 +192,40 @@ fn alert(notice: Notice, now: DateTime<Utc>, personal_data: bool) -> (String, Al
                 ..common
             },
         ),
-        Notice::Parked { pair, mapping, record, correlation, reason, field, answer, code, line, help } => {
-            let plain = redacted(&reason);
-            let shown = |text: String| if personal_data { text } else { redacted(&text) };
-            (
-                format!("{pair} {mapping} {plain} {}", line.as_deref().unwrap_or_default()),
-                Alert {
-                    kind: "parked",
-                    pair: Some(pair),
-                    mapping: Some(mapping),
-                    line,
-                    field,
-                    reason: Some(if personal_data { reason } else { plain }),
-                    code,
-                    answer: answer.filter(|_| personal_data),
-                    help: Some(help.map_or_else(|| "mapwright parked list".to_owned(), shown)),
-                    records: vec![AlertRecord { record, correlation_id: correlation }],
-                    ..common
-                },
-            )
+        parked @ Notice::Parked { .. } => parked_alert(parked, common, personal_data),
+        Notice::StoreFailed { error } => {
+            let (reason, help) = (Some(error), Some("mapwright doctor".to_owned()));
+            ("store".to_owned(), Alert { kind: "store_failed", reason, help, ..common })
         }
-        Notice::StoreFailed { error } => (
-            "store".to_owned(),
-            Alert {
-                kind: "store_failed",
-                reason: Some(error),
-                help: Some("mapwright doctor".to_owned()),
-                ..common
-            },
-        ),
     };
     (key, alert.worded())
+}
+
+/// A parked record as an alert, without values unless they are permitted.
+fn parked_alert(notice: Notice, common: Alert, personal_data: bool) -> (String, Alert) {
+    let Notice::Parked { pair, mapping, record, correlation, reason, field, answer, code, line, help } =
+        notice
+    else {
+        // INVARIANT: the only caller hands in a parked record.
+        return (String::new(), common);
+    };
+    let plain = redacted(&reason);
+    let shown = |text: String| if personal_data { text } else { redacted(&text) };
+    let key = format!("{pair} {mapping} {plain} {}", line.as_deref().unwrap_or_default());
+    let alert = Alert {
+        kind: "parked",
+        pair: Some(pair),
+        mapping: Some(mapping),
+        line,
+        field,
+        reason: Some(if personal_data { reason } else { plain }),
+        code,
+        answer: answer.filter(|_| personal_data),
+        help: Some(help.map_or_else(|| "mapwright parked list".to_owned(), shown)),
+        records: vec![AlertRecord { record, correlation_id: correlation }],
+        ..common
+    };
+    (key, alert)
 }
 
 #[cfg(test)]

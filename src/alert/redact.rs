@@ -48,7 +48,10 @@ mod tests {
     #[test]
     fn values_are_left_out_and_names_stay() {
         for (text, expected) in [
-            ("the option \"AI_REFERRALS\" of `source` has no translation", "the option […] of `source` has no translation"),
+            (
+                "the option \"AI_REFERRALS\" of `source` has no translation",
+                "the option […] of `source` has no translation",
+            ),
             ("\"a \\\" b\" is too long", "[…] is too long"),
             ("an open \"quote", "an open […]"),
             ("jane@acme.example is taken", "[…] is taken"),

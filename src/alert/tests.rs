@@ -37,7 +37,8 @@ fn listener(statuses: Vec<u16>) -> (Url, std_mpsc::Receiver<String>) {
 fn whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let length =
+        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     length.is_some_and(|length: usize| body.len() >= length)
 }
 
@@ -113,7 +114,8 @@ async fn a_dead_address_is_given_up_and_counted() {
 #[tokio::test]
 async fn a_private_address_is_refused() {
     let url = Url::parse("https://10.0.0.8/alerts").expect("a URL");
-    let error = Alerts::start(hook(url), HttpOptions::new(NOW, || 0.5), Arc::new(|_| {})).expect_err("refused");
+    let error =
+        Alerts::start(hook(url), HttpOptions::new(NOW, || 0.5), Arc::new(|_| {})).expect_err("refused");
     assert!(error.to_string().contains("private address"), "{error}");
 }
 

@@ -52,10 +52,10 @@ pub(super) enum Command {
     /// Receive webhooks and carry records
     #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
-    /// Tell which event, rule and commit gave a record its values; asks no CRM
+    /// Tell which event, rule and commit gave a record its values, by the store alone
     #[command(after_help = help::WHY)]
     Why(WhyArgs),
-    /// Look whether everything is in place: tokens, scopes, keys, webhooks, clocks, store
+    /// Look whether everything is in place: tokens, scopes, keys, webhooks, clocks, store; changes nothing
     #[command(after_help = help::DOCTOR)]
     Doctor(DoctorArgs),
     /// Show what waits for a person, and decide about it

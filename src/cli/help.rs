@@ -106,8 +106,6 @@ Examples:
   mapwright why contact 5501 --side hubspot        what became of a source record
   mapwright why Lead 00Q5e00000abcdeEAA --json
 
-It reads the store alone: no CRM, no secret, also while `serve` runs.
-
 Exit codes:
   0  told
   1  the store knows nothing of the record, or no rule wrote the field
@@ -119,8 +117,6 @@ Examples:
   mapwright doctor
   mapwright doctor --json
   mapwright doctor --pair main
-
-It changes nothing, neither in a CRM nor in the store.
 
 Exit codes:
   0  all is well; there may be warnings

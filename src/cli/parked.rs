@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::args::{ParkedAction, ParkedArgs};
 use super::output::Output;
-use super::{Exit, parts};
 use super::why::event_words;
+use super::{Exit, parts};
 use crate::store::{
     CorrelationId, EventBrief, ParkState, ParkedId, ParkedRecord, ProjectVersion, Store, StoreError,
 };
@@ -49,19 +49,7 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
         }
         ParkedAction::Show { id, json } => match store.parked_record(ParkedId(*id)).await? {
             Some(record) => {
-                let version = match record.project {
-                    Some(id) => store.project(id).await?,
-                    None => None,
-                };
-                let events = events(store, &record).await?;
-                if *json {
-                    let mut document = as_json(&record);
-                    document["events"] = json!(events);
-                    document["project"] = json!(version);
-                    Output::result(&document.to_string());
-                } else {
-                    show(&record, version.as_ref(), &events);
-                }
+                show_one(store, &record, *json).await?;
                 Exit::Fine
             }
             None => none(*id),
@@ -88,6 +76,24 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
 fn line(record: &ParkedRecord) -> String {
     let at = record.reason.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
     format!("{}  {}  {}  {}{at}", record.id, record.key, record.mapping, record.reason.reason)
+}
+
+/// One record with its events and the version of the project that parked it.
+async fn show_one(store: &dyn Store, record: &ParkedRecord, as_document: bool) -> Result<(), StoreError> {
+    let version = match record.project {
+        Some(id) => store.project(id).await?,
+        None => None,
+    };
+    let events = events(store, record).await?;
+    if as_document {
+        let mut document = as_json(record);
+        document["events"] = json!(events);
+        document["project"] = json!(version);
+        Output::result(&document.to_string());
+    } else {
+        show(record, version.as_ref(), &events);
+    }
+    Ok(())
 }
 
 /// The events that led to the parking, as far as the journal still holds them.
@@ -117,7 +123,10 @@ fn show(record: &ParkedRecord, version: Option<&ProjectVersion>, events: &[Event
         ("what to do", reason.help.clone()),
         ("since", Some(record.created_at.to_rfc3339())),
         ("state", Some(state.to_owned())),
-        ("id in the log", (record.correlation != CorrelationId::NONE).then(|| record.correlation.to_string())),
+        (
+            "id in the log",
+            (record.correlation != CorrelationId::NONE).then(|| record.correlation.to_string()),
+        ),
         ("project", version.map(project_words)),
     ];
     for (name, fact) in facts {

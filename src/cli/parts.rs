@@ -90,10 +90,7 @@ pub(super) fn version(project: &project::Project) -> store::Project {
 }
 
 /// Starts to tell whoever the configuration names; nobody where it names none.
-pub(super) fn alerts(
-    ready: &Ready,
-    metrics: &Arc<Metrics>,
-) -> Result<(Alerts, Option<Deliveries>), String> {
+pub(super) fn alerts(ready: &Ready, metrics: &Arc<Metrics>) -> Result<(Alerts, Option<Deliveries>), String> {
     let Some(config) = &ready.config.alerts else { return Ok((Alerts::default(), None)) };
     let webhook = config.webhook.as_ref().map(|hook| alert::Webhook {
         url: hook.url.clone(),

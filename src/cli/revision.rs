@@ -76,7 +76,11 @@ mod tests {
         assert_eq!(of(&project), None, "no repository");
         write(root, ".git/HEAD", "ref: refs/heads/main\n");
         assert_eq!(of(&project), None, "no commit yet");
-        write(root, ".git/packed-refs", &format!("# pack-refs\n{ONE} refs/heads/main\n{TWO} refs/heads/other\n"));
+        write(
+            root,
+            ".git/packed-refs",
+            &format!("# pack-refs\n{ONE} refs/heads/main\n{TWO} refs/heads/other\n"),
+        );
         assert_eq!(of(&project).as_deref(), Some(ONE));
         write(root, ".git/refs/heads/main", &format!("{TWO}\n"));
         assert_eq!(of(&project).as_deref(), Some(TWO), "a loose reference is the newer one");

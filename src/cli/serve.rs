@@ -181,7 +181,9 @@ fn log_to_stderr(form: LogForm) {
         .with_ansi(std::io::stderr().is_terminal() && parts::env("NO_COLOR").is_none());
     // Only fails where a log is set up already, which then serves as well.
     let _ = match form {
-        LogForm::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogForm::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        }
         LogForm::Text => log.try_init(),
     };
     // The words of a panic may quote a person's data; its place does not.

@@ -15,6 +15,6 @@ mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    AlertWebhook, Alerts, Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
-    Webhook,
+    AlertWebhook, Alerts, Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce,
+    SalesforceAuth, Serve, Store, Webhook,
 };

@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use crate::runtime::{Health, ManualClock};
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    Advance, Appended, Condition, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult, NewEvent,
-    Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId, ProjectVersion, RecordKey, Seen, Settled,
-    Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
+    Advance, Appended, Condition, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult,
+    NewEvent, Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId, ProjectVersion, RecordKey, Seen,
+    Settled, Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
 };
 use crate::types::{ChangeKind, LinkRequest, LinkedPair};
 
@@ -114,7 +114,8 @@ impl Server {
 
     async fn lease(&self, pair: &str) -> Vec<LeasedLane> {
         let (pair, worker) = (pair.to_owned(), "w".to_owned());
-        let request = LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_mins(1), project: None };
+        let request =
+            LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_mins(1), project: None };
         self.store.lease(request).await.expect("lease")
     }
 }

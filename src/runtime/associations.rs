@@ -161,7 +161,14 @@ impl World {
         for (record, end) in records.iter().zip(ends) {
             let End::Finished(end) = end else { panic!("{record}: {end:?}") };
             let now = SystemClock.now();
-            let kept = record_once(self.memory(), source.clone(), record, mapping, end.clone(), (Origin::default(), now));
+            let kept = record_once(
+                self.memory(),
+                source.clone(),
+                record,
+                mapping,
+                end.clone(),
+                (Origin::default(), now),
+            );
             kept.await.expect("the store keeps it");
             finished.push(end);
         }

@@ -49,10 +49,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::alert::Alerts;
 use crate::crm::Crm;
 use crate::plan::Plan;
 use crate::source::Side;
-use crate::alert::Alerts;
 use crate::store::{ProjectId, Store, StoreError};
 
 pub use clock::{Clock, ManualClock, SystemClock};

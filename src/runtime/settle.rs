@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::eval::ALREADY_SO;
 use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use crate::source::ObjectName;
 use crate::store::{
     FieldKept, FieldWritten, LeasedLane, MappingResult, Next, Notes, Outcome, ParkReason, RecordWritten,
     Settlement,
 };
-use crate::eval::ALREADY_SO;
-use crate::source::ObjectName;
 use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value};
 
 use super::driver::End;
@@ -230,7 +230,8 @@ pub(super) fn results(
         words.push("parked");
     } else if let Some(first) = awaits.first() {
         let reason = format!("{first} is not there yet");
-        results.push(result(Outcome::Waiting { reason, fields: Vec::new(), pairs: awaits }, Notes::default()));
+        results
+            .push(result(Outcome::Waiting { reason, fields: Vec::new(), pairs: awaits }, Notes::default()));
         words.push("waiting");
     }
     (words, results)

@@ -99,7 +99,14 @@ impl World {
         let Some(End::Finished(end)) = ends.into_iter().next() else { panic!("no end") };
         let end: Finished = end;
         let now = SystemClock.now();
-        let kept = record_once(self.memory(), object.clone(), record, "accounts", end.clone(), (Origin::default(), now));
+        let kept = record_once(
+            self.memory(),
+            object.clone(),
+            record,
+            "accounts",
+            end.clone(),
+            (Origin::default(), now),
+        );
         kept.await.expect("the store keeps it");
         match end.verdict {
             Verdict::Synced(synced) => synced,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::alert::{Alerts, Notice};
 use crate::eval::{Answer, Effect, Finished, Verdict};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
-use crate::alert::{Alerts, Notice};
 use crate::store::{RecordKey, SqliteStore, Store};
 use crate::types::{AssociateRequest, AssociationKind, ChangeKind, CrmErrorKind, Value};
 
@@ -450,7 +450,10 @@ async fn people_are_told_of_a_pause_its_end_and_parked_records() {
         "{began:?}"
     );
     let ended = told.recv().await.expect("a notice");
-    assert!(matches!(ended, Notice::PauseEnded { crm: Side::Salesforce, reason: "unauthorised", .. }), "{ended:?}");
+    assert!(
+        matches!(ended, Notice::PauseEnded { crm: Side::Salesforce, reason: "unauthorised", .. }),
+        "{ended:?}"
+    );
 
     world.salesforce.fail_next(CrmErrorKind::Retry);
     world.send(&["2"]).await;

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use crate::source::Side;
 use crate::alert::{Notice, redacted};
+use crate::source::Side;
 use crate::store::{
     LeaseRequest, LeasedLane, MappingResult, Next, Notes, Outcome, Settled, Settlement, StoreError,
 };
@@ -333,57 +333,52 @@ fn raise_parked(parts: &Parts, lane: &LeasedLane, settlement: &Settlement) {
 /// Logs what a lane came to: a line for each result, each with the id that its work carries.
 fn report(lane: &LeasedLane, settlement: &Settlement, verdicts: &[&'static str]) {
     let (correlation_id, record) = (lane.correlation, &lane.lane.key);
-    for MappingResult { mapping, ended_by, outcome, notes } in &settlement.results {
-        let at = notes.at.as_ref().map(ToString::to_string);
-        match outcome {
-            Outcome::Written { object, id, created, fields } => {
-                tracing::info!(
-                    %correlation_id, %record, mapping, ended_by, %object, id, created, fields = fields.len(),
-                    "settled: written"
-                );
-            }
-            Outcome::Unchanged { object, id } => {
-                tracing::info!(%correlation_id, %record, mapping, ended_by, %object, id, "settled: unchanged");
-            }
-            Outcome::Synced { hubspot, salesforce, writes, .. } => {
-                tracing::info!(
-                    %correlation_id, %record, mapping,
-                    hubspot = hubspot.1,
-                    salesforce = salesforce.1,
-                    writes = writes.len(),
-                    "settled: synced"
-                );
-            }
-            Outcome::Link(change) => {
-                tracing::info!(%correlation_id, %record, mapping, fate = ?change.fate, "a link changes");
-            }
-            Outcome::Relay(cause) => {
-                tracing::info!(%correlation_id, %record, mapping, ?cause, "linked records are told");
-            }
-            Outcome::Skipped | Outcome::Ended => {
-                tracing::info!(%correlation_id, %record, mapping, at, "settled: skipped");
-            }
-            Outcome::Waiting { fields, .. } => {
-                tracing::info!(%correlation_id, %record, mapping, at, ?fields, "settled: waiting");
-            }
-            Outcome::Parked(reason) => {
-                tracing::warn!(
-                    %correlation_id, %record, mapping,
-                    field = reason.field,
-                    at = reason.at.as_ref().map(ToString::to_string),
-                    // The words may quote a person's data, which stays in the store.
-                    reason = redacted(&reason.reason),
-                    code = reason.code,
-                    "settled: parked"
-                );
-            }
-        }
+    for result in &settlement.results {
+        report_result(lane, result);
     }
     if let Next::RetryAt { at, counted, .. } = &settlement.next {
         tracing::warn!(%correlation_id, %record, %at, counted, attempts = lane.attempts, "tried again later");
     }
     if verdicts.is_empty() {
         tracing::info!(%correlation_id, %record, "no mapping is triggered");
+    }
+}
+
+fn report_result(lane: &LeasedLane, MappingResult { mapping, ended_by, outcome, notes }: &MappingResult) {
+    let (correlation_id, record) = (lane.correlation, &lane.lane.key);
+    let at = notes.at.as_ref().map(ToString::to_string);
+    match outcome {
+        Outcome::Written { object, id, created, fields } => tracing::info!(
+            %correlation_id, %record, mapping, ended_by, %object, id, created, fields = fields.len(),
+            "settled: written"
+        ),
+        Outcome::Unchanged { object, id } => {
+            tracing::info!(%correlation_id, %record, mapping, ended_by, %object, id, "settled: unchanged");
+        }
+        Outcome::Synced { hubspot, salesforce, writes, .. } => tracing::info!(
+            %correlation_id, %record, mapping, hubspot = hubspot.1, salesforce = salesforce.1,
+            writes = writes.len(), "settled: synced"
+        ),
+        Outcome::Link(change) => {
+            tracing::info!(%correlation_id, %record, mapping, fate = ?change.fate, "a link changes");
+        }
+        Outcome::Relay(cause) => {
+            tracing::info!(%correlation_id, %record, mapping, ?cause, "linked records are told");
+        }
+        Outcome::Skipped | Outcome::Ended => {
+            tracing::info!(%correlation_id, %record, mapping, at, "settled: skipped");
+        }
+        Outcome::Waiting { fields, .. } => {
+            tracing::info!(%correlation_id, %record, mapping, at, ?fields, "settled: waiting");
+        }
+        Outcome::Parked(reason) => tracing::warn!(
+            %correlation_id, %record, mapping, field = reason.field,
+            at = reason.at.as_ref().map(ToString::to_string),
+            // The words may quote a person's data, which stays in the store.
+            reason = redacted(&reason.reason),
+            code = reason.code,
+            "settled: parked"
+        ),
     }
 }
 

@@ -13,8 +13,8 @@ use crate::source::{Location, ObjectName, Side};
 use crate::types::{AwaitedPair, ChangeEvent, ChangeKind, Value};
 
 use super::{
-    FieldWritten, Incoming, Lane, LeaseRequest, LeasedLane, MappingResult, NewEvent, Next, Outcome,
-    Notes, ParkReason, ParkState, RecordKey, Settled, Settlement, Store,
+    FieldWritten, Incoming, Lane, LeaseRequest, LeasedLane, MappingResult, NewEvent, Next, Notes, Outcome,
+    ParkReason, ParkState, RecordKey, Settled, Settlement, Store,
 };
 
 type Case = for<'a> fn(&'a dyn Store) -> BoxFuture<'a, ()>;

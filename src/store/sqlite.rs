@@ -235,9 +235,7 @@ impl Store for SqliteStore {
     }
 
     async fn remember_project(&self, project: Project, now: DateTime<Utc>) -> Result<ProjectId, StoreError> {
-        self.writer
-            .run(move |c| Box::pin(async move { projects::remember(c, &project, now).await }))
-            .await
+        self.writer.run(move |c| Box::pin(async move { projects::remember(c, &project, now).await })).await
     }
 
     async fn project(&self, id: ProjectId) -> Result<Option<ProjectVersion>, StoreError> {

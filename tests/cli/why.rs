@@ -16,7 +16,10 @@ fn what_the_store_does_not_know_is_said_with_what_may_help() {
     }
     assert_eq!(ran.out, "");
     let ran = world.run(&["why", "Lead", "00Q000000000001AAA", "--json"]).exits(1);
-    assert_eq!((&ran.json()["writes"], &ran.json()["runs"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(
+        (&ran.json()["writes"], &ran.json()["runs"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
 }
 
 #[test]
@@ -24,7 +27,10 @@ fn an_object_field_or_pair_that_is_not_there() {
     let world = World::project();
     for (args, facts) in [
         (&["why", "Leed", "1"][..], &["there is no object `Leed`", "did you mean `Lead`?"][..]),
-        (&["why", "Lead", "1", "LastNam"], &["salesforce.Lead has no field `LastNam`", "did you mean `LastName`?"]),
+        (
+            &["why", "Lead", "1", "LastNam"],
+            &["salesforce.Lead has no field `LastNam`", "did you mean `LastName`?"],
+        ),
         (&["why", "Lead", "1", "--pair", "mian"], &["there is no pair `mian`; there is `main`"]),
         (&["why", "Lead", "1", "--side", "hubspot"], &["there is no object `Lead`"]),
         (&["why", "Lead"], &["<ID>"]),

@@ -80,7 +80,8 @@ fn a_rotated_token_is_told_once_and_signed() {
     stage.qualify("101");
     let kinds = || {
         let bodies = bodies.lock().expect("not poisoned");
-        let body = |text: &String| text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        let body =
+            |text: &String| text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
         bodies.iter().filter_map(|text| serde_json::from_str(&body(text)).ok()).collect::<Vec<Json>>()
     };
     serve.until("the pause is told", || !kinds().is_empty());
@@ -98,6 +99,7 @@ fn a_rotated_token_is_told_once_and_signed() {
 fn whole(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let length =
+        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     length.is_some_and(|length: usize| body.len() >= length)
 }

@@ -39,12 +39,17 @@ fn a_project_in_order_has_no_problem() {
     }
     let warnings = of_level(&document, "warning");
     assert!(has(&warnings, "serve", "nothing answers"), "{warnings:#?}");
-    assert!(has(&warnings, "duplicate rules", "`Leads_by_phone` watches Lead, which `mql_to_lead` makes"), "{warnings:#?}");
+    assert!(
+        has(&warnings, "duplicate rules", "`Leads_by_phone` watches Lead, which `mql_to_lead` makes"),
+        "{warnings:#?}"
+    );
     assert!(!has(&warnings, "Salesforce keys", "IsConverted"), "{warnings:#?}");
     assert!(has(&warnings, "webhooks", "cannot be read with a private app's token"), "{warnings:#?}");
-    let webhooks = document["checks"].as_array().expect("checks").iter().find(|check| {
-        check["check"] == "webhooks" && check["level"] == "warning"
-    });
+    let webhooks = document["checks"]
+        .as_array()
+        .expect("checks")
+        .iter()
+        .find(|check| check["check"] == "webhooks" && check["level"] == "warning");
     let help = webhooks.expect("webhooks")["help"].as_str().expect("help").to_owned();
     for needed in ["contact.propertyChange lifecyclestage", "contact.privacyDeletion"] {
         assert!(help.contains(needed), "{needed}: {help}");
@@ -91,7 +96,8 @@ fn what_is_wrong_is_said_with_what_to_do() {
         assert!(has(&problems, check, part), "{check}: {problems:#?}");
     }
     let paused = has(&problems, "pauses", "hubspot is left alone until");
-    let parked = has(&of_level(&document, "warning"), "parked", "1 records wait for a person: 1 of `mql_to_lead`");
+    let parked =
+        has(&of_level(&document, "warning"), "parked", "1 records wait for a person: 1 of `mql_to_lead`");
     assert!(paused || parked, "{document:#}");
 
     stage.world.replace("mapwright.yaml", "portal: 4556789", "portal: 4556780");

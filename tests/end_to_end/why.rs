@@ -66,7 +66,9 @@ fn a_value_leads_back_to_its_event_its_rule_and_its_commit() {
         assert!(told.out.contains(fact), "{fact}: {}", told.out);
     }
     let told = stage.world.run(&["why", "Lead", &lead]).fine();
-    for fact in ["paired with hubspot.contact 101 by `mql_to_lead`", "\"Doe\" → \"Roe\"", "updated by `mql_to_lead`"] {
+    for fact in
+        ["paired with hubspot.contact 101 by `mql_to_lead`", "\"Doe\" → \"Roe\"", "updated by `mql_to_lead`"]
+    {
         assert!(told.out.contains(fact), "{fact}: {}", told.out);
     }
     let told = stage.world.run(&["why", "contact", "101"]).fine();
@@ -121,11 +123,16 @@ fn a_parked_record_has_the_id_of_its_log() {
     let list = stage.run(&["parked", "list", "--json"]).fine().json();
     let (number, id) = (list[0]["id"].to_string(), list[0]["correlation_id"].as_str().expect("an id"));
     let show = stage.run(&["parked", "show", &number]).fine();
-    for fact in [&format!("id in the log: {id}"), "project: files ", "because of: event 1: contact.propertyChange"] {
+    for fact in
+        [&format!("id in the log: {id}"), "project: files ", "because of: event 1: contact.propertyChange"]
+    {
         assert!(show.out.contains(fact), "{fact}: {}", show.out);
     }
     let shown = stage.run(&["parked", "show", &number, "--json"]).fine().json();
-    assert_eq!((&shown["events"][0]["kind"], &shown["state"]), (&json!("contact.propertyChange"), &json!("open")));
+    assert_eq!(
+        (&shown["events"][0]["kind"], &shown["state"]),
+        (&json!("contact.propertyChange"), &json!("open"))
+    );
     let log = lines(&serve);
     let parked = log.iter().find(|line| line["message"] == "settled: parked").expect("it is logged");
     assert_eq!((&parked["correlation_id"], &parked["at"]), (&json!(id), &json!("mql_to_lead.map:22")));

@@ -204,7 +204,8 @@ impl Live {
         tally.runs += 1;
         let settled = judge(&finished, ids, tally, parks)?;
         let said = written(&finished);
-        let kept = record_once(memory, object, &record, "it", finished, (Default::default(), super::now())).await;
+        let kept =
+            record_once(memory, object, &record, "it", finished, (Default::default(), super::now())).await;
         kept.map_err(|error| error.to_string())?;
         Ok((settled, said))
     }

@@ -55,13 +55,16 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
     match (pair.hubspot.app_id, app) {
         (None, Some(app)) => report.warning(
             "HubSpot app",
-            "`app_id:` is not set, so our own writes come back as events and are worked on once more".to_owned(),
+            "`app_id:` is not set, so our own writes come back as events and are worked on once more"
+                .to_owned(),
             format!("add `app_id: {app}`"),
         ),
         (Some(known), Some(app)) if known != app => report.problem(
             "HubSpot app",
             format!("`app_id:` says {known}, and the token is of app {app}"),
-            format!("write `app_id: {app}`; else changes of that other app are taken for our own and left out"),
+            format!(
+                "write `app_id: {app}`; else changes of that other app are taken for our own and left out"
+            ),
         ),
         _ => {}
     }
@@ -125,7 +128,9 @@ async fn keys(ready: &Ready, client: &HubspotClient, report: &mut Report) {
                 ),
                 (true, false, false) => report.warning(
                     "HubSpot keys",
-                    format!("{name} is not unique; where several records have a value, `on many` of {by} decides"),
+                    format!(
+                        "{name} is not unique; where several records have a value, `on many` of {by} decides"
+                    ),
                     "nothing, if that is meant",
                 ),
             }

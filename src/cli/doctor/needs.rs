@@ -61,9 +61,8 @@ fn scope(schema: &Schema, object: &str, access: &str) -> Option<String> {
     if facts.is_some_and(|facts| facts.timeline.is_some()) {
         return Some("timeline".to_owned());
     }
-    let custom = facts.is_some_and(|facts| {
-        facts.type_id.as_deref().unwrap_or(&facts.api_name).starts_with("2-")
-    });
+    let custom =
+        facts.is_some_and(|facts| facts.type_id.as_deref().unwrap_or(&facts.api_name).starts_with("2-"));
     Some(match object {
         "owner" => "crm.objects.owners.read".to_owned(),
         "ticket" => "tickets".to_owned(),

@@ -61,9 +61,15 @@ impl Report {
         let help = match error.kind {
             CrmErrorKind::Unauthorised => format!("{label} refuses the token: renew it in the configuration"),
             CrmErrorKind::Forbidden => format!("a scope or permission is missing: grant it in {label}"),
-            CrmErrorKind::Window => format!("the limit is used up: {label} answers again when its window opens"),
-            CrmErrorKind::Retry => format!("try again; if it stays so, look at the address and at {label}'s status"),
-            CrmErrorKind::Refused | CrmErrorKind::Garbled => "look at the address and the API version".to_owned(),
+            CrmErrorKind::Window => {
+                format!("the limit is used up: {label} answers again when its window opens")
+            }
+            CrmErrorKind::Retry => {
+                format!("try again; if it stays so, look at the address and at {label}'s status")
+            }
+            CrmErrorKind::Refused | CrmErrorKind::Garbled => {
+                "look at the address and the API version".to_owned()
+            }
         };
         self.unreachable |= error.status.is_none() && error.kind == CrmErrorKind::Retry;
         self.problem(check, format!("{what}: {error}"), help);
@@ -86,7 +92,9 @@ impl Report {
         for line in &self.lines {
             if line.pair.as_deref() != pair {
                 pair = line.pair.as_deref();
-                Output::result(&pair.map_or_else(|| "this machine:".to_owned(), |pair| format!("pair `{pair}`:")));
+                Output::result(
+                    &pair.map_or_else(|| "this machine:".to_owned(), |pair| format!("pair `{pair}`:")),
+                );
             }
             let level = match line.level {
                 Level::Ok => "ok     ",

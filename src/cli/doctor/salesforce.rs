@@ -86,14 +86,18 @@ async fn keys(ready: &Ready, client: &SalesforceClient, report: &mut Report) {
             let field = fields.iter().find(|field| field["name"] == key.field.as_str());
             let (name, by) = (format!("`{object}.{}`", key.field), list(&key.by));
             let is = |flag: &str| field.is_some_and(|field| field[flag] == true);
-            if !key.upserts && field.is_some_and(|field| matches!(field["type"].as_str(), Some("boolean" | "picklist"))) {
+            if !key.upserts
+                && field.is_some_and(|field| matches!(field["type"].as_str(), Some("boolean" | "picklist")))
+            {
                 // It narrows a search down; nobody takes it for a key.
                 continue;
             }
             match (field.is_some(), is("externalId"), is("unique"), key.upserts) {
                 (false, ..) => report.problem(
                     "Salesforce keys",
-                    format!("{name} does not exist, or the integration user may not see it; {by} matches by it"),
+                    format!(
+                        "{name} does not exist, or the integration user may not see it; {by} matches by it"
+                    ),
                     "make the field or grant it (field-level security)",
                 ),
                 (true, true, true, _) => {
@@ -110,7 +114,9 @@ async fn keys(ready: &Ready, client: &SalesforceClient, report: &mut Report) {
                 (true, _, true, false) => report.ok("Salesforce keys", format!("{name} is unique")),
                 (true, _, false, false) => report.warning(
                     "Salesforce keys",
-                    format!("{name} is not unique; where several records have a value, `on many` of {by} decides"),
+                    format!(
+                        "{name} is not unique; where several records have a value, `on many` of {by} decides"
+                    ),
                     "nothing, if that is meant",
                 ),
             }

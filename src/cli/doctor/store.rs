@@ -1,5 +1,7 @@
 //! The store, the queue, and the `serve` that works it.
 
+use std::path::Path;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 use url::Url;
@@ -23,7 +25,10 @@ pub(super) async fn check(ready: &Ready, pairs: &[&Pair], report: &mut Report) {
     let health = serving(ready, report).await;
     if !path.exists() {
         report.of_all();
-        report.ok("store", format!("`{}` is not there yet; the first `serve` or `run` makes it", path.display()));
+        report.ok(
+            "store",
+            format!("`{}` is not there yet; the first `serve` or `run` makes it", path.display()),
+        );
         for pair in pairs {
             report.of(&pair.name);
             webhooks(ready, pair, &Condition::default(), report);
@@ -54,6 +59,12 @@ pub(super) async fn check(ready: &Ready, pairs: &[&Pair], report: &mut Report) {
         }
     }
     report.of_all();
+    file(&store, &path, pairs, report).await;
+    store.close().await;
+}
+
+/// The store's file.
+async fn file(store: &SqliteStore, path: &Path, pairs: &[&Pair], report: &mut Report) {
     let condition = match pairs.first() {
         Some(pair) => store.condition(&pair.name).await.unwrap_or_default(),
         None => Condition::default(),
@@ -72,7 +83,6 @@ pub(super) async fn check(ready: &Ready, pairs: &[&Pair], report: &mut Report) {
             report.store_failed(format!("it cannot be written: {error}"), "look at rights and free space");
         }
     }
-    store.close().await;
 }
 
 /// Whether `serve` runs, by its own word; what it says.
@@ -84,7 +94,8 @@ async fn serving(ready: &Ready, report: &mut Report) -> Option<Json> {
     }
     let url = Url::parse(&format!("http://{listen}/healthz")).ok()?;
     let http = parts::http_options(ready);
-    let http = HttpOptions { allow_private: true, request_timeout: std::time::Duration::from_secs(3), ..http };
+    let http =
+        HttpOptions { allow_private: true, request_timeout: std::time::Duration::from_secs(3), ..http };
     let answer = match Outbound::new(&url, http) {
         Ok(outbound) => outbound.get(&url, HEALTH_BYTES).await,
         Err(error) => Err(error.to_string()),
@@ -93,7 +104,9 @@ async fn serving(ready: &Ready, report: &mut Report) -> Option<Json> {
     match health.as_ref().map(|health| health["status"].as_str().unwrap_or("?").to_owned()) {
         None => report.warning(
             "serve",
-            format!("nothing answers at http://{listen}/healthz, so no event is taken and no record worked on"),
+            format!(
+                "nothing answers at http://{listen}/healthz, so no event is taken and no record worked on"
+            ),
             "start `mapwright serve`; if it listens elsewhere, this is no fault",
         ),
         Some(status) if status == "ok" => report.ok("serve", format!("runs at http://{listen}")),
@@ -167,7 +180,11 @@ fn watermarks(ready: &Ready, condition: &Condition, report: &mut Report) {
         let age = parts::now() - *read_to;
         let message = format!("the changes of {object} are read to {} ({} ago)", time(*read_to), words(age));
         if age > late {
-            report.warning("polls", message, "see whether `serve` runs; Salesforce remembers deletions for 15 days");
+            report.warning(
+                "polls",
+                message,
+                "see whether `serve` runs; Salesforce remembers deletions for 15 days",
+            );
         } else {
             report.ok("polls", message);
         }
@@ -184,7 +201,8 @@ fn webhooks(ready: &Ready, pair: &Pair, condition: &Condition, report: &mut Repo
     let heard = |kind: &str, property: Option<&str>| {
         let (_, what) = kind.split_once('.').unwrap_or_default();
         let same = |known: &crate::store::Heard| {
-            (known.kind == kind || known.kind == format!("object.{what}")) && known.property.as_deref() == property
+            (known.kind == kind || known.kind == format!("object.{what}"))
+                && known.property.as_deref() == property
         };
         condition.heard.iter().filter(|known| same(known)).map(|known| known.at).max()
     };

@@ -67,7 +67,8 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
         [one] => Ok((*one).clone()),
         [] => Err(unknown(&options.object, name, &all)),
         several => {
-            let held: Vec<_> = several.iter().filter(|object| known.iter().any(|key| key.object == ***object)).collect();
+            let held: Vec<_> =
+                several.iter().filter(|object| known.iter().any(|key| key.object == ***object)).collect();
             match held.as_slice() {
                 [one] => Ok((**one).clone()),
                 _ => {
@@ -94,7 +95,9 @@ fn unknown(given: &str, name: &str, all: &[ObjectName]) -> String {
     let help = did_you_mean(name, all.iter().map(|object| object.name.as_str())).unwrap_or_else(|| {
         let names: Vec<String> = all.iter().map(|object| format!("`{object}`")).collect();
         match names.is_empty() {
-            true => "the project's snapshots cannot be read, and the store knows no record of this id".to_owned(),
+            true => {
+                "the project's snapshots cannot be read, and the store knows no record of this id".to_owned()
+            }
             false => format!("there is {}", names.join(", ")),
         }
     });
@@ -170,7 +173,11 @@ pub(super) async fn nothing(
         output.note(&format!("no mapping writes {}", record.object));
     } else {
         let writers: Vec<String> = writers.into_iter().collect();
-        output.note(&format!("{} is written by {}; none of them met this record", record.object, writers.join(", ")));
+        output.note(&format!(
+            "{} is written by {}; none of them met this record",
+            record.object,
+            writers.join(", ")
+        ));
     }
     output.note("what Mapwright did not write was written by somebody else: the CRM's own field history tells by whom");
     Ok(())

@@ -35,8 +35,9 @@ pub(super) fn document(known: &Known, field: Option<&str>) -> Json {
         });
         document["changed_by_others"] = changes.collect();
         let rules = known.rules_for(field).into_iter();
-        document["rules"] =
-            rules.map(|(mapping, at)| json!({"mapping": mapping, "file": at.file, "line": at.line})).collect();
+        document["rules"] = rules
+            .map(|(mapping, at)| json!({"mapping": mapping, "file": at.file, "line": at.line}))
+            .collect();
     }
     document
 }

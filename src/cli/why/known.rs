@@ -135,7 +135,8 @@ impl Known {
         of_target
             .flat_map(|mapping| {
                 let key = mapping.key.iter().filter(|key| key.field == field).map(|key| key.at.clone());
-                let rules = mapping.rules.iter().filter(|rule| rule.field == field).map(|rule| rule.at.clone());
+                let rules =
+                    mapping.rules.iter().filter(|rule| rule.field == field).map(|rule| rule.at.clone());
                 key.chain(rules).map(|at| (mapping.name.clone(), at))
             })
             .collect()
@@ -153,7 +154,10 @@ impl Known {
         let mappings = self.plan.iter().flat_map(|plan| &plan.mappings);
         let reads = |name: &String| name == field;
         let of_source = mappings.filter(|mapping| mapping.source == self.record.object);
-        of_source.filter(|mapping| mapping.reads.iter().any(reads)).map(|mapping| mapping.name.clone()).collect()
+        of_source
+            .filter(|mapping| mapping.reads.iter().any(reads))
+            .map(|mapping| mapping.name.clone())
+            .collect()
     }
 
     /// Changes of a field that somebody else made, the newest first, as far as they show in the store: a write that met
@@ -212,7 +216,11 @@ fn heard_another(event: &HeardEvent, field: &str, last: &HistoryEntry) -> Option
     let value = value.as_ref()?;
     (*value != display(&last.field.new)).then(|| Foreign {
         at: event.change.occurred_at,
-        what: format!("event {} told of {}", event.brief.id, super::super::record::shown(&Value::text(value))),
+        what: format!(
+            "event {} told of {}",
+            event.brief.id,
+            super::super::record::shown(&Value::text(value))
+        ),
         since: true,
     })
 }
@@ -221,7 +229,9 @@ fn heard_another(event: &HeardEvent, field: &str, last: &HistoryEntry) -> Option
 pub(super) fn begun(begun: &Begun) -> Vec<String> {
     match begun {
         Begun::Events(events) => events.iter().map(event).collect(),
-        Begun::Causes(causes) => causes.iter().map(|cause| format!("the end of its pair: {cause:?}")).collect(),
+        Begun::Causes(causes) => {
+            causes.iter().map(|cause| format!("the end of its pair: {cause:?}")).collect()
+        }
         Begun::Request => vec!["asked for by name: a retry, or a pair that it waited for".to_owned()],
         Begun::Command => vec!["`mapwright run`, by hand".to_owned()],
     }

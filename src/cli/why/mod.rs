@@ -11,8 +11,8 @@ use super::args::WhyArgs;
 use super::output::Output;
 use super::{Exit, parts, project};
 use crate::store::{Store, StoreError};
-pub(super) use known::event as event_words;
 use known::Known;
+pub(super) use known::event as event_words;
 
 pub(super) async fn run(given: Option<&Path>, options: &WhyArgs, output: Output) -> Exit {
     let root = match project::find(given) {

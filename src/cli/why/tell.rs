@@ -58,7 +58,8 @@ fn fields(known: &Known) {
         let field = &entry.field;
         let value = change(field.old.as_ref(), &field.new);
         let foreign = known.foreign(&field.field);
-        let since = if foreign.iter().any(|change| change.since) { "  (changed since by somebody else)" } else { "" };
+        let since =
+            if foreign.iter().any(|change| change.since) { "  (changed since by somebody else)" } else { "" };
         say(format!(
             "  {:width$}  {value}  {} `{}`  {}{since}",
             field.field,
@@ -84,7 +85,13 @@ fn kept(known: &Known) {
     for kept in &known.trail.kept {
         let value = kept.value.as_ref().map_or_else(String::new, |value| format!(" {}", shown(value)));
         let (file, line) = &kept.place;
-        say(format!("  {}{value}: {}  {file}:{line} `{}`  {}", kept.field, kept.why, kept.mapping, time(kept.at)));
+        say(format!(
+            "  {}{value}: {}  {file}:{line} `{}`  {}",
+            kept.field,
+            kept.why,
+            kept.mapping,
+            time(kept.at)
+        ));
     }
 }
 
@@ -145,7 +152,12 @@ pub(super) fn field(known: &Known, field: &str) {
     written(known, last);
     for kept in known.kept_of(field).filter(|kept| kept.at >= last.at) {
         let (file, line) = &kept.place;
-        say(format!("  left as it is by `{}` on {}: {} ({file}:{line})", kept.mapping, time(kept.at), kept.why));
+        say(format!(
+            "  left as it is by `{}` on {}: {} ({file}:{line})",
+            kept.mapping,
+            time(kept.at),
+            kept.why
+        ));
     }
     let before: Vec<_> = known.foreign(field).into_iter().filter(|change| !change.since).collect();
     if !earlier.is_empty() || !before.is_empty() {
@@ -192,7 +204,11 @@ fn written(known: &Known, entry: &HistoryEntry) {
             Some(revision) => format!("commit {revision}, "),
             None => "no repository, ".to_owned(),
         };
-        say(format!("  project  {commit}files {}, in use since {}", version.fingerprint, time(version.since)));
+        say(format!(
+            "  project  {commit}files {}, in use since {}",
+            version.fingerprint,
+            time(version.since)
+        ));
     }
     match run {
         Some(run) => begun(&run.begun).iter().for_each(|line| say(format!("  because  {line}"))),
@@ -208,7 +224,10 @@ fn written(known: &Known, entry: &HistoryEntry) {
 /// A field that was never written: why, and by what it could be.
 fn unwritten(known: &Known, field: &str) {
     let record = &known.record;
-    say(format!("{} {} {field}: never written by Mapwright, as far as the store knows", record.object, record.record));
+    say(format!(
+        "{} {} {field}: never written by Mapwright, as far as the store knows",
+        record.object, record.record
+    ));
     for kept in known.kept_of(field) {
         let value = kept.value.as_ref().map_or_else(String::new, |value| format!(" {}", shown(value)));
         let (file, line) = &kept.place;
@@ -227,7 +246,9 @@ fn unwritten(known: &Known, field: &str) {
     if rules.is_empty() {
         say(format!("  no rule writes `{field}` of {}", record.object));
         for (mapping, at) in known.writers() {
-            say(format!("  `{mapping}` ({at}) writes this object: a rule `{field} <- …` there would write it"));
+            say(format!(
+                "  `{mapping}` ({at}) writes this object: a rule `{field} <- …` there would write it"
+            ));
         }
         let readers = known.readers(field);
         if !readers.is_empty() {

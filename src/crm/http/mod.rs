@@ -191,7 +191,15 @@ impl Http {
             "http" => build_client_without_roots(&guard, &options),
             _ => Err(error),
         })?;
-        Ok(Self { client, guard, vendor, options, calls: AtomicU64::new(0), limits: Mutex::default(), skew: Mutex::default() })
+        Ok(Self {
+            client,
+            guard,
+            vendor,
+            options,
+            calls: AtomicU64::new(0),
+            limits: Mutex::default(),
+            skew: Mutex::default(),
+        })
     }
 
     /// Adds a host that the vendor itself named to the allow-list; says in words why it is refused.

@@ -38,9 +38,11 @@ impl Outbound {
         self.guard.check(url)?;
         let mut request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
-            let name = HeaderName::try_from(name.as_str()).map_err(|_| format!("`{name}` cannot name a header"))?;
-            let mut value = HeaderValue::try_from(value.expose_secret())
-                .map_err(|_| format!("the value of the header `{name}` has characters that no header can carry"))?;
+            let name =
+                HeaderName::try_from(name.as_str()).map_err(|_| format!("`{name}` cannot name a header"))?;
+            let mut value = HeaderValue::try_from(value.expose_secret()).map_err(|_| {
+                format!("the value of the header `{name}` has characters that no header can carry")
+            })?;
             value.set_sensitive(true);
             request = request.header(name, value);
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::source::{Location, ObjectName, Side};
 use crate::store::{
-    FieldWritten, Incoming, MappingResult, NewEvent, Next, Notes, Origin, Outcome, RecordKey, RecordWritten, Settled,
-    Settlement, Store,
+    FieldWritten, Incoming, MappingResult, NewEvent, Next, Notes, Origin, Outcome, RecordKey, RecordWritten,
+    Settled, Settlement, Store,
 };
 use crate::types::{
     AwaitedPair, Cause, ChangeEvent, ChangeKind, LinkChange, LinkFate, LinkRequest, LinkedPair, Value,
@@ -36,7 +36,12 @@ async fn settle_as(store: &dyn Store, key: &RecordKey, n: i64, kind: ChangeKind,
 }
 
 fn result(mapping: &str, outcome: Outcome) -> MappingResult {
-    MappingResult { mapping: mapping.to_owned(), ended_by: mapping.to_owned(), outcome, notes: Notes::default() }
+    MappingResult {
+        mapping: mapping.to_owned(),
+        ended_by: mapping.to_owned(),
+        outcome,
+        notes: Notes::default(),
+    }
 }
 
 fn link(mapping: &str, id: &str) -> MappingResult {

@@ -2,8 +2,8 @@
 
 use crate::source::Location;
 use crate::store::{
-    Begun, CorrelationId, FieldKept, Incoming, MappingResult, NewEvent, Next, Notes, Origin, Outcome, Project,
-    RecordKey, Settlement, Store,
+    Begun, CorrelationId, FieldKept, Incoming, MappingResult, NewEvent, Next, Notes, Origin, Outcome,
+    Project, RecordKey, Settlement, Store,
 };
 use crate::types::{ChangeKind, Value};
 
@@ -103,7 +103,10 @@ pub(super) async fn told(store: &dyn Store) {
         assert_eq!((run.result.as_str(), run.correlation, run.at), ("created", correlation, at(7)));
         assert_eq!((&run.source, run.target.as_ref()), (&contact("5501"), Some(&target)));
         let Begun::Events(events) = &run.begun else { panic!("{run:?}") };
-        assert_eq!((events[0].kind.as_str(), events[0].field.as_deref()), ("contact.propertyChange", Some("lifecyclestage")));
+        assert_eq!(
+            (events[0].kind.as_str(), events[0].field.as_deref()),
+            ("contact.propertyChange", Some("lifecyclestage"))
+        );
         assert!(!events[0].polled);
         assert_eq!(trail.history[0].run, Some(run.id));
         assert_eq!(trail.links.len(), 1);
@@ -111,14 +114,21 @@ pub(super) async fn told(store: &dyn Store) {
         assert_eq!(version.revision.as_deref(), Some("abc"));
     }
     let trail = store.trail(&target).await.expect("trail");
-    assert_eq!((trail.kept[0].why.as_str(), trail.kept[0].value.clone()), ("the target is not blank", Some(Value::text("VP"))));
+    assert_eq!(
+        (trail.kept[0].why.as_str(), trail.kept[0].value.clone()),
+        ("the target is not blank", Some(Value::text("VP")))
+    );
     assert_eq!(store.known_as("5501").await.expect("known"), [contact("5501")]);
     assert_eq!(store.known_as("00Q000000000001AAA").await.expect("known"), [target.clone()]);
     assert!(store.known_as("1").await.expect("known").is_empty());
 
     // What wrote nothing leaves one row of its kind, however often it comes.
     for n in 0..3 {
-        let notes = Notes { reason: Some(format!("reason {n}")), kept: vec![kept("on create only")], ..Notes::default() };
+        let notes = Notes {
+            reason: Some(format!("reason {n}")),
+            kept: vec![kept("on create only")],
+            ..Notes::default()
+        };
         let outcome = Outcome::Unchanged { object: lead(), id: target.record.clone() };
         let origin = Origin { correlation, project: None };
         store.record(&contact("5501"), vec![result(outcome, notes)], origin, at(20 + n)).await.expect("kept");
@@ -127,7 +137,10 @@ pub(super) async fn told(store: &dyn Store) {
     let results: Vec<&str> = trail.runs.iter().map(|run| run.result.as_str()).collect();
     assert_eq!(results, ["unchanged", "created"]);
     assert_eq!((trail.runs[0].reason.as_deref(), &trail.runs[0].begun), (Some("reason 2"), &Begun::Command));
-    assert_eq!((trail.kept.len(), trail.kept[0].why.as_str(), trail.kept[0].at), (1, "on create only", at(22)));
+    assert_eq!(
+        (trail.kept.len(), trail.kept[0].why.as_str(), trail.kept[0].at),
+        (1, "on create only", at(22))
+    );
 }
 
 pub(super) async fn forgotten(store: &dyn Store) {

@@ -94,10 +94,7 @@ async fn known(c: &mut SqliteConnection, rows: &str) -> Result<HashMap<(String, 
 
 /// Puts new events into their records' lanes. A lane that is there keeps its lease and its back-off, and its id: an event
 /// that joins work under way carries the id of that work. Answers the id of each event.
-async fn open_lanes(
-    c: &mut SqliteConnection,
-    ids: &str,
-) -> Result<HashMap<i64, CorrelationId>, StoreError> {
+async fn open_lanes(c: &mut SqliteConnection, ids: &str) -> Result<HashMap<i64, CorrelationId>, StoreError> {
     sqlx::query(
         "INSERT INTO lanes (pair, side, object, record, not_before)
          SELECT pair, side, object, record, min(received_at) FROM events

@@ -11,66 +11,42 @@ use super::{convert, links, records, runs};
 /// So many events and runs of one record are told; a record with more is a busy one, and the newest tell most.
 const TOLD: i64 = 200;
 
+const RUNS: &str = "SELECT * FROM runs
+     WHERE pair = ?1 AND ((side = ?2 AND object = ?3 AND record = ?4)
+                       OR (target_side = ?2 AND target_object = ?3 AND target = ?4))
+     ORDER BY at DESC, id DESC LIMIT ?5";
+
+const KEPT: &str = "SELECT * FROM kept
+     WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4 ORDER BY at DESC LIMIT ?5";
+
+const PARKED: &str = "SELECT * FROM parked WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4
+     ORDER BY created_at DESC, id DESC LIMIT ?5";
+
+const WAITING: &str = "SELECT mapping, reason FROM waiting
+     WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 ORDER BY mapping LIMIT ?5";
+
+const EVENTS: &str = "SELECT * FROM events
+     WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 AND change IS NOT NULL
+     ORDER BY occurred_at DESC, id DESC LIMIT ?5";
+
+const LANES: &str =
+    "SELECT 1 FROM lanes WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 LIMIT ?5";
+
 pub(super) async fn of(c: &mut SqliteConnection, key: &RecordKey) -> Result<Trail, StoreError> {
-    let rows = about(
-        c,
-        key,
-        "SELECT * FROM runs
-         WHERE pair = ?1 AND ((side = ?2 AND object = ?3 AND record = ?4)
-                           OR (target_side = ?2 AND target_object = ?3 AND target = ?4))
-         ORDER BY at DESC, id DESC LIMIT ?5",
-    )
-    .await?;
-    let runs = rows.iter().map(run).collect::<Result<Vec<_>, _>>()?;
-    let rows = about(
-        c,
-        key,
-        "SELECT * FROM kept
-         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4 ORDER BY at DESC LIMIT ?5",
-    )
-    .await?;
-    let kept = rows.iter().map(kept).collect::<Result<Vec<_>, _>>()?;
-    let rows = about(
-        c,
-        key,
-        "SELECT * FROM parked WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4
-         ORDER BY created_at DESC, id DESC LIMIT ?5",
-    )
-    .await?;
-    let parked = rows.iter().map(records::parked_row).collect::<Result<Vec<_>, _>>()?;
-    let rows = about(
-        c,
-        key,
-        "SELECT mapping, reason FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4
-         ORDER BY mapping LIMIT ?5",
-    )
-    .await?;
-    let waiting = rows
-        .iter()
-        .map(|row| Ok((row.try_get("mapping")?, row.try_get("reason")?)))
-        .collect::<Result<Vec<_>, StoreError>>()?;
-    let rows = about(
-        c,
-        key,
-        "SELECT * FROM events
-         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 AND change IS NOT NULL
-         ORDER BY occurred_at DESC, id DESC LIMIT ?5",
-    )
-    .await?;
-    let events = rows.iter().map(heard).collect::<Result<Vec<_>, _>>()?;
-    let lanes =
-        about(c, key, "SELECT 1 FROM lanes WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 LIMIT ?5")
-            .await?;
     Ok(Trail {
+        runs: about(c, key, RUNS).await?.iter().map(run).collect::<Result<_, _>>()?,
+        kept: about(c, key, KEPT).await?.iter().map(kept).collect::<Result<_, _>>()?,
+        parked: about(c, key, PARKED).await?.iter().map(records::parked_row).collect::<Result<_, _>>()?,
+        waiting: about(c, key, WAITING).await?.iter().map(waits).collect::<Result<_, _>>()?,
+        events: about(c, key, EVENTS).await?.iter().map(heard).collect::<Result<_, _>>()?,
+        pending: !about(c, key, LANES).await?.is_empty(),
         history: records::history(c, key).await?,
-        runs,
-        kept,
-        parked,
-        waiting,
         links: links::of_either(c, key).await?,
-        events,
-        pending: !lanes.is_empty(),
     })
+}
+
+fn waits(row: &SqliteRow) -> Result<(String, String), StoreError> {
+    Ok((row.try_get("mapping")?, row.try_get("reason")?))
 }
 
 /// Rows about a record; the statement has its four parts and a bound.
@@ -173,10 +149,11 @@ pub(super) async fn condition(c: &mut SqliteConnection, pair: &str) -> Result<Co
     .bind(pair)
     .fetch_all(&mut *c)
     .await?;
-    let marks = sqlx::query("SELECT side, object, read_to FROM watermarks WHERE pair = ?1 ORDER BY side, object")
-        .bind(pair)
-        .fetch_all(&mut *c)
-        .await?;
+    let marks =
+        sqlx::query("SELECT side, object, read_to FROM watermarks WHERE pair = ?1 ORDER BY side, object")
+            .bind(pair)
+            .fetch_all(&mut *c)
+            .await?;
     Ok(Condition {
         version,
         bytes: u64::try_from(pages.saturating_mul(page)).unwrap_or_default(),
@@ -190,7 +167,10 @@ pub(super) async fn condition(c: &mut SqliteConnection, pair: &str) -> Result<Co
         watermarks: marks
             .iter()
             .map(|row| {
-                let object = ObjectName::new(convert::side(row.try_get("side")?)?, row.try_get::<String, _>("object")?);
+                let object = ObjectName::new(
+                    convert::side(row.try_get("side")?)?,
+                    row.try_get::<String, _>("object")?,
+                );
                 Ok((object, convert::time(row.try_get("read_to")?)?))
             })
             .collect::<Result<_, StoreError>>()?,
