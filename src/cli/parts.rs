@@ -82,7 +82,11 @@ pub(super) fn ready(given: Option<&Path>, output: Output) -> Result<Ready, Exit>
 
 /// The mappings as they are, and the commit that is checked out.
 pub(super) fn version(project: &project::Project) -> store::Project {
-    let files = project.sources.iter().map(|(_, file)| file).filter(|file| file.name().ends_with(".map"));
+    let files = project
+        .sources
+        .iter()
+        .map(|(_, file)| file)
+        .filter(|file| file.name().strip_suffix(".map").is_some());
     store::Project {
         revision: project.root.as_deref().and_then(super::revision::of),
         files: files.map(|file| (file.name().to_owned(), file.text().to_owned())).collect(),

@@ -40,9 +40,8 @@ impl CorrelationId {
             hash.update(fact.len().to_le_bytes());
             hash.update(fact);
         }
-        let digest: [u8; 32] = hash.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1))
+        let head = hash.finalize().iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte));
+        Self(head.max(1))
     }
 }
 

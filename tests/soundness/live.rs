@@ -12,7 +12,7 @@ use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::sandbox::seed::Seed;
 use mapwright::source::{ObjectName, Side};
-use mapwright::store::SqliteStore;
+use mapwright::store::{Origin, SqliteStore};
 use serde_json::{Map, Value as Json};
 
 use super::projects::Shape;
@@ -205,7 +205,7 @@ impl Live {
         let settled = judge(&finished, ids, tally, parks)?;
         let said = written(&finished);
         let kept =
-            record_once(memory, object, &record, "it", finished, (Default::default(), super::now())).await;
+            record_once(memory, object, &record, "it", finished, (Origin::default(), super::now())).await;
         kept.map_err(|error| error.to_string())?;
         Ok((settled, said))
     }

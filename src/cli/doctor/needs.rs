@@ -27,9 +27,8 @@ pub(super) fn scopes(plan: &Plan, schema: &Schema) -> BTreeMap<String, BTreeSet<
     let mut needed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for mapping in &plan.mappings {
         let mut add = |object: &ObjectName, access: &str| {
-            if object.side == Side::Hubspot
-                && let Some(scope) = scope(schema, &object.name, access)
-            {
+            if object.side == Side::Hubspot {
+                let scope = scope(schema, &object.name, access);
                 needed.entry(scope).or_default().insert(mapping.name.clone());
             }
         };
@@ -42,7 +41,9 @@ pub(super) fn scopes(plan: &Plan, schema: &Schema) -> BTreeMap<String, BTreeSet<
         for lookup in &mapping.lookups {
             add(&lookup.object, "read");
             if let Sought::Linked { of, .. } = &lookup.what {
-                of.iter().for_each(|object| add(object, "read"));
+                for object in of {
+                    add(object, "read");
+                }
             }
         }
         for rung in &mapping.rungs {
@@ -56,14 +57,14 @@ pub(super) fn scopes(plan: &Plan, schema: &Schema) -> BTreeMap<String, BTreeSet<
 }
 
 /// The scope of one object (HubSpot's page on scopes). What has no scope of its own belongs to the contacts.
-fn scope(schema: &Schema, object: &str, access: &str) -> Option<String> {
+fn scope(schema: &Schema, object: &str, access: &str) -> String {
     let facts = schema.objects.get(object);
     if facts.is_some_and(|facts| facts.timeline.is_some()) {
-        return Some("timeline".to_owned());
+        return "timeline".to_owned();
     }
     let custom =
         facts.is_some_and(|facts| facts.type_id.as_deref().unwrap_or(&facts.api_name).starts_with("2-"));
-    Some(match object {
+    match object {
         "owner" => "crm.objects.owners.read".to_owned(),
         "ticket" => "tickets".to_owned(),
         "company" => format!("crm.objects.companies.{access}"),
@@ -72,7 +73,7 @@ fn scope(schema: &Schema, object: &str, access: &str) -> Option<String> {
             format!("crm.objects.{object}s.{access}").replace("products", "line_items")
         }
         _ => format!("crm.objects.contacts.{access}"),
-    })
+    }
 }
 
 /// The fields by which mappings find or write records of one CRM.
@@ -141,8 +142,9 @@ pub(super) fn subscriptions(plan: &Plan) -> BTreeMap<(String, Option<String>), B
                 Trigger::Created => {}
                 Trigger::Becomes(field, _) => add(source, "propertyChange", Some(field), by),
                 Trigger::Changes(fields) => {
-                    let fields = fields.iter().filter(|field| *field != ID);
-                    fields.for_each(|field| add(source, "propertyChange", Some(field), by));
+                    for field in fields.iter().filter(|field| *field != ID) {
+                        add(source, "propertyChange", Some(field), by);
+                    }
                 }
                 Trigger::AssociatedChanges(..) => add(source, "associationChange", None, by),
             }
@@ -153,8 +155,9 @@ pub(super) fn subscriptions(plan: &Plan) -> BTreeMap<(String, Option<String>), B
         }
         // A record that waits is worked on when one of these changes.
         for guard in mapping.guards.iter().filter(|guard| matches!(guard.otherwise, GuardElse::Wait)) {
-            let fields = guard.fields.iter().filter(|field| *field != ID);
-            fields.for_each(|field| add(source, "propertyChange", Some(field), by));
+            for field in guard.fields.iter().filter(|field| *field != ID) {
+                add(source, "propertyChange", Some(field), by);
+            }
         }
         for (situation, object, what) in [
             (Situation::SourceDeleted, source, "deletion"),

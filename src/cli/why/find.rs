@@ -69,13 +69,11 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
         several => {
             let held: Vec<_> =
                 several.iter().filter(|object| known.iter().any(|key| key.object == ***object)).collect();
-            match held.as_slice() {
-                [one] => Ok((**one).clone()),
-                _ => {
-                    let names: Vec<String> = several.iter().map(|object| format!("`{object}`")).collect();
-                    Err(format!("which `{name}`? There is {}; `--side` chooses", names.join(" and ")))
-                }
+            if let [one] = held.as_slice() {
+                return Ok((**one).clone());
             }
+            let names: Vec<String> = several.iter().map(|object| format!("`{object}`")).collect();
+            Err(format!("which `{name}`? There is {}; `--side` chooses", names.join(" and ")))
         }
     }
 }
@@ -94,11 +92,10 @@ fn objects(project: &Project, known: &[RecordKey]) -> Vec<ObjectName> {
 fn unknown(given: &str, name: &str, all: &[ObjectName]) -> String {
     let help = did_you_mean(name, all.iter().map(|object| object.name.as_str())).unwrap_or_else(|| {
         let names: Vec<String> = all.iter().map(|object| format!("`{object}`")).collect();
-        match names.is_empty() {
-            true => {
-                "the project's snapshots cannot be read, and the store knows no record of this id".to_owned()
-            }
-            false => format!("there is {}", names.join(", ")),
+        if names.is_empty() {
+            "the project's snapshots cannot be read, and the store knows no record of this id".to_owned()
+        } else {
+            format!("there is {}", names.join(", "))
         }
     });
     format!("there is no object `{given}`; {help}")

@@ -210,14 +210,13 @@ fn written(known: &Known, entry: &HistoryEntry) {
             time(version.since)
         ));
     }
-    match run {
-        Some(run) => begun(&run.begun).iter().for_each(|line| say(format!("  because  {line}"))),
-        None => {
-            let events: Vec<String> = entry.events.iter().map(ToString::to_string).collect();
-            if !events.is_empty() {
-                say(format!("  because  of the events {}", events.join(", ")));
-            }
+    if let Some(run) = run {
+        for line in begun(&run.begun) {
+            say(format!("  because  {line}"));
         }
+    } else if !entry.events.is_empty() {
+        let events: Vec<String> = entry.events.iter().map(ToString::to_string).collect();
+        say(format!("  because  of the events {}", events.join(", ")));
     }
 }
 

@@ -24,7 +24,7 @@ impl SalesforceClient {
     }
 
     /// The duplicate rules of the organisation (`DeveloperName`, `MasterLabel`, `SobjectType`, `IsActive`), as Salesforce
-    /// sends them (its object reference: DuplicateRule).
+    /// sends them (its object reference: `DuplicateRule`).
     pub async fn duplicate_rules(&self) -> Result<Vec<Json>, CrmError> {
         const QUERY: &str = "SELECT DeveloperName, MasterLabel, SobjectType, IsActive FROM DuplicateRule";
         let call = |instance: &url::Url| {

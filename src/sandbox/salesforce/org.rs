@@ -109,7 +109,9 @@ impl Org {
             config,
         };
         org.fill_standard_records()?;
-        rules.into_iter().for_each(|rule| org.add_rule(rule));
+        for rule in rules {
+            org.add_rule(rule);
+        }
         org.fill_seed_records(&seed)?;
         org.store.commit();
         for fault in org.config.faults.clone() {

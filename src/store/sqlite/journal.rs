@@ -35,9 +35,10 @@ pub(super) async fn append(
     .fetch_all(&mut *c)
     .await?;
     let mut new = by_key(&inserted)?;
-    let joined = match new.is_empty() {
-        true => HashMap::new(),
-        false => open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?,
+    let joined = if new.is_empty() {
+        HashMap::new()
+    } else {
+        open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?
     };
     let known = if new.len() == events.len() { HashMap::new() } else { known(c, &rows).await? };
     events
