@@ -83,44 +83,46 @@ async fn keys(ready: &Ready, client: &SalesforceClient, report: &mut Report) {
         };
         let fields = described["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
         for key in keys.iter().filter(|key| key.object.name == object) {
-            let field = fields.iter().find(|field| field["name"] == key.field.as_str());
-            let (name, by) = (format!("`{object}.{}`", key.field), list(&key.by));
-            let is = |flag: &str| field.is_some_and(|field| field[flag] == true);
-            if !key.upserts
-                && field.is_some_and(|field| matches!(field["type"].as_str(), Some("boolean" | "picklist")))
-            {
-                // It narrows a search down; nobody takes it for a key.
-                continue;
-            }
-            match (field.is_some(), is("externalId"), is("unique"), key.upserts) {
-                (false, ..) => report.problem(
-                    "Salesforce keys",
-                    format!(
-                        "{name} does not exist, or the integration user may not see it; {by} matches by it"
-                    ),
-                    "make the field or grant it (field-level security)",
-                ),
-                (true, true, true, _) => {
-                    report.ok("Salesforce keys", format!("{name} is an external ID and unique"));
-                }
-                (true, external, _, true) => report.problem(
-                    "Salesforce keys",
-                    format!(
-                        "{name} is {}, and {by} writes by it: two writes at the same time make two records",
-                        if external { "an external ID but not unique" } else { "no external ID" }
-                    ),
-                    "tick \"External ID\" and \"Unique\" at the field",
-                ),
-                (true, _, true, false) => report.ok("Salesforce keys", format!("{name} is unique")),
-                (true, _, false, false) => report.warning(
-                    "Salesforce keys",
-                    format!(
-                        "{name} is not unique; where several records have a value, `on many` of {by} decides"
-                    ),
-                    "nothing, if that is meant",
-                ),
-            }
+            look_at(key, fields, report);
         }
+    }
+}
+
+/// Whether one field is what mappings take it for.
+fn look_at(key: &needs::KeyField, fields: &[Json], report: &mut Report) {
+    let object = &key.object.name;
+    let field = fields.iter().find(|field| field["name"] == key.field.as_str());
+    let (name, by) = (format!("`{object}.{}`", key.field), list(&key.by));
+    let is = |flag: &str| field.is_some_and(|field| field[flag] == true);
+    if !key.upserts
+        && field.is_some_and(|field| matches!(field["type"].as_str(), Some("boolean" | "picklist")))
+    {
+        // It narrows a search down; nobody takes it for a key.
+        return;
+    }
+    match (field.is_some(), is("externalId"), is("unique"), key.upserts) {
+        (false, ..) => report.problem(
+            "Salesforce keys",
+            format!("{name} does not exist, or the integration user may not see it; {by} matches by it"),
+            "make the field or grant it (field-level security)",
+        ),
+        (true, true, true, _) => {
+            report.ok("Salesforce keys", format!("{name} is an external ID and unique"));
+        }
+        (true, external, _, true) => report.problem(
+            "Salesforce keys",
+            format!(
+                "{name} is {}, and {by} writes by it: two writes at the same time make two records",
+                if external { "an external ID but not unique" } else { "no external ID" }
+            ),
+            "tick \"External ID\" and \"Unique\" at the field",
+        ),
+        (true, _, true, false) => report.ok("Salesforce keys", format!("{name} is unique")),
+        (true, _, false, false) => report.warning(
+            "Salesforce keys",
+            format!("{name} is not unique; where several records have a value, `on many` of {by} decides"),
+            "nothing, if that is meant",
+        ),
     }
 }
 

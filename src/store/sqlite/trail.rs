@@ -1,5 +1,6 @@
 //! Reads what is known of a record, and how the store is.
 
+use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -149,11 +150,6 @@ pub(super) async fn condition(c: &mut SqliteConnection, pair: &str) -> Result<Co
     .bind(pair)
     .fetch_all(&mut *c)
     .await?;
-    let marks =
-        sqlx::query("SELECT side, object, read_to FROM watermarks WHERE pair = ?1 ORDER BY side, object")
-            .bind(pair)
-            .fetch_all(&mut *c)
-            .await?;
     Ok(Condition {
         version,
         bytes: u64::try_from(pages.saturating_mul(page)).unwrap_or_default(),
@@ -164,18 +160,28 @@ pub(super) async fn condition(c: &mut SqliteConnection, pair: &str) -> Result<Co
             .iter()
             .map(|row| Ok((row.try_get("mapping")?, number(row, "n")?)))
             .collect::<Result<_, StoreError>>()?,
-        watermarks: marks
-            .iter()
-            .map(|row| {
-                let object = ObjectName::new(
-                    convert::side(row.try_get("side")?)?,
-                    row.try_get::<String, _>("object")?,
-                );
-                Ok((object, convert::time(row.try_get("read_to")?)?))
-            })
-            .collect::<Result<_, StoreError>>()?,
+        watermarks: watermarks(c, pair).await?,
         heard: heard_kinds(c, pair).await?,
     })
+}
+
+/// How far each object's changes have been read.
+async fn watermarks(
+    c: &mut SqliteConnection,
+    pair: &str,
+) -> Result<Vec<(ObjectName, DateTime<Utc>)>, StoreError> {
+    let rows =
+        sqlx::query("SELECT side, object, read_to FROM watermarks WHERE pair = ?1 ORDER BY side, object")
+            .bind(pair)
+            .fetch_all(c)
+            .await?;
+    rows.iter()
+        .map(|row| {
+            let side = convert::side(row.try_get("side")?)?;
+            let object = ObjectName::new(side, row.try_get::<String, _>("object")?);
+            Ok((object, convert::time(row.try_get("read_to")?)?))
+        })
+        .collect()
 }
 
 /// When an event of each kind last came by webhook, among those that the journal still holds.
