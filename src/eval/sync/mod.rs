@@ -48,6 +48,8 @@ pub struct SyncRun {
     /// When the fields of each side took their values; asked for once a conflict needs it.
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
+    /// How many writes were made before the records were read for the last time.
+    written_before: usize,
     associations: Vec<Association>,
     restarts: u32,
     trace: Option<Arc<Trace>>,
@@ -103,6 +105,7 @@ impl SyncRun {
             legs: Legs::default(),
             changed: BTreeMap::new(),
             writes: Vec::new(),
+            written_before: 0,
             associations: Vec::new(),
             restarts: 0,
             trace: None,
@@ -313,6 +316,7 @@ impl SyncRun {
             return self.park(Park::because("the two records change faster than they can be read"));
         }
         self.restarts += 1;
+        self.written_before = self.writes.len();
         self.legs = Legs::default();
         self.changed.clear();
         self.begin()
@@ -353,9 +357,17 @@ impl SyncRun {
             (run.mapping(side).target.clone(), id)
         };
         let (hubspot, salesforce) = (end(self, Side::Hubspot), end(self, Side::Salesforce));
-        let writes = std::mem::take(&mut self.writes);
-        let verdict = Verdict::Synced(Synced { hubspot, salesforce, writes, synced: decided.synced });
-        self.over(verdict)
+        let read = Side::ALL.into_iter().map(|side| (side, self.read(side))).collect();
+        let (writes, written_before) = (std::mem::take(&mut self.writes), self.written_before);
+        let synced = decided.synced;
+        self.over(Verdict::Synced(Synced { hubspot, salesforce, writes, synced, read, written_before }))
+    }
+
+    /// What the legs have read of the record of a side.
+    fn read(&mut self, side: Side) -> serde_json::Map<String, serde_json::Value> {
+        let mut values = self.leg(other(side)).source.take().map(|record| record.values).unwrap_or_default();
+        values.extend(self.leg(side).target.take().map(|record| record.values).unwrap_or_default());
+        values
     }
 
     fn park(&mut self, park: Park) -> Effect {
