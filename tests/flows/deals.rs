@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Duration, Offset, TimeZone, Utc};
 use mapwright::store::Store;
-use mapwright::types::ChangeKind;
 use serde_json::{Value as Json, json};
 
 use super::stage::{Stage, salesforce};
@@ -39,7 +38,7 @@ async fn an_opportunity_becomes_a_deal_and_is_won() {
     let id = stage.org.create("Opportunity", &fields).expect("an opportunity");
     let role = json!({"OpportunityId": id, "ContactId": contact, "Role": "Decision Maker"});
     stage.org.create("OpportunityContactRole", &role).expect("a role");
-    stage.told("Opportunity", &id, ChangeKind::Created).await;
+    stage.settle().await;
 
     let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
     let expected = [
@@ -116,11 +115,11 @@ async fn the_deal_of_an_owner_who_has_left_is_written_without_her_where_hubspot_
 async fn a_deal_that_comes_before_its_company_is_associated_once_that_is_there() {
     let stage = Stage::new().await;
     let account = json!({"Name": "Globex", "Website": "https://globex.example"});
-    let account = stage.org.create("Account", &account).expect("an Account");
+    let account = stage.long_there("Account", account);
     let id = stage.made("Opportunity", &opportunity(&account, &user(&stage, "robin"))).await;
     let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
     assert_eq!(stage.associated(("deal", &deal), "company").await, []);
-    stage.told("Account", &account, ChangeKind::Created).await;
+    stage.edited("Account", &account, &json!({"Phone": "555"})).await;
     let company = stage.counterpart(salesforce("Account"), &account).await.expect("a company");
     let companies = stage.associated(("deal", &deal), "company").await;
     assert_eq!(companies, [(company, vec!["Primary".to_owned()])]);
