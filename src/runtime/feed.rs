@@ -32,6 +32,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::crm::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
+use crate::plan::Parent;
 use crate::source::{ObjectName, Side};
 use crate::store::{Advance, Incoming, NewEvent, Seen, StoreError, Watermark};
 use crate::types::{ChangeEvent, ChangeKind, CrmError};
@@ -302,6 +303,13 @@ fn judge(
         parts.parts.metrics.polled(side, result);
         let revision = now.as_ref().or(known).map_or(0, |seen| seen.revision);
         let own = own_state(&reading, change);
+        if !kinds.is_empty() || !undone.is_empty() {
+            events.extend(for_parents(&parts.parts, watch, change, revision));
+        }
+        if !watch.watched.starts {
+            note(&mut seen, &mut renewed, now);
+            continue;
+        }
         let kinds = kinds.into_iter().enumerate().map(|(nth, kind)| (kind, json!(nth)));
         let undone = undone.into_iter().map(|(kind, left)| (json!([word(&kind), left]), kind));
         for (kind, which) in kinds.chain(undone.map(|(which, kind)| (kind, which))) {
@@ -313,15 +321,36 @@ fn judge(
             };
             events.push(event(&parts.parts, change, own.as_ref(), (revision, which)));
         }
-        if let Some(now) = now {
-            renewed.push(now.record.clone());
-            seen.insert(now.record.clone(), now);
-        }
+        note(&mut seen, &mut renewed, now);
     }
     renewed.sort_unstable();
     renewed.dedup();
     let renewed = renewed.into_iter().filter_map(|record| seen.remove(&record)).collect();
     (events, renewed)
+}
+
+/// Remembers a record as it is now.
+fn note(seen: &mut HashMap<String, Seen>, renewed: &mut Vec<String>, now: Option<Seen>) {
+    if let Some(now) = now {
+        renewed.push(now.record.clone());
+        seen.insert(now.record.clone(), now);
+    }
+}
+
+/// What a change of a row means to the records that it belongs to.
+fn for_parents(parts: &Parts, watch: &Watch, change: &Change, revision: i64) -> Vec<NewEvent> {
+    let values = match &change.what {
+        Found::State { values, .. } => values,
+        Found::Event(_) => &change.last,
+    };
+    let row = &watch.watched.object.name;
+    let event_for = |parent: &Parent| {
+        let record = values.get(&parent.field)?.as_str()?.to_owned();
+        let kind = ChangeKind::AssociationChanged { other: Some(row.clone()) };
+        let of = ChangeEvent { object: parent.object.clone(), record, kind, occurred_at: change.at };
+        Some(event(parts, of, None, (revision, json!([row, change.record]))))
+    };
+    watch.watched.parents.iter().filter_map(event_for).collect()
 }
 
 /// Of a row that we were the last to write: digests of what it shows.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::source::Side;
 use crate::store::{LeaseRequest, LeasedLane, MappingResult, Next, Outcome, Settled, Settlement, StoreError};
-use crate::types::{Cause, ChangeEvent, ChangeKind};
+use crate::types::{Cause, ChangeEvent, ChangeKind, LinkRequest};
 
 use super::driver::{self, End};
 use super::echo;
@@ -170,6 +170,7 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     let mut works = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let (tasks, echoes) = tasks(engine, &lane);
+        let tasks = for_pairs(parts, engine, &lane, tasks).await;
         if forgotten(&lane) {
             let settlement = Settlement { next: Next::Erase, results: Vec::new() };
             settle(parts, &lane, settlement, &["erased"]).await;
@@ -255,6 +256,7 @@ fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> (Vec<Task>, usize) {
     let named = named.map(|mapping| Task {
         mapping: mapping.clone(),
         if_became: false,
+        if_paired: false,
         cause: engine.cause(mapping, &changes),
     });
     let triggered = engine.triggered(&changes);
@@ -270,9 +272,33 @@ fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> (Vec<Task>, usize) {
     let caused = lane.caused.iter().map(|(mapping, cause)| Task {
         mapping: mapping.clone(),
         if_became: false,
+        if_paired: false,
         cause: Some(cause.clone()),
     });
     (caused.chain(tasks).collect(), echoes)
+}
+
+/// Leaves out what only a record that is paired would start. Where the store does not say, the run looks.
+async fn for_pairs(parts: &Parts, engine: &dyn Engine, lane: &LeasedLane, tasks: Vec<Task>) -> Vec<Task> {
+    let mut started = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let key = &lane.lane.key;
+        let to = if task.if_paired { engine.paired_with(&task.mapping, &key.object) } else { None };
+        let Some(to) = to else {
+            started.push(task);
+            continue;
+        };
+        let request =
+            LinkRequest { by: None, of: key.object.clone(), ids: vec![key.record.clone()], to };
+        let paired = match parts.store.counterparts(&parts.pair, &request).await {
+            Ok(pairs) => !pairs.is_empty(),
+            Err(_) => true,
+        };
+        if paired || task.if_became {
+            started.push(Task { if_became: task.if_became && !paired, ..task });
+        }
+    }
+    started
 }
 
 /// What the events start without the echoes of each sync.

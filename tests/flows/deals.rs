@@ -166,3 +166,25 @@ async fn a_private_opportunity_makes_no_deal() {
     assert_eq!(stage.portal.records("deal"), Vec::<Json>::new());
     stage.end().await;
 }
+
+#[tokio::test]
+async fn a_contact_role_that_comes_later_associates_its_contact() {
+    let stage = Stage::new().await;
+    let (account, contact) = known(&stage).await;
+    let id = stage.made("Opportunity", &opportunity(&account, &user(&stage, "robin"))).await;
+    let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
+    assert_eq!(stage.associated(("deal", &deal), "contact").await, []);
+    let role = json!({"OpportunityId": id, "ContactId": contact, "Role": "Decision Maker"});
+    let role = stage.made("OpportunityContactRole", &role).await;
+    let people = || stage.associated(("deal", &deal), "contact");
+    assert_eq!(people().await, [("7001".to_owned(), vec![])]);
+    // Somebody else takes the role.
+    let other = json!({"LastName": "Ray", "Email": "ray@globex.example", "AccountId": account});
+    let other = stage.org.create("Contact", &other).expect("a Contact");
+    assert_eq!(stage.qualified("7002", "ray@globex.example").await, other);
+    stage.edited("OpportunityContactRole", &role, &json!({"ContactId": other})).await;
+    let ids: Vec<String> = people().await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["7001", "7002"]);
+    assert_eq!(stage.parked().await, []);
+    stage.end().await;
+}

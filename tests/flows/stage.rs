@@ -35,6 +35,7 @@ const SUBSCRIPTIONS: &[&str] = &[
     "contact.creation",
     "contact.deletion",
     "contact.merge",
+    "contact.associationChange",
     "contact.restore",
     "contact.privacyDeletion",
     "company.creation",

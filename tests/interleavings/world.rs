@@ -128,7 +128,9 @@ impl World {
     /// The lines of a counter.
     fn counts(&self, name: &str) -> String {
         let text = self.metrics.render();
-        text.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>().join("\n")
+        let mut lines: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();
+        lines.sort_unstable();
+        lines.join("\n")
     }
 
     /// A counter, by its name with labels.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::types::{Cause, ChangeEvent};
+use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::super::{
     Appended, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane, NewEvent, Pending,
@@ -215,7 +215,38 @@ pub(super) async fn lease(
     for row in &rows {
         lanes.push(leased(c, row).await?);
     }
+    let heirs = heirs(&lanes);
+    if !heirs.is_empty() {
+        give_back(c, heirs.iter().map(|lane| lane.0)).await?;
+        lanes.retain(|lane| !heirs.contains(&lane.lane.id));
+    }
     Ok(lanes)
+}
+
+/// The lanes of records into which others of the same lease were merged: these hand over what they are paired with, and
+/// the survivor must not look for a counterpart before.
+fn heirs(lanes: &[LeasedLane]) -> HashSet<LaneId> {
+    let into = |lane: &LeasedLane| {
+        let kinds = lane.events.iter().map(|event| &event.change.kind);
+        let into = kinds.filter_map(|kind| match kind {
+            ChangeKind::Merged { into } => Some(into.clone()),
+            _ => None,
+        });
+        into.map(|record| RecordKey { record, ..lane.lane.key.clone() }).collect::<Vec<_>>()
+    };
+    let survivors: HashSet<RecordKey> = lanes.iter().flat_map(into).collect();
+    let of = |lane: &&LeasedLane| survivors.contains(&lane.lane.key);
+    lanes.iter().filter(of).map(|lane| lane.lane.id).collect()
+}
+
+async fn give_back(c: &mut SqliteConnection, lanes: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE lanes SET owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::to_string(&lanes.collect::<Vec<_>>())?)
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 /// Gives back the lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
@@ -261,12 +292,7 @@ async fn contended(
         }
     }
     if !given_back.is_empty() {
-        sqlx::query(
-            "UPDATE lanes SET owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(serde_json::to_string(&given_back)?)
-        .execute(c)
-        .await?;
+        give_back(c, given_back.iter().copied()).await?;
     }
     Ok(given_back)
 }
