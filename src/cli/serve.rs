@@ -11,7 +11,7 @@ use super::{Exit, parts};
 use crate::config::{Pair, ResolvedConfig};
 use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
 use crate::runtime::{
-    Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings, SystemClock,
+    Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Pruner, Runtime, Settings, SystemClock,
     shutdown_signal,
 };
 use crate::store::{SqliteStore, Store};
@@ -63,6 +63,8 @@ pub(super) struct Service {
     pub(super) worker: Handle,
     /// The feed.
     pub(super) feed: Feed,
+    /// What keeps the store small.
+    pruner: Option<Pruner>,
 }
 
 impl Service {
@@ -98,15 +100,20 @@ impl Service {
         let ingress = Ingress::start(IngressParts { store, clock, metrics, health, settings })
             .await
             .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+        let keep = ready.config.keep;
+        let pruner = keep.map(|keep| Pruner::start(Arc::clone(&parts.store), parts.clock.clone(), keep));
         let settings = poll_settings(&ready.config, pair);
         let feed = Feed::start(FeedParts { parts, sources: clients.sources(), settings });
-        Ok(Self { ingress, worker, feed })
+        Ok(Self { ingress, worker, feed, pruner })
     }
 
     /// Stops listening and asking, then lets the worker finish.
     pub(super) async fn stop(self) {
         if let Err(error) = self.ingress.shutdown().await {
             tracing::warn!(%error, "the listener did not stop cleanly");
+        }
+        if let Some(pruner) = self.pruner {
+            pruner.shutdown().await;
         }
         if !self.feed.shutdown().await {
             tracing::warn!("a page of changes was left unread; it is read at the next start");

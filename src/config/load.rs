@@ -11,6 +11,7 @@ use crate::yaml::{Entry, Keys, Kind, Node, parse as parse_yaml};
 use super::model::{
     Hubspot, Limits, Pair, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
 };
+use super::poll::KEEP;
 use super::reading::{Reading, is_loopback};
 
 /// The largest configuration that is read; a pair takes about 500 bytes.
@@ -113,7 +114,9 @@ impl Reading<'_> {
         let mut keys = Keys::of(root, "the configuration", Span::new(self.file, 0, 0), &self.problems)?;
         let language = keys.need("language").and_then(|entry| self.language(entry));
         let pairs = keys.entry("pairs").and_then(|entry| entry.value.entries("pairs", &self.problems));
-        let store = keys.entry("store").map(|entry| self.store(entry));
+        let store = keys.entry("store");
+        let keep = store.map_or(Some(Some(KEEP)), |entry| self.keep(entry));
+        let store = store.map(|entry| self.store(entry));
         let serve = self.serve(keys.entry("serve"));
         let poll = self.poll(keys.entry("poll"));
         let limits = self.limits(keys.entry("limits"));
@@ -126,6 +129,7 @@ impl Reading<'_> {
             language: language?,
             pairs,
             store: store?,
+            keep: keep?,
             serve: serve?,
             poll: poll?,
             limits: limits?,
@@ -291,6 +295,8 @@ impl Reading<'_> {
     fn store(&self, entry: &Entry) -> Option<Store> {
         let mut keys = self.keys(entry, "`store`")?;
         let sqlite = keys.need("sqlite").and_then(|entry| self.text(entry));
+        // Read by `keep`.
+        keys.entry("keep");
         keys.finish();
         sqlite.map(Store::Sqlite)
     }

@@ -16,6 +16,8 @@ pub struct ResolvedConfig {
     pub pairs: IndexMap<String, Pair>,
     /// Where events and links are kept.
     pub store: Store,
+    /// For how long what is dealt with is kept; `None` for ever.
+    pub keep: Option<Duration>,
     /// The listener.
     pub serve: Serve,
     /// How often changes are asked for.

@@ -265,3 +265,15 @@ fn what_is_no_interval_is_found_at_its_place() {
     let found = parsed("language: 1\npoll: { evry: 1m }\n");
     assert_eq!(found, [(Code::YAML_UNKNOWN_KEY, "evry".to_owned())]);
 }
+
+#[test]
+fn how_long_the_store_keeps_what_is_dealt_with() {
+    let kept = |text: &str| good(text).resolve(&|_| None).expect("no variable").keep;
+    let keep = |value: &str| kept(&format!("language: 1\nstore: {{ sqlite: x.db, keep: {value} }}\n"));
+    let days = |days: u64| Some(std::time::Duration::from_hours(24 * days));
+    assert_eq!((keep("30d"), keep("off"), kept("language: 1\n")), (days(30), None, days(90)));
+    for wrong in ["1d", "90", "12h", "''", "99999999999d"] {
+        let findings = parsed(&format!("language: 1\nstore: {{ sqlite: x.db, keep: {wrong} }}\n"));
+        assert_eq!(findings.len(), 1, "{wrong}: {findings:#?}");
+    }
+}

@@ -136,6 +136,20 @@ pub struct Finished {
     /// What changes in what is remembered about the pairs of the record, beside the pair that the verdict settles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkChange>,
+    /// The fields that the CRM refused, and that were left out as the mapping says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
+}
+
+/// A field that was left out of a write because the CRM refused it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The field.
+    pub field: String,
+    /// What the CRM said.
+    pub said: String,
+    /// The rule's place.
+    pub at: Location,
 }
 
 impl Finished {

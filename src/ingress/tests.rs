@@ -393,6 +393,9 @@ impl Store for BrokenStore {
     async fn set_tombstone(&self, _: &RecordKey, _: bool, _: DateTime<Utc>) -> Result<u64, StoreError> {
         self.fail().await
     }
+    async fn prune(&self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
+        self.fail().await
+    }
     async fn ping(&self) -> Result<(), StoreError> {
         self.fail().await
     }

@@ -13,10 +13,14 @@ use crate::source::{ObjectName, Side};
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 7] = [
     ("mapwright_webhooks_total", "Webhook requests by what became of them."),
     ("mapwright_events_total", "Events by whether they were new, known or ignored."),
     ("mapwright_records_total", "Mappings run on records by how they ended."),
+    (
+        "mapwright_fields_dropped_total",
+        "Fields left out of a write because the CRM refused them, by mapping and field.",
+    ),
     ("mapwright_crm_calls_total", "HTTP calls made to a CRM."),
     ("mapwright_feed_pages_total", "Pages of changes asked for, by whether they were read."),
     (
@@ -74,6 +78,14 @@ impl Metrics {
     /// Counts a mapping that ended on a record.
     pub fn record(&self, verdict: &'static str) {
         self.count("mapwright_records_total", "verdict", verdict, 1);
+    }
+
+    /// Counts a field that was left out of a write.
+    pub fn dropped(&self, mapping: &str, field: &str) {
+        let labels = [("mapping", mapping), ("field", field)];
+        let labels = labels.map(|(name, value)| Label::new(name, value.to_owned()));
+        let key = Key::from_parts("mapwright_fields_dropped_total", labels.to_vec());
+        self.recorder.register_counter(&key, &METADATA).increment(1);
     }
 
     /// Says how many calls a CRM has had so far.

@@ -31,6 +31,7 @@ mod memory;
 mod metrics;
 mod once;
 mod policy;
+mod prune;
 mod settle;
 mod signal;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use feed::{Feed, FeedParts, PollSettings};
 pub use health::{FeedHealth, Health, Pause, WorkerHealth};
 pub use memory::Memory;
 pub use metrics::Metrics;
+pub use prune::Pruner;
 pub use once::{OnceError, Preview, object, preview, record_once, run_once};
 pub use signal::shutdown_signal;
 

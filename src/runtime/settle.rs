@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use crate::eval::{Conversion, Dropped, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
 use crate::store::{
     FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, RecordWritten, Settlement,
 };
@@ -28,6 +28,8 @@ pub(super) struct Decision {
     pub(super) pause: Option<(CrmError, Policy)>,
     /// For the counters, one word for each mapping that ran.
     pub(super) verdicts: Vec<&'static str>,
+    /// The fields that were left out because a CRM refused them, with their mapping.
+    pub(super) dropped: Vec<(String, Dropped)>,
 }
 
 /// Decides about a lane from the mappings that ran, in order, and how each ended.
@@ -42,6 +44,7 @@ pub(super) fn decide(
         settlement: Settlement { next: Next::Done, results: Vec::new() },
         pause: None,
         verdicts: Vec::new(),
+        dropped: Vec::new(),
     };
     for (task, end) in ends {
         let Task { mapping, cause, .. } = task;
@@ -57,6 +60,8 @@ pub(super) fn decide(
 
 impl Decision {
     fn finished(&mut self, mapping: &str, finished: Finished, caused: bool) {
+        let by = &finished.mapping;
+        self.dropped.extend(finished.dropped.iter().map(|dropped| (by.clone(), dropped.clone())));
         let (words, results) = results(mapping, finished, caused);
         self.verdicts.extend(words);
         self.settlement.results.extend(results);
@@ -331,9 +336,10 @@ mod tests {
             conversion: None,
             path: Vec::new(),
             links: Vec::new(),
+            dropped: Vec::new(),
         };
         let settlement = Settlement { next: Next::Done, results: Vec::new() };
-        let mut decision = Decision { settlement, pause: None, verdicts: Vec::new() };
+        let mut decision = Decision { settlement, pause: None, verdicts: Vec::new(), dropped: Vec::new() };
         decision.finished("opportunity", finished, false);
         decision
     }

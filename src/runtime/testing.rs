@@ -227,6 +227,7 @@ impl ScriptedJob {
             verdict,
             path: Vec::new(),
             links: Vec::new(),
+            dropped: Vec::new(),
             associations: Vec::new(),
         })
     }

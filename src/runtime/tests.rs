@@ -180,6 +180,7 @@ impl Job for Associates {
                     associations: Vec::new(),
                     path: Vec::new(),
                     links: Vec::new(),
+            dropped: Vec::new(),
                 })
             }
             Some(other) => panic!("{other:?}"),

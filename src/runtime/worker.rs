@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use crate::eval::Dropped;
 use crate::source::Side;
 use crate::store::{LeaseRequest, LeasedLane, MappingResult, Next, Outcome, Settled, Settlement, StoreError};
 use crate::types::{Cause, ChangeEvent, ChangeKind, LinkRequest};
@@ -194,7 +195,8 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     let mut failures = Vec::new();
     let settlements = works.into_iter().map(|work| {
         let decision = settle::decide(&work.lane, work.ends, parts.clock.as_ref(), &parts.settings);
-        let Decision { mut settlement, pause, mut verdicts } = decision;
+        let Decision { mut settlement, pause, mut verdicts, dropped } = decision;
+        report_dropped(parts, &work.lane, &dropped);
         failures.extend(pause);
         // Only once: a lane that is tried again tells them when it is done.
         if settlement.next == Next::Done {
@@ -339,6 +341,16 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
         }
     }
     // The lease runs out, and the record runs again.
+}
+
+/// Says which fields were left out of a write: the record is fine, and somebody should mend the rule or the CRM. What the
+/// CRM said may quote a person's data, and is not logged.
+fn report_dropped(parts: &Parts, lane: &LeasedLane, dropped: &[(String, Dropped)]) {
+    for (mapping, Dropped { field, at, .. }) in dropped {
+        parts.metrics.dropped(mapping, field);
+        let (id, record) = (lane.lane.id, &lane.lane.key);
+        tracing::warn!(lane = %id, %record, mapping, field, %at, "a field was refused, and dropped");
+    }
 }
 
 fn report(lane: &LeasedLane, settlement: &Settlement, verdicts: &[&'static str]) {

@@ -30,6 +30,10 @@
 //! transaction ([`Store::advance`]). So a watermark never passes a change that is not in the journal, and a page that is
 //! read again after a crash adds nothing twice. Values are remembered as digests, which tell that a field changed.
 //!
+//! **Retention.** Old events, superseded history, closed parked records and digests of records that have not changed for
+//! long are removed in small steps ([`Store::prune`]). A record whose digests are gone counts as changed everywhere at its
+//! next change.
+//!
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
@@ -148,6 +152,11 @@ pub trait Store: Send + Sync {
         gone: bool,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError>;
+
+    /// Removes what is older than an instant and needed for nothing any more, at most so many rows of each kind; answers how
+    /// many there were. What is pending, parked or waited for stays, and so do links and what tells where a field's present
+    /// value came from.
+    async fn prune(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError>;
 
     /// Answers when the store can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -8,6 +8,7 @@ mod convert;
 mod feed;
 mod journal;
 mod links;
+mod prune;
 mod records;
 mod settle;
 mod turned;
@@ -280,6 +281,10 @@ impl Store for SqliteStore {
         self.writer
             .run(move |c| Box::pin(async move { links::set_tombstone(c, &record, gone, None, now).await }))
             .await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError> {
+        self.writer.run(move |c| Box::pin(prune::prune(c, before, at_most))).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

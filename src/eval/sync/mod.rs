@@ -382,7 +382,9 @@ impl SyncRun {
         let links = legs.into_iter().flatten().flat_map(|leg| std::mem::take(&mut leg.links)).collect();
         let associations = std::mem::take(&mut self.associations);
         let (mapping, conversion) = (self.name().to_owned(), None);
-        Effect::Finish(Finished { mapping, verdict, associations, conversion, path, links })
+        let legs = [&self.legs.hubspot, &self.legs.salesforce];
+        let dropped = legs.into_iter().flatten().flat_map(Run::left_out).collect();
+        Effect::Finish(Finished { mapping, verdict, associations, conversion, path, links, dropped })
     }
 
     /// The leg that writes a side.

@@ -91,3 +91,14 @@ pub(super) async fn forgotten(store: &dyn Store) {
     store.settle(&lane.lane, settlement, at(1)).await.expect("settle");
     assert!(known(store, &["1"]).await.is_empty());
 }
+
+/// A record is read for the first time.
+pub(super) async fn known_since(store: &dyn Store, record: &str) {
+    let seen = vec![seen(record, 1, None)];
+    store.advance(advance(None, "a", Vec::new(), seen), at(0)).await.expect("advance");
+}
+
+/// Whether it is known how a record was when it was last read.
+pub(super) async fn is_known(store: &dyn Store, record: &str) -> bool {
+    !known(store, &[record]).await.is_empty()
+}

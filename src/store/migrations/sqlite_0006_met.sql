@@ -9,3 +9,10 @@ ALTER TABLE links ADD COLUMN target_met TEXT;
 
 -- Links are looked for by either record, without the mapping's name.
 CREATE INDEX links_of_source ON links (pair, side, object, record);
+
+-- What is old is looked for by its age.
+CREATE INDEX events_settled ON events (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX events_ignored ON events (received_at) WHERE state = 'ignored';
+CREATE INDEX history_at ON history (at);
+CREATE INDEX parked_closed ON parked (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX seen_at ON seen (at);
