@@ -91,6 +91,9 @@ fn a_field_that_the_feed_asks_for_holds_up_its_object_and_loses_nothing() {
     let made = json!({"Name": "Hooli", "Website": "https://hooli.example"});
     stage.org("POST", "records/Account", &made).fine();
     stage.org("PATCH", "schema/Account/Phone", &json!({"type": "phone", "length": 40, "label": "Phone"})).fine();
+    // It is asked for again after ten minutes, or at the next start.
+    assert_eq!(serve.terminate().0, Some(0));
+    let serve = stage.serve();
     let companies = || stage.portal("GET", "records/company", &Json::Null).json().to_string();
     serve.until("the Account that was made meanwhile has its company", || companies().contains("Hooli"));
     serve.until("nothing is wrong any more", || feed(&serve, account)["error"].is_null());
