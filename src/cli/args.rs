@@ -94,6 +94,9 @@ pub(super) struct CheckArgs {
     /// Report findings of these files only; all are read all the same.
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+    /// Check the mappings of this pair only; without it, those of each pair, against its own snapshots.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
@@ -121,6 +124,9 @@ pub(super) struct FmtArgs {
 pub(super) struct TestArgs {
     /// Run only the tests of this mapping or of this file, and those whose name holds this text.
     pub(super) filter: Option<String>,
+    /// Run the tests of this pair only; without it, those of each pair, with its own snapshots.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
     /// Tell which rules, policies, picklist lines, outcomes, rungs, guards, triggers and branches no test exercises.
     #[arg(long)]
     pub(super) coverage: bool,
@@ -161,6 +167,9 @@ pub(super) struct EvalArgs {
     pub(super) from: Option<FromSide>,
     /// Source records, one JSON object a line, as the CRM answers them; `-` or nothing is standard input.
     pub(super) file: Option<PathBuf>,
+    /// Which pair's mappings; may be left out where all pairs have the same.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
     /// Stop at the first line that cannot be mapped.
     #[arg(long)]
     pub(super) fail_fast: bool,
@@ -190,7 +199,7 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "ID")]
     pub(super) record: String,
     /// Which pair of portal and org; may be left out where there is one.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,
     /// Print one JSON document.
     #[arg(long)]
@@ -203,8 +212,8 @@ pub(super) struct ServeArgs {
     /// The address to listen on, instead of the configured one; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<std::net::SocketAddr>,
-    /// Which pair of portal and org; may be left out where there is one.
-    #[arg(long)]
+    /// Serve this pair only; without it, all of them.
+    #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,
     /// Write the log as JSON lines.
     #[arg(long)]
@@ -224,6 +233,9 @@ pub(super) struct ParkedArgs {
 pub(super) enum ParkedAction {
     /// All of them, a line each
     List {
+        /// Those of this pair only.
+        #[arg(long, value_name = "NAME")]
+        pair: Option<String>,
         /// Print one JSON array.
         #[arg(long)]
         json: bool,

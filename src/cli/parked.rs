@@ -31,8 +31,11 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
         Exit::Usage
     };
     Ok(match action {
-        ParkedAction::List { json } => {
-            let records = store.parked().await?;
+        ParkedAction::List { pair, json } => {
+            let mut records = store.parked().await?;
+            if let Some(pair) = pair {
+                records.retain(|record| record.key.pair == *pair);
+            }
             if *json {
                 Output::result(&records.iter().map(as_json).collect::<serde_json::Value>().to_string());
             } else if records.is_empty() {
@@ -102,6 +105,7 @@ fn show(record: &ParkedRecord) {
 fn as_json(record: &ParkedRecord) -> serde_json::Value {
     json!({
         "id": record.id.0,
+        "pair": record.key.pair,
         "record": record.key.to_string(),
         "mapping": record.mapping,
         "reason": record.reason,

@@ -54,26 +54,64 @@ pub(super) fn block_on(command: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-/// A checked project with its configuration resolved.
+/// A pair of a checked project, with its configuration resolved.
+#[derive(Clone)]
 pub(super) struct Ready {
-    /// The plan.
+    /// Its plan.
     pub(super) plan: Arc<Plan>,
-    /// The snapshots.
-    pub(super) schemas: Schemas,
+    /// Its snapshots.
+    pub(super) schemas: Arc<Schemas>,
+    /// Its portal and org.
+    pub(super) pair: Pair,
     /// The configuration.
-    pub(super) config: ResolvedConfig,
+    pub(super) config: Arc<ResolvedConfig>,
     /// The project's folder.
     pub(super) root: std::path::PathBuf,
 }
 
-/// Loads, checks and resolves the project, and says what is wrong with it.
-pub(super) fn ready(given: Option<&Path>, output: Output) -> Result<Ready, Exit> {
+/// Loads, checks and resolves the project for one pair, and says what is wrong with it.
+pub(super) fn ready(given: Option<&Path>, pair: Option<&str>, output: Output) -> Result<Ready, Exit> {
     let project = checked(given, output)?;
-    let plan = Arc::new(project.plan().ok_or(Exit::Findings)?);
-    let config = resolve(&project, output)?;
-    // INVARIANT: `checked` answers only with a project that has a plan, hence both snapshots; `find` gave its root.
-    let (Some(schemas), Some(root)) = (project.schemas, project.root) else { return Err(Exit::Usage) };
-    Ok(Ready { plan, schemas, config, root })
+    let name = pair_name(&project, pair, output)?;
+    let mut all = resolved(&project, Some(&name), output)?;
+    // INVARIANT: a pair that is named is resolved, or the configuration is refused.
+    all.pop().ok_or(Exit::Usage)
+}
+
+/// The same for all pairs, or for the one that is named.
+pub(super) fn ready_all(given: Option<&Path>, pair: Option<&str>, output: Output) -> Result<Vec<Ready>, Exit> {
+    let project = checked(given, output)?;
+    let name = pair.map(|pair| pair_name(&project, Some(pair), output)).transpose()?;
+    resolved(&project, name.as_deref(), output)
+}
+
+fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> Result<Vec<Ready>, Exit> {
+    let config = project.config.as_ref().ok_or(Exit::Usage)?;
+    let config = config.resolve_pair(only, &env).map_err(|findings| {
+        output.findings(&project.sources, &findings);
+        Exit::Usage
+    })?;
+    let config = Arc::new(config);
+    let mut all = Vec::new();
+    for world in &project.worlds {
+        let wanted: Vec<&Pair> = world.pairs.iter().filter_map(|name| config.pairs.get(name)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let plan = Arc::new(world.plan(&project.sources).ok_or(Exit::Findings)?);
+        // INVARIANT: a world with a plan has both snapshots, and a project that was found has a folder.
+        let (Some(schemas), Some(root)) = (&world.schemas, &project.root) else { return Err(Exit::Usage) };
+        let schemas = Arc::new(schemas.clone());
+        all.extend(wanted.into_iter().map(|pair| Ready {
+            plan: Arc::clone(&plan),
+            schemas: Arc::clone(&schemas),
+            pair: pair.clone(),
+            config: Arc::clone(&config),
+            root: root.clone(),
+        }));
+    }
+    all.sort_by_key(|ready| config.pairs.get_index_of(&ready.pair.name));
+    Ok(all)
 }
 
 /// Loads and checks the project; an error in it is reported and ends the command.
@@ -82,8 +120,8 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
         output.error(&message);
         Exit::Usage
     })?;
-    let project = project::load(&root);
-    if project.checked.is_none() {
+    let project = project::load(&root, None);
+    if !project.is_checked() {
         let errors: Vec<_> = project.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
         output.findings(&project.sources, &errors);
         output.error("the project has errors; nothing was run");
@@ -94,28 +132,20 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
     Ok(project)
 }
 
-/// The configuration with its environment variables.
-pub(super) fn resolve(project: &project::Project, output: Output) -> Result<ResolvedConfig, Exit> {
-    let config = project.config.as_ref().ok_or(Exit::Usage)?;
-    config.resolve(&env).map_err(|findings| {
-        output.findings(&project.sources, &findings);
-        Exit::Usage
-    })
-}
-
-/// The pair asked for; where there is one, it need not be named.
-pub(super) fn pair<'c>(
-    config: &'c ResolvedConfig,
-    name: Option<&str>,
-    output: Output,
-) -> Result<&'c Pair, Exit> {
-    let names = || config.pairs.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let found = match name {
-        Some(name) => {
-            config.pairs.get(name).ok_or_else(|| format!("there is no pair `{name}`; there is {}", names()))
-        }
-        None if config.pairs.len() == 1 => config.pairs.values().next().ok_or_else(names),
-        None => Err(format!("which pair? `--pair` names one of {}", names())),
+/// The name of the pair asked for; where there is one, it need not be named.
+fn pair_name(project: &project::Project, name: Option<&str>, output: Output) -> Result<String, Exit> {
+    let pairs: Vec<&str> =
+        project.config.iter().flat_map(|config| &config.pairs).map(|pair| pair.name.value.as_str()).collect();
+    let names = || match pairs.as_slice() {
+        [] => "none".to_owned(),
+        pairs => pairs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    };
+    let found = match (name, pairs.as_slice()) {
+        (Some(name), pairs) if pairs.contains(&name) => Ok(name.to_owned()),
+        (Some(name), _) => Err(format!("there is no pair `{name}`; there is {}", names())),
+        (None, [one]) => Ok((*one).to_owned()),
+        (None, []) => Err("the configuration names no pair".to_owned()),
+        (None, _) => Err(format!("which pair? `--pair` names one of {}", names())),
     };
     found.map_err(|message| {
         output.error(&message);
@@ -142,10 +172,11 @@ impl Clients {
 }
 
 /// Makes the clients of a pair.
-pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Clients, String> {
+pub(super) fn clients(ready: &Ready) -> Result<Clients, String> {
+    let pair = &ready.pair;
     let mut http = HttpOptions::new(now, jitter);
     http.allow_private = ready.config.allow_private_addresses;
-    http.request_timeout = std::time::Duration::from_secs(ready.config.limits.http_timeout_seconds);
+    http.request_timeout = std::time::Duration::from_secs(pair.limits.http_timeout_seconds);
     let hubspot = HubspotConfig {
         base_url: pair.hubspot.base_url.clone(),
         token: pair.hubspot.token.clone(),

@@ -7,12 +7,14 @@
 mod expand;
 mod load;
 mod model;
+mod pairs;
 mod poll;
 mod reading;
 #[cfg(test)]
 mod tests;
 
 pub use load::{Config, parse};
+pub use pairs::{PairFiles, SCHEMA, holds};
 pub use model::{
     Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
     Webhook,

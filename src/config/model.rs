@@ -18,9 +18,9 @@ pub struct ResolvedConfig {
     pub store: Store,
     /// The listener.
     pub serve: Serve,
-    /// How often changes are asked for.
+    /// How often changes are asked for, where a pair does not say otherwise.
     pub poll: Poll,
-    /// Bounds on what the runtime does.
+    /// Bounds on what the runtime does, where a pair does not say otherwise.
     pub limits: Limits,
     /// Whether the HTTP clients may connect to private addresses.
     pub allow_private_addresses: bool,
@@ -31,6 +31,10 @@ pub struct ResolvedConfig {
 pub struct Pair {
     /// The pair's name.
     pub name: String,
+    /// Bounds on what is done for it.
+    pub limits: Limits,
+    /// How often changes are asked for, for it.
+    pub poll: Poll,
     /// The portal.
     pub hubspot: Hubspot,
     /// The org.
@@ -159,4 +163,22 @@ pub struct Limits {
     pub max_attempts: u32,
     /// How long one HTTP call may take.
     pub http_timeout_seconds: u64,
+}
+
+/// Ten of the batches that HubSpot reads, and five of those that Salesforce writes.
+const RECORDS_AT_A_TIME: u32 = 1_000;
+/// A batch of a minute would share more calls; half of one is still soon enough for a person who waits.
+const GATHER_SECONDS: u64 = 30;
+const MAX_ATTEMPTS: u32 = 10;
+const HTTP_TIMEOUT_SECONDS: u64 = 30;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            records_at_a_time: RECORDS_AT_A_TIME,
+            gather_seconds: GATHER_SECONDS,
+            max_attempts: MAX_ATTEMPTS,
+            http_timeout_seconds: HTTP_TIMEOUT_SECONDS,
+        }
+    }
 }

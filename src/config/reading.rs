@@ -19,12 +19,14 @@ pub(super) struct Reading<'c> {
     pub(super) file: FileId,
     text: &'c str,
     environment: Option<Environment<'c>>,
+    /// The pair that is read; all of them without one.
+    pub(super) only: Option<&'c str>,
     pub(super) problems: Problems,
 }
 
 impl<'c> Reading<'c> {
     pub(super) fn new(file: FileId, text: &'c str, environment: Option<Environment<'c>>) -> Self {
-        Self { file, text, environment, problems: Problems::default() }
+        Self { file, text, environment, only: None, problems: Problems::default() }
     }
 
     pub(super) fn findings(self) -> Vec<Diagnostic> {

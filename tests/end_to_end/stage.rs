@@ -291,11 +291,17 @@ impl Serve {
         self.process.log()
     }
 
-    /// A number of `/metrics`; nothing counted is 0.
+    /// A number of `/metrics`: the sum over all series that have these labels; nothing counted is 0.
     pub(crate) fn metric(&self, name: &str) -> u64 {
+        let (name, labels) = name.trim_end_matches('}').split_once('{').unwrap_or((name, ""));
         let text = self.get("/metrics").fine().text;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |number| number.parse().expect("a number"))
+        let of = |line: &str| {
+            let (series, number) = line.rsplit_once(' ')?;
+            let (known, held) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
+            let has = |label: &str| label.is_empty() || held.split(',').any(|held| held == label);
+            (known == name && labels.split(',').all(has)).then(|| number.parse::<u64>().expect("a number"))
+        };
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(of).sum()
     }
 
     /// Waits until something is so.
