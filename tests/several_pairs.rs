@@ -64,8 +64,11 @@ impl Shared {
         let (portal, org, crms) = sandboxes::start(http).await;
         for id in 1..=CONTACTS {
             let (id, email) = (id.to_string(), format!("p{id}@acme.example"));
-            let properties =
-                [("email", email.as_str()), ("lastname", "Doe"), ("lifecyclestage", "marketingqualifiedlead")];
+            let properties = [
+                ("email", email.as_str()),
+                ("lastname", "Doe"),
+                ("lifecyclestage", "marketingqualifiedlead"),
+            ];
             portal.create("contact", Some(&id), &properties, &portal::Actor::person()).expect("a contact");
         }
         spoil(&portal);
@@ -173,7 +176,10 @@ async fn a_broken_pair_does_not_slow_another() {
     assert_eq!((shared.lanes("hanging").await, hanging.leads(), hanging.org.calls().len()), (FLOOD, 0, 0));
     assert_eq!((shared.lanes("refused").await, refused.leads()), (CONTACTS, 0));
     let text = shared.metrics.render();
-    assert!(text.contains(&format!("mapwright_records_total{{pair=\"healthy\",verdict=\"created\"}} {CONTACTS}")), "{text}");
+    assert!(
+        text.contains(&format!("mapwright_records_total{{pair=\"healthy\",verdict=\"created\"}} {CONTACTS}")),
+        "{text}"
+    );
     assert!(!text.contains("pair=\"hanging\",verdict"), "{text}");
 
     // The token works again: the pair goes on by itself, beside the one that still hangs.

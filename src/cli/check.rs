@@ -72,7 +72,10 @@ fn counted(project: &Project) -> String {
     let mappings = format!("{count} mapping{} checked", if count == 1 { "" } else { "s" });
     match project.worlds.len() {
         0 | 1 => mappings,
-        _ => format!("{mappings} for {} pairs", project.worlds.iter().map(|world| world.pairs.len()).sum::<usize>()),
+        _ => format!(
+            "{mappings} for {} pairs",
+            project.worlds.iter().map(|world| world.pairs.len()).sum::<usize>()
+        ),
     }
 }
 

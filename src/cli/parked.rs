@@ -10,10 +10,16 @@ use super::{Exit, parts};
 use crate::store::{ParkState, ParkedId, ParkedRecord, Store, StoreError};
 
 pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: Output) -> Exit {
-    let store = match parts::store_alone(given, output).await {
-        Ok(store) => store,
+    let (store, pairs) = match parts::store_alone(given, output).await {
+        Ok(opened) => opened,
         Err(exit) => return exit,
     };
+    if let ParkedAction::List { pair: Some(pair), .. } = &options.action
+        && !pairs.contains(pair)
+    {
+        output.error(&parts::no_such_pair(pair, &pairs));
+        return Exit::Usage;
+    }
     match act(&store, &options.action, output).await {
         Ok(exit) => exit,
         Err(error) => {

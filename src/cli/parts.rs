@@ -79,7 +79,11 @@ pub(super) fn ready(given: Option<&Path>, pair: Option<&str>, output: Output) ->
 }
 
 /// The same for all pairs, or for the one that is named.
-pub(super) fn ready_all(given: Option<&Path>, pair: Option<&str>, output: Output) -> Result<Vec<Ready>, Exit> {
+pub(super) fn ready_all(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Vec<Ready>, Exit> {
     let project = checked(given, output)?;
     let name = pair.map(|pair| pair_name(&project, Some(pair), output)).transpose()?;
     resolved(&project, name.as_deref(), output)
@@ -134,23 +138,31 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
 
 /// The name of the pair asked for; where there is one, it need not be named.
 fn pair_name(project: &project::Project, name: Option<&str>, output: Output) -> Result<String, Exit> {
-    let pairs: Vec<&str> =
-        project.config.iter().flat_map(|config| &config.pairs).map(|pair| pair.name.value.as_str()).collect();
-    let names = || match pairs.as_slice() {
-        [] => "none".to_owned(),
-        pairs => pairs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-    };
+    let pairs: Vec<String> =
+        project.config.iter().flat_map(|config| &config.pairs).map(|pair| pair.name.value.clone()).collect();
     let found = match (name, pairs.as_slice()) {
-        (Some(name), pairs) if pairs.contains(&name) => Ok(name.to_owned()),
-        (Some(name), _) => Err(format!("there is no pair `{name}`; there is {}", names())),
-        (None, [one]) => Ok((*one).to_owned()),
+        (Some(name), pairs) if pairs.iter().any(|pair| pair == name) => Ok(name.to_owned()),
+        (Some(name), _) => Err(no_such_pair(name, &pairs)),
+        (None, [one]) => Ok(one.clone()),
         (None, []) => Err("the configuration names no pair".to_owned()),
-        (None, _) => Err(format!("which pair? `--pair` names one of {}", names())),
+        (None, _) => Err(format!("which pair? `--pair` names one of {}", listed(&pairs))),
     };
     found.map_err(|message| {
         output.error(&message);
         Exit::Usage
     })
+}
+
+/// Says that there is no such pair, and which there are.
+pub(super) fn no_such_pair(name: &str, pairs: &[String]) -> String {
+    format!("there is no pair `{name}`; there is {}", listed(pairs))
+}
+
+fn listed(pairs: &[String]) -> String {
+    match pairs {
+        [] => "none".to_owned(),
+        pairs => pairs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// The clients of a pair.
@@ -261,8 +273,12 @@ pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, 
     open_store(&ready.root, &store_path(ready), output).await
 }
 
-/// Opens the store of a project whatever its mappings are like, and without any secret of a CRM.
-pub(super) async fn store_alone(given: Option<&Path>, output: Output) -> Result<SqliteStore, Exit> {
+/// Opens the store of a project whatever its mappings are like, and without any secret of a CRM; with the names of the
+/// pairs.
+pub(super) async fn store_alone(
+    given: Option<&Path>,
+    output: Output,
+) -> Result<(SqliteStore, Vec<String>), Exit> {
     let usage = |message: String| {
         output.error(&message);
         Exit::Usage
@@ -277,7 +293,8 @@ pub(super) async fn store_alone(given: Option<&Path>, output: Output) -> Result<
         output.findings(&sources, &findings);
         Exit::Usage
     })?;
-    open_store(&root, &root.join(path), output).await
+    let pairs = config.pairs.iter().map(|pair| pair.name.value.clone()).collect();
+    Ok((open_store(&root, &root.join(path), output).await?, pairs))
 }
 
 /// Opens a store and makes its folder.

@@ -1,6 +1,7 @@
 //! Finds, reads, checks and compiles a project.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -193,7 +194,9 @@ pub(super) fn shipped() -> Project {
 }
 
 fn shipped_maps(dir: &Dir<'_>, names: &mut Vec<String>) {
-    names.extend(dir.files().filter_map(|file| file.path().to_str().filter(|name| is_map(name)).map(str::to_owned)));
+    names.extend(
+        dir.files().filter_map(|file| file.path().to_str().filter(|name| is_map(name)).map(str::to_owned)),
+    );
     dir.dirs().for_each(|dir| shipped_maps(dir, names));
 }
 
@@ -279,9 +282,17 @@ struct Group<'p> {
 }
 
 /// The pairs that have the same files and equal snapshots.
-fn groups<'p>(pairs: &'p [PairFiles], names: &[String], folders: &BTreeMap<String, Snapshots>) -> Vec<Group<'p>> {
+fn groups<'p>(
+    pairs: &'p [PairFiles],
+    names: &[String],
+    folders: &BTreeMap<String, Snapshots>,
+) -> Vec<Group<'p>> {
     if pairs.is_empty() {
-        return vec![Group { pairs: Vec::new(), trees: (0..names.len()).collect(), folder: SCHEMA.to_owned() }];
+        return vec![Group {
+            pairs: Vec::new(),
+            trees: (0..names.len()).collect(),
+            folder: SCHEMA.to_owned(),
+        }];
     }
     let texts = |folder: &str| folders.get(folder).map(|snapshots| &snapshots.texts);
     let mut groups: Vec<Group<'p>> = Vec::new();
@@ -369,7 +380,9 @@ impl Reader {
         let sources = self.sources;
         let (findings, suppressed) = crate::check::suppress(&self.trees, &sources, self.findings);
         if findings.iter().any(Diagnostic::is_error) {
-            worlds.iter_mut().for_each(|world| world.checked = None);
+            for world in &mut worlds {
+                world.checked = None;
+            }
         }
         let items = self.trees.iter().flat_map(|tree| &tree.items).map(ast::Item::span).collect();
         Project { config: self.config, worlds, unused, findings, items, suppressed, root: None, sources }
@@ -382,9 +395,9 @@ impl Reader {
         let mut folders: BTreeMap<String, Snapshots> = BTreeMap::new();
         let wanted = pairs.iter().map(|pair| pair.schema.clone());
         for folder in wanted.chain(pairs.is_empty().then(|| SCHEMA.to_owned())) {
-            if !folders.contains_key(&folder) {
-                let snapshots = self.snapshots(&folder, read);
-                folders.insert(folder, snapshots);
+            if let Entry::Vacant(place) = folders.entry(folder) {
+                let snapshots = self.snapshots(place.key(), read);
+                place.insert(snapshots);
             }
         }
         let groups = groups(pairs, &names, &folders);
@@ -441,7 +454,9 @@ impl Reader {
         match read(name).map(String::from_utf8) {
             Ok(Ok(text)) => return Some(text),
             Ok(Err(error)) => self.not_utf8(name, error),
-            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound && !is_map(name) => self.missing(name),
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound && !is_map(name) => {
+                self.missing(name);
+            }
             Err(ReadError::Io(error)) => self.unreadable(name, &error),
             Err(ReadError::TooLarge { size, limit }) => self.too_large(name, size, limit),
         }
@@ -455,7 +470,8 @@ impl Reader {
                 continue;
             }
             let message = format!("`{}` is no `.map` file and no folder with one", place.value);
-            let finding = Diagnostic::error(Code::YAML_BAD_VALUE, place.span, message).label("holds no mapping");
+            let finding =
+                Diagnostic::error(Code::YAML_BAD_VALUE, place.span, message).label("holds no mapping");
             let folders = maps.iter().filter_map(|name| name.rsplit_once('/').map(|(folder, _)| folder));
             self.findings.push(match nearest(&place.value, maps.iter().map(String::as_str).chain(folders)) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),

@@ -130,7 +130,8 @@ struct Shared {
 impl Shared {
     /// Starts the worker and the feed of a pair.
     async fn line(&self, ready: &parts::Ready) -> Result<Line, String> {
-        let clients = parts::clients(ready).map_err(|error| format!("pair `{}`: {error}", ready.pair.name))?;
+        let clients =
+            parts::clients(ready).map_err(|error| format!("pair `{}`: {error}", ready.pair.name))?;
         let limits = &ready.pair.limits;
         let parts = Parts {
             pair: ready.pair.name.clone(),

@@ -32,7 +32,8 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
         },
         _ => project.worlds.iter().collect(),
     };
-    let count: usize = worlds.iter().filter_map(|world| world.checked.as_ref()).map(|checked| checked.tests.len()).sum();
+    let count: usize =
+        worlds.iter().filter_map(|world| world.checked.as_ref()).map(|checked| checked.tests.len()).sum();
     let mut ran = Ran { outcomes: Vec::new(), coverage: None };
     for world in &worlds {
         let one = of_world(world, &project.sources, options, wants_coverage, worlds.len() > 1);

@@ -14,8 +14,8 @@ mod reading;
 mod tests;
 
 pub use load::{Config, parse};
-pub use pairs::{PairFiles, SCHEMA, holds};
 pub use model::{
     Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
     Webhook,
 };
+pub use pairs::{PairFiles, SCHEMA, holds};

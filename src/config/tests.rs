@@ -284,7 +284,10 @@ fn a_pair_has_files_limits_and_intervals_of_its_own() {
     assert!(files[0].takes("anything.map"));
     let places = files[1].mappings.as_ref().expect("places");
     let places: Vec<&str> = places.iter().map(|place| place.value.as_str()).collect();
-    assert_eq!((places.as_slice(), files[1].schema.as_str()), (&["emea", "shared/picklists.map"][..], "schema/emea"));
+    assert_eq!(
+        (places.as_slice(), files[1].schema.as_str()),
+        (&["emea", "shared/picklists.map"][..], "schema/emea")
+    );
     for (file, taken) in [
         ("emea/leads.map", true),
         ("emea/deep/leads.map", true),
@@ -297,7 +300,8 @@ fn a_pair_has_files_limits_and_intervals_of_its_own() {
     }
     assert_eq!(good(&text).polled.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["deals"]);
     let config = resolved(&text, &[]).unwrap();
-    let limits = |name: &str| (config.pairs[name].limits.max_attempts, config.pairs[name].limits.gather_seconds);
+    let limits =
+        |name: &str| (config.pairs[name].limits.max_attempts, config.pairs[name].limits.gather_seconds);
     assert_eq!((limits("main"), limits("other")), ((7, 1), (3, 1)));
     let every = |name: &str| config.pairs[name].poll.every.map(|every| every.as_secs());
     assert_eq!((every("main"), every("other")), (Some(60), Some(300)));
@@ -325,13 +329,22 @@ fn two_pairs_of_one_portal_or_org_are_refused() {
     assert_eq!(found, [bad("\"${PORTAL}\"")]);
     assert!(resolved(&text, &[("PORTAL", "3"), ("T", "t")]).is_ok());
     // At the address where every org logs in, the user tells them apart.
-    let jwt = |user: &str| format!("{{ jwt_bearer: {{ client_id: i, username: {user}, private_key: \"${{K}}\" }} }}");
+    let jwt = |user: &str| {
+        format!("{{ jwt_bearer: {{ client_id: i, username: {user}, private_key: \"${{K}}\" }} }}")
+    };
     let shared = |user: &str| {
-        let text = two("").replace("http://localhost:9001", "https://login.salesforce.com").replacen(CLEAR, &jwt("a@x.test"), 1);
+        let text = two("").replace("http://localhost:9001", "https://login.salesforce.com").replacen(
+            CLEAR,
+            &jwt("a@x.test"),
+            1,
+        );
         text.replace("http://localhost:9101", "https://login.salesforce.com").replace(CLEAR, &jwt(user))
     };
     assert!(resolved(&shared("b@x.test"), &[("K", "k")]).is_ok());
-    assert_eq!(resolved(&shared("A@x.test"), &[("K", "k")]).unwrap_err(), [bad("https://login.salesforce.com")]);
+    assert_eq!(
+        resolved(&shared("A@x.test"), &[("K", "k")]).unwrap_err(),
+        [bad("https://login.salesforce.com")]
+    );
 }
 
 #[test]

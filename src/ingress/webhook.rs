@@ -194,7 +194,9 @@ fn note(parts: &IngressParts, counts: &BTreeMap<String, Counts>, appended: &[App
 fn respond(parts: &IngressParts, result: Result<BTreeMap<String, Counts>, Refusal>) -> Response {
     match result {
         Ok(counts) => {
-            counts.keys().for_each(|pair| parts.metrics.webhook(Some(pair), "accepted"));
+            for pair in counts.keys() {
+                parts.metrics.webhook(Some(pair), "accepted");
+            }
             let events: u64 = counts.values().map(|counts| counts.new + counts.known).sum();
             axum::Json(json!({"status": "journaled", "events": events})).into_response()
         }

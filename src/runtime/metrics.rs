@@ -80,7 +80,8 @@ impl Metrics {
 
     /// Says how many calls a CRM of a pair has had so far.
     pub fn crm_calls(&self, pair: &str, side: Side, total: u64) {
-        let key = Key::from_parts("mapwright_crm_calls_total", vec![of(pair), Label::new("crm", side.word())]);
+        let key =
+            Key::from_parts("mapwright_crm_calls_total", vec![of(pair), Label::new("crm", side.word())]);
         self.recorder.register_counter(&key, &METADATA).absolute(total);
     }
 
@@ -101,8 +102,11 @@ impl Metrics {
             ("mapwright_feed_lag_seconds", lag.as_secs_f64()),
             ("mapwright_feed_last_poll_seconds", now.timestamp() as f64),
         ] {
-            let labels =
-                vec![of(pair), Label::new("crm", object.side.word()), Label::new("object", object.name.clone())];
+            let labels = vec![
+                of(pair),
+                Label::new("crm", object.side.word()),
+                Label::new("object", object.name.clone()),
+            ];
             self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
         }
     }

@@ -123,7 +123,9 @@ impl SqliteStore {
     }
 
     fn wake_all(&self) {
-        self.waking().values().for_each(|wake| wake.send_modify(|count| *count = count.wrapping_add(1)));
+        for wake in self.waking().values() {
+            wake.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 
     fn waking(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {
@@ -143,7 +145,9 @@ impl Store for SqliteStore {
             .run_for(&first, move |c| Box::pin(async move { journal::append(c, &events).await }))
             .await?;
         if appended.iter().any(|event| event.new) {
-            pairs.iter().for_each(|pair| self.wake(pair));
+            for pair in &pairs {
+                self.wake(pair);
+            }
         }
         Ok(appended)
     }
@@ -227,7 +231,9 @@ impl Store for SqliteStore {
         });
         let settled = self
             .writer
-            .run_for(&pair, move |c| Box::pin(async move { settle::settle(c, &lane, &settlement, now).await }))
+            .run_for(&pair, move |c| {
+                Box::pin(async move { settle::settle(c, &lane, &settlement, now).await })
+            })
             .await?;
         if erase {
             // Erased pages must not live on in the write-ahead log.

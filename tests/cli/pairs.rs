@@ -97,7 +97,8 @@ fn world() -> World {
 /// Titles are shorter in the org of `emea`.
 fn shorten(world: &World) {
     let text = world.read("schema/emea/salesforce.yaml");
-    let shorter = text.replace("label: Title, type: string, length: 128", "label: Title, type: string, length: 40");
+    let shorter =
+        text.replace("label: Title, type: string, length: 128", "label: Title, type: string, length: 40");
     assert_ne!(text, shorter);
     world.write("schema/emea/salesforce.yaml", shorter);
 }
@@ -148,7 +149,10 @@ fn a_name_of_another_pair_is_unknown() {
     let text = world.read("shared/lead.map");
     world.write("shared/lead.map", format!("{text}\n{}", TEST_OF_OWN));
     let found = findings(&world, &["check"]);
-    assert!(found.iter().any(|(code, message)| code == "E0204" && message.contains("(for `emea`)")), "{found:?}");
+    assert!(
+        found.iter().any(|(code, message)| code == "E0204" && message.contains("(for `emea`)")),
+        "{found:?}"
+    );
 }
 
 #[test]

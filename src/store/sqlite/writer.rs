@@ -228,8 +228,8 @@ async fn perform(
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt as _;
-    use sqlx::Connection as _;
     use futures_util::stream::FuturesUnordered;
+    use sqlx::Connection as _;
 
     use super::*;
 
@@ -270,7 +270,9 @@ mod tests {
             let permit = Arc::clone(&room).acquire_owned().await.expect("room");
             turns.push(pair.to_owned(), Waiting { operation, _room: permit });
         }
-        let lengths = |turns: &Turns| turns.0.iter().map(|(pair, queue)| (pair.clone(), queue.len())).collect::<Vec<_>>();
+        let lengths = |turns: &Turns| {
+            turns.0.iter().map(|(pair, queue)| (pair.clone(), queue.len())).collect::<Vec<_>>()
+        };
         assert_eq!(turns.take(4).len(), 4, "a, b, c, a");
         assert_eq!(lengths(&turns), [("c".to_owned(), 1), ("a".to_owned(), 2)]);
         assert_eq!(turns.take(9).len(), 3);
