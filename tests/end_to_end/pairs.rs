@@ -1,5 +1,7 @@
 //! Three pairs in one `serve`, each with a sandbox of its own.
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -36,7 +38,8 @@ impl Stage {
             world.write("seed.yaml", &seed);
             let sandbox = Sandbox::start(&world, "seed.yaml");
             let token = if *name == "refused" { "not-yet" } else { sandbox.text("/hubspot/token") };
-            config.push_str(&format!(
+            let _ = write!(
+                config,
                 "  {name}:\n    poll: {{ every: off }}\n    hubspot:\n      portal: {portal}\n      base_url: {}\n      \
                  token: {token}\n      webhook:\n        secrets: [secret-of-{name}]\n        public_url: \
                  http://127.0.0.1:{port}/webhooks/hubspot\n    salesforce:\n      login_url: {}\n      auth: {{ \
@@ -45,7 +48,7 @@ impl Stage {
                 sandbox.text("/salesforce/login_url"),
                 sandbox.text("/salesforce/client_id"),
                 sandbox.text("/salesforce/client_secret"),
-            ));
+            );
             sandboxes.push(sandbox);
         }
         world.write("mapwright.yaml", config);
