@@ -235,7 +235,6 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         output.findings(&sources, &findings);
         return Err("the demo's configuration has errors".to_owned());
     };
-    let root = std::path::PathBuf::new();
     let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
-    Ok(parts::Ready { plan, schemas, pair, config, root })
+    Ok(parts::Ready { plan, schemas, pair, config, root: std::path::PathBuf::new() })
 }
