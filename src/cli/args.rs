@@ -52,6 +52,9 @@ pub(super) enum Command {
     /// Receive webhooks and carry records
     #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
+    /// Log in to HubSpot or Salesforce, and look after what is kept of it
+    #[command(after_help = help::AUTH)]
+    Auth(AuthArgs),
     /// Show what waits for a person, and decide about it
     #[command(after_help = help::PARKED)]
     Parked(ParkedArgs),
@@ -181,12 +184,12 @@ pub(super) struct EvalArgs {
     pub(super) provenance: bool,
 }
 
-/// A side of a sync.
+/// One of the two CRMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum FromSide {
-    /// HubSpot's record, as `GET /crm/v3/objects/…/{id}` answers it
+    /// HubSpot
     Hubspot,
-    /// Salesforce's record, as a query answers it
+    /// Salesforce
     Salesforce,
 }
 
@@ -255,6 +258,62 @@ pub(super) enum ParkedAction {
         /// Its number, as `list` prints it.
         id: i64,
     },
+}
+
+/// Arguments of `auth`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct AuthArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) action: AuthAction,
+}
+
+/// What to do about logins.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuthAction {
+    /// Log in with the browser, and keep the refresh token, sealed, in the store
+    Login(LoginArgs),
+    /// How each pair proves who it is, and whether that can be used
+    Status {
+        /// This pair only.
+        #[arg(long, value_name = "NAME")]
+        pair: Option<String>,
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a login, here and at the vendor
+    Logout {
+        /// Of which CRM.
+        #[arg(value_name = "CRM")]
+        crm: FromSide,
+        /// Which pair of portal and org; may be left out where there is one.
+        #[arg(long, value_name = "NAME")]
+        pair: Option<String>,
+    },
+    /// Print a fresh key, to seal tokens with
+    Key,
+}
+
+/// Arguments of `auth login`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct LoginArgs {
+    /// To which CRM.
+    #[arg(value_name = "CRM")]
+    pub(super) crm: FromSide,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
+    /// The port on this machine to which the browser comes back; the app must allow `http://localhost:PORT/callback`. 0
+    /// takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8723)]
+    pub(super) port: u16,
+    /// Only print the address; do not open a browser.
+    #[arg(long)]
+    pub(super) no_browser: bool,
+    /// How long to wait for the browser.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(super) timeout: u64,
 }
 
 /// Arguments of `sandbox`.

@@ -83,13 +83,14 @@ impl Service {
         settings: IngressSettings,
         store: Arc<SqliteStore>,
     ) -> Result<Self, String> {
+        let tokens = Arc::clone(&store);
         let store: Arc<dyn Store> = store;
         let clock = Arc::new(SystemClock);
         let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
         let shared = Shared { store, clock, metrics, health };
         let mut lines = Vec::with_capacity(pairs.len());
         for ready in pairs {
-            lines.push(shared.line(ready).await?);
+            lines.push(shared.line(ready, &tokens).await?);
         }
         let bind = settings.bind;
         let Shared { store, clock, metrics, health } = shared;
@@ -129,9 +130,9 @@ struct Shared {
 
 impl Shared {
     /// Starts the worker and the feed of a pair.
-    async fn line(&self, ready: &parts::Ready) -> Result<Line, String> {
-        let clients =
-            parts::clients(ready).map_err(|error| format!("pair `{}`: {error}", ready.pair.name))?;
+    async fn line(&self, ready: &parts::Ready, tokens: &Arc<SqliteStore>) -> Result<Line, String> {
+        let clients = parts::clients(ready, Some(tokens))
+            .map_err(|error| format!("pair `{}`: {error}", ready.pair.name))?;
         let limits = &ready.pair.limits;
         let parts = Parts {
             pair: ready.pair.name.clone(),

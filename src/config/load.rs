@@ -8,11 +8,9 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Sources, Span, Spanned};
 use crate::yaml::{Entry, Keys, Node, parse as parse_yaml};
 
-use super::model::{
-    Hubspot, Limits, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
-};
+use super::model::{Hubspot, Limits, Poll, ResolvedConfig, Salesforce, Serve, Store, Webhook};
 use super::pairs::{self, PairFiles};
-use super::reading::{Reading, is_loopback};
+use super::reading::{Reading, is_loopback, optional};
 
 /// The largest configuration that is read; a pair takes about 500 bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -21,6 +19,8 @@ const LANGUAGE: u32 = 1;
 
 const HUBSPOT_URL: &str = "https://api.hubapi.com";
 const HUBSPOT_PATH: &str = "v3";
+/// Where HubSpot asks people for their consent.
+const HUBSPOT_LOGIN_URL: &str = "https://app.hubspot.com";
 const SALESFORCE_URL: &str = "https://login.salesforce.com";
 const SALESFORCE_VERSION: &str = "58.0";
 const SQLITE: &str = ".mapwright/mapwright.db";
@@ -107,7 +107,9 @@ impl Reading<'_> {
         let language = keys.need("language").and_then(|entry| self.language(entry));
         let entries = keys.entry("pairs").and_then(|entry| entry.value.entries("pairs", &self.problems));
         let entries = entries.unwrap_or_default();
-        let store = keys.entry("store").map(|entry| self.store(entry));
+        let store_entry = keys.entry("store");
+        let store = store_entry.map(|entry| self.store(entry));
+        let seals = store_entry.map_or(Some(None), |entry| self.seals(entry));
         let serve = self.serve(keys.entry("serve"));
         let poll = self.poll(keys.entry("poll"), Poll::default());
         let limits = self.limits(keys.entry("limits"), Limits::default());
@@ -122,6 +124,7 @@ impl Reading<'_> {
             language: language?,
             pairs,
             store: store?,
+            keys: seals?,
             serve: serve?,
             poll: poll?,
             limits: limits?,
@@ -151,7 +154,13 @@ impl Reading<'_> {
         let base_url = self.url(keys.entry("base_url"), HUBSPOT_URL);
         let api_path = self.version(keys.entry("api_path"), HUBSPOT_PATH);
         let local = base_url.as_ref().is_some_and(is_loopback);
-        let token = keys.need("token").and_then(|entry| self.secret(&entry.value, "token", local));
+        let login_url = keys.entry("login_url");
+        let login_url = match (login_url, &base_url) {
+            // The sandbox serves both.
+            (None, Some(base)) if local => Some(base.clone()),
+            (entry, _) => self.url(entry, HUBSPOT_LOGIN_URL),
+        };
+        let auth = self.hubspot_auth(entry, keys.entry("token"), keys.entry("auth"), local);
         let app_id = keys.entry("app_id").map(|entry| self.number(entry));
         let webhook = keys.entry("webhook").map(|entry| self.webhook(entry, local));
         let poll = keys.entry("poll").map_or(Some(None), |entry| self.interval(entry));
@@ -161,7 +170,8 @@ impl Reading<'_> {
             portal: portal?,
             base_url: base_url?,
             api_path: api_path?,
-            token: token?,
+            auth: auth?,
+            login_url: login_url?,
             app_id,
             webhook,
             poll: poll?,
@@ -193,86 +203,11 @@ impl Reading<'_> {
         Some(Salesforce { login_url: login_url?, api_version: api_version?, auth: auth? })
     }
 
-    fn auth(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`auth`")?;
-        let flows = ["client_credentials", "jwt_bearer", "refresh_token"].map(|flow| keys.entry(flow));
-        keys.finish();
-        let [client_credentials, jwt_bearer, refresh_token] = flows;
-        match flows.iter().flatten().count() {
-            1 => {}
-            0 => {
-                let message = "`auth` names no way to log in";
-                let help = "write one of `client_credentials`, `jwt_bearer` and `refresh_token`";
-                self.problems
-                    .report(Diagnostic::error(Code::YAML_MISSING_KEY, entry.key.span, message).help(help));
-            }
-            _ => self.bad(entry.key.span, "`auth` names several ways to log in", "keep one of them"),
-        }
-        let credentials = client_credentials.map(|entry| self.client_credentials(entry, local));
-        let jwt = jwt_bearer.map(|entry| self.jwt_bearer(entry, local));
-        let refresh = refresh_token.map(|entry| self.refresh_token(entry, local));
-        credentials.or(jwt).or(refresh).flatten()
-    }
-
-    fn client_credentials(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`client_credentials`")?;
-        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
-        let client_secret = keys.need("client_secret").and_then(|entry| self.secret_of(entry, local));
-        keys.finish();
-        Some(SalesforceAuth::ClientCredentials { client_id: client_id?, client_secret: client_secret? })
-    }
-
-    fn jwt_bearer(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`jwt_bearer`")?;
-        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
-        let username = keys.need("username").and_then(|entry| self.text(entry));
-        let pem = keys.entry("private_key");
-        let file = keys.entry("private_key_file");
-        let audience = keys.entry("audience").map(|entry| self.text(entry));
-        keys.finish();
-        let private_key = match (pem, file) {
-            (Some(pem), None) => self.secret_of(pem, local).map(PrivateKey::Pem),
-            (None, Some(file)) => self.text(file).map(PrivateKey::File),
-            (Some(_), Some(file)) => {
-                self.bad(
-                    file.key.span,
-                    "`private_key` and `private_key_file` exclude each other",
-                    "keep one of them",
-                );
-                None
-            }
-            (None, None) => {
-                let message = "`jwt_bearer` needs the key `private_key_file` or `private_key`";
-                self.problems.report(Diagnostic::error(Code::YAML_MISSING_KEY, entry.key.span, message));
-                None
-            }
-        };
-        let audience = optional(audience)?;
-        Some(SalesforceAuth::JwtBearer {
-            client_id: client_id?,
-            username: username?,
-            private_key: private_key?,
-            audience,
-        })
-    }
-
-    fn refresh_token(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`refresh_token`")?;
-        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
-        let client_secret = keys.entry("client_secret").map(|entry| self.secret_of(entry, local));
-        let refresh_token = keys.need("refresh_token").and_then(|entry| self.secret_of(entry, local));
-        keys.finish();
-        let client_secret = optional(client_secret)?;
-        Some(SalesforceAuth::RefreshToken {
-            client_id: client_id?,
-            client_secret,
-            refresh_token: refresh_token?,
-        })
-    }
-
     fn store(&self, entry: &Entry) -> Option<Store> {
         let mut keys = self.keys(entry, "`store`")?;
         let sqlite = keys.need("sqlite").and_then(|entry| self.text(entry));
+        // Read by `seals`: whoever looks only at what is kept needs none of them.
+        let _ = (keys.entry("keys"), keys.entry("key_file"));
         keys.finish();
         sqlite.map(Store::Sqlite)
     }
@@ -330,14 +265,5 @@ impl Reading<'_> {
             max_attempts: max_attempts?,
             http_timeout_seconds: timeout?,
         })
-    }
-}
-
-/// Turns "absent" into a value, and "there, but left out" into `None`.
-#[expect(clippy::option_option, reason = "the outer is the key's presence, the inner its value's")]
-fn optional<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(value) => value.map(Some),
     }
 }

@@ -16,6 +16,8 @@ pub struct ResolvedConfig {
     pub pairs: IndexMap<String, Pair>,
     /// Where events and links are kept.
     pub store: Store,
+    /// The keys that seal the tokens of logins there; none where nobody logs in.
+    pub keys: Option<KeySource>,
     /// The listener.
     pub serve: Serve,
     /// How often changes are asked for, where a pair does not say otherwise.
@@ -50,14 +52,32 @@ pub struct Hubspot {
     pub base_url: Url,
     /// The part of the paths that names the version (`v3`).
     pub api_path: String,
-    /// The private app's token.
-    pub token: SecretString,
+    /// How the integration proves who it is.
+    pub auth: HubspotAuth,
+    /// Where people consent to an OAuth app.
+    pub login_url: Url,
     /// The app's id: its own writes come back as events with this `sourceId`.
     pub app_id: Option<u64>,
     /// Its webhooks; without them, `serve` accepts none.
     pub webhook: Option<Webhook>,
     /// How often it is asked for changes beside its webhooks; not at all where absent.
     pub poll: Option<Duration>,
+}
+
+/// How the integration proves to HubSpot who it is.
+#[derive(Debug, Clone)]
+pub enum HubspotAuth {
+    /// A private app's token.
+    Token(SecretString),
+    /// An OAuth app, into which a person logs in with `mapwright auth login`.
+    OAuth {
+        /// The app's client id.
+        client_id: String,
+        /// The app's client secret.
+        client_secret: SecretString,
+        /// What the app asks to be allowed.
+        scopes: Vec<String>,
+    },
 }
 
 /// How HubSpot's deliveries are verified.
@@ -101,7 +121,16 @@ pub enum SalesforceAuth {
         /// The `aud` claim; the login URL where absent.
         audience: Option<String>,
     },
-    /// A stored refresh token.
+    /// A person logs in with `mapwright auth login`.
+    OAuth {
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret, where the app demands one.
+        client_secret: Option<SecretString>,
+        /// What the app asks to be allowed.
+        scopes: Vec<String>,
+    },
+    /// A configured refresh token.
     RefreshToken {
         /// The consumer key.
         client_id: String,
@@ -126,6 +155,15 @@ pub enum PrivateKey {
 pub enum Store {
     /// A SQLite file, relative to the project.
     Sqlite(String),
+}
+
+/// Where the keys come from that seal tokens.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// The keys themselves in base64, the newest first.
+    Given(Vec<SecretString>),
+    /// A file with one on each line, relative to the project; the caller reads it.
+    File(String),
 }
 
 /// The webhook listener.

@@ -191,6 +191,7 @@ fn org_of(login: &Url, auth: Option<&SalesforceAuth>) -> Option<String> {
     match auth? {
         SalesforceAuth::JwtBearer { username, .. } => Some(username.to_lowercase()),
         SalesforceAuth::ClientCredentials { client_id, .. } => Some(client_id.clone()),
-        SalesforceAuth::RefreshToken { .. } => None,
+        // Whose tokens these are is known once somebody has logged in.
+        SalesforceAuth::OAuth { .. } | SalesforceAuth::RefreshToken { .. } => None,
     }
 }

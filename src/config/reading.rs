@@ -175,3 +175,12 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+/// Turns "absent" into a value, and "there, but left out" into `None`.
+#[expect(clippy::option_option, reason = "the outer is the key's presence, the inner its value's")]
+pub(super) fn optional<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(value) => value.map(Some),
+    }
+}

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Sources;
 
-use super::{Config, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse};
+use super::{Config, HubspotAuth, KeySource, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse};
 
 const SHIPPED: &str = include_str!("../../mappings/mapwright.yaml");
 
@@ -65,7 +65,9 @@ fn the_shipped_file_resolves() {
     let pair = &config.pairs["main"];
     assert_eq!((pair.hubspot.portal, pair.hubspot.api_path.as_str()), (4_556_789, "v3"));
     assert_eq!(pair.hubspot.base_url.as_str(), "https://api.hubapi.com/");
-    assert_eq!(pair.hubspot.token.expose_secret(), "pat-na1-1");
+    let HubspotAuth::Token(token) = &pair.hubspot.auth else { panic!("{:?}", pair.hubspot.auth) };
+    assert_eq!(token.expose_secret(), "pat-na1-1");
+    assert_eq!(pair.hubspot.login_url.as_str(), "https://app.hubspot.com/");
     let webhook = pair.hubspot.webhook.as_ref().unwrap();
     assert_eq!(webhook.secrets[0].expose_secret(), "hush");
     assert_eq!(webhook.public_url.path(), "/hubspot/main");
@@ -355,4 +357,46 @@ fn one_pair_is_resolved_without_the_secrets_of_another() {
     assert!(config.resolve(&|_| None).is_err());
     let one = config.resolve_pair(Some("other"), &|_| None).unwrap();
     assert_eq!(one.pairs.keys().collect::<Vec<_>>(), ["other"]);
+}
+
+#[test]
+fn an_oauth_app_takes_the_place_of_a_token() {
+    let oauth = "auth: { oauth: { client_id: i, client_secret: s } }";
+    let text = local("{ oauth: { client_id: c, scopes: [api, offline_access] } }").replace("token: t", oauth);
+    let config = resolved(&text, &[]).unwrap();
+    let pair = &config.pairs["main"];
+    let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else { panic!("{:?}", pair.hubspot.auth) };
+    assert_eq!((client_id.as_str(), scopes.first().map(String::as_str)), ("i", Some("oauth")));
+    assert_eq!(pair.hubspot.login_url.port(), Some(9000), "the sandbox serves the page too");
+    let SalesforceAuth::OAuth { client_secret: None, scopes, .. } = &pair.salesforce.auth else {
+        panic!("{:?}", pair.salesforce.auth)
+    };
+    assert_eq!(scopes, &["api", "offline_access"]);
+    let both = local(CLEAR).replace("token: t", &format!("token: t, {oauth}"));
+    assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "auth".to_owned())]);
+    let none = local(CLEAR).replace(", token: t", "");
+    assert_eq!(parsed(&none), [(Code::YAML_MISSING_KEY, "hubspot".to_owned())]);
+    for bad in ["[]", "[\"a b\"]"] {
+        let text = local(&format!("{{ oauth: {{ client_id: c, scopes: {bad} }} }}"));
+        assert_eq!(parsed(&text).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn keys_come_from_the_environment_or_a_file() {
+    let store = |keys: &str| format!("language: 1\nstore: {{ sqlite: s.db, {keys} }}\n");
+    let text = store("keys: [\"${NEW}\", \"${OLD}\"]");
+    let config = resolved(&text, &[("NEW", "n"), ("OLD", "o")]).unwrap();
+    let Some(KeySource::Given(keys)) = &config.keys else { panic!("{:?}", config.keys) };
+    assert_eq!(keys.iter().map(|key| key.expose_secret()).collect::<Vec<_>>(), ["n", "o"]);
+    // Whoever looks only at what is kept needs no key.
+    let (parsed_config, _) = parse(&mut Sources::new(), "mapwright.yaml", &text);
+    assert!(parsed_config.unwrap().resolve_store(&|_| None).is_ok());
+    let config = resolved(&store("key_file: keys.txt"), &[]).unwrap();
+    assert!(matches!(&config.keys, Some(KeySource::File(file)) if file == "keys.txt"));
+    assert!(resolved("language: 1\n", &[]).unwrap().keys.is_none());
+    assert_eq!(parsed(&store("keys: [clear]")), [(Code::SECRET_IN_CLEAR, "clear".to_owned())]);
+    assert_eq!(parsed(&store("keys: []")), [(Code::YAML_BAD_VALUE, "[]".to_owned())]);
+    let both = store("keys: [\"${A}\"], key_file: f");
+    assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "key_file".to_owned())]);
 }

@@ -31,12 +31,17 @@
 //! **Pairs** share a store and nothing in it: every row names its pair, a lease takes the lanes of one, and operations of
 //! several pairs take turns, so that a flood of one holds up no other.
 //!
+//! **Logins** ([`Accounts`]) are kept sealed ([`Keys`]): the database never holds a token in the clear. Whoever refreshes one
+//! takes a turn, and a new token takes the place of the one that was read or of none.
+//!
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
+mod accounts;
 mod claim;
 mod model;
 mod sqlite;
+mod vault;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -50,6 +55,7 @@ use tokio::sync::watch;
 use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
 
+pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use claim::Claim;
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
@@ -57,6 +63,7 @@ pub use model::{
     ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use sqlite::SqliteStore;
+pub use vault::{Entropy, KeyError, Keys, Sealed};
 
 /// What every store does, whatever database it stands on.
 ///

@@ -3,6 +3,7 @@
 //! Write-ahead log with `synchronous=FULL`: a commit is on disk before it is answered, also in a power cut. All writes
 //! go through one connection and share transactions (see [`writer`]); reads have connections of their own.
 
+mod accounts;
 mod awaited;
 mod convert;
 mod feed;
@@ -41,12 +42,13 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
     include_str!("migrations/sqlite_0004_feed.sql"),
     include_str!("migrations/sqlite_0005_former.sql"),
+    include_str!("migrations/sqlite_0006_accounts.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
