@@ -28,7 +28,7 @@ const SETTLE_TRIES: u32 = 3;
 /// Works until told to stop; a batch under way is finished first.
 pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch::Receiver<bool>) {
     let _alive = Alive::report(&parts);
-    let mut wakes = parts.store.wakes();
+    let mut wakes = parts.store.wakes(&parts.pair);
     while !*stop.borrow() {
         wakes.mark_unchanged();
         let now = parts.clock.now();
@@ -141,7 +141,7 @@ async fn batch(parts: &Parts, engine: &Arc<dyn Engine>, lanes: Vec<LeasedLane>) 
         }
     }
     for side in Side::ALL {
-        parts.metrics.crm_calls(side, parts.crms.get(side).calls());
+        parts.metrics.crm_calls(&parts.pair, side, parts.crms.get(side).calls());
     }
     parts.health.report(&parts.pair, |_| {});
 }
@@ -276,12 +276,12 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
         match parts.store.settle(&lane.lane, settlement.clone(), parts.clock.now()).await {
             Ok(Settled::Accepted) => {
                 for verdict in verdicts {
-                    parts.metrics.record(verdict);
+                    parts.metrics.record(&parts.pair, verdict);
                 }
                 return;
             }
             Ok(Settled::Stale) => {
-                parts.metrics.record("stale");
+                parts.metrics.record(&parts.pair, "stale");
                 tracing::warn!(lane = %lane.lane.id, "the lease was lost; another worker has the record");
                 return;
             }

@@ -125,7 +125,7 @@ impl Stage {
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(now, || 0.5) };
         let hubspot = HubspotConfig {
             base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
+            auth: mapwright::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
             path_version: "v3".to_owned(),
             objects: HubspotConfig::objects_of(&schemas.hubspot),
         };
