@@ -5,7 +5,9 @@ use secrecy::ExposeSecret;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Sources;
 
-use super::{Config, HubspotAuth, KeySource, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse};
+use super::{
+    Config, HubspotAuth, KeySource, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse,
+};
 
 const SHIPPED: &str = include_str!("../../mappings/mapwright.yaml");
 
@@ -365,7 +367,9 @@ fn an_oauth_app_takes_the_place_of_a_token() {
     let text = local("{ oauth: { client_id: c, scopes: [api, offline_access] } }").replace("token: t", oauth);
     let config = resolved(&text, &[]).unwrap();
     let pair = &config.pairs["main"];
-    let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else { panic!("{:?}", pair.hubspot.auth) };
+    let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else {
+        panic!("{:?}", pair.hubspot.auth)
+    };
     assert_eq!((client_id.as_str(), scopes.first().map(String::as_str)), ("i", Some("oauth")));
     assert_eq!(pair.hubspot.login_url.port(), Some(9000), "the sandbox serves the page too");
     let SalesforceAuth::OAuth { client_secret: None, scopes, .. } = &pair.salesforce.auth else {

@@ -241,7 +241,8 @@ mod tests {
                 return Err(KeepError { message: "the disk is full".to_owned(), lasting: false });
             }
             let mut kept = self.kept.lock().expect("no panic");
-            let stands = kept.as_ref().is_some_and(|kept| (kept.login, kept.revision) == (was.login, was.revision));
+            let stands =
+                kept.as_ref().is_some_and(|kept| (kept.login, kept.revision) == (was.login, was.revision));
             if !stands {
                 return Ok(None);
             }
@@ -335,7 +336,10 @@ mod tests {
             Box::pin(async { Err(error(CrmErrorKind::Unauthorised, "invalid_grant".to_owned())) })
         };
         let none = refresh(&keeper, &mut unkept, &error, &ask).await.expect_err("nobody");
-        assert_eq!((none.kind, none.message.as_str()), (CrmErrorKind::Unauthorised, "nobody has logged in: log in"));
+        assert_eq!(
+            (none.kind, none.message.as_str()),
+            (CrmErrorKind::Unauthorised, "nobody has logged in: log in")
+        );
         keeper.set("r1", 1);
         let refused = refresh(&keeper, &mut unkept, &error, &ask).await.expect_err("refused");
         assert_eq!(refused.message, "invalid_grant; log in");

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use crate::source::Side;
 use crate::store::{
     FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, RecordWritten, Settlement,
 };
-use crate::source::Side;
 use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value, as_sent};
 
 use super::driver::End;
-use super::engine::Task;
 use super::echo;
+use super::engine::Task;
 use super::policy::{self, Policy};
 use super::{Clock, Settings};
 

@@ -288,8 +288,7 @@ async fn for_pairs(parts: &Parts, engine: &dyn Engine, lane: &LeasedLane, tasks:
             started.push(task);
             continue;
         };
-        let request =
-            LinkRequest { by: None, of: key.object.clone(), ids: vec![key.record.clone()], to };
+        let request = LinkRequest { by: None, of: key.object.clone(), ids: vec![key.record.clone()], to };
         let paired = match parts.store.counterparts(&parts.pair, &request).await {
             Ok(pairs) => !pairs.is_empty(),
             Err(_) => true,

@@ -61,8 +61,8 @@ pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use claim::Claim;
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
-    LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
-    ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
+    LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState,
+    ParkedId, ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use sqlite::SqliteStore;
 pub use vault::{Entropy, KeyError, Keys, Sealed};

@@ -14,7 +14,8 @@ use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceCon
 use mapwright::ingress::Ingress;
 use mapwright::plan::{Plan, compile};
 use mapwright::runtime::{
-    Clock, Crms, Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings, SystemClock,
+    Clock, Crms, Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings,
+    SystemClock,
 };
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;

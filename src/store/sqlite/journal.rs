@@ -326,7 +326,9 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
     }
     let waiting = waiting(c, &lane.key).await?;
     let met = match events.iter().any(|event| event.own.is_some()) {
-        true => links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?,
+        true => {
+            links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
+        }
         false => HashMap::new(),
     };
     Ok(LeasedLane {
