@@ -4,6 +4,7 @@
 //! configuration, 3 a CRM or the store failed.
 
 mod args;
+mod auth;
 mod check;
 mod demo;
 mod eval;
@@ -75,6 +76,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         }
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
+        Command::Auth(options) => parts::block_on(auth::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
         Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
         Command::Demo { json } => parts::block_on(demo::run(*json, output)),

@@ -9,13 +9,11 @@
 //! edited the record, a workflow altered what we wrote, the CRM writes it in another way), the event is no change of a
 //! field that the run knew.
 
-use chrono::SecondsFormat;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use crate::source::Side;
 use crate::store::{LeasedEvent, LeasedLane, Met};
-use crate::types::{ChangeEvent, ChangeKind, Value};
+use crate::types::{ChangeEvent, ChangeKind};
 
 /// The largest whole number that a double holds exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -33,39 +31,6 @@ pub(super) fn digest(value: Option<&Json>) -> String {
         Some(value) => value.to_string(),
     };
     hex::encode(&Sha256::digest(text)[..8])
-}
-
-/// A value that was written, as the CRM mostly answers it. Where it answers otherwise, an echo is not recognised, and the
-/// sync runs.
-pub(super) fn as_answered(side: Side, value: &Value) -> Json {
-    match (side, value) {
-        (_, Value::Blank) => Json::Null,
-        (_, Value::Text(text)) => Json::String(text.clone()),
-        (Side::Salesforce, Value::Boolean(flag)) => Json::Bool(*flag),
-        (Side::Hubspot, Value::Boolean(flag)) => Json::String(flag.to_string()),
-        (Side::Salesforce, Value::Number(number)) => {
-            let text = number.normalize().to_string();
-            text.parse().map_or(Json::String(text), Json::Number)
-        }
-        (Side::Hubspot, Value::Number(number)) => Json::String(number.normalize().to_string()),
-        (_, Value::Date(date)) => Json::String(date.to_string()),
-        (Side::Salesforce, Value::DateTime(at)) => {
-            Json::String(at.to_rfc3339_opts(SecondsFormat::Millis, true).replace('Z', "+0000"))
-        }
-        (Side::Hubspot, Value::DateTime(at)) => {
-            Json::String(at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-        }
-        (_, Value::List(values)) => {
-            let texts: Vec<String> = values
-                .iter()
-                .map(|value| match as_answered(side, value) {
-                    Json::String(text) => text,
-                    other => other.to_string(),
-                })
-                .collect();
-            Json::String(texts.join(";"))
-        }
-    }
 }
 
 /// A lane's events without the echoes of a sync's run; `None` where there are none.
@@ -101,8 +66,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::source::ObjectName;
+    use crate::source::{ObjectName, Side};
     use crate::store::EventId;
+    use crate::types::{Value, as_sent};
 
     fn met(fields: &[(&str, &str)]) -> Met {
         let fields = fields.iter().map(|(field, text)| ((*field).to_owned(), digest(Some(&json!(text)))));
@@ -144,7 +110,7 @@ mod tests {
     #[test]
     fn a_written_value_is_digested_as_it_is_answered() {
         let same = |side, value: Value, answer: Json| {
-            assert_eq!(digest(Some(&as_answered(side, &value))), digest(Some(&answer)), "{value:?}");
+            assert_eq!(digest(Some(&as_sent(side, &value))), digest(Some(&answer)), "{value:?}");
         };
         let number = |text: &str| Value::Number(text.parse().expect("a number"));
         for side in Side::ALL {

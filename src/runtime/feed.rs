@@ -189,25 +189,25 @@ impl From<StoreError> for Trouble {
 
 /// Reads an object's next page and says when the one after it is due.
 async fn take(parts: &FeedParts, turn: &mut Turn) {
-    let Parts { clock, metrics, .. } = &parts.parts;
+    let Parts { pair, clock, metrics, .. } = &parts.parts;
     let side = turn.source.side();
     let result = page(parts, &turn.watch, turn.source.as_ref()).await;
-    metrics.crm_calls(side, parts.parts.crms.get(side).calls());
+    metrics.crm_calls(pair, side, parts.parts.crms.get(side).calls());
     let (wait, error) = match result {
         Ok(done) => {
             turn.attempts = 0;
-            metrics.poll(side, "read");
+            metrics.poll(pair, side, "read");
             note_success(&parts.parts, &turn.watch, &done);
             let every = turn.watch.every.mul_f64(1.0 - clock.jitter().clamp(0.0, 1.0) / 10.0);
             (if done.more { done.pause } else { every.max(done.pause) }, None)
         }
         Err(Trouble::Store(error)) => {
             tracing::error!(%error, object = %turn.watch.watched.object, "a page of changes could not be kept");
-            metrics.poll(side, "failed");
+            metrics.poll(pair, side, "failed");
             (STORE_PAUSE, Some("the store failed".to_owned()))
         }
         Err(Trouble::Crm(error)) => {
-            metrics.poll(side, "failed");
+            metrics.poll(pair, side, "failed");
             let wait = after_failure(&parts.parts, turn, &error);
             (wait, Some(summary(&error)))
         }
@@ -300,7 +300,7 @@ fn judge(
             (false, true) => "own",
             (false, false) => "new",
         };
-        parts.parts.metrics.polled(side, result);
+        parts.parts.metrics.polled(&parts.parts.pair, side, result);
         let revision = now.as_ref().or(known).map_or(0, |seen| seen.revision);
         let own = own_state(&reading, change);
         if !kinds.is_empty() || !undone.is_empty() {
@@ -404,7 +404,7 @@ fn word(kind: &ChangeKind) -> String {
 fn note_success(parts: &Parts, watch: &Watch, done: &Done) {
     let object = &watch.watched.object;
     let lag = (done.now - done.read_to).to_std().unwrap_or_default();
-    parts.metrics.feed(object, parts.clock.now(), lag);
+    parts.metrics.feed(&parts.pair, object, parts.clock.now(), lag);
     let now = parts.clock.now();
     parts.health.report(&parts.pair, |health| {
         health.feeds.entry(object.to_string()).or_default().read_to = Some(done.read_to);

@@ -59,8 +59,8 @@ pub use feed::{Feed, FeedParts, PollSettings};
 pub use health::{FeedHealth, Health, Pause, WorkerHealth};
 pub use memory::Memory;
 pub use metrics::Metrics;
-pub use prune::Pruner;
 pub use once::{OnceError, Preview, object, preview, record_once, run_once};
+pub use prune::Pruner;
 pub use signal::shutdown_signal;
 
 use engine::{Engine, PlanEngine};
@@ -199,13 +199,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Waits until no lane has work, also none that waits for a retry; `false` when the time is up first.
+    /// Waits until no lane of its pair has work, also none that waits for a retry; `false` when the time is up first.
     pub async fn idle(&self, at_most: Duration) -> Result<bool, StoreError> {
         let mut settled = self.parts.health.watch();
         let wait = async {
             loop {
                 settled.mark_unchanged();
-                if self.parts.store.pending().await?.lanes == 0 {
+                if self.parts.store.pending_of(&self.parts.pair).await?.lanes == 0 {
                     return Ok(());
                 }
                 // The worker reports after each batch; the sender lives as long as `parts`.

@@ -43,12 +43,7 @@ impl Pruner {
     }
 }
 
-async fn run(
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    keep: Duration,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keep: Duration, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let wait = match step(store.as_ref(), clock.now(), keep).await {
             Ok(0) => EVERY,

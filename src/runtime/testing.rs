@@ -191,7 +191,12 @@ impl Engine for ScriptedEngine {
             ChangeKind::FieldChanged { field, .. } => field == "lifecyclestage",
             _ => false,
         });
-        let task = |mapping: &&str| Task { mapping: (*mapping).to_owned(), if_became: false, if_paired: false, cause: None };
+        let task = |mapping: &&str| Task {
+            mapping: (*mapping).to_owned(),
+            if_became: false,
+            if_paired: false,
+            cause: None,
+        };
         if starts { self.0.iter().map(task).collect() } else { Vec::new() }
     }
 

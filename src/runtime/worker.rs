@@ -30,7 +30,7 @@ const SETTLE_TRIES: u32 = 3;
 /// Works until told to stop; a batch under way is finished first.
 pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch::Receiver<bool>) {
     let _alive = Alive::report(&parts);
-    let mut wakes = parts.store.wakes();
+    let mut wakes = parts.store.wakes(&parts.pair);
     while !*stop.borrow() {
         wakes.mark_unchanged();
         let now = parts.clock.now();
@@ -143,7 +143,7 @@ async fn batch(parts: &Parts, engine: &Arc<dyn Engine>, lanes: Vec<LeasedLane>) 
         }
     }
     for side in Side::ALL {
-        parts.metrics.crm_calls(side, parts.crms.get(side).calls());
+        parts.metrics.crm_calls(&parts.pair, side, parts.crms.get(side).calls());
     }
     parts.health.report(&parts.pair, |_| {});
 }
@@ -290,8 +290,7 @@ async fn for_pairs(parts: &Parts, engine: &dyn Engine, lane: &LeasedLane, tasks:
             started.push(task);
             continue;
         };
-        let request =
-            LinkRequest { by: None, of: key.object.clone(), ids: vec![key.record.clone()], to };
+        let request = LinkRequest { by: None, of: key.object.clone(), ids: vec![key.record.clone()], to };
         let paired = match parts.store.counterparts(&parts.pair, &request).await {
             Ok(pairs) => !pairs.is_empty(),
             Err(_) => true,
@@ -325,12 +324,12 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
         match parts.store.settle(&lane.lane, settlement.clone(), parts.clock.now()).await {
             Ok(Settled::Accepted) => {
                 for verdict in verdicts {
-                    parts.metrics.record(verdict);
+                    parts.metrics.record(&parts.pair, verdict);
                 }
                 return;
             }
             Ok(Settled::Stale) => {
-                parts.metrics.record("stale");
+                parts.metrics.record(&parts.pair, "stale");
                 tracing::warn!(lane = %lane.lane.id, "the lease was lost; another worker has the record");
                 return;
             }
@@ -347,7 +346,7 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
 /// CRM said may quote a person's data, and is not logged.
 fn report_dropped(parts: &Parts, lane: &LeasedLane, dropped: &[(String, Dropped)]) {
     for (mapping, Dropped { field, at, .. }) in dropped {
-        parts.metrics.dropped(mapping, field);
+        parts.metrics.dropped(&parts.pair, mapping, field);
         let (id, record) = (lane.lane.id, &lane.lane.key);
         tracing::warn!(lane = %id, %record, mapping, field, %at, "a field was refused, and dropped");
     }

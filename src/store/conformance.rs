@@ -487,7 +487,11 @@ async fn pruned(store: &dyn Store) {
     store.append(vec![event("1", "b", day(92))]).await.expect("append");
     let lane = store.lease(lease_at(day(92))).await.expect("lease").remove(0).lane;
     settle(store, &lane, done(Some(written())), day(92)).await;
-    assert_eq!(store.prune(at(day(91) + 1), 9).await.expect("prune"), 4, "two entries, an event, a parked record");
+    assert_eq!(
+        store.prune(at(day(91) + 1), 9).await.expect("prune"),
+        4,
+        "two entries, an event, a parked record"
+    );
     assert_eq!(store.history(&contact("1")).await.expect("history").len(), 1);
     // In steps.
     let ignored = |n: i64| NewEvent {

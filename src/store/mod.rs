@@ -34,12 +34,20 @@
 //! long are removed in small steps ([`Store::prune`]). A record whose digests are gone counts as changed everywhere at its
 //! next change.
 //!
+//! **Pairs** share a store and nothing in it: every row names its pair, a lease takes the lanes of one, and operations of
+//! several pairs take turns, so that a flood of one holds up no other.
+//!
+//! **Logins** ([`Accounts`]) are kept sealed ([`Keys`]): the database never holds a token in the clear. Whoever refreshes one
+//! takes a turn, and a new token takes the place of the one that was read or of none.
+//!
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
+mod accounts;
 mod claim;
 mod model;
 mod sqlite;
+mod vault;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -53,13 +61,15 @@ use tokio::sync::watch;
 use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
 
+pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use claim::Claim;
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
-    LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
-    ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
+    LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState,
+    ParkedId, ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use sqlite::SqliteStore;
+pub use vault::{Entropy, KeyError, Keys, Sealed};
 
 /// What every store does, whatever database it stands on.
 ///
@@ -123,6 +133,9 @@ pub trait Store: Send + Sync {
     /// What is still to be done.
     async fn pending(&self) -> Result<Pending, StoreError>;
 
+    /// What is still to be done for a pair.
+    async fn pending_of(&self, pair: &str) -> Result<Pending, StoreError>;
+
     /// Parked records that are open, the oldest first.
     async fn parked(&self) -> Result<Vec<ParkedRecord>, StoreError>;
 
@@ -161,8 +174,8 @@ pub trait Store: Send + Sync {
     /// Answers when the store can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Changes whenever work may have been added. It only wakes: a worker also looks by itself from time to time.
-    fn wakes(&self) -> watch::Receiver<u64>;
+    /// Changes whenever work of a pair may have been added. It only wakes: a worker also looks by itself from time to time.
+    fn wakes(&self, pair: &str) -> watch::Receiver<u64>;
 }
 
 /// Why the store could not do something.

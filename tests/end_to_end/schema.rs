@@ -67,7 +67,7 @@ fn a_property_that_is_deleted_is_dropped_where_the_mapping_says_so_and_shown() {
     stage.org("POST", "records/Opportunity", &opportunity).fine();
     serve.until("there is a deal", || !stage.deals().is_empty());
     serve.idle();
-    let dropped = "mapwright_fields_dropped_total{mapping=\"opportunity_to_deal\",field=\"hs_next_step\"}";
+    let dropped = "mapwright_fields_dropped_total{pair=\"main\",mapping=\"opportunity_to_deal\",field=\"hs_next_step\"}";
     assert_eq!(serve.metric(dropped), 1, "{}", serve.get("/metrics").text);
     assert_eq!(serve.metric("mapwright_parked"), 0);
     let (code, log) = serve.terminate();
@@ -90,7 +90,9 @@ fn a_field_that_the_feed_asks_for_holds_up_its_object_and_loses_nothing() {
     serve.until("it is shown", || feed(&serve, account)["error"] == "INVALID_FIELD");
     let made = json!({"Name": "Hooli", "Website": "https://hooli.example"});
     stage.org("POST", "records/Account", &made).fine();
-    stage.org("PATCH", "schema/Account/Phone", &json!({"type": "phone", "length": 40, "label": "Phone"})).fine();
+    stage
+        .org("PATCH", "schema/Account/Phone", &json!({"type": "phone", "length": 40, "label": "Phone"}))
+        .fine();
     // It is asked for again after ten minutes, or at the next start.
     assert_eq!(serve.terminate().0, Some(0));
     let serve = stage.serve();

@@ -14,7 +14,8 @@ use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceCon
 use mapwright::ingress::Ingress;
 use mapwright::plan::{Plan, compile};
 use mapwright::runtime::{
-    Clock, Crms, Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings, SystemClock,
+    Clock, Crms, Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings,
+    SystemClock,
 };
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
@@ -132,7 +133,7 @@ impl Stage {
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(now, || 0.5) };
         let hubspot = HubspotConfig {
             base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
+            auth: mapwright::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
             path_version: "v3".to_owned(),
             objects: HubspotConfig::objects_of(&schemas.hubspot),
         };

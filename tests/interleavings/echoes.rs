@@ -69,7 +69,12 @@ async fn another_mapping_starts_by_what_a_sync_wrote() {
     world.settle().await;
     assert_eq!(world.field(Side::Hubspot, &company, "phone"), "557");
     let parked = world.store.parked().await.expect("parked");
-    assert_eq!(world.field(Side::Salesforce, &account, "Fax"), "557", "{parked:?} {}", world.metrics.render());
+    assert_eq!(
+        world.field(Side::Salesforce, &account, "Fax"),
+        "557",
+        "{parked:?} {}",
+        world.metrics.render()
+    );
     let written = world.written();
     assert_eq!((written.get(&company), written.get(&account)), (Some(&1), Some(&1)), "{written:?}");
     world.end().await;

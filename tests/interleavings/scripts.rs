@@ -124,9 +124,8 @@ async fn begin(seed: u64) -> Played {
     assert!(written.values().all(|writes| *writes == 1), "each company is made once: {written:?}");
     let companies = world.portal.records("company");
     let pair = |account: String| {
-        let of = |company: &&serde_json::Value| {
-            company["properties"]["salesforce_account_id"] == json!(account)
-        };
+        let of =
+            |company: &&serde_json::Value| company["properties"]["salesforce_account_id"] == json!(account);
         let mut found = companies.iter().filter(of);
         let company = found.next().expect("a company")["id"].as_str().expect("an id").to_owned();
         assert!(found.next().is_none(), "a second company");

@@ -80,8 +80,7 @@ impl World {
             overlap: Duration::from_mins(10),
         };
         let feed = FeedParts { parts, sources: vec![source], settings };
-        let mut world =
-            Self { portal, org, store, metrics, writes, ingress, feed, at_work: None };
+        let mut world = Self { portal, org, store, metrics, writes, ingress, feed, at_work: None };
         world.start().await;
         world.settle().await;
         world

@@ -217,7 +217,7 @@ impl HubspotClient {
 
     /// The rows of an answer, the mark of its next page, and HubSpot's clock.
     async fn rows(&self, call: &Call) -> Result<(Vec<Json>, Option<String>, DateTime<Utc>), CrmError> {
-        let answer: Answer = self.http.send(call, Some(&self.token)).await?;
+        let answer: Answer = self.send(call).await?;
         let mut page = self.http.read(&answer, true)?;
         let now = date(&answer.headers).ok_or_else(|| self.garbled("it has no `Date`", true))?;
         let after = page.pointer("/paging/next/after").and_then(Json::as_str).map(str::to_owned);

@@ -19,13 +19,14 @@ mod values;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use url::Url;
 
-pub use auth::SalesforceAuth;
+pub use auth::{SalesforceAuth, SalesforceLogin};
 
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
@@ -59,7 +60,7 @@ impl SalesforceConfig {
 
 /// Salesforce as a [`Crm`].
 pub struct SalesforceClient {
-    http: Http,
+    http: Arc<Http>,
     sessions: auth::Sessions,
     version: String,
     aliases: HashMap<String, String>,
@@ -75,7 +76,7 @@ impl SalesforceClient {
                 config.api_version
             )));
         }
-        let http = Http::new(&answers::VENDOR, &config.login_url, http)?;
+        let http = Arc::new(Http::new(&answers::VENDOR, &config.login_url, http)?);
         let sessions = auth::Sessions::new(&config.login_url, config.auth)?;
         Ok(Self { http, sessions, version, aliases: config.aliases })
     }

@@ -326,7 +326,9 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
     }
     let waiting = waiting(c, &lane.key).await?;
     let met = match events.iter().any(|event| event.own.is_some()) {
-        true => links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?,
+        true => {
+            links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
+        }
         false => HashMap::new(),
     };
     Ok(LeasedLane {
@@ -407,13 +409,15 @@ pub(super) async fn release(
     Ok(done.rows_affected())
 }
 
-pub(super) async fn pending(c: &mut SqliteConnection) -> Result<Pending, StoreError> {
+/// What is still to be done, for all pairs or for one.
+pub(super) async fn pending(c: &mut SqliteConnection, pair: Option<String>) -> Result<Pending, StoreError> {
     let row = sqlx::query(
-        "SELECT (SELECT count(*) FROM lanes) AS lanes,
-                (SELECT count(*) FROM events WHERE state = 'pending') AS events,
-                (SELECT min(received_at) FROM events WHERE state = 'pending') AS oldest,
-                (SELECT count(*) FROM parked WHERE state = 'open') AS parked",
+        "SELECT (SELECT count(*) FROM lanes WHERE ?1 IS NULL OR pair = ?1) AS lanes,
+                (SELECT count(*) FROM events WHERE state = 'pending' AND (?1 IS NULL OR pair = ?1)) AS events,
+                (SELECT min(received_at) FROM events WHERE state = 'pending' AND (?1 IS NULL OR pair = ?1)) AS oldest,
+                (SELECT count(*) FROM parked WHERE state = 'open' AND (?1 IS NULL OR pair = ?1)) AS parked",
     )
+    .bind(pair)
     .fetch_one(c)
     .await?;
     let count = |column: &str| row.try_get::<i64, _>(column).map(|n| u64::try_from(n).unwrap_or_default());

@@ -34,7 +34,8 @@ pub(super) async fn prune(
 ) -> Result<u64, StoreError> {
     let mut removed = 0;
     for statement in STATEMENTS {
-        let done = sqlx::query(statement).bind(convert::micros(before)).bind(at_most).execute(&mut *c).await?;
+        let done =
+            sqlx::query(statement).bind(convert::micros(before)).bind(at_most).execute(&mut *c).await?;
         removed += done.rows_affected();
     }
     Ok(removed)
