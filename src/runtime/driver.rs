@@ -36,6 +36,7 @@ const MAX_EFFECTS: usize = 200;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every run ends by itself")]
 pub(super) enum End {
     /// By itself.
     Finished(Finished),

@@ -49,10 +49,9 @@ fn is_echo(event: &LeasedEvent, met: &Met) -> bool {
         // The run has had the record in hand.
         ChangeKind::Created => true,
         ChangeKind::FieldChanged { field, value } => match (met.fields.get(field), value) {
-            (None, _) => false,
             (Some(_), _) if state.contains_key(field) => true,
             (Some(left), Some(value)) => *left == digest(Some(&Json::String(value.clone()))),
-            (Some(_), None) => false,
+            _ => false,
         },
         _ => false,
     }

@@ -325,11 +325,10 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
         }
     }
     let waiting = waiting(c, &lane.key).await?;
-    let met = match events.iter().any(|event| event.own.is_some()) {
-        true => {
-            links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
-        }
-        false => HashMap::new(),
+    let met = if events.iter().any(|event| event.own.is_some()) {
+        links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
+    } else {
+        HashMap::new()
     };
     Ok(LeasedLane {
         attempts: row.try_get("attempts")?,
