@@ -7,6 +7,7 @@ use chrono::{Datelike, NaiveDate, SecondsFormat};
 use rust_decimal::Decimal;
 
 use super::Value;
+use crate::source::Side;
 
 /// A value as text, for previews, messages and the function `text`: numbers without trailing zeros, dates and instants
 /// in their ISO form (UTC), lists joined by `;`, blank as the empty text.
@@ -124,6 +125,16 @@ pub fn to_json(value: &Value) -> serde_json::Value {
         }
         Value::Date(_) | Value::DateTime(_) => serde_json::Value::String(display(value)),
         Value::List(values) => values.iter().map(to_json).collect(),
+    }
+}
+
+/// A value as its CRM sends it: HubSpot as text or null, Salesforce as a JSON value; both a multi-select as `a;b`.
+pub fn as_sent(side: Side, value: &Value) -> serde_json::Value {
+    match value {
+        Value::Blank => serde_json::Value::Null,
+        value if side == Side::Hubspot => serde_json::Value::String(display(value)),
+        Value::List(_) => serde_json::Value::String(display(value)),
+        value => to_json(value),
     }
 }
 

@@ -25,7 +25,7 @@ use super::effect::{Answer, Association, Effect, FieldChange, Finished, Park, Sy
 use super::run::Run;
 use super::trace::Trace;
 
-use decide::Decided;
+use decide::{Decided, Progress};
 
 /// How often a run looks again because a record has changed under it.
 const RESTARTS: u32 = 3;
@@ -49,6 +49,10 @@ pub struct SyncRun {
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
     associations: Vec<Association>,
+    /// How far the fields are decided.
+    progress: Option<Progress>,
+    /// Fields left out because their CRM refused them, with what it said.
+    dropped: BTreeMap<Side, Vec<(String, String)>>,
     restarts: u32,
     trace: Option<Arc<Trace>>,
     state: State,
@@ -104,6 +108,8 @@ impl SyncRun {
             changed: BTreeMap::new(),
             writes: Vec::new(),
             associations: Vec::new(),
+            progress: None,
+            dropped: BTreeMap::new(),
             restarts: 0,
             trace: None,
             state: State::Begin,
@@ -199,6 +205,7 @@ impl SyncRun {
         let leg = Run::leg(Arc::clone(&self.plan), index, &record);
         let mut leg = leg.if_became(self.if_became).traced(self.trace.clone());
         leg.handed = pair.as_ref().filter(|pair| !pair.gone).map(|pair| pair.to.clone());
+        leg.dropped = self.dropped.get(&side).cloned().unwrap_or_default();
         leg.link = pair.clone().filter(|pair| pair.inherited && !pair.gone);
         self.base = pair.map(|pair| pair.synced).unwrap_or_default();
         let effect = leg.next(None);
@@ -208,21 +215,22 @@ impl SyncRun {
 
     /// Goes on after a leg has said what it needs, or that it is ready.
     fn led(&mut self, side: Side, effect: Effect) -> Effect {
-        let is_second = side == self.from.0;
+        let both_known = side == self.from.0 || self.progress.is_some();
         let leg = self.leg(side);
         if !leg.is_held() {
             let over = matches!(effect, Effect::Finish(_));
             self.state = if over { State::Over } else { State::Leg(side) };
             return effect;
         }
-        if is_second {
+        if both_known {
             return self.decide();
         }
         // The first leg has found the other record, or that there is none.
         let (source, target) = (leg.source.clone(), leg.target.clone());
         let second = other(side);
         let index = self.plan.syncs[self.sync].leg(second);
-        let (leg, effect) = Run::second_leg(&self.plan, index, target, source, self.trace.clone());
+        let (mut leg, effect) = Run::second_leg(&self.plan, index, target, source, self.trace.clone());
+        leg.dropped = self.dropped.get(&second).cloned().unwrap_or_default();
         *self.legs.to(second) = Some(leg);
         self.led(second, effect)
     }
@@ -234,6 +242,12 @@ impl SyncRun {
             Err(decide::Stop::Times(request)) => {
                 self.state = State::Times(request.object.side);
                 Effect::Changed(request)
+            }
+            Err(decide::Stop::Ask(side)) => {
+                let plan = Arc::clone(&self.plan);
+                let mapping = &plan.mappings[plan.syncs[self.sync].leg(side)];
+                let effect = self.leg(side).ask_for_rules(mapping);
+                self.led(side, effect)
             }
             Err(decide::Stop::End(effect)) => {
                 self.state = State::Over;
@@ -301,10 +315,19 @@ impl SyncRun {
                 self.write(decided)
             }
             Effect::Finish(_) => effect,
-            // Lost races, adopted duplicates, a field that was refused and may be dropped: the first leg looks again by
-            // itself; the second begins anew, since it does not look for the record that changed.
+            // A field that was refused and may be dropped.
+            _ if self.leg(side).is_held() => {
+                let dropped = std::mem::take(&mut self.leg(side).dropped);
+                self.dropped.entry(side).or_default().extend(dropped);
+                self.anew()
+            }
+            // Lost races and adopted duplicates: the first leg looks again by itself; the second begins anew, since it does
+            // not look for the record that changed.
             _ if side == self.from.0 => self.again(),
-            effect => self.led(side, effect),
+            effect => {
+                decide::forget(self);
+                self.led(side, effect)
+            }
         }
     }
 
@@ -313,7 +336,13 @@ impl SyncRun {
             return self.park(Park::because("the two records change faster than they can be read"));
         }
         self.restarts += 1;
+        self.anew()
+    }
+
+    /// Reads both records again, and decides anew.
+    fn anew(&mut self) -> Effect {
         self.legs = Legs::default();
+        self.progress = None;
         self.changed.clear();
         self.begin()
     }
