@@ -125,7 +125,11 @@ impl Configured {
 }
 
 /// The pair asked for, from the configuration alone.
-pub(super) fn configured(given: Option<&Path>, pair: Option<&str>, output: Output) -> Result<Configured, Exit> {
+pub(super) fn configured(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Configured, Exit> {
     configurations(given, pair, true, output)?.pop().ok_or(Exit::Usage)
 }
 
@@ -168,7 +172,8 @@ fn keys(config: &ResolvedConfig, root: &Path, output: Output) -> Result<Option<A
         Some(config::KeySource::Given(keys)) => Ok(keys.clone()),
         Some(config::KeySource::File(file)) => secret_lines(&root.join(file)),
     };
-    let read = texts.and_then(|texts| Keys::read(&texts, entropy).map_err(|error| format!("`store: keys:`: {error}")));
+    let read = texts
+        .and_then(|texts| Keys::read(&texts, entropy).map_err(|error| format!("`store: keys:`: {error}")));
     read.map(|keys| Some(Arc::new(keys))).map_err(|message| {
         output.error(&message);
         Exit::Usage

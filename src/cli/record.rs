@@ -43,7 +43,8 @@ async fn try_run(
         return Err(Exit::Usage);
     }
     let pair = &ready.pair;
-    let tokens = if ready.keeps_tokens() { Some(Arc::new(parts::store(&ready, output).await?)) } else { None };
+    let tokens =
+        if ready.keeps_tokens() { Some(Arc::new(parts::store(&ready, output).await?)) } else { None };
     let clients = parts::clients(&ready, tokens.as_ref()).map_err(|message| {
         output.error(&message);
         Exit::Usage

@@ -79,7 +79,9 @@ impl Reading<'_> {
     }
 
     fn scopes(&self, entry: Option<&Entry>, default: &[&str]) -> Option<Vec<String>> {
-        let Some(entry) = entry else { return Some(default.iter().map(|scope| (*scope).to_owned()).collect()) };
+        let Some(entry) = entry else {
+            return Some(default.iter().map(|scope| (*scope).to_owned()).collect());
+        };
         let items = entry.value.list("scopes", &self.problems)?;
         let mut scopes = Vec::with_capacity(items.len());
         for item in items {
@@ -116,7 +118,11 @@ impl Reading<'_> {
             (Some(keys), None) => {
                 let items = keys.value.list("keys", &self.problems)?;
                 if items.is_empty() {
-                    self.bad(keys.value.span, "`keys` is empty", "list the newest key first, then those before it");
+                    self.bad(
+                        keys.value.span,
+                        "`keys` is empty",
+                        "list the newest key first, then those before it",
+                    );
                     return None;
                 }
                 let keys: Option<Vec<SecretString>> =

@@ -16,7 +16,7 @@ mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    Hubspot, HubspotAuth, KeySource, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
-    Webhook,
+    Hubspot, HubspotAuth, KeySource, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce,
+    SalesforceAuth, Serve, Store, Webhook,
 };
 pub use pairs::{PairFiles, SCHEMA, holds};

@@ -5,7 +5,9 @@ use secrecy::ExposeSecret;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Sources;
 
-use super::{Config, HubspotAuth, KeySource, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse};
+use super::{
+    Config, HubspotAuth, KeySource, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse,
+};
 
 const SHIPPED: &str = include_str!("../../mappings/mapwright.yaml");
 
@@ -365,7 +367,9 @@ fn an_oauth_app_takes_the_place_of_a_token() {
     let text = local("{ oauth: { client_id: c, scopes: [api, offline_access] } }").replace("token: t", oauth);
     let config = resolved(&text, &[]).unwrap();
     let pair = &config.pairs["main"];
-    let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else { panic!("{:?}", pair.hubspot.auth) };
+    let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else {
+        panic!("{:?}", pair.hubspot.auth)
+    };
     assert_eq!((client_id.as_str(), scopes.first().map(String::as_str)), ("i", Some("oauth")));
     assert_eq!(pair.hubspot.login_url.port(), Some(9000), "the sandbox serves the page too");
     let SalesforceAuth::OAuth { client_secret: None, scopes, .. } = &pair.salesforce.auth else {
@@ -388,7 +392,7 @@ fn keys_come_from_the_environment_or_a_file() {
     let text = store("keys: [\"${NEW}\", \"${OLD}\"]");
     let config = resolved(&text, &[("NEW", "n"), ("OLD", "o")]).unwrap();
     let Some(KeySource::Given(keys)) = &config.keys else { panic!("{:?}", config.keys) };
-    assert_eq!(keys.iter().map(|key| key.expose_secret()).collect::<Vec<_>>(), ["n", "o"]);
+    assert_eq!(keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["n", "o"]);
     // Whoever looks only at what is kept needs no key.
     let (parsed_config, _) = parse(&mut Sources::new(), "mapwright.yaml", &text);
     assert!(parsed_config.unwrap().resolve_store(&|_| None).is_ok());

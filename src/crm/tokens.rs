@@ -167,16 +167,13 @@ async fn in_turn<'a, T: Send>(
         Err(refused) if refused.kind == CrmErrorKind::Unauthorised => {
             // Somebody may have logged in, or have replaced the token, while it was on its way.
             let now = keeper.load().await.map_err(failed)?;
-            match now.filter(|now| (now.login, now.revision) != (kept.login, kept.revision)) {
-                Some(now) => {
-                    let granted = ask(now.token.clone()).await?;
-                    (now, granted)
-                }
-                None => {
-                    let message = format!("{}; {}", refused.message, keeper.advice());
-                    return Err(CrmError { message, ..refused });
-                }
-            }
+            let another = now.filter(|now| (now.login, now.revision) != (kept.login, kept.revision));
+            let Some(now) = another else {
+                let message = format!("{}; {}", refused.message, keeper.advice());
+                return Err(CrmError { message, ..refused });
+            };
+            let granted = ask(now.token.clone()).await?;
+            (now, granted)
         }
         Err(other) => return Err(other),
     };
@@ -241,7 +238,8 @@ mod tests {
                 return Err(KeepError { message: "the disk is full".to_owned(), lasting: false });
             }
             let mut kept = self.kept.lock().expect("no panic");
-            let stands = kept.as_ref().is_some_and(|kept| (kept.login, kept.revision) == (was.login, was.revision));
+            let stands =
+                kept.as_ref().is_some_and(|kept| (kept.login, kept.revision) == (was.login, was.revision));
             if !stands {
                 return Ok(None);
             }
@@ -335,7 +333,10 @@ mod tests {
             Box::pin(async { Err(error(CrmErrorKind::Unauthorised, "invalid_grant".to_owned())) })
         };
         let none = refresh(&keeper, &mut unkept, &error, &ask).await.expect_err("nobody");
-        assert_eq!((none.kind, none.message.as_str()), (CrmErrorKind::Unauthorised, "nobody has logged in: log in"));
+        assert_eq!(
+            (none.kind, none.message.as_str()),
+            (CrmErrorKind::Unauthorised, "nobody has logged in: log in")
+        );
         keeper.set("r1", 1);
         let refused = refresh(&keeper, &mut unkept, &error, &ask).await.expect_err("refused");
         assert_eq!(refused.message, "invalid_grant; log in");

@@ -68,7 +68,9 @@ pub enum KeyError {
         held: String,
     },
     /// It was changed, or belongs to another pair, side or purpose.
-    #[error("it was changed in the store since it was sealed, or was sealed for something else; log in again")]
+    #[error(
+        "it was changed in the store since it was sealed, or was sealed for something else; log in again"
+    )]
     Changed,
 }
 
@@ -82,12 +84,14 @@ impl Keys {
     /// Reads keys in base64, the newest first.
     pub fn read(texts: &[SecretString], entropy: Entropy) -> Result<Self, KeyError> {
         let key = |(index, text): (usize, &SecretString)| {
-            let bytes = STANDARD.decode(text.expose_secret().trim()).map_err(|_| KeyError::NotAKey(index + 1))?;
+            let bytes =
+                STANDARD.decode(text.expose_secret().trim()).map_err(|_| KeyError::NotAKey(index + 1))?;
             if bytes.len() != KEY_BYTES {
                 return Err(KeyError::NotAKey(index + 1));
             }
             let name = name(&bytes);
-            let unbound = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| KeyError::NotAKey(index + 1))?;
+            let unbound =
+                UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| KeyError::NotAKey(index + 1))?;
             Ok(Key { name, cipher: LessSafeKey::new(unbound) })
         };
         let keys: Vec<Key> = texts.iter().enumerate().map(key).collect::<Result<_, _>>()?;
@@ -117,8 +121,11 @@ impl Keys {
         let mut nonce = [0; NONCE_LEN];
         (self.entropy)(&mut nonce);
         let mut bytes = secret.expose_secret().as_bytes().to_vec();
-        let sealed =
-            newest.cipher.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(place), &mut bytes);
+        let sealed = newest.cipher.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            bound(place),
+            &mut bytes,
+        );
         // Fails for a text beyond 256 GiB alone.
         sealed.map_err(|_| KeyError::Changed)?;
         Ok(Sealed { key: newest.name.clone(), nonce: nonce.to_vec(), bytes })
@@ -132,7 +139,8 @@ impl Keys {
         })?;
         let nonce = Nonce::try_assume_unique_for_key(&sealed.nonce).map_err(|_| KeyError::Changed)?;
         let mut bytes = sealed.bytes.clone();
-        let opened = key.cipher.open_in_place(nonce, bound(place), &mut bytes).map_err(|_| KeyError::Changed)?;
+        let opened =
+            key.cipher.open_in_place(nonce, bound(place), &mut bytes).map_err(|_| KeyError::Changed)?;
         String::from_utf8(opened.to_vec()).map(SecretString::from).map_err(|_| KeyError::Changed)
     }
 }
@@ -237,7 +245,7 @@ mod tests {
         }
         assert_eq!(Keys::read(&[], counting).unwrap_err(), KeyError::None);
         let fresh = Keys::fresh(counting);
-        let keys = Keys::read(&[fresh.clone()], counting).expect("a fresh key is one");
+        let keys = Keys::read(std::slice::from_ref(&fresh), counting).expect("a fresh key is one");
         assert!(!format!("{keys:?}").contains(fresh.expose_secret()));
     }
 }

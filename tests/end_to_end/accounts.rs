@@ -51,7 +51,10 @@ impl Stage {
         );
         self.world.write("mapwright.yaml", config);
         let target = json!({"targetUrl": format!("http://127.0.0.1:{port}/webhooks/hubspot"), "throttling": {"maxConcurrentRequests": 10}});
-        let url = format!("{}/webhooks/v3/1234567/settings?hapikey=sandbox-developer-key", text("/hubspot/base_url"));
+        let url = format!(
+            "{}/webhooks/v3/1234567/settings?hapikey=sandbox-developer-key",
+            text("/hubspot/base_url")
+        );
         http::send("PUT", &url, &target).fine();
     }
 
@@ -126,7 +129,8 @@ impl Login {
     fn callback(&self) -> (String, String) {
         let url: url::Url = self.address.parse().expect("an address");
         let get = |name: &str| {
-            let found = url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
+            let found =
+                url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
             found.unwrap_or_else(|| panic!("{name} in {url}"))
         };
         (get("redirect_uri"), get("state"))
@@ -225,7 +229,10 @@ fn a_login_that_was_revoked_pauses_and_a_new_one_is_picked_up() {
     let after = stage.oauth_calls();
     assert_eq!(after - before, 3, "the page, the code, and whose it is");
     std::thread::sleep(Duration::from_secs(5));
-    stage.sandbox.portal("PATCH", "records/contact/101", &json!({"properties": {"lifecyclestage": ""}})).fine();
+    stage
+        .sandbox
+        .portal("PATCH", "records/contact/101", &json!({"properties": {"lifecyclestage": ""}}))
+        .fine();
     stage.qualify("101");
     serve.until("the new login is refreshed", || stage.oauth_calls() > after);
     serve.idle();
@@ -239,13 +246,20 @@ fn a_person_who_refuses_and_a_scope_that_is_missing_are_told_on_page_and_termina
     for crm in ["hubspot", "salesforce"] {
         let (page, (code, text)) = stage.login(crm).consent();
         assert_eq!((page.status, code), (400, 1), "{page:?} {text}");
-        assert!(page.text.contains("the access was denied") && text.contains("the access was denied"), "{text}");
+        assert!(
+            page.text.contains("the access was denied") && text.contains("the access was denied"),
+            "{text}"
+        );
     }
     stage.sandbox.portal("PUT", "oauth", &json!({"withhold": ["crm.objects.deals.write"]})).fine();
     stage.sandbox.org("PUT", "oauth", &json!({"withhold": ["refresh_token"]})).fine();
     let (page, (code, text)) = stage.login("hubspot").consent();
     assert_eq!((page.status, code), (400, 1), "{text}");
-    assert!(text.contains("did not grant `crm.objects.deals.write`") && page.text.contains("crm.objects.deals.write"), "{text}");
+    assert!(
+        text.contains("did not grant `crm.objects.deals.write`")
+            && page.text.contains("crm.objects.deals.write"),
+        "{text}"
+    );
     let (page, (code, text)) = stage.login("salesforce").consent();
     assert_eq!((page.status, code), (400, 1), "{text}");
     assert!(text.contains("`refresh_token`") && page.text.contains("refresh_token"), "{text}");
@@ -259,7 +273,9 @@ fn an_answer_to_another_request_changes_nothing_and_the_right_one_counts_once() 
     let login = stage.login("hubspot");
     let (callback, state) = login.callback();
     let visit = |query: &str| http::get(&format!("{callback}?{query}"));
-    for query in ["code=stolen", "code=stolen&state=", "code=stolen&state=guessed", "error=access_denied&state=x"] {
+    for query in
+        ["code=stolen", "code=stolen&state=", "code=stolen&state=guessed", "error=access_denied&state=x"]
+    {
         let page = visit(query);
         assert_eq!(page.status, 400, "{query}");
         assert!(page.text.contains("Not this login"), "{}", page.text);
@@ -301,8 +317,16 @@ fn the_login_of_another_portal_or_another_code_is_refused() {
 #[test]
 fn nobody_comes_back() {
     let stage = Stage::set();
-    let login =
-        Login::start(stage.command(&["auth", "login", "hubspot", "--no-browser", "--port", "0", "--timeout", "1"]));
+    let login = Login::start(stage.command(&[
+        "auth",
+        "login",
+        "hubspot",
+        "--no-browser",
+        "--port",
+        "0",
+        "--timeout",
+        "1",
+    ]));
     let (code, text) = login.end();
     assert_eq!(code, 1);
     assert!(text.contains("nobody came back within 1 seconds"), "{text}");
@@ -346,7 +370,11 @@ fn a_wrong_key_destroys_nothing_and_keys_are_replaced_one_after_the_other() {
     stage.run(&["plan", "mql_to_lead", "--record", "101"]).fine();
     write("no key\n", 0o600);
     let ran = stage.run(&["auth", "status"]).exits(2);
-    assert!(ran.err.contains("key 1 is not 32 bytes in base64") && !ran.err.contains("no key"), "{}", ran.err);
+    assert!(
+        ran.err.contains("key 1 is not 32 bytes in base64") && !ran.err.contains("no key"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -356,7 +384,11 @@ fn a_login_is_forgotten_here_and_at_the_vendor() {
     assert!(!ran.err.contains("was not told"), "{}", ran.err);
     stage.run(&["auth", "logout", "salesforce"]).fine();
     let ran = stage.run(&["auth", "status"]).exits(1);
-    assert!(ran.out.contains("nobody has logged in: `mapwright auth login hubspot --pair main`"), "{}", ran.out);
+    assert!(
+        ran.out.contains("nobody has logged in: `mapwright auth login hubspot --pair main`"),
+        "{}",
+        ran.out
+    );
     let ran = stage.run(&["run", "mql_to_lead", "--record", "101"]).exits(3);
     assert!(ran.err.contains("nobody has logged in"), "{}", ran.err);
     stage.run(&["auth", "logout", "hubspot"]).fine();

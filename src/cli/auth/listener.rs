@@ -59,7 +59,9 @@ impl Listener {
         let (stop, mut stopped) = watch::channel(false);
         let router = Router::new()
             .route(PATH, get(visit))
-            .fallback(|| async { shown(StatusCode::NOT_FOUND, &Page::bad("Nothing is here", "This page is of no use.")) })
+            .fallback(|| async {
+                shown(StatusCode::NOT_FOUND, &Page::bad("Nothing is here", "This page is of no use."))
+            })
             .with_state(Arc::new(sender));
         let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
             // An error means that the handle is gone, which stops the listener too.

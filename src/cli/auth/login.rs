@@ -120,7 +120,8 @@ async fn answered(listener: &mut Listener, state: &str, output: Output) -> Optio
         if bool::from(given.as_bytes().ct_eq(state.as_bytes())) {
             return Some(visit);
         }
-        output.note("somebody came back with the answer to another login; it is ignored, and this one goes on");
+        output
+            .note("somebody came back with the answer to another login; it is ignored, and this one goes on");
         let text = "This page answers another request (its `state` does not match). Use the address that the terminal \
                     shows now.";
         visit.show(Page::bad("Not this login", text));
@@ -161,7 +162,9 @@ impl Attempt<'_> {
             let words = visit.get("error_description").unwrap_or(error);
             let (title, exit) = ("Not allowed", Exit::Findings);
             return Err(match error {
-                "access_denied" => Failure::of(title, format!("the access was denied in {side} ({words})"), exit),
+                "access_denied" => {
+                    Failure::of(title, format!("the access was denied in {side} ({words})"), exit)
+                }
                 other => Failure::of(title, format!("{side} refused the login: {words} ({other})"), exit),
             });
         }
@@ -170,11 +173,12 @@ impl Attempt<'_> {
             return Err(Failure::of("Not understood", text, Exit::Remote));
         };
         let code = SecretString::from(code.to_owned());
-        let logged_in = self.client.redeem(&code, &self.verifier, &self.redirect_uri).await.map_err(|error| {
-            let refused = matches!(error.kind, CrmErrorKind::Unauthorised | CrmErrorKind::Forbidden);
-            let exit = if refused { Exit::Findings } else { Exit::Remote };
-            Failure::of("Not accepted", format!("{side} did not give a token: {error}"), exit)
-        })?;
+        let logged_in =
+            self.client.redeem(&code, &self.verifier, &self.redirect_uri).await.map_err(|error| {
+                let refused = matches!(error.kind, CrmErrorKind::Unauthorised | CrmErrorKind::Forbidden);
+                let exit = if refused { Exit::Findings } else { Exit::Remote };
+                Failure::of("Not accepted", format!("{side} did not give a token: {error}"), exit)
+            })?;
         let judged = match self.missing(&logged_in) {
             missing if missing.is_empty() => self.belongs(&logged_in).await,
             missing => {
@@ -196,7 +200,9 @@ impl Attempt<'_> {
         let has = |scope: &str| granted.iter().any(|granted| granted == scope);
         let holds = |scope: &str| match (self.side, scope) {
             // Salesforce: `full` holds all but the refresh token, which goes by two names.
-            (Side::Salesforce, "refresh_token" | "offline_access") => has("refresh_token") || has("offline_access"),
+            (Side::Salesforce, "refresh_token" | "offline_access") => {
+                has("refresh_token") || has("offline_access")
+            }
             (Side::Salesforce, scope) => has(scope) || has("full"),
             (Side::Hubspot, scope) => has(scope),
         };
@@ -212,7 +218,10 @@ impl Attempt<'_> {
             if *account == portal.to_string() {
                 return Ok(());
             }
-            return wrong(format!("this is portal {account}, and pair `{}` is about portal {portal}", pair.name));
+            return wrong(format!(
+                "this is portal {account}, and pair `{}` is about portal {portal}",
+                pair.name
+            ));
         }
         let accounts = self.place.store.accounts().await;
         let accounts = accounts.map_err(|error| Failure::of("Not kept", error.to_string(), Exit::Remote))?;

@@ -119,7 +119,12 @@ impl Client {
         }
     }
 
-    async fn redeem(&self, code: &SecretString, verifier: &Verifier, uri: &str) -> Result<LoggedIn, CrmError> {
+    async fn redeem(
+        &self,
+        code: &SecretString,
+        verifier: &Verifier,
+        uri: &str,
+    ) -> Result<LoggedIn, CrmError> {
         match self {
             Client::Hubspot(login) => login.redeem(code, verifier, uri).await,
             Client::Salesforce(login) => login.redeem(code, verifier, uri).await,

@@ -54,6 +54,9 @@ mod tests {
     fn what_others_say_is_text() {
         let html = Page::bad("no", "<script>alert('x')</script> & \"more\"").html();
         assert!(!html.contains("<script>"), "{html}");
-        assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"), "{html}");
+        assert!(
+            html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"),
+            "{html}"
+        );
     }
 }

@@ -269,8 +269,9 @@ impl HubspotLogin {
         // The token stands in the path, so errors of this call are told without their address.
         let url = join(&self.base, &["oauth", "v1", "access-tokens", &answer.access_token]);
         let about = self.http.json(&Call::get(url), None).await?;
-        let about: AboutToken = serde_json::from_value(about)
-            .map_err(|_| self.http.error(CrmErrorKind::Garbled, "the answer about the token is not understood"))?;
+        let about: AboutToken = serde_json::from_value(about).map_err(|_| {
+            self.http.error(CrmErrorKind::Garbled, "the answer about the token is not understood")
+        })?;
         Ok(LoggedIn {
             refresh_token: refresh_token.into(),
             account: about.hub_id.to_string(),

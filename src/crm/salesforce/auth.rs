@@ -158,7 +158,11 @@ impl Sessions {
     }
 
     /// A session other than the one that was just refused; fetches only if nobody else has.
-    pub(super) async fn renew(&self, http: &Arc<Http>, refused: &Arc<Session>) -> Result<Arc<Session>, CrmError> {
+    pub(super) async fn renew(
+        &self,
+        http: &Arc<Http>,
+        refused: &Arc<Session>,
+    ) -> Result<Arc<Session>, CrmError> {
         self.fetch(http, Some(Arc::clone(refused))).await
     }
 
@@ -186,7 +190,12 @@ impl Sessions {
 
 impl Proof {
     /// Opens a session; answers it with the login that it belongs to.
-    async fn session(&self, http: &Http, endpoint: &Url, unkept: &mut Unkept) -> Result<(Session, i64), CrmError> {
+    async fn session(
+        &self,
+        http: &Http,
+        endpoint: &Url,
+        unkept: &mut Unkept,
+    ) -> Result<(Session, i64), CrmError> {
         let Proof::Refresh { client_id, client_secret, keeper } = self else {
             let granted = ask_for_token(http, endpoint, self.form(http)?).await?;
             return Ok((session(http, &granted)?, 0));
@@ -314,15 +323,17 @@ impl SalesforceLogin {
         let answer = ask_for_token(&self.http, &url, form.finish().into()).await?;
         let scopes = answer.scope.map(|scope| scope.split(' ').map(str::to_owned).collect());
         let Some(refresh_token) = answer.refresh_token else {
-            let message = "the token answer holds no refresh token: the app must be allowed the scope `refresh_token`";
+            let message =
+                "the token answer holds no refresh token: the app must be allowed the scope `refresh_token`";
             return Err(self.http.error(CrmErrorKind::Forbidden, message));
         };
         // `…/id/ORGANISATION/USER`
         let id = answer.id.as_deref().and_then(|text| Url::parse(text).ok());
         let mut ids = id.as_ref().and_then(Url::path_segments).into_iter().flatten().rev();
         let (user, account) = (ids.next().map(str::to_owned), ids.next().map(str::to_owned));
-        let account =
-            account.ok_or_else(|| self.http.error(CrmErrorKind::Garbled, "the token answer names no organisation"))?;
+        let account = account.ok_or_else(|| {
+            self.http.error(CrmErrorKind::Garbled, "the token answer names no organisation")
+        })?;
         Ok(LoggedIn { refresh_token: refresh_token.into(), account, user, scopes })
     }
 

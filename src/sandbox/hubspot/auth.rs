@@ -247,7 +247,8 @@ fn token(portal: &mut Portal, call: &Call) -> Outcome {
         Some("authorization_code") => {
             // A code is spent by the attempt, whether or not it is redeemed.
             let code = tokens.codes.remove(form.one("code").unwrap_or_default());
-            let code = code.ok_or_else(|| oauth_error(400, "BAD_AUTH_CODE", "missing or unknown auth code"))?;
+            let code =
+                code.ok_or_else(|| oauth_error(400, "BAD_AUTH_CODE", "missing or unknown auth code"))?;
             if code.expires.is_some_and(|expires| expires <= now) {
                 return Err(oauth_error(400, "EXPIRED_AUTH_CODE", "auth code is expired"));
             }
@@ -304,7 +305,11 @@ fn redirect(portal: &mut Portal, call: &Call) -> Result<String, ApiError> {
         })?;
     let asked: Vec<String> = get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     if asked.is_empty() || asked.iter().any(|scope| !portal.scopes.contains(scope)) {
-        return Err(oauth_error(400, "MISSING_SCOPES", "the app is not configured for a scope that was asked for"));
+        return Err(oauth_error(
+            400,
+            "MISSING_SCOPES",
+            "the app is not configured for a scope that was asked for",
+        ));
     }
     let challenge = get("code_challenge").map(str::to_owned);
     if challenge.is_some() && get("code_challenge_method") != Some("S256") {
@@ -318,7 +323,8 @@ fn redirect(portal: &mut Portal, call: &Call) -> Result<String, ApiError> {
         ],
         Consent::Grant => {
             let code = Uuid::new_v4().to_string();
-            let scopes = asked.into_iter().filter(|scope| !tokens.settings.withhold.contains(scope)).collect();
+            let scopes =
+                asked.into_iter().filter(|scope| !tokens.settings.withhold.contains(scope)).collect();
             let expires = Some(portal.clock.now() + CODE_LIFETIME);
             let kept = Code { redirect_uri: Some(given.to_owned()), challenge, scopes, expires };
             tokens.codes.insert(code.clone(), kept);

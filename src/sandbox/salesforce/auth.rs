@@ -242,7 +242,8 @@ fn redeem(org: &mut Org, form: &HashMap<String, String>, app: &ConnectedApp) -> 
         return Err(Refusal("redirect_uri_mismatch", "redirect_uri must match configuration"));
     }
     let Some(challenge) = &code.challenge else { return Ok(code) };
-    let verifier = get("code_verifier").ok_or(Refusal("invalid_request", "missing required code verifier"))?;
+    let verifier =
+        get("code_verifier").ok_or(Refusal("invalid_request", "missing required code verifier"))?;
     let length = (43..=128).contains(&verifier.len());
     if !length || URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())) != *challenge {
         return Err(Refusal("invalid_grant", "invalid code verifier"));
@@ -263,8 +264,7 @@ fn authorize(org: &mut Org, request: &Request) -> Answer {
     }
     let redirect_uri = get("redirect_uri").unwrap_or_default().to_owned();
     let address = url::Url::parse(&redirect_uri).ok();
-    let Some(mut to) =
-        address.filter(|url| url.scheme() == "https" || url.host_str() == Some("localhost"))
+    let Some(mut to) = address.filter(|url| url.scheme() == "https" || url.host_str() == Some("localhost"))
     else {
         return page("redirect_uri_mismatch", "redirect_uri must match configuration");
     };
@@ -272,7 +272,9 @@ fn authorize(org: &mut Org, request: &Request) -> Answer {
     let mut query = to.query_pairs_mut();
     match answer {
         Ok(code) => query.append_pair("code", &code),
-        Err(Refusal(error, words)) => query.append_pair("error", error).append_pair("error_description", words),
+        Err(Refusal(error, words)) => {
+            query.append_pair("error", error).append_pair("error_description", words)
+        }
     };
     if let Some(state) = get("state") {
         query.append_pair("state", state);

@@ -78,7 +78,9 @@ impl Accounts for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (of, holder) = (key.clone(), holder.to_owned());
         self.writer
-            .run_for(&key.pair, move |c| Box::pin(async move { take_turn(c, &of, &holder, until, now).await }))
+            .run_for(&key.pair, move |c| {
+                Box::pin(async move { take_turn(c, &of, &holder, until, now).await })
+            })
             .await
     }
 
@@ -117,7 +119,8 @@ async fn log_in(
     now: DateTime<Utc>,
 ) -> Result<Account, StoreError> {
     // A login that takes the place of another within one microsecond is still another one.
-    let sql = "INSERT INTO accounts (pair, side, purpose, key, nonce, sealed, about, login, revision, updated_at)
+    let sql =
+        "INSERT INTO accounts (pair, side, purpose, key, nonce, sealed, about, login, revision, updated_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?8)
          ON CONFLICT (pair, side, purpose) DO UPDATE
          SET key = excluded.key, nonce = excluded.nonce, sealed = excluded.sealed, about = excluded.about,
@@ -142,7 +145,8 @@ async fn replace(
     sealed: &Sealed,
     now: DateTime<Utc>,
 ) -> Result<Option<Account>, StoreError> {
-    let sql = "UPDATE accounts SET key = ?4, nonce = ?5, sealed = ?6, revision = revision + 1, updated_at = ?7
+    let sql =
+        "UPDATE accounts SET key = ?4, nonce = ?5, sealed = ?6, revision = revision + 1, updated_at = ?7
          WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND login = ?8 AND revision = ?9 RETURNING *";
     let row = placed(sqlx::query(sql), key)
         .bind(sealed.key.clone())
@@ -223,14 +227,24 @@ mod tests {
         let store = SqliteStore::in_memory().await.expect("a store");
         assert_eq!(store.account(&key()).await.expect("none"), None);
         let first = store.log_in(&key(), sealed("one"), "portal 1", at(5)).await.expect("kept");
-        let second = store.replace(&key(), (first.login, 1), sealed("two"), at(6)).await.expect("kept").expect("it stood");
+        let second = store
+            .replace(&key(), (first.login, 1), sealed("two"), at(6))
+            .await
+            .expect("kept")
+            .expect("it stood");
         assert_eq!((second.login, second.revision), (first.login, 2));
         // What was read before that is no longer what stands.
-        assert_eq!(store.replace(&key(), (first.login, 1), sealed("lost"), at(7)).await.expect("refused"), None);
+        assert_eq!(
+            store.replace(&key(), (first.login, 1), sealed("lost"), at(7)).await.expect("refused"),
+            None
+        );
         assert_eq!(store.account(&key()).await.expect("read"), Some(second.clone()));
         let again = store.log_in(&key(), sealed("three"), "portal 1", at(5)).await.expect("kept");
         assert!(again.login > first.login && again.revision == 1);
-        assert_eq!(store.replace(&key(), (second.login, 2), sealed("lost"), at(8)).await.expect("refused"), None);
+        assert_eq!(
+            store.replace(&key(), (second.login, 2), sealed("lost"), at(8)).await.expect("refused"),
+            None
+        );
         let other = AccountKey { side: Side::Salesforce, ..key() };
         store.log_in(&other, sealed("org"), "org", at(9)).await.expect("kept");
         assert_eq!(store.accounts().await.expect("both").len(), 2);
