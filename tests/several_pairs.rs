@@ -61,7 +61,7 @@ impl Shared {
     async fn line(&self, name: &'static str, spoil: impl FnOnce(&portal::HubspotHandle)) -> Line {
         let retry = RetryPolicy { base_delay: Duration::from_millis(1), ..RetryPolicy::default() };
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
-        let (portal, org, crms) = sandboxes::start(http).await;
+        let (portal, org, crms, _) = sandboxes::start(portal::WebhookConfig::default(), http).await;
         for id in 1..=CONTACTS {
             let (id, email) = (id.to_string(), format!("p{id}@acme.example"));
             let properties = [

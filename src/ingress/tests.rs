@@ -262,7 +262,7 @@ async fn the_wrong_method_is_405() {
 }
 
 #[tokio::test]
-async fn an_own_write_and_an_unknown_type_are_kept_and_ignored() {
+async fn an_own_write_is_work_that_is_marked_and_an_unknown_type_is_ignored() {
     let server = Server::start().await;
     let own = GUIDE.replace("\"WORKFLOWS\"", "\"INTEGRATION\", \"sourceId\": \"77\"");
     let other_app =
@@ -271,8 +271,9 @@ async fn an_own_write_and_an_unknown_type_are_kept_and_ignored() {
     let (status, _) = server.post(PATH, format!("[{own},{other_app},{unknown}]")).await;
     assert_eq!(status, StatusCode::OK);
     let lanes = server.lease("main").await;
-    assert_eq!(lanes.iter().map(|lane| lane.lane.key.record.as_str()).collect::<Vec<_>>(), ["5502"]);
-    server.counts("mapwright_events_total{pair=\"main\",result=\"ignored\"} 2").await;
+    let found = lanes.iter().map(|lane| (lane.lane.key.record.as_str(), lane.events[0].own.is_some()));
+    assert_eq!(found.collect::<Vec<_>>(), [("5501", true), ("5502", false)]);
+    server.counts("mapwright_events_total{pair=\"main\",result=\"ignored\"} 1").await;
 }
 
 #[tokio::test]

@@ -27,4 +27,4 @@ pub use program::{
     Situation, Slot, Sought, Sync, TargetField, Test, TestOp, Trigger, TwoWay, WhenWritten, WithKind,
 };
 pub use trigger::Start;
-pub use watch::Watched;
+pub use watch::{Parent, Watched};

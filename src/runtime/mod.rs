@@ -22,6 +22,7 @@
 mod associations;
 mod clock;
 mod driver;
+mod echo;
 mod engine;
 mod feed;
 mod gather;

@@ -16,6 +16,8 @@
 //! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
 //! stays pending until a settlement says that it is done or parked.
 //!
+//! A record and the one that a sync pairs it with are not leased at the same time: a run reads and writes both.
+//!
 //! **Links.** What a mapping or a sync settled about two records is one link, with the name of the mapping. The end of a
 //! record leaves a tombstone in its links; a record that comes back loses it. One that was merged away also says into
 //! which record. A settlement can forget a link, give it to another source record or point it at another target.
@@ -59,8 +61,8 @@ pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use claim::Claim;
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
-    LeasedEvent, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
-    ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
+    LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState,
+    ParkedId, ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use sqlite::SqliteStore;
 pub use vault::{Entropy, KeyError, Keys, Sealed};

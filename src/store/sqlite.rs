@@ -42,13 +42,14 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
     include_str!("migrations/sqlite_0004_feed.sql"),
     include_str!("migrations/sqlite_0005_former.sql"),
     include_str!("migrations/sqlite_0006_accounts.sql"),
+    include_str!("migrations/sqlite_0007_met.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.

@@ -48,6 +48,8 @@ pub struct SyncRun {
     /// When the fields of each side took their values; asked for once a conflict needs it.
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
+    /// How many writes were made before the records were read for the last time.
+    written_before: usize,
     associations: Vec<Association>,
     /// How far the fields are decided.
     progress: Option<Progress>,
@@ -107,6 +109,7 @@ impl SyncRun {
             legs: Legs::default(),
             changed: BTreeMap::new(),
             writes: Vec::new(),
+            written_before: 0,
             associations: Vec::new(),
             progress: None,
             dropped: BTreeMap::new(),
@@ -341,6 +344,7 @@ impl SyncRun {
 
     /// Reads both records again, and decides anew.
     fn anew(&mut self) -> Effect {
+        self.written_before = self.writes.len();
         self.legs = Legs::default();
         self.progress = None;
         self.changed.clear();
@@ -382,9 +386,17 @@ impl SyncRun {
             (run.mapping(side).target.clone(), id)
         };
         let (hubspot, salesforce) = (end(self, Side::Hubspot), end(self, Side::Salesforce));
-        let writes = std::mem::take(&mut self.writes);
-        let verdict = Verdict::Synced(Synced { hubspot, salesforce, writes, synced: decided.synced });
-        self.over(verdict)
+        let read = Side::ALL.into_iter().map(|side| (side, self.read(side))).collect();
+        let (writes, written_before) = (std::mem::take(&mut self.writes), self.written_before);
+        let synced = decided.synced;
+        self.over(Verdict::Synced(Synced { hubspot, salesforce, writes, synced, read, written_before }))
+    }
+
+    /// What the legs have read of the record of a side.
+    fn read(&mut self, side: Side) -> serde_json::Map<String, serde_json::Value> {
+        let mut values = self.leg(other(side)).source.take().map(|record| record.values).unwrap_or_default();
+        values.extend(self.leg(side).target.take().map(|record| record.values).unwrap_or_default());
+        values
     }
 
     fn park(&mut self, park: Park) -> Effect {
