@@ -100,13 +100,11 @@ Exit codes:
 
 pub(super) const AUTH: &str = "\
 Examples:
-  export MAPWRIGHT_KEY=$(mapwright auth key)   a fresh key; keep it where you keep secrets
-  mapwright auth login hubspot                 opens the browser
+  mapwright auth key             a fresh key, for MAPWRIGHT_KEY; keep it where you keep secrets
+  mapwright auth login hubspot   opens the browser; the app must allow http://localhost:8723/callback
   mapwright auth login salesforce --pair emea --no-browser
-  mapwright auth status                        who is logged in, and with which key it is sealed
+  mapwright auth status          who is logged in, and with which key it is sealed
   mapwright auth logout hubspot
-
-The app must allow http://localhost:8723/callback; --port takes another port.
 
 Exit codes:
   0  done; of status: every pair can prove who it is

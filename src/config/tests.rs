@@ -404,7 +404,7 @@ fn keys_come_from_the_environment_or_a_file() {
     let text = store("keys: [\"${NEW}\", \"${OLD}\"]");
     let config = resolved(&text, &[("NEW", "n"), ("OLD", "o")]).unwrap();
     let Some(KeySource::Given(keys)) = &config.keys else { panic!("{:?}", config.keys) };
-    assert_eq!(keys.iter().map(|key| key.expose_secret()).collect::<Vec<_>>(), ["n", "o"]);
+    assert_eq!(keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["n", "o"]);
     // Whoever looks only at what is kept needs no key.
     let (parsed_config, _) = parse(&mut Sources::new(), "mapwright.yaml", &text);
     assert!(parsed_config.unwrap().resolve_store(&|_| None).is_ok());

@@ -66,6 +66,6 @@ mod tests {
         ];
         let verifier = Verifier::new(octets);
         assert_eq!(verifier.secret().expose_secret(), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCM6SBuPrPbVFrdvJdtZXCo0");
+        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 }

@@ -167,16 +167,13 @@ async fn in_turn<'a, T: Send>(
         Err(refused) if refused.kind == CrmErrorKind::Unauthorised => {
             // Somebody may have logged in, or have replaced the token, while it was on its way.
             let now = keeper.load().await.map_err(failed)?;
-            match now.filter(|now| (now.login, now.revision) != (kept.login, kept.revision)) {
-                Some(now) => {
-                    let granted = ask(now.token.clone()).await?;
-                    (now, granted)
-                }
-                None => {
-                    let message = format!("{}; {}", refused.message, keeper.advice());
-                    return Err(CrmError { message, ..refused });
-                }
-            }
+            let another = now.filter(|now| (now.login, now.revision) != (kept.login, kept.revision));
+            let Some(now) = another else {
+                let message = format!("{}; {}", refused.message, keeper.advice());
+                return Err(CrmError { message, ..refused });
+            };
+            let granted = ask(now.token.clone()).await?;
+            (now, granted)
         }
         Err(other) => return Err(other),
     };

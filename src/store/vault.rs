@@ -245,7 +245,7 @@ mod tests {
         }
         assert_eq!(Keys::read(&[], counting).unwrap_err(), KeyError::None);
         let fresh = Keys::fresh(counting);
-        let keys = Keys::read(&[fresh.clone()], counting).expect("a fresh key is one");
+        let keys = Keys::read(std::slice::from_ref(&fresh), counting).expect("a fresh key is one");
         assert!(!format!("{keys:?}").contains(fresh.expose_secret()));
     }
 }

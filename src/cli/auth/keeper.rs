@@ -47,7 +47,7 @@ impl fmt::Debug for Vault {
     }
 }
 
-fn store_failed(error: StoreError) -> KeepError {
+fn store_failed(error: &StoreError) -> KeepError {
     KeepError { message: format!("the token cannot be kept or read: {error}"), lasting: false }
 }
 
@@ -66,7 +66,7 @@ impl Vault {
     }
 
     async fn row(&self) -> Result<Option<Account>, KeepError> {
-        let row = self.store.account(&self.key).await.map_err(store_failed)?;
+        let row = self.store.account(&self.key).await.map_err(|error| store_failed(&error))?;
         Ok(row.filter(|row| self.seed.is_none() || row.about == self.about()))
     }
 }
@@ -82,8 +82,11 @@ impl TokenKeeper for Vault {
             // The key was replaced: what the old one sealed is sealed anew when it is read.
             let sealed = self.keys.seal(&self.key, &token).map_err(|error| self.sealed_failed(&error))?;
             let was = (row.login, row.revision);
-            if let Some(renewed) =
-                self.store.replace(&self.key, was, sealed, parts::now()).await.map_err(store_failed)?
+            if let Some(renewed) = self
+                .store
+                .replace(&self.key, was, sealed, parts::now())
+                .await
+                .map_err(|error| store_failed(&error))?
             {
                 row = renewed;
             }
@@ -101,17 +104,25 @@ impl TokenKeeper for Vault {
         let now = parts::now();
         let row = if was.login == 0 {
             // The first that replaces the configured one.
-            Some(self.store.log_in(&self.key, sealed, &self.about(), now).await.map_err(store_failed)?)
+            Some(
+                self.store
+                    .log_in(&self.key, sealed, &self.about(), now)
+                    .await
+                    .map_err(|error| store_failed(&error))?,
+            )
         } else {
             let was = (was.login, was.revision);
-            self.store.replace(&self.key, was, sealed, now).await.map_err(store_failed)?
+            self.store.replace(&self.key, was, sealed, now).await.map_err(|error| store_failed(&error))?
         };
         Ok(row.map(|row| Kept { token: with, login: row.login, revision: row.revision }))
     }
 
     async fn take_turn(&self) -> Result<bool, KeepError> {
         let now = parts::now();
-        self.store.take_turn(&self.key, &self.holder, now + TURN, now).await.map_err(store_failed)
+        self.store
+            .take_turn(&self.key, &self.holder, now + TURN, now)
+            .await
+            .map_err(|error| store_failed(&error))
     }
 
     async fn end_turn(&self) {

@@ -1,5 +1,6 @@
 //! `mapwright auth status`: how each pair proves who it is, and whether that can be used.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
@@ -49,7 +50,9 @@ pub(super) async fn run(
     if as_json {
         Output::result(&lines.iter().map(Line::json).collect::<Json>().to_string());
     } else {
-        lines.iter().for_each(|line| Output::result(&line.text()));
+        for line in &lines {
+            Output::result(&line.text());
+        }
     }
     Ok(if lines.iter().any(|line| line.problem.is_some()) { Exit::Findings } else { Exit::Fine })
 }
@@ -116,15 +119,15 @@ impl Line {
             let word = |name: &str| login[name].as_str().unwrap_or_default().to_owned();
             let account = word("account");
             if !account.is_empty() {
-                text.push_str(&format!(": {account}"));
+                let _ = write!(text, ": {account}");
             }
             if login["user"].is_string() {
-                text.push_str(&format!(" as {}", word("user")));
+                let _ = write!(text, " as {}", word("user"));
             }
-            text.push_str(&format!(", kept {}, key {}", word("kept"), word("key")));
+            let _ = write!(text, ", kept {}, key {}", word("kept"), word("key"));
         }
         if let Some(problem) = &self.problem {
-            text.push_str(&format!("; {problem}"));
+            let _ = write!(text, "; {problem}");
         }
         text
     }

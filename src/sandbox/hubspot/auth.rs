@@ -287,30 +287,33 @@ pub(super) fn authorize(portal: &mut Portal, call: &Call) -> (Outcome, Headers) 
     }
 }
 
+/// The address to send the browser back to, and the scopes that are asked for.
+fn verified(portal: &Portal, call: &Call) -> Result<(url::Url, Vec<String>), ApiError> {
+    let get = |name: &str| call.query.one(name);
+    if get("client_id") != Some(portal.tokens.client_id.as_str()) {
+        return Err(oauth_error(400, "BAD_CLIENT_ID", "missing or unknown client id"));
+    }
+    let to = url::Url::parse(get("redirect_uri").unwrap_or_default()).ok();
+    let to = to.filter(|url| url.scheme() == "https" || url.host_str() == Some("localhost"));
+    let to = to.ok_or_else(|| {
+        let message = "redirect_uri must be one of the app's: https, or http://localhost for testing";
+        oauth_error(400, "BAD_REDIRECT_URI", message)
+    })?;
+    let asked: Vec<String> = get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    if asked.is_empty() || asked.iter().any(|scope| !portal.scopes.contains(scope)) {
+        let message = "the app is not configured for a scope that was asked for";
+        return Err(oauth_error(400, "MISSING_SCOPES", message));
+    }
+    Ok((to, asked))
+}
+
 fn redirect(portal: &mut Portal, call: &Call) -> Result<String, ApiError> {
     let get = |name: &str| call.query.one(name);
     if call.method != Method::GET {
         return Err(ApiError::method());
     }
-    if get("client_id") != Some(portal.tokens.client_id.as_str()) {
-        return Err(oauth_error(400, "BAD_CLIENT_ID", "missing or unknown client id"));
-    }
+    let (mut to, asked) = verified(portal, call)?;
     let given = get("redirect_uri").unwrap_or_default();
-    let mut to = url::Url::parse(given)
-        .ok()
-        .filter(|url| url.scheme() == "https" || url.host_str() == Some("localhost"))
-        .ok_or_else(|| {
-            let message = "redirect_uri must be one of the app's: https, or http://localhost for testing";
-            oauth_error(400, "BAD_REDIRECT_URI", message)
-        })?;
-    let asked: Vec<String> = get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-    if asked.is_empty() || asked.iter().any(|scope| !portal.scopes.contains(scope)) {
-        return Err(oauth_error(
-            400,
-            "MISSING_SCOPES",
-            "the app is not configured for a scope that was asked for",
-        ));
-    }
     let challenge = get("code_challenge").map(str::to_owned);
     if challenge.is_some() && get("code_challenge_method") != Some("S256") {
         return Err(oauth_error(400, "BAD_CODE_CHALLENGE", "only S256 is supported"));

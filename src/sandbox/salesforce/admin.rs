@@ -66,16 +66,7 @@ pub(super) fn route(org: &mut Org, request: &Request) -> Answer {
             org.rules.clear();
             Answer::empty(204)
         }
-        ("POST", ["tokens", "expire"]) => {
-            org.sessions.expire_all();
-            Answer::empty(204)
-        }
-        ("POST", ["tokens", "revoke"]) => {
-            org.sessions.revoke_all();
-            Answer::empty(204)
-        }
-        ("GET", ["oauth"]) => Answer::json(200, json!(org.sessions.settings)),
-        ("PUT", ["oauth"]) => settle(set_oauth(org, request)),
+        (_, ["tokens" | "oauth", ..]) => settle(sessions(org, request, &rest)),
         ("POST", ["limits"]) => settle(set_limits(org, request)),
         ("GET", ["query"]) => settle(run_query(org, request)),
         (_, ["records", rest @ ..]) => records_route(org, request, rest),
@@ -261,10 +252,21 @@ fn schema(org: &mut Org, request: &Request, rest: &[&str]) -> Result<Answer, Ans
     }
 }
 
-fn set_oauth(org: &mut Org, request: &Request) -> Result<Answer, Answer> {
-    let settings = serde_json::from_value(request.json()?).map_err(|error| refuse(error.to_string()))?;
-    org.sessions.settings = settings;
-    Ok(Answer::json(200, json!(org.sessions.settings)))
+/// Sessions and refresh tokens: how they end, and what the person at the page does.
+fn sessions(org: &mut Org, request: &Request, rest: &[&str]) -> Result<Answer, Answer> {
+    match (request.method.as_str(), rest) {
+        ("POST", ["tokens", "expire"]) => org.sessions.expire_all(),
+        ("POST", ["tokens", "revoke"]) => org.sessions.revoke_all(),
+        ("GET", ["oauth"]) => return Ok(Answer::json(200, json!(org.sessions.settings))),
+        ("PUT", ["oauth"]) => {
+            let given = request.json()?;
+            org.sessions.settings =
+                serde_json::from_value(given).map_err(|error| refuse(error.to_string()))?;
+            return Ok(Answer::json(200, json!(org.sessions.settings)));
+        }
+        (method, _) => return Err(method_not_allowed(method, "GET,POST,PUT")),
+    }
+    Ok(Answer::empty(204))
 }
 
 fn refuse(message: impl Into<String>) -> Answer {

@@ -207,24 +207,29 @@ fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Re
         }
         _ => return Err(Refusal("unsupported_grant_type", "grant type not supported")),
     };
+    Ok(opened(org, &user_id, &app, &granted, with_refresh))
+}
+
+/// A session, as the token endpoint answers it.
+fn opened(org: &mut Org, user_id: &str, app: &ConnectedApp, scopes: &[String], with_refresh: bool) -> Answer {
     let organization = org.organization_id.clone();
-    let access_token = org.sessions.open(&organization, &user_id);
-    let id = identity_url(org, &user_id);
+    let access_token = org.sessions.open(&organization, user_id);
+    let id = identity_url(org, user_id);
     let issued_at = org.now().timestamp_millis().to_string();
     let signature = sign(app.client_secret.as_deref().unwrap_or_default(), &format!("{id}{issued_at}"));
     let mut body = json!({
         "access_token": access_token,
         "signature": signature,
-        "scope": granted.join(" "),
+        "scope": scopes.join(" "),
         "instance_url": org.base_url,
         "id": id,
         "token_type": "Bearer",
         "issued_at": issued_at,
     });
     if with_refresh {
-        body["refresh_token"] = org.sessions.open_refresh(&user_id).into();
+        body["refresh_token"] = org.sessions.open_refresh(user_id).into();
     }
-    Ok(Answer::json(200, body).with_header("cache-control", "no-cache, no-store".to_owned()))
+    Answer::json(200, body).with_header("cache-control", "no-cache, no-store".to_owned())
 }
 
 /// Spends a code; every attempt does.
