@@ -30,9 +30,10 @@ fn event(key: &RecordKey, n: i64, kind: ChangeKind, own: bool) -> NewEvent {
         dedupe: format!("{key}/{n}"),
         raw: "{}".to_owned(),
         received_at: at(n),
-        incoming: match own {
-            true => Incoming::Own { change, state: digests("shown") },
-            false => Incoming::Change(change),
+        incoming: if own {
+            Incoming::Own { change, state: digests("shown") }
+        } else {
+            Incoming::Change(change)
         },
     }
 }
