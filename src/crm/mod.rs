@@ -5,6 +5,7 @@
 
 pub mod answers;
 mod changes;
+mod describe;
 pub mod http;
 pub mod hubspot;
 mod limits;
@@ -25,6 +26,7 @@ use crate::types::{
 };
 
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
+pub use describe::Describe;
 pub use limits::{Allowance, Limits};
 
 /// A CRM that the engine can read and write.

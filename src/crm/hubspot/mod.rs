@@ -6,6 +6,7 @@
 mod answers;
 mod associations;
 mod changes;
+mod describe;
 mod history;
 mod records;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod answers;
 mod auth;
 mod changes;
 mod convert;
+mod describe;
 mod history;
 mod records;
 mod soap;
