@@ -52,6 +52,12 @@ pub(super) enum Command {
     /// Receive webhooks and carry records
     #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
+    /// Take the snapshots of both CRMs' objects and fields
+    #[command(after_help = help::SCHEMA)]
+    Schema(SchemaArgs),
+    /// Compare the snapshots with the live CRMs, and name the mapping lines that break
+    #[command(after_help = help::DRIFT)]
+    Drift(DriftArgs),
     /// Show what waits for a person, and decide about it
     #[command(after_help = help::PARKED)]
     Parked(ParkedArgs),
@@ -209,6 +215,59 @@ pub(super) struct ServeArgs {
     /// Write the log as JSON lines.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(super) action: SchemaAction,
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(super) enum SchemaAction {
+    /// Bring them up to date with what the CRMs say
+    #[command(after_help = help::SCHEMA)]
+    Pull(PullArgs),
+}
+
+/// Arguments of `schema pull`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct PullArgs {
+    /// Only this CRM's; both without it.
+    #[arg(value_name = "CRM")]
+    pub(super) crm: Option<Crm>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// An object to add (`hubspot.ticket`, `salesforce.Case`); those that the snapshot has or a mapping names come anyway.
+    #[arg(long, value_name = "CRM.NAME")]
+    pub(super) object: Vec<String>,
+    /// All objects that a mapping could be about.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Arguments of `drift`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct DriftArgs {
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+/// One of the two CRMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Crm {
+    /// HubSpot
+    Hubspot,
+    /// Salesforce
+    Salesforce,
 }
 
 /// Arguments of `parked`.

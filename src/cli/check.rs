@@ -55,7 +55,7 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
     Ok(if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine })
 }
 
-fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
+pub(super) fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
     let sources = &project.sources;
     match format {
         Format::Human => output.findings(sources, findings),

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod demo;
+mod drift;
 mod eval;
 mod explain;
 mod fix;
@@ -13,12 +14,14 @@ mod fmt;
 mod help;
 mod init;
 mod lines;
+mod live;
 mod output;
 mod parked;
 mod parts;
 mod project;
 mod record;
 mod sandbox;
+mod schema;
 mod serve;
 mod test;
 
@@ -75,6 +78,8 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         }
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
+        Command::Schema(options) => parts::block_on(schema::run(project, options, output)),
+        Command::Drift(options) => parts::block_on(drift::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
         Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
         Command::Demo { json } => parts::block_on(demo::run(*json, output)),

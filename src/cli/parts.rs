@@ -9,14 +9,15 @@ use secrecy::SecretString;
 use super::output::Output;
 use super::{Exit, project};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
-use crate::crm::Changes;
 use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
+use crate::crm::{Changes, Describe};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::Crms;
 use crate::schema::Schemas;
+use crate::source::Side;
 use crate::store::{Claim, SqliteStore};
 
 /// An environment variable; unset and not UTF-8 are the same to us.
@@ -135,6 +136,14 @@ impl Clients {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
     }
 
+    /// To ask what it says about its objects.
+    pub(super) fn describer(&self, side: Side) -> Arc<dyn Describe> {
+        match side {
+            Side::Hubspot => self.hubspot.clone(),
+            Side::Salesforce => self.salesforce.clone(),
+        }
+    }
+
     /// To hear of changes.
     pub(super) fn sources(&self) -> Vec<Arc<dyn Changes>> {
         vec![self.hubspot.clone(), self.salesforce.clone()]
@@ -143,26 +152,36 @@ impl Clients {
 
 /// Makes the clients of a pair.
 pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Clients, String> {
+    clients_with(&ready.config, &ready.root, &ready.schemas, pair)
+}
+
+/// Makes the clients of a pair, whatever the project's mappings are like.
+pub(super) fn clients_with(
+    config: &ResolvedConfig,
+    root: &Path,
+    schemas: &Schemas,
+    pair: &Pair,
+) -> Result<Clients, String> {
     let mut http = HttpOptions::new(now, jitter);
-    http.allow_private = ready.config.allow_private_addresses;
-    http.request_timeout = std::time::Duration::from_secs(ready.config.limits.http_timeout_seconds);
+    http.allow_private = config.allow_private_addresses;
+    http.request_timeout = std::time::Duration::from_secs(config.limits.http_timeout_seconds);
     let hubspot = HubspotConfig {
         base_url: pair.hubspot.base_url.clone(),
         token: pair.hubspot.token.clone(),
         path_version: pair.hubspot.api_path.clone(),
-        objects: HubspotConfig::objects_of(&ready.schemas.hubspot),
+        objects: HubspotConfig::objects_of(&schemas.hubspot),
     };
     let salesforce = SalesforceConfig {
         login_url: pair.salesforce.login_url.clone(),
         api_version: pair.salesforce.api_version.clone(),
-        auth: auth(&pair.salesforce.auth, &ready.root)?,
-        aliases: SalesforceConfig::aliases_of(&ready.schemas.salesforce),
+        auth: auth(&pair.salesforce.auth, root)?,
+        aliases: SalesforceConfig::aliases_of(&schemas.salesforce),
     };
     Ok(Clients {
         hubspot: Arc::new(
             HubspotClient::new(hubspot, http)
                 .map_err(|error| error.to_string())?
-                .with_timelines(&ready.schemas.hubspot),
+                .with_timelines(&schemas.hubspot),
         ),
         salesforce: Arc::new(SalesforceClient::new(salesforce, http).map_err(|error| error.to_string())?),
     })

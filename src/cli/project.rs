@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::diagnostic::{Code, Diagnostic, Suppressed, nearest};
 use crate::plan::Plan;
 use crate::schema::{Schema, Schemas};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, Side, Sources, Span};
 use crate::syntax::ast;
 
 /// The project that ships with the program.
@@ -82,6 +82,7 @@ pub(super) fn load_edited(root: &Path, edited: &BTreeMap<String, String>) -> Pro
     let mut reader = Reader::default();
     let mut paths = Vec::new();
     collect(root, root, &mut paths, &mut reader);
+    paths.extend(edited.keys().filter(|name| !root.join(name).exists()).cloned());
     paths.sort();
     let files = paths.into_iter().map(|name| {
         let bytes = match edited.get(&name) {
@@ -111,6 +112,26 @@ pub(super) fn config(root: &Path) -> (Sources, Option<Config>, Vec<Diagnostic>) 
     (sources, config, findings)
 }
 
+/// The name of the snapshot of a CRM.
+pub(super) fn snapshot_name(side: Side) -> &'static str {
+    match side {
+        Side::Hubspot => "schema/hubspot.yaml",
+        Side::Salesforce => "schema/salesforce.yaml",
+    }
+}
+
+/// Whether a file of a project is a snapshot.
+pub(super) fn is_snapshot(name: &str) -> bool {
+    Side::ALL.into_iter().any(|side| snapshot_name(side) == name)
+}
+
+/// The text of a project's snapshot, `None` where there is none yet, or the finding that says why it cannot be had.
+pub(super) fn snapshot(root: &Path, side: Side) -> Result<Option<String>, Box<(Sources, Vec<Diagnostic>)>> {
+    let name = snapshot_name(side);
+    let path = root.join(name);
+    if path.exists() { read_text(&path, name, MAX_YAML_BYTES).map(Some) } else { Ok(None) }
+}
+
 /// The names of a project's `.map` files, relative to its folder.
 pub(super) fn map_files(root: &Path) -> Vec<String> {
     let mut names = Vec::new();
@@ -122,8 +143,12 @@ pub(super) fn map_files(root: &Path) -> Vec<String> {
 
 /// The text of a `.map` file, or the finding that says why it cannot be had, with its source.
 pub(super) fn read_map(path: &Path, name: &str) -> Result<String, Box<(Sources, Vec<Diagnostic>)>> {
+    read_text(path, name, MAX_MAP_BYTES)
+}
+
+fn read_text(path: &Path, name: &str, limit: usize) -> Result<String, Box<(Sources, Vec<Diagnostic>)>> {
     let mut reader = Reader::default();
-    match read_file(path, MAX_MAP_BYTES).map(String::from_utf8) {
+    match read_file(path, limit).map(String::from_utf8) {
         Ok(Ok(text)) => return Ok(text),
         Ok(Err(error)) => reader.not_utf8(name, error),
         Err(ReadError::Io(error)) => reader.unreadable(name, &error),

@@ -178,9 +178,13 @@ impl fmt::Display for What {
             Self::OptionNotConverted(option) => {
                 write!(f, "has an option `{option}` that does not stand for converted Leads any more")
             }
-            Self::OptionConverted(option) => write!(f, "has an option `{option}` that stands for converted Leads now"),
+            Self::OptionConverted(option) => {
+                write!(f, "has an option `{option}` that stands for converted Leads now")
+            }
             Self::RecordTypeAdded(name) => write!(f, "has a new record type `{name}`"),
-            Self::RecordTypeRemoved(name) => write!(f, "has no record type `{name}` for new records any more"),
+            Self::RecordTypeRemoved(name) => {
+                write!(f, "has no record type `{name}` for new records any more")
+            }
             Self::RecordTypeDefault(name) => write!(f, "gives new records another record type, `{name}`"),
             Self::RecordTypeOptions { name, lost, gained } => {
                 write!(f, "has other options under the record type `{name}`:")?;
@@ -246,6 +250,11 @@ fn compare_objects(old: &Object, new: &Object, found: &mut Vec<Change>) {
             what: What::Added,
             at: Some(old.span),
         });
+        // Whoever creates records must know of it at once.
+        if field.required_on_create() {
+            let (object, field) = (old.name.clone(), Some(field.name.clone()));
+            found.push(Change { object, field, what: What::Required, at: Some(old.span) });
+        }
     }
 }
 
@@ -278,7 +287,8 @@ fn compare_record_types(old: &Object, new: &Object, found: &mut Vec<Change>) {
             push(None, known.span, What::RecordTypeDefault(name.clone()));
         }
     }
-    for now in new.record_types.iter().filter(|now| now.active && usable(old, &now.developer_name).is_none()) {
+    for now in new.record_types.iter().filter(|now| now.active && usable(old, &now.developer_name).is_none())
+    {
         push(None, old.span, What::RecordTypeAdded(now.developer_name.clone()));
     }
 }
@@ -368,7 +378,8 @@ fn compare_options(old: &Field, new: &Field, push: &mut impl FnMut(Span, What)) 
         push(old.span, What::OptionAdded(option.value.clone()));
     }
     let shown = |field: &Field, other: &Field| -> Vec<(String, String)> {
-        let both = field.options.iter().filter(|option| other.options.iter().any(|o| o.value == option.value));
+        let both =
+            field.options.iter().filter(|option| other.options.iter().any(|o| o.value == option.value));
         both.map(|option| (option.value.clone(), option.label.clone())).collect()
     };
     if shown(old, new) != shown(new, old) {
@@ -389,10 +400,9 @@ fn compare_kinds(old: &FieldType, new: &FieldType) -> Option<What> {
         | (FieldType::Phone { max: was }, FieldType::Phone { max: is })
         | (FieldType::Url { max: was }, FieldType::Url { max: is })
         | (FieldType::Integer { digits: was }, FieldType::Integer { digits: is }) => less(*was, *is),
-        (
-            FieldType::Decimal { precision: p, scale: s },
-            FieldType::Decimal { precision, scale },
-        ) => less(*s, *scale) || less(p - s, precision - scale),
+        (FieldType::Decimal { precision: p, scale: s }, FieldType::Decimal { precision, scale }) => {
+            less(*s, *scale) || less(p - s, precision - scale)
+        }
         (FieldType::Picklist { restricted: was, max: m }, FieldType::Picklist { restricted: is, max }) => {
             return Some(match (was, is) {
                 (false, true) => What::Restricted,
@@ -403,6 +413,11 @@ fn compare_kinds(old: &FieldType, new: &FieldType) -> Option<What> {
         }
         (FieldType::MultiPicklist { .. }, FieldType::MultiPicklist { restricted }) => {
             return Some(if *restricted { What::Restricted } else { What::Unrestricted });
+        }
+        (FieldType::Reference { to: was }, FieldType::Reference { to: is })
+            if was.len() == is.len() && was.iter().all(|object| is.contains(object)) =>
+        {
+            return None;
         }
         _ => return Some(What::Retyped { from, to }),
     };

@@ -50,6 +50,9 @@ impl FieldText {
     pub(super) fn of(side: Side, field: &DescribedField, kept: &Kept) -> Self {
         let mut items: Vec<(&'static str, Item)> = Vec::new();
         let mut raw = |key: &'static str, value: Option<String>| {
+            if key == "relationship" && field.kind == "reference" {
+                items.push(("references", Item::Texts(field.references.clone())));
+            }
             let kept = kept.iter().find(|(known, _)| *known == key).map(|(_, text)| text.clone());
             items.extend(value.or(kept).map(|value| (key, Item::Raw(value))));
         };
@@ -64,6 +67,7 @@ impl FieldText {
         raw("digits", number(field.digits.filter(|digits| *digits != INT_DIGITS)));
         raw("precision", number(field.precision.map(|(precision, _)| precision)));
         raw("scale", number(field.precision.map(|(_, scale)| scale)));
+        raw("relationship", text(&field.relationship));
         raw("restricted", flag(field.restricted));
         raw("external_id", flag(field.external_id));
         raw("unique", flag(field.unique));
@@ -71,18 +75,17 @@ impl FieldText {
         raw("defaulted_on_create", flag(field.defaulted_on_create));
         let writes = (field.createable, field.updateable);
         raw("calculated", flag(field.calculated));
-        raw("read_only", flag(writes == (false, false) && !field.calculated && !implies_read_only(side, field)));
+        raw(
+            "read_only",
+            flag(writes == (false, false) && !field.calculated && !implies_read_only(side, field)),
+        );
         raw("create_only", flag(writes == (true, false)));
         raw("update_only", flag(writes == (false, true)));
         raw("currency", flag(field.currency));
         raw("consent", flag(field.consent));
-        raw("relationship", text(&field.relationship));
         raw("primary_of", text(&field.primary_of));
         let implied = side == Side::Hubspot && field.options.is_empty();
         raw("external_options", flag(field.external_options && !implied));
-        if field.kind == "reference" {
-            items.push(("references", Item::Texts(field.references.clone())));
-        }
         if !field.options.is_empty() {
             items.push(("options", Item::Options(field.options.clone())));
         }
@@ -95,7 +98,10 @@ impl FieldText {
         let parts: Vec<String> =
             self.items.iter().map(|(key, item)| format!("{key}: {}", flow(self.side, item))).collect();
         let line = format!("{name}: {{ {} }}", parts.join(", "));
-        let nested = self.items.iter().any(|(_, item)| matches!(item, Item::Options(all) if !all.iter().all(is_plain)));
+        let nested = self
+            .items
+            .iter()
+            .any(|(_, item)| matches!(item, Item::Options(all) if !all.iter().all(is_plain)));
         if !nested && indent + line.chars().count() <= WIDTH {
             return line;
         }
@@ -103,7 +109,9 @@ impl FieldText {
         let mut text = format!("{name}:");
         for (key, item) in &self.items {
             let _ = match item {
-                Item::Options(options) => write!(text, "\n{pad}{key}:{}", block_options(self.side, options, indent + 4)),
+                Item::Options(options) => {
+                    write!(text, "\n{pad}{key}:{}", block_options(self.side, options, indent + 4))
+                }
                 other => write!(text, "\n{pad}{key}: {}", flow(self.side, other)),
             };
         }
@@ -162,7 +170,10 @@ fn option(side: Side, option: &DescribedOption) -> String {
 fn block_options(side: Side, options: &[DescribedOption], indent: usize) -> String {
     let pad = " ".repeat(indent);
     if options.len() >= SIDE_BY_SIDE && options.iter().all(is_plain) {
-        return format!("\n{pad}{}", wrapped(&options.iter().map(|known| option(side, known)).collect::<Vec<_>>(), indent));
+        return format!(
+            "\n{pad}{}",
+            wrapped(&options.iter().map(|known| option(side, known)).collect::<Vec<_>>(), indent)
+        );
     }
     options.iter().fold(String::new(), |mut text, known| {
         let _ = write!(text, "\n{pad}- {}", option(side, known));
@@ -221,7 +232,8 @@ pub(super) fn record_types(types: &[DescribedRecordType], indent: usize) -> Stri
         let _ = writeln!(text, "{pad}  picklists:");
         for (field, options) in &known.picklists {
             let options: Vec<String> = options.iter().map(|option| scalar(option)).collect();
-            let _ = writeln!(text, "{pad}    {}:\n{pad}      {}", scalar(field), wrapped(&options, indent + 6));
+            let _ =
+                writeln!(text, "{pad}    {}:\n{pad}      {}", scalar(field), wrapped(&options, indent + 6));
         }
     }
     text

@@ -16,7 +16,7 @@ use crate::yaml::{Entry, Kind, Node, parse};
 
 use super::described::{DescribedField, DescribedObject};
 use super::render::{FieldText, Kept, head, keepable, record_types, scalar};
-use super::{Field, Object, Schema, load};
+use super::{Field, FieldType, Object, Schema, load};
 
 /// The indentation of objects, of their keys, and of fields in the canonical form.
 const OBJECT: usize = 2;
@@ -79,7 +79,9 @@ fn read(text: &str) -> Result<Schema, String> {
 fn same_schema(a: &Schema, b: &Schema) -> bool {
     let fields = |a: &Object, b: &Object| {
         a.fields.len() == b.fields.len()
-            && a.fields.values().all(|field| b.field(&field.name).is_some_and(|other| same_field(field, other)))
+            && a.fields
+                .values()
+                .all(|field| b.field(&field.name).is_some_and(|other| same_field(field, other)))
     };
     a.side == b.side
         && a.objects.len() == b.objects.len()
@@ -93,6 +95,9 @@ pub(super) fn same_field(a: &Field, b: &Field) -> bool {
     let placeless = |field: &Field| {
         let mut field = field.clone();
         field.span = a.span;
+        if let FieldType::Reference { to } = &mut field.kind {
+            to.sort();
+        }
         for option in &mut field.options {
             option.span = a.span;
         }
@@ -103,7 +108,8 @@ pub(super) fn same_field(a: &Field, b: &Field) -> bool {
 
 fn same_head(a: &Object, b: &Object) -> bool {
     let facts = |object: &Object| {
-        let Object { api_name, label, plural, type_id, key_prefix, convertible, timeline, .. } = object.clone();
+        let Object { api_name, label, plural, type_id, key_prefix, convertible, timeline, .. } =
+            object.clone();
         (api_name, label, plural, type_id, key_prefix, convertible, timeline)
     };
     facts(a) == facts(b) && same_record_types(a, b)
@@ -129,7 +135,8 @@ impl<'t> Known<'t> {
     fn read(text: &'t str) -> Result<Self, String> {
         let schema = read(text)?;
         let (root, _) = parse(schema.file, text);
-        let objects = root.as_ref().and_then(|root| entry(root, "objects")).map(|entry| entries(&entry.value));
+        let objects =
+            root.as_ref().and_then(|root| entry(root, "objects")).map(|entry| entries(&entry.value));
         Ok(Self { text, schema, objects: objects.unwrap_or_default().to_vec() })
     }
 
@@ -183,7 +190,8 @@ impl<'t> Known<'t> {
         new_objects.sort_by(|a, b| a.name.cmp(&b.name));
         let end = self.objects.last().map_or(self.text.len(), |last| self.lines(last).end);
         let none = HashMap::new();
-        edits.extend(new_objects.iter().map(|object| (end..end, object_text(taken.side, object, &none, &[]))));
+        edits
+            .extend(new_objects.iter().map(|object| (end..end, object_text(taken.side, object, &none, &[]))));
         let gone = taken.gone.iter().filter_map(|name| self.object(name));
         edits.extend(gone.map(|entry| (self.lines(entry), String::new())));
         apply(self.text, edits)
@@ -305,8 +313,12 @@ fn canonical(known: Option<&Known<'_>>, taken: &Taken) -> String {
     for entry in known.into_iter().flat_map(|known| &known.objects) {
         let (Some(known), name) = (known, entry.key.value.as_str()) else { continue };
         if let Some(object) = described(name) {
-            let order: Vec<&str> =
-                known.schema.objects.get(name).map(|old| old.fields.keys().map(String::as_str).collect()).unwrap_or_default();
+            let order: Vec<&str> = known
+                .schema
+                .objects
+                .get(name)
+                .map(|old| old.fields.keys().map(String::as_str).collect())
+                .unwrap_or_default();
             bodies.push_str(&object_text(taken.side, object, &known.kept(taken.side, object), &order));
         } else if !taken.gone.iter().any(|gone| gone == name) {
             bodies.push_str(known.text[known.lines(entry)].trim_end());

@@ -63,7 +63,8 @@ impl Describe for HubspotClient {
     }
 
     async fn describe_object(&self, api_name: &str) -> Result<Option<DescribedObject>, CrmError> {
-        let standard = STANDARD.iter().find(|(name, plural, id, _)| [*name, *plural, *id].contains(&api_name));
+        let standard =
+            STANDARD.iter().find(|(name, plural, id, _)| [*name, *plural, *id].contains(&api_name));
         let mut required = HashSet::new();
         let mut object = match standard {
             Some((name, plural, id, label)) => DescribedObject {
@@ -76,7 +77,8 @@ impl Describe for HubspotClient {
             },
             None => match self.own_objects().await?.iter().find(|schema| is_called(schema, api_name)) {
                 Some(schema) => {
-                    let names = schema.get("requiredProperties").and_then(Json::as_array).into_iter().flatten();
+                    let names =
+                        schema.get("requiredProperties").and_then(Json::as_array).into_iter().flatten();
                     required = names.filter_map(Json::as_str).map(str::to_owned).collect();
                     own_object(schema)
                 }
@@ -158,7 +160,9 @@ fn display_order(json: &Json) -> i64 {
 
 /// Whether a schema of the portal's own is meant: by its id, its name, or the name with the portal's prefix.
 fn is_called(schema: &Json, name: &str) -> bool {
-    ["objectTypeId", "name", "fullyQualifiedName"].iter().any(|key| text(schema, key).is_some_and(|known| known == name))
+    ["objectTypeId", "name", "fullyQualifiedName"]
+        .iter()
+        .any(|key| text(schema, key).is_some_and(|known| known == name))
 }
 
 fn own_object(schema: &Json) -> DescribedObject {
@@ -181,7 +185,8 @@ fn field(facts: &Json) -> Option<DescribedField> {
     let field_type = text(facts, "fieldType").unwrap_or_default();
     let is_list = kind == "enumeration" && field_type != "booleancheckbox";
     let calculated = flag(facts, "calculated");
-    let read_only = facts.pointer("/modificationMetadata/readOnlyValue").and_then(Json::as_bool).unwrap_or(false);
+    let read_only =
+        facts.pointer("/modificationMetadata/readOnlyValue").and_then(Json::as_bool).unwrap_or(false);
     let options = if is_list { options(facts) } else { Vec::new() };
     let primary = PRIMARY_COMPANY.contains(&name.as_str())
         && text(facts, "referencedObjectType").is_some_and(|object| object == "COMPANY");

@@ -49,7 +49,8 @@ impl Describe for SalesforceClient {
             Err(error) if error.status == Some(NOT_FOUND) => return Ok(None),
             other => other?,
         };
-        let mut object = object(&answer).ok_or_else(|| self.not_understood("it has no `name` or `fields`"))?;
+        let mut object =
+            object(&answer).ok_or_else(|| self.not_understood("it has no `name` or `fields`"))?;
         if object.name == LEAD {
             self.mark_converted(&mut object).await?;
         }
@@ -80,10 +81,14 @@ impl SalesforceClient {
         let select = SelectBuilder::from("LeadStatus")
             .and_then(|select| select.field("ApiName"))
             .and_then(|select| select.field("IsConverted"));
-        let soql = select.and_then(|select| select.build()).map_err(|error| self.refused(error.to_string()))?;
+        let soql =
+            select.and_then(|select| select.build()).map_err(|error| self.refused(error.to_string()))?;
         let rows = self.query_dated(&soql, Scope::Live).await?.rows;
-        let converted: Vec<String> =
-            rows.iter().filter(|row| flag(row, "IsConverted")).filter_map(|row| text(row, "ApiName")).collect();
+        let converted: Vec<String> = rows
+            .iter()
+            .filter(|row| flag(row, "IsConverted"))
+            .filter_map(|row| text(row, "ApiName"))
+            .collect();
         let status = lead.fields.iter_mut().find(|field| field.name == "Status");
         for option in status.into_iter().flat_map(|status| &mut status.options) {
             option.converted = converted.contains(&option.value);
@@ -103,7 +108,9 @@ impl SalesforceClient {
         let lists = lists.ok_or_else(|| self.not_understood("it has no `picklistFieldValues`"))?;
         let mut restricted = Vec::new();
         for field in &object.fields {
-            let Some(values) = lists.get(&field.name).and_then(|list| list.get("values")?.as_array()) else { continue };
+            let Some(values) = lists.get(&field.name).and_then(|list| list.get("values")?.as_array()) else {
+                continue;
+            };
             let values: Vec<String> = values.iter().filter_map(|value| text(value, "value")).collect();
             let mut all = field.options.iter().filter(|option| option.active);
             if !all.all(|option| values.contains(&option.value)) {
@@ -152,9 +159,12 @@ fn field(facts: &Json) -> Option<DescribedField> {
     let name = text(facts, "name")?;
     let given = text(facts, "type")?;
     let kind = kind(&given);
-    let number = |key: &str| facts.get(key).and_then(Json::as_u64).and_then(|number| u32::try_from(number).ok());
-    let has_length =
-        matches!(kind, "string" | "textarea" | "encryptedstring" | "picklist" | "combobox" | "email" | "phone" | "url");
+    let number =
+        |key: &str| facts.get(key).and_then(Json::as_u64).and_then(|number| u32::try_from(number).ok());
+    let has_length = matches!(
+        kind,
+        "string" | "textarea" | "encryptedstring" | "picklist" | "combobox" | "email" | "phone" | "url"
+    );
     let has_precision = matches!(kind, "double" | "currency" | "percent");
     // What the type says alone: an id and a checkbox are never blank, and Salesforce fills them.
     let filled = matches!(kind, "id" | "boolean");
@@ -186,8 +196,8 @@ fn field(facts: &Json) -> Option<DescribedField> {
 fn kind(given: &str) -> &str {
     match given {
         "string" | "textarea" | "encryptedstring" | "picklist" | "multipicklist" | "combobox" | "double"
-        | "currency" | "percent" | "int" | "boolean" | "date" | "datetime" | "time" | "email" | "phone" | "url"
-        | "reference" | "id" | "address" | "location" | "base64" => given,
+        | "currency" | "percent" | "int" | "boolean" | "date" | "datetime" | "time" | "email" | "phone"
+        | "url" | "reference" | "id" | "address" | "location" | "base64" => given,
         _ => "anyType",
     }
 }
