@@ -104,5 +104,7 @@ fn new_findings(before: &Project, after: &Project) -> Vec<Diagnostic> {
 fn set_apart(sources: &mut Sources, name: &str) {
     let live: Vec<FileId> =
         sources.iter().filter(|(_, file)| file.name() == name).map(|(id, _)| id).collect();
-    live.into_iter().for_each(|id| sources.rename(id, format!("{name} (live)")));
+    for id in live {
+        sources.rename(id, format!("{name} (live)"));
+    }
 }

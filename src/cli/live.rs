@@ -154,14 +154,12 @@ impl Asked {
         let mut sources = Sources::new();
         let empty = format!("crm: {}\napi_version: \"\"\nobjects: {{}}\n", side.word());
         let (schema, findings) = schema::load(&mut sources, name, old.as_deref().unwrap_or(&empty));
-        match schema.filter(|schema| findings.is_empty() && schema.side == side) {
-            Some(schema) => Ok(Self { side, crm: None, old, schema, objects: Vec::new(), gone: Vec::new() }),
-            None => {
-                output.findings(&sources, &findings);
-                output.error(&format!("`{name}` is no snapshot of {} that could be compared", side.label()));
-                Err(Exit::Findings)
-            }
+        if let Some(schema) = schema.filter(|schema| findings.is_empty() && schema.side == side) {
+            return Ok(Self { side, crm: None, old, schema, objects: Vec::new(), gone: Vec::new() });
         }
+        output.findings(&sources, &findings);
+        output.error(&format!("`{name}` is no snapshot of {} that could be compared", side.label()));
+        Err(Exit::Findings)
     }
 
     /// Asks for the objects that the snapshot has. Events of a timeline are no objects that HubSpot describes.

@@ -90,7 +90,6 @@ pub struct DescribedOption {
 
 /// A record type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the vendor's name is `developerName`")]
 pub struct DescribedRecordType {
     /// What people see.
     pub name: String,

@@ -81,8 +81,7 @@ impl SalesforceClient {
         let select = SelectBuilder::from("LeadStatus")
             .and_then(|select| select.field("ApiName"))
             .and_then(|select| select.field("IsConverted"));
-        let soql =
-            select.and_then(|select| select.build()).map_err(|error| self.refused(error.to_string()))?;
+        let soql = select.and_then(SelectBuilder::build).map_err(|error| self.refused(error.to_string()))?;
         let rows = self.query_dated(&soql, Scope::Live).await?.rows;
         let converted: Vec<String> = rows
             .iter()
