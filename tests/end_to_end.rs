@@ -12,6 +12,8 @@ mod http;
 mod once;
 #[path = "end_to_end/parked.rs"]
 mod parked;
+#[path = "end_to_end/permissions.rs"]
+mod permissions;
 #[path = "end_to_end/schema.rs"]
 mod schema;
 #[path = "end_to_end/serve.rs"]

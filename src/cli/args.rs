@@ -58,6 +58,12 @@ pub(super) enum Command {
     /// Compare the snapshots with the live CRMs, and name the mapping lines that break
     #[command(after_help = help::DRIFT)]
     Drift(DriftArgs),
+    /// The scopes and permissions that the project needs, beside those that are granted
+    #[command(after_help = help::PERMISSIONS)]
+    Permissions(PermissionsArgs),
+    /// The API calls that each mapping makes, beside what both CRMs allow
+    #[command(after_help = help::COST)]
+    Cost(CostArgs),
     /// Show what waits for a person, and decide about it
     #[command(after_help = help::PARKED)]
     Parked(ParkedArgs),
@@ -268,6 +274,31 @@ pub(super) enum Crm {
     Hubspot,
     /// Salesforce
     Salesforce,
+}
+
+/// Arguments of `permissions`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct PermissionsArgs {
+    /// Print a permission set for Salesforce's Metadata API.
+    #[arg(long)]
+    pub(super) salesforce_xml: bool,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+}
+
+/// Arguments of `cost`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct CostArgs {
+    /// Add what so many events a day come to, for each mapping.
+    #[arg(long, value_name = "N")]
+    pub(super) events_per_day: Option<u32>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Arguments of `parked`.

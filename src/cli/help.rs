@@ -122,6 +122,28 @@ Exit codes:
   2  a wrong call or configuration
   3  a CRM failed";
 
+pub(super) const PERMISSIONS: &str = "\
+Examples:
+  mapwright permissions
+  mapwright permissions --salesforce-xml > Mapwright.permissionset-meta.xml
+
+Exit codes:
+  0  everything is granted, or no account is configured to compare with
+  1  something is missing, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
+pub(super) const COST: &str = "\
+Examples:
+  mapwright cost
+  mapwright cost --events-per-day 5000
+
+Exit codes:
+  0  shown; with --events-per-day, within the limits that are known
+  1  more than a limit allows, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
 pub(super) const PARKED: &str = "\
 Examples:
   mapwright parked list

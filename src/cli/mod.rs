@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod cost;
 mod demo;
 mod drift;
 mod eval;
@@ -18,6 +19,7 @@ mod live;
 mod output;
 mod parked;
 mod parts;
+mod permissions;
 mod project;
 mod record;
 mod sandbox;
@@ -80,6 +82,8 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
         Command::Schema(options) => parts::block_on(schema::run(project, options, output)),
         Command::Drift(options) => parts::block_on(drift::run(project, options, output)),
+        Command::Permissions(options) => parts::block_on(permissions::run(project, options, output)),
+        Command::Cost(options) => parts::block_on(cost::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
         Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
         Command::Demo { json } => parts::block_on(demo::run(*json, output)),

@@ -144,6 +144,16 @@ impl Clients {
         }
     }
 
+    /// The portal.
+    pub(super) fn hubspot(&self) -> &HubspotClient {
+        &self.hubspot
+    }
+
+    /// The organisation.
+    pub(super) fn salesforce(&self) -> &SalesforceClient {
+        &self.salesforce
+    }
+
     /// To hear of changes.
     pub(super) fn sources(&self) -> Vec<Arc<dyn Changes>> {
         vec![self.hubspot.clone(), self.salesforce.clone()]

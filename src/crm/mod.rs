@@ -5,6 +5,7 @@
 
 pub mod answers;
 mod changes;
+mod cost;
 mod describe;
 pub mod http;
 pub mod hubspot;
@@ -26,6 +27,7 @@ use crate::types::{
 };
 
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
+pub use cost::{calls, calls_of, limits_in_words, once};
 pub use describe::Describe;
 pub use limits::{Allowance, Limits};
 

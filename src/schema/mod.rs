@@ -11,6 +11,8 @@ mod described;
 mod hubspot;
 mod load;
 mod model;
+#[cfg(test)]
+mod pulls;
 mod render;
 mod salesforce;
 #[cfg(test)]

@@ -204,7 +204,9 @@ fn small() -> Stage {
         std::fs::remove_file(path).expect("removed");
     }
     world.write("small.map", SMALL);
-    SNAPSHOTS.iter().for_each(|name| world.remove(name));
+    for name in SNAPSHOTS {
+        world.remove(name);
+    }
     Stage::seeded(world, SEED)
 }
 

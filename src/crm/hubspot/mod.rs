@@ -6,9 +6,11 @@
 mod answers;
 mod associations;
 mod changes;
+mod cost;
 mod describe;
 mod history;
 mod records;
+pub mod scopes;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -26,6 +28,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 use associations::Change;
+pub(super) use cost::{LIMITS, calls};
 
 use super::http::{Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};

@@ -16,7 +16,7 @@ use super::records::Scope;
 use super::soql::SelectBuilder;
 
 /// HTTP: there is no such object, or the user may not see it.
-const NOT_FOUND: u16 = 404;
+pub(super) const NOT_FOUND: u16 = 404;
 
 /// The standard fields in which a person says no (Salesforce's object reference of Lead and Contact).
 const CONSENT: &[&str] = &["HasOptedOutOfEmail", "HasOptedOutOfFax", "DoNotCall"];

@@ -190,6 +190,16 @@ fn describe(portal: &Portal, token: &str) -> Outcome {
     }))
 }
 
+/// `/oauth/v2/private-apps/get/access-token-info`: what a private app's token may do.
+pub(super) fn private_app(portal: &Portal, call: &Call) -> Outcome {
+    let body: Value = call.json()?;
+    let token = body.get("tokenKey").and_then(Value::as_str).unwrap_or_default();
+    if !portal.tokens.private.iter().any(|known| known == token) {
+        return Err(ApiError::invalid("The access token does not belong to a private app."));
+    }
+    ok(json!({"userId": 1, "hubId": portal.id, "appId": portal.app, "scopes": portal.scopes}))
+}
+
 /// `/account-info/v3/details`
 pub(super) fn account(portal: &Portal) -> Outcome {
     ok(json!({

@@ -234,6 +234,9 @@ fn route(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
         ["crm", "v4", "associations", rest @ ..] => associations::v4(portal, call, rest),
         ["crm", "v3", "timeline", rest @ ..] => timeline::route(portal, call, rest),
         ["webhooks", "v3", rest @ ..] => webhooks::route(portal, call, rest),
+        ["oauth", "v2", "private-apps", "get", "access-token-info"] if call.method == Method::POST => {
+            auth::private_app(portal, call)
+        }
         ["account-info", "v3", "details"] if call.method == Method::GET => auth::account(portal),
         ["integrations", "v1", "me"] if call.method == Method::GET => auth::me(portal),
         ["account-info", "v3", "details"] | ["integrations", "v1", "me"] => Err(ApiError::method()),

@@ -1,0 +1,117 @@
+//! `mapwright permissions`
+
+use std::path::Path;
+
+use super::args::PermissionsArgs;
+use super::output::Output;
+use super::project::Project;
+use super::{Exit, parts};
+use crate::crm::hubspot::scopes::scopes;
+use crate::crm::salesforce::permission_set::{Permissions, permission_set, permissions};
+use crate::plan::access;
+use crate::schema::Schemas;
+
+pub(super) async fn run(given: Option<&Path>, options: &PermissionsArgs, output: Output) -> Exit {
+    match needed(given, options, output).await {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output) -> Result<Exit, Exit> {
+    let project = parts::checked(given, output)?;
+    let plan = project.plan().ok_or(Exit::Findings)?;
+    let schemas = project.schemas.as_ref().ok_or(Exit::Findings)?;
+    let access = access(&plan, schemas);
+    let mut permissions = permissions(&access, &schemas.salesforce);
+    let clients = clients(&project, schemas, options, output)?;
+
+    let mut missing = Vec::new();
+    if let Some(clients) = &clients {
+        missing = clients.salesforce().ungranted(&mut permissions).await.map_err(|error| {
+            output.error(&format!("what Salesforce grants is not known: {error}"));
+            Exit::Remote
+        })?;
+    }
+    if options.salesforce_xml {
+        Output::result_as_it_is(&permission_set(&permissions));
+        return Ok(Exit::Fine);
+    }
+    let granted = match &clients {
+        None => None,
+        Some(clients) => Some(clients.hubspot().granted_scopes().await.map_err(|error| {
+            output.error(&format!("what HubSpot grants is not known: {error}"));
+            Exit::Remote
+        })?),
+    };
+    Output::result("HubSpot: the scopes of the private app");
+    let scopes = scopes(&access, &schemas.hubspot);
+    let width = scopes.keys().map(String::len).max().unwrap_or(0);
+    let mut lacks = missing.len();
+    for (scope, why) in &scopes {
+        let has = granted.as_ref().map(|granted| granted.contains(scope));
+        lacks += usize::from(has == Some(false));
+        let state = match has {
+            None => "",
+            Some(true) => "granted  ",
+            Some(false) => "MISSING  ",
+        };
+        Output::result(&format!("  {state}{scope:width$}  {why}"));
+    }
+    show_salesforce(&permissions, &missing);
+    match (&clients, lacks) {
+        (None, _) => {}
+        (Some(_), 0) => output.note("everything is granted"),
+        (Some(_), lacks) => {
+            output.note(&format!(
+                "{lacks} missing; `mapwright permissions --salesforce-xml` prints a permission set"
+            ));
+        }
+    }
+    Ok(if lacks == 0 { Exit::Fine } else { Exit::Findings })
+}
+
+/// The clients, where the configuration names accounts; without its variables the needs are shown alone.
+fn clients(
+    project: &Project,
+    schemas: &Schemas,
+    options: &PermissionsArgs,
+    output: Output,
+) -> Result<Option<parts::Clients>, Exit> {
+    let (Some(config), Some(root)) = (&project.config, &project.root) else { return Ok(None) };
+    let config = match config.resolve(&parts::env) {
+        Ok(config) => config,
+        Err(findings) => {
+            let why = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
+            output.note(&format!("not compared with what is granted: {why}"));
+            return Ok(None);
+        }
+    };
+    let pair = parts::pair(&config, options.pair.as_deref(), output)?;
+    parts::clients_with(&config, root, schemas, pair).map(Some).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })
+}
+
+fn show_salesforce(permissions: &Permissions, missing: &[String]) {
+    Output::result("Salesforce: the permissions of the integration's user");
+    let mut rights = vec!["API Enabled"];
+    rights.extend(permissions.convert.then_some("Convert Leads"));
+    Output::result(&format!("  {}", rights.join(", ")));
+    for (object, needed) in &permissions.objects {
+        let mut words = vec!["read"];
+        words.extend(needed.create.then_some("create"));
+        words.extend(needed.edit.then_some("edit"));
+        Output::result(&format!("  {object}: {}", words.join(", ")));
+        for (edit, word) in [(false, "read"), (true, "edit")] {
+            let fields: Vec<&str> =
+                needed.fields.iter().filter(|(_, is)| **is == edit).map(|(name, _)| name.as_str()).collect();
+            if !fields.is_empty() {
+                Output::result(&format!("    {word} {}", fields.join(", ")));
+            }
+        }
+    }
+    for right in missing {
+        Output::result(&format!("  MISSING  {right}"));
+    }
+}
