@@ -207,7 +207,8 @@ async fn what_a_mapping_costs_is_counted_right() {
         let cost = costs.iter().find(|cost| cost.name == "mql_to_lead").expect("the mapping");
         let at_most = Side::ALL.map(|side| calls_of(&cost.work, side, together));
         let token = 1;
-        let made = [world.portal.calls() - before, world.org.calls().len() - token];
+        let made =
+            [usize::try_from(world.portal.calls() - before).expect("few"), world.org.calls().len() - token];
         println!("{together} together: {made:?} of at most {at_most:?}");
         // One company for all is one read, and an owner without an address is not looked up in Salesforce.
         let spared = [together.div_ceil(100) - 1, 1];

@@ -1,5 +1,5 @@
 //! The permission set of the integration's user, as the Metadata API deploys it (Salesforce's Metadata API guide:
-//! PermissionSet).
+//! `PermissionSet`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -193,6 +193,10 @@ fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
     if let ["oauth", "v1", rest @ ..] = segments.as_slice() {
         return (shared.with(|portal| auth::route(portal, call, rest)), Vec::new());
     }
+    // It says what the token in its body may do, and needs none of its own.
+    if segments == ["oauth", "v2", "private-apps", "get", "access-token-info"] {
+        return (shared.with(|portal| auth::private_app(portal, call)), Vec::new());
+    }
     let grant = match shared.with(|portal| portal.tokens.check(&call.headers, &call.query, now)) {
         Ok(grant) => grant,
         Err(error) => return (Err(error), Vec::new()),
@@ -234,9 +238,6 @@ fn route(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
         ["crm", "v4", "associations", rest @ ..] => associations::v4(portal, call, rest),
         ["crm", "v3", "timeline", rest @ ..] => timeline::route(portal, call, rest),
         ["webhooks", "v3", rest @ ..] => webhooks::route(portal, call, rest),
-        ["oauth", "v2", "private-apps", "get", "access-token-info"] if call.method == Method::POST => {
-            auth::private_app(portal, call)
-        }
         ["account-info", "v3", "details"] if call.method == Method::GET => auth::account(portal),
         ["integrations", "v1", "me"] if call.method == Method::GET => auth::me(portal),
         ["account-info", "v3", "details"] | ["integrations", "v1", "me"] => Err(ApiError::method()),
