@@ -157,7 +157,7 @@ impl<'m> Writer<'m> {
 }
 
 /// Whether a rule can write again and again.
-fn is_again(rule: &Rule) -> bool {
+pub(super) fn is_again(rule: &Rule) -> bool {
     matches!(rule.when, WhenWritten::Always | WhenWritten::OnUpdate)
 }
 

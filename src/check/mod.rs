@@ -25,6 +25,7 @@ mod authority;
 mod bounds;
 mod builtin;
 mod call;
+mod circles;
 mod condition;
 mod convert;
 mod currency;
@@ -94,6 +95,7 @@ pub fn check(
     handover::check_loops(&world, &mappings);
     authority::check(&world, &mappings, &syncs);
     loops::check(&world, &mappings, &syncs);
+    circles::check(&world, &syncs);
     unused::check(&world, &index);
 
     let project = Project {

@@ -10,7 +10,6 @@ use super::project::Project;
 use super::{Exit, parts};
 use crate::crm::{calls_of, limits_in_words, once};
 use crate::plan::{Cost, costs};
-use crate::schema::Schemas;
 use crate::source::{ObjectName, Side};
 use crate::types::SideWork;
 
@@ -25,13 +24,17 @@ pub(super) async fn run(given: Option<&Path>, options: &CostArgs, output: Output
 
 async fn shown(given: Option<&Path>, options: &CostArgs, output: Output) -> Result<Exit, Exit> {
     let project = parts::checked(given, output)?;
-    let plan = project.plan().ok_or(Exit::Findings)?;
-    let schemas = project.schemas.as_ref().ok_or(Exit::Findings)?;
+    let world = project.world(options.pair.as_deref()).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })?;
+    let plan = world.plan(&project.sources).ok_or(Exit::Findings)?;
+    let schemas = world.schemas.as_ref().ok_or(Exit::Findings)?;
     let is_event = |object: &ObjectName| {
         schemas.side(object.side).objects.get(&object.name).is_some_and(|known| known.timeline.is_some())
     };
     let costs = costs(&plan, &is_event);
-    let daily = daily(&project, schemas, options, output).await?;
+    let daily = daily(&project, options, output).await?;
     let too_many = too_many(&costs, options.events_per_day, daily);
     if options.json {
         Output::result(&document(&costs, options.events_per_day, daily).to_string());
@@ -125,22 +128,9 @@ fn document(costs: &[Cost], events: Option<u32>, daily: [Option<u64>; 2]) -> Jso
 }
 
 /// How many calls a day each account may make, where the configuration names accounts that tell it.
-async fn daily(
-    project: &Project,
-    schemas: &Schemas,
-    options: &CostArgs,
-    output: Output,
-) -> Result<[Option<u64>; 2], Exit> {
-    let (Some(config), Some(root)) = (&project.config, &project.root) else { return Ok([None; 2]) };
-    let Ok(config) = config.resolve(&parts::env) else {
-        output.note("the limits of the accounts are not known without their variables");
-        return Ok([None; 2]);
-    };
-    let pair = parts::pair(&config, options.pair.as_deref(), output)?;
-    let clients = parts::clients_with(&config, root, schemas, pair).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+async fn daily(project: &Project, options: &CostArgs, output: Output) -> Result<[Option<u64>; 2], Exit> {
+    let clients = parts::clients_if_configured(project, options.pair.as_deref(), output).await?;
+    let Some(clients) = clients else { return Ok([None; 2]) };
     let failed = |error: crate::types::CrmError| {
         output.error(&format!("the limits of {} are not known: {error}", error.side.label()));
         Exit::Remote

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::args::DriftArgs;
-use super::live::{self, Wanted};
+use super::live::{self, Snapshot, Wanted};
 use super::output::Output;
 use super::project::{self, Project};
 use super::{Exit, check};
@@ -24,28 +24,28 @@ async fn compared(given: Option<&Path>, options: &DriftArgs, output: Output) -> 
         output.error(&message);
         Exit::Usage
     })?;
-    if let Some(side) = Side::ALL.into_iter().find(|side| !live::path(&root, *side).exists()) {
-        let name = project::snapshot_name(side);
+    let wanted =
+        Wanted { sides: &Side::ALL, pair: options.pair.as_deref(), objects: &[], all: false, missing: false };
+    let live = live::take(&root, &wanted, output).await?;
+    if let Some(missing) = live.snapshots.iter().find(|snapshot| snapshot.old.is_none()) {
+        let name = &missing.name;
         output.error(&format!(
             "`{name}` is missing, so there is nothing to compare; `mapwright schema pull` takes it"
         ));
         return Err(Exit::Usage);
     }
-    let wanted =
-        Wanted { sides: &Side::ALL, pair: options.pair.as_deref(), objects: &[], all: false, missing: false };
-    let snapshots = live::take(&root, &wanted, output).await?;
+    let (pair, snapshots) = (Some(live.pair.as_str()), &live.snapshots);
 
-    let before = project::load(&root);
-    let edited: BTreeMap<String, String> = snapshots
-        .iter()
-        .map(|snapshot| (project::snapshot_name(snapshot.side).to_owned(), snapshot.new.clone()))
-        .collect();
-    let mut after = project::load_edited(&root, &edited);
-    let broken = new_findings(&before, &after);
+    let before = project::load(&root, pair);
+    let edited: BTreeMap<String, String> =
+        snapshots.iter().map(|snapshot| (snapshot.name.clone(), snapshot.new.clone())).collect();
+    let mut after = project::load_edited(&root, pair, &edited);
+    let broken = new_findings(&before, &after, snapshots);
     let mut found = Vec::new();
     let mut cosmetic = 0;
-    for snapshot in &snapshots {
-        let name = project::snapshot_name(snapshot.side);
+    let checked = before.worlds.first().and_then(|world| world.checked.as_ref());
+    for snapshot in snapshots {
+        let name = snapshot.name.as_str();
         let (now, _) = schema::load(&mut Sources::new(), name, &snapshot.new);
         // The checker's findings point into what the CRM says, those of the drift into the file that is checked in.
         set_apart(&mut after.sources, name);
@@ -53,7 +53,7 @@ async fn compared(given: Option<&Path>, options: &DriftArgs, output: Output) -> 
         let (old, _) = schema::load(&mut after.sources, name, old);
         // INVARIANT: both were read before, without a finding.
         let (Some(old), Some(now)) = (old, now) else { continue };
-        let drift = drift(&old, &now, before.checked.as_ref());
+        let drift = drift(&old, &now, checked);
         found.extend(drift.findings);
         cosmetic += drift.cosmetic;
     }
@@ -80,7 +80,7 @@ fn say(differences: usize, lines: usize, cosmetic: usize, before: &Project, outp
             plural(lines)
         ),
     });
-    if before.checked.is_none() {
+    if !before.is_checked() {
         output.note("the project has errors of its own: `mapwright check`");
     }
 }
@@ -88,11 +88,13 @@ fn say(differences: usize, lines: usize, cosmetic: usize, before: &Project, outp
 /// What the checker finds on the live schema and not on the snapshots.
 ///
 /// Both runs read the same files in the same order, so a place in a `.map` file is the same in both.
-fn new_findings(before: &Project, after: &Project) -> Vec<Diagnostic> {
+fn new_findings(before: &Project, after: &Project, snapshots: &[Snapshot]) -> Vec<Diagnostic> {
     let is_known = |finding: &Diagnostic| {
         let same = |known: &Diagnostic| {
             let place = known.span() == finding.span()
-                || project::is_snapshot(after.sources.file(finding.span().file).name());
+                || snapshots
+                    .iter()
+                    .any(|snapshot| after.sources.file(finding.span().file).name() == snapshot.name);
             known.code == finding.code && known.message == finding.message && place
         };
         before.findings.iter().any(same)

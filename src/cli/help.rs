@@ -144,6 +144,23 @@ Exit codes:
   2  a wrong call or configuration
   3  a CRM failed";
 
+pub(super) const AUTH: &str = "\
+Examples:
+  export MAPWRIGHT_KEY=$(mapwright auth key)   a fresh key; keep it where you keep secrets
+  mapwright auth login hubspot                 opens the browser
+  mapwright auth login salesforce --pair emea --no-browser
+  mapwright auth status                        who is logged in, and with which key it is sealed
+  mapwright auth logout hubspot
+
+The app must allow http://localhost:8723/callback; --port takes another port.
+
+Exit codes:
+  0  done; of status: every pair can prove who it is
+  1  the access was denied, is not enough or is for another account, or nobody came back; of status: a login is missing
+     or cannot be opened
+  2  a wrong call or configuration, or a key that is not the one
+  3  a CRM or the store failed, or the port is taken";
+
 pub(super) const PARKED: &str = "\
 Examples:
   mapwright parked list

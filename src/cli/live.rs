@@ -1,12 +1,13 @@
 //! What the CRMs say about their objects right now, beside the snapshots of the project.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::output::Output;
 use super::project::{self, Project};
 use super::{Exit, parts};
+use crate::config::SCHEMA;
 use crate::crm::Describe;
 use crate::diagnostic::{Code, nearest};
 use crate::schema::{self, Change, DescribedObject, FieldType, Schema, Schemas, Taken};
@@ -16,10 +17,18 @@ use crate::types::{CrmError, CrmErrorKind};
 /// New objects lead to others by their relationships; a path in a mapping is no longer than this.
 const ROUNDS: usize = 6;
 
+/// What both CRMs of a pair say.
+pub(super) struct Live {
+    /// The pair.
+    pub(super) pair: String,
+    /// Its snapshots.
+    pub(super) snapshots: Vec<Snapshot>,
+}
+
 /// A snapshot, before and after.
 pub(super) struct Snapshot {
-    /// Which CRM.
-    pub(super) side: Side,
+    /// Its name in the project.
+    pub(super) name: String,
     /// Its text; `None` where there is none yet.
     pub(super) old: Option<String>,
     /// Its text as the CRM says now.
@@ -43,27 +52,16 @@ pub(super) struct Wanted<'w> {
 }
 
 /// Asks the CRMs of a project for what they say; writes nothing.
-pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Result<Vec<Snapshot>, Exit> {
-    let (sources, config, findings) = project::config(root);
-    let config = config.filter(|_| findings.is_empty());
-    let Some(config) = config else {
-        output.findings(&sources, &findings);
-        return Err(Exit::Usage);
-    };
-    let config = config.resolve(&parts::env).map_err(|findings| {
-        output.findings(&sources, &findings);
-        Exit::Usage
-    })?;
+pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Result<Live, Exit> {
+    let configured = parts::configured(Some(root), wanted.pair, output)?;
+    let pair = configured.pair.name.clone();
+    let folder = folder(root, &pair);
     let mut asked = Vec::new();
     for side in Side::ALL {
-        asked.push(Asked::read(root, side, output)?);
+        asked.push(Asked::read(root, &folder, side, output)?);
     }
     let schemas = Schemas { hubspot: asked[0].schema.clone(), salesforce: asked[1].schema.clone() };
-    let pair = parts::pair(&config, wanted.pair, output)?;
-    let clients = parts::clients_with(&config, root, &schemas, pair).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+    let clients = parts::clients_of(&configured, schemas, output).await?;
     for asked in asked.iter_mut().filter(|asked| wanted.sides.contains(&asked.side)) {
         let crm = clients.describer(asked.side);
         asked.crm = Some(crm);
@@ -71,21 +69,32 @@ pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Re
         asked.added(wanted, output).await?;
     }
     if wanted.missing {
-        fill(root, &mut asked, output).await?;
+        fill(root, &pair, &mut asked, output).await?;
     }
     let asked = asked.into_iter().filter(|asked| asked.crm.is_some());
-    asked.map(|asked| asked.finish(output)).collect()
+    let snapshots = asked.map(|asked| asked.finish(output)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Live { pair, snapshots })
+}
+
+/// The folder of a pair's snapshots.
+pub(super) fn folder(root: &Path, pair: &str) -> String {
+    let (_, config, _) = project::config(root);
+    let pairs = config.into_iter().flat_map(|config| config.pairs);
+    pairs
+        .into_iter()
+        .find(|files| files.name.value == pair)
+        .map_or_else(|| SCHEMA.to_owned(), |files| files.schema)
 }
 
 /// Adds the objects that the mappings name and the snapshots lack, and those that their paths lead to.
-async fn fill(root: &Path, asked: &mut [Asked], output: Output) -> Result<(), Exit> {
+async fn fill(root: &Path, pair: &str, asked: &mut [Asked], output: Output) -> Result<(), Exit> {
     let mut tried = BTreeSet::new();
     for _ in 0..ROUNDS {
         let mut edited = BTreeMap::new();
         for asked in &*asked {
-            edited.insert(project::snapshot_name(asked.side).to_owned(), asked.text(output)?);
+            edited.insert(asked.name.clone(), asked.text(output)?);
         }
-        let project = project::load_edited(root, &edited);
+        let project = project::load_edited(root, Some(pair), &edited);
         let missing: Vec<_> = missing(&project).into_iter().filter(|one| tried.insert(one.clone())).collect();
         if missing.is_empty() {
             return Ok(());
@@ -121,7 +130,8 @@ fn missing(project: &Project) -> BTreeSet<(Side, String)> {
 
 /// The objects that a reference field leads to, by its place in a snapshot.
 fn led_to(project: &Project, at: crate::source::Span) -> Vec<(Side, String)> {
-    let schemas = project.schemas.iter().flat_map(|schemas| [&schemas.hubspot, &schemas.salesforce]);
+    let worlds = project.worlds.iter().filter_map(|world| world.schemas.as_ref());
+    let schemas = worlds.flat_map(|schemas| [&schemas.hubspot, &schemas.salesforce]);
     let fields = schemas.flat_map(|schema| {
         schema.objects.values().flat_map(|object| object.fields.values()).map(|field| (schema.side, field))
     });
@@ -136,6 +146,7 @@ fn led_to(project: &Project, at: crate::source::Span) -> Vec<(Side, String)> {
 /// One CRM, and what it said so far.
 struct Asked {
     side: Side,
+    name: String,
     crm: Option<Arc<dyn Describe>>,
     old: Option<String>,
     schema: Schema,
@@ -145,17 +156,17 @@ struct Asked {
 
 impl Asked {
     /// Reads the snapshot that is there; one with an error cannot be brought up to date.
-    fn read(root: &Path, side: Side, output: Output) -> Result<Self, Exit> {
-        let name = project::snapshot_name(side);
-        let old = project::snapshot(root, side).map_err(|unread| {
+    fn read(root: &Path, folder: &str, side: Side, output: Output) -> Result<Self, Exit> {
+        let name = project::snapshot_name(folder, side);
+        let old = project::snapshot(root, &name).map_err(|unread| {
             output.findings(&unread.0, &unread.1);
             Exit::Findings
         })?;
         let mut sources = Sources::new();
         let empty = format!("crm: {}\napi_version: \"\"\nobjects: {{}}\n", side.word());
-        let (schema, findings) = schema::load(&mut sources, name, old.as_deref().unwrap_or(&empty));
+        let (schema, findings) = schema::load(&mut sources, &name, old.as_deref().unwrap_or(&empty));
         if let Some(schema) = schema.filter(|schema| findings.is_empty() && schema.side == side) {
-            return Ok(Self { side, crm: None, old, schema, objects: Vec::new(), gone: Vec::new() });
+            return Ok(Self { side, name, crm: None, old, schema, objects: Vec::new(), gone: Vec::new() });
         }
         output.findings(&sources, &findings);
         output.error(&format!("`{name}` is no snapshot of {} that could be compared", side.label()));
@@ -254,9 +265,9 @@ impl Asked {
 
     fn finish(self, output: Output) -> Result<Snapshot, Exit> {
         let new = self.text(output)?;
-        let (now, _) = schema::load(&mut Sources::new(), project::snapshot_name(self.side), &new);
+        let (now, _) = schema::load(&mut Sources::new(), &self.name, &new);
         let changes = now.map(|now| schema::compare(&self.schema, &now)).unwrap_or_default();
-        Ok(Snapshot { side: self.side, old: self.old, new, changes })
+        Ok(Snapshot { name: self.name, old: self.old, new, changes })
     }
 }
 
@@ -278,9 +289,4 @@ fn failed(error: &CrmError, what: &str, output: Output) -> Exit {
     };
     output.note(hint);
     Exit::Remote
-}
-
-/// The snapshot's place in the project.
-pub(super) fn path(root: &Path, side: Side) -> PathBuf {
-    root.join(project::snapshot_name(side))
 }

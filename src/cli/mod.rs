@@ -4,6 +4,7 @@
 //! configuration, 3 a CRM or the store failed.
 
 mod args;
+mod auth;
 mod check;
 mod cost;
 mod demo;
@@ -84,6 +85,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         Command::Drift(options) => parts::block_on(drift::run(project, options, output)),
         Command::Permissions(options) => parts::block_on(permissions::run(project, options, output)),
         Command::Cost(options) => parts::block_on(cost::run(project, options, output)),
+        Command::Auth(options) => parts::block_on(auth::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
         Command::Sandbox(options) => parts::block_on(sandbox::run(options, output)),
         Command::Demo { json } => parts::block_on(demo::run(*json, output)),

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use super::args::PermissionsArgs;
 use super::output::Output;
-use super::project::Project;
 use super::{Exit, parts};
 use crate::crm::hubspot::scopes::scopes;
 use crate::crm::salesforce::permission_set::{Permissions, permission_set, permissions};
 use crate::plan::access;
-use crate::schema::Schemas;
 
 pub(super) async fn run(given: Option<&Path>, options: &PermissionsArgs, output: Output) -> Exit {
     match needed(given, options, output).await {
@@ -19,11 +17,15 @@ pub(super) async fn run(given: Option<&Path>, options: &PermissionsArgs, output:
 
 async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output) -> Result<Exit, Exit> {
     let project = parts::checked(given, output)?;
-    let plan = project.plan().ok_or(Exit::Findings)?;
-    let schemas = project.schemas.as_ref().ok_or(Exit::Findings)?;
+    let world = project.world(options.pair.as_deref()).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })?;
+    let plan = world.plan(&project.sources).ok_or(Exit::Findings)?;
+    let schemas = world.schemas.as_ref().ok_or(Exit::Findings)?;
     let access = access(&plan, schemas);
     let mut permissions = permissions(&access, &schemas.salesforce);
-    let clients = clients(&project, schemas, options, output)?;
+    let clients = parts::clients_if_configured(&project, options.pair.as_deref(), output).await?;
 
     let mut missing = Vec::new();
     if let Some(clients) = &clients {
@@ -68,29 +70,6 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
         }
     }
     Ok(if lacks == 0 { Exit::Fine } else { Exit::Findings })
-}
-
-/// The clients, where the configuration names accounts; without its variables the needs are shown alone.
-fn clients(
-    project: &Project,
-    schemas: &Schemas,
-    options: &PermissionsArgs,
-    output: Output,
-) -> Result<Option<parts::Clients>, Exit> {
-    let (Some(config), Some(root)) = (&project.config, &project.root) else { return Ok(None) };
-    let config = match config.resolve(&parts::env) {
-        Ok(config) => config,
-        Err(findings) => {
-            let why = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
-            output.note(&format!("not compared with what is granted: {why}"));
-            return Ok(None);
-        }
-    };
-    let pair = parts::pair(&config, options.pair.as_deref(), output)?;
-    parts::clients_with(&config, root, schemas, pair).map(Some).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })
 }
 
 fn show_salesforce(permissions: &Permissions, missing: &[String]) {

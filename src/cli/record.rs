@@ -37,13 +37,15 @@ async fn try_run(
     mode: Mode,
     output: Output,
 ) -> Result<Exit, Exit> {
-    let ready = parts::ready(given, output)?;
+    let ready = parts::ready(given, options.pair.as_deref(), output)?;
     if runtime::object(&ready.plan, &options.mapping, &options.record).is_none() {
         output.error(&eval::unknown_mapping(&ready.plan, &options.mapping));
         return Err(Exit::Usage);
     }
-    let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
-    let clients = parts::clients(&ready, pair).map_err(|message| {
+    let pair = &ready.pair;
+    let tokens =
+        if ready.keeps_tokens() { Some(Arc::new(parts::store(&ready, output).await?)) } else { None };
+    let clients = parts::clients(&ready, tokens.as_ref()).map_err(|message| {
         output.error(&message);
         Exit::Usage
     })?;

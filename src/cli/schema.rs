@@ -37,14 +37,11 @@ async fn pull(given: Option<&Path>, options: &PullArgs, output: Output) -> Resul
         missing: true,
     };
     // Both are asked before either is written: a failure leaves the project as it was.
-    let snapshots = live::take(&root, &wanted, output).await?;
-    for snapshot in &snapshots {
+    let live = live::take(&root, &wanted, output).await?;
+    for snapshot in &live.snapshots {
         if snapshot.old.as_ref() != Some(&snapshot.new) {
-            write(&live::path(&root, snapshot.side), &snapshot.new).map_err(|error| {
-                output.error(&format!(
-                    "`{}` cannot be written: {error}",
-                    project::snapshot_name(snapshot.side)
-                ));
+            write(&root.join(&snapshot.name), &snapshot.new).map_err(|error| {
+                output.error(&format!("`{}` cannot be written: {error}", snapshot.name));
                 Exit::Usage
             })?;
         }
@@ -71,7 +68,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// What is different, a line each; of an object that is new or gone, one line.
 fn show(snapshot: &Snapshot) {
-    let name = project::snapshot_name(snapshot.side);
+    let name = &snapshot.name;
     if snapshot.changes.is_empty() {
         Output::result(&format!("{name}: no change"));
         return;

@@ -4,9 +4,11 @@
 //! two steps, so that `check` and `eval` need no variable: [`parse`] proves the file's structure, and
 //! [`Config::resolve`] reads it again with an environment that the caller hands in. Both are pure.
 
+mod auth;
 mod expand;
 mod load;
 mod model;
+mod pairs;
 mod poll;
 mod reading;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store,
-    Webhook,
+    Hubspot, HubspotAuth, KeySource, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce,
+    SalesforceAuth, Serve, Store, Webhook,
 };
+pub use pairs::{PairFiles, SCHEMA, holds};

@@ -22,9 +22,15 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// What stands for "not at all".
 const OFF: &str = "off";
 
+impl Default for Poll {
+    fn default() -> Self {
+        Self { every: Some(EVERY), overlap: OVERLAP, mappings: IndexMap::new() }
+    }
+}
+
 impl Reading<'_> {
-    pub(super) fn poll(&self, entry: Option<&Entry>) -> Option<Poll> {
-        let defaults = Poll { every: Some(EVERY), overlap: OVERLAP, mappings: IndexMap::new() };
+    /// How often changes are asked for; what is left out is as in `defaults`.
+    pub(super) fn poll(&self, entry: Option<&Entry>, defaults: Poll) -> Option<Poll> {
         let Some(entry) = entry else { return Some(defaults) };
         let mut keys = self.keys(entry, "`poll`")?;
         let every = keys.entry("every").map_or(Some(defaults.every), |entry| self.interval(entry));

@@ -10,10 +10,12 @@ mod describe;
 pub mod http;
 pub mod hubspot;
 mod limits;
+pub mod login;
 pub mod salesforce;
 mod share;
 #[cfg(test)]
 mod testing;
+pub mod tokens;
 mod waves;
 
 use async_trait::async_trait;

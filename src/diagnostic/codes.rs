@@ -218,6 +218,8 @@ codes! {
 
     /// Mappings trigger one another for ever: what one writes starts the next, and the last starts the first.
     TRIGGER_LOOP = "E1003", "mappings trigger one another";
+    /// Rules of a sync go in a circle: what one writes the next reads, and what the last writes the first reads.
+    RULE_CIRCLE = "E1004", "rules of a sync go in a circle";
 
     // Associations and pairs.
     /// Associations are HubSpot's. In Salesforce a reference field holds the other record's id, and a relationship leads to it.

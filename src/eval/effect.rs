@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::LinkElse;
-use crate::source::{Location, ObjectName};
+use crate::source::{Location, ObjectName, Side};
 use crate::types::{
     AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, ConvertAnswer,
     ConvertRequest, ConvertedInto, FindRequest, LinkChange, LinkRequest, LinkedPair, ReadRequest, Record,
@@ -309,6 +309,12 @@ pub struct Synced {
     /// The values that both sides hold now, by the Salesforce field, as Salesforce holds them: what the next run compares
     /// with. They are remembered with the link.
     pub synced: BTreeMap<String, Value>,
+    /// The fields of both records, as they were read before anything was written.
+    #[serde(skip)]
+    pub read: BTreeMap<Side, serde_json::Map<String, serde_json::Value>>,
+    /// How many of the writes came before that.
+    #[serde(skip)]
+    pub written_before: usize,
 }
 
 /// A record that a sync has written.

@@ -383,11 +383,29 @@ impl Run {
 
     /// Whether a related record is needed now; one that only rules need waits for a rule that applies.
     fn needs(&self, mapping: &Mapping, index: usize, need: Need) -> bool {
-        mapping.related[index].need == Some(need)
+        // What is needed earlier was read earlier, but for what was forgotten since.
+        mapping.related[index].need.is_some_and(|first| first <= need)
             && (need != Need::Rules
                 || self.applying(mapping).any(|rule| rule.related.contains(&index))
                 || mapping.eaches.iter().any(|each| each.related.contains(&index))
                 || mapping.associates.iter().any(|associate| associate.related.contains(&index)))
+    }
+
+    /// Asks for what the rules need and is not known yet; a leg is held then.
+    pub(super) fn ask_for_rules(&mut self, mapping: &Mapping) -> Effect {
+        self.read_related(mapping, 0, Need::Rules)
+    }
+
+    /// Forgets what a look-up found.
+    pub(super) fn forget_lookup(&mut self, index: usize) {
+        self.lookups[index] = None;
+        self.unpaired.retain(|(of, _)| *of != index);
+    }
+
+    /// Forgets a related record.
+    pub(super) fn forget_related(&mut self, index: usize) {
+        self.related[index] = None;
+        self.related_read[index] = false;
     }
 
     fn read_one(&mut self, mapping: &Mapping, index: usize, need: Need, id: String) -> Effect {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
-use serde_json::Value as Json;
 
 use crate::check::typed::{GivenEnd, GivenLink, GivenRecord, Refusal, RefusalKind, Test};
 use crate::eval::Answer;
@@ -14,7 +13,7 @@ use crate::source::{ObjectName, Side};
 use crate::types::{
     AssociateRequest, AssociatedRequest, AssociationKind, ChangedRequest, ConvertAnswer, ConvertRequest,
     ConvertedInto, FieldError, Filter, FilterOp, FindRequest, LinkRequest, LinkedPair, MatchedRecord,
-    ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget, display, order, same, to_json,
+    ReadRequest, Record, Value, WriteAnswer, WriteRequest, WriteTarget, as_sent, display, order, same,
 };
 
 /// A path over more relationships than SOQL allows (five) leads nowhere.
@@ -426,7 +425,9 @@ impl World {
     fn sent(&self, record: &Stored, fields: &[String]) -> Record {
         let values = fields
             .iter()
-            .filter_map(|field| Some((field.clone(), raw(record.object.side, &self.value(record, field)?))))
+            .filter_map(|field| {
+                Some((field.clone(), as_sent(record.object.side, &self.value(record, field)?)))
+            })
             .collect();
         Record { object: record.object.clone(), id: record.id.clone(), values }
     }
@@ -545,16 +546,6 @@ impl Ids {
                 return id;
             }
         }
-    }
-}
-
-/// HubSpot sends text or null, Salesforce JSON values; both send a multi-select as `a;b`.
-fn raw(side: Side, value: &Value) -> Json {
-    match value {
-        Value::Blank => Json::Null,
-        value if side == Side::Hubspot => Json::String(display(value)),
-        Value::List(_) => Json::String(display(value)),
-        value => to_json(value),
     }
 }
 

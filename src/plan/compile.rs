@@ -47,7 +47,7 @@ pub(super) struct Tables {
 impl Tables {
     /// Adds a look-up; gives the expression of its result.
     pub(super) fn look_up(&mut self, object: ObjectName, what: Sought, at: Location) -> Expr {
-        self.lookups.push(Lookup { object, what, needs: Vec::new(), early: false, at });
+        self.lookups.push(Lookup { object, what, needs: Vec::new(), slots: Vec::new(), early: false, at });
         Expr::Lookup(self.lookups.len() - 1)
     }
 }
@@ -64,19 +64,22 @@ impl Context<'_> {
         let (mut to_hubspot, rounds) = self.leg(&sync.to_hubspot, &rounds);
         needs::join(&mut to_salesforce, &mut to_hubspot, sync.triggered);
         let first = mappings.len();
-        mappings.extend([to_salesforce, to_hubspot]);
         let two_way = sync.two_way.iter().zip(rounds).map(|(rule, round)| TwoWay {
             forth: rule.forth,
             back: rule.back,
             round,
             conflict: rule.conflict,
         });
+        let two_way: Vec<TwoWay> = two_way.collect();
+        let one_way = needs::one_way(&to_salesforce, &to_hubspot, &two_way);
+        mappings.extend([to_salesforce, to_hubspot]);
         Sync {
             name: sync.name.clone(),
             at: self.at(sync.span),
             to_salesforce: first,
             to_hubspot: first + 1,
-            two_way: two_way.collect(),
+            two_way,
+            one_way,
         }
     }
 

@@ -27,8 +27,8 @@ pub use expression::{Call, Condition, Expr, Part};
 pub(crate) use program::CONVERTED_CONTACT;
 pub use program::{
     AccountElse, Associate, Conflict, Convert, Each, Guard, GuardElse, Ids, Key, LinkElse, Lookup, Mapping,
-    Need, Order, Outcome, OutcomeAction, Picklist, PicklistElse, Plan, Related, Rule, RuleElse, Rung,
+    Need, OneWay, Order, Outcome, OutcomeAction, Picklist, PicklistElse, Plan, Related, Rule, RuleElse, Rung,
     Situation, Slot, Sought, Sync, TargetField, Test, TestOp, Trigger, TwoWay, WhenWritten, WithKind,
 };
 pub use trigger::Start;
-pub use watch::Watched;
+pub use watch::{Parent, Watched};

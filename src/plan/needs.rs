@@ -1,12 +1,14 @@
 //! What a program needs to read: the fields in use, the look-ups of each rule, and what must be there early.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::expression::{Condition, Expr, children, condition_children};
 use super::program::GuardElse;
 use super::program::{
-    Convert, Ids, Lookup, Mapping, Need, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger,
+    Convert, Ids, Lookup, Mapping, Need, OneWay, OutcomeAction, Sought, TargetField, Test, TestOp, Trigger,
+    TwoWay,
 };
+use crate::source::Side;
 use crate::types::Type;
 
 /// What an expression uses, through named values and look-ups.
@@ -39,22 +41,20 @@ pub(super) fn fill(mapping: &mut Mapping) {
     let rule_related: Vec<BTreeSet<usize>> =
         rule_needs.iter().map(|used| related_of(mapping, &used.slots)).collect();
 
-    let nested: Vec<Vec<usize>> = mapping
-        .lookups
-        .iter()
-        .map(|lookup| {
-            let mut used = Used::default();
-            used.sought(mapping, &lookup.what);
-            used.lookups.into_iter().collect()
-        })
-        .collect();
+    let nested = mapping.lookups.iter().map(|lookup| {
+        let mut used = Used::default();
+        used.sought(mapping, &lookup.what);
+        used
+    });
+    let nested: Vec<Used> = nested.collect();
 
     for (guard, (fields, lookups)) in mapping.guards.iter_mut().zip(guard_needs) {
         guard.fields = fields;
         guard.lookups = lookups;
     }
-    for (lookup, needs) in mapping.lookups.iter_mut().zip(nested) {
-        lookup.needs = needs;
+    for (lookup, used) in mapping.lookups.iter_mut().zip(nested) {
+        lookup.needs = used.lookups.into_iter().collect();
+        lookup.slots = used.slots.into_iter().collect();
     }
     let associations_need = fill_associations(mapping);
     let rules_need: BTreeSet<usize> =
@@ -225,6 +225,46 @@ fn share_record(reader: &mut Mapping, writer: &mut Mapping) {
             writer.target_fields.push(TargetField { name: field.clone(), ty });
         }
     }
+}
+
+/// The rules of a sync that write one side only, each behind those that write what it reads. In a circle, which only rules
+/// that write once can be part of, the first one stands first.
+pub(super) fn one_way(to_salesforce: &Mapping, to_hubspot: &Mapping, two_way: &[TwoWay]) -> Vec<OneWay> {
+    let legs = [to_hubspot, to_salesforce];
+    let both = |to: Side, index: usize| {
+        two_way.iter().any(|rule| index == if to == Side::Hubspot { rule.back } else { rule.forth })
+    };
+    let rules =
+        legs.iter().flat_map(|leg| (0..leg.rules.len()).map(|rule| OneWay { to: leg.target.side, rule }));
+    let mut open: Vec<OneWay> = rules.filter(|rule| !both(rule.to, rule.rule)).collect();
+    let leg = |rule: &OneWay| if rule.to == Side::Hubspot { to_hubspot } else { to_salesforce };
+    let read = |rule: &OneWay| {
+        let mut used = Used::default();
+        used.expr(leg(rule), &leg(rule).rules[rule.rule].value);
+        awaited_fields(leg(rule), &used.slots)
+    };
+    let mut reads: Vec<Vec<String>> = open.iter().map(read).collect();
+    let mut order = Vec::with_capacity(open.len());
+    while !open.is_empty() {
+        let written: HashSet<(Side, &str)> =
+            open.iter().map(|rule| (rule.to, leg(rule).rules[rule.rule].field.as_str())).collect();
+        let waits = |index: &usize| {
+            let source = leg(&open[*index]).source.side;
+            reads[*index].iter().any(|field| written.contains(&(source, field.as_str())))
+        };
+        let mut next: HashSet<usize> = (0..open.len()).filter(|index| !waits(index)).collect();
+        if next.is_empty() {
+            next.insert(0);
+        }
+        let at = |index: usize| next.contains(&index);
+        order.extend((0..open.len()).filter(|index| at(*index)).map(|index| open[index]));
+        open = (0..open.len()).filter(|index| !at(*index)).map(|index| open[index]).collect();
+        reads = (0..reads.len())
+            .filter(|index| !at(*index))
+            .map(|index| std::mem::take(&mut reads[index]))
+            .collect();
+    }
+    order
 }
 
 /// The names of the mappings that one can hand over to.

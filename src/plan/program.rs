@@ -56,6 +56,8 @@ pub struct Sync {
     pub to_hubspot: usize,
     /// The `<->` rules.
     pub two_way: Vec<TwoWay>,
+    /// The other rules, each behind those that write what it reads.
+    pub one_way: Vec<OneWay>,
 }
 
 impl Sync {
@@ -66,6 +68,15 @@ impl Sync {
             Side::Salesforce => self.to_salesforce,
         }
     }
+}
+
+/// A rule of a sync that writes one side only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneWay {
+    /// That side.
+    pub to: Side,
+    /// The rule's index in the leg that writes it.
+    pub rule: usize,
 }
 
 /// A `<->` rule.
@@ -259,6 +270,8 @@ pub struct Lookup {
     pub what: Sought,
     /// The look-ups inside it; they are made first.
     pub needs: Vec<usize>,
+    /// The values that it uses, also those of the look-ups inside it.
+    pub slots: Vec<usize>,
     /// Whether guards, the key or the rungs need it; else it is made only once a rule that applies needs it.
     pub early: bool,
     /// The line.

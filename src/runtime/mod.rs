@@ -22,6 +22,7 @@
 mod associations;
 mod clock;
 mod driver;
+mod echo;
 mod engine;
 mod feed;
 mod gather;
@@ -196,13 +197,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Waits until no lane has work, also none that waits for a retry; `false` when the time is up first.
+    /// Waits until no lane of its pair has work, also none that waits for a retry; `false` when the time is up first.
     pub async fn idle(&self, at_most: Duration) -> Result<bool, StoreError> {
         let mut settled = self.parts.health.watch();
         let wait = async {
             loop {
                 settled.mark_unchanged();
-                if self.parts.store.pending().await?.lanes == 0 {
+                if self.parts.store.pending_of(&self.parts.pair).await?.lanes == 0 {
                     return Ok(());
                 }
                 // The worker reports after each batch; the sender lives as long as `parts`.

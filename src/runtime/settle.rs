@@ -1,14 +1,18 @@
 //! From the ends of a lane's runs to its settlement.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
+use crate::source::Side;
 use crate::store::{
     FieldWritten, LeasedLane, MappingResult, Next, Outcome, ParkReason, RecordWritten, Settlement,
 };
-use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value};
+use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value, as_sent};
 
 use super::driver::End;
+use super::echo;
 use super::engine::Task;
 use super::policy::{self, Policy};
 use super::{Clock, Settings};
@@ -264,14 +268,34 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
 }
 
 fn synced(synced: Synced) -> Outcome {
-    let Synced { hubspot, salesforce, writes, synced } = synced;
+    let met = Side::ALL.into_iter().filter_map(|side| Some((side, met(&synced, side)?))).collect();
+    let Synced { hubspot, salesforce, writes, synced, .. } = synced;
     let written = |write: SyncedWrite| RecordWritten {
         object: write.object,
         id: write.id,
         created: write.created,
         fields: write.changes.into_iter().filter_map(written).collect(),
     };
-    Outcome::Synced { hubspot, salesforce, writes: writes.into_iter().map(written).collect(), synced }
+    Outcome::Synced { hubspot, salesforce, writes: writes.into_iter().map(written).collect(), synced, met }
+}
+
+/// How a sync's run left the record of a side: as it was read, with what was written since. Of a record that it made, nobody
+/// has seen yet what the CRM added by itself, so its first event is no echo.
+fn met(synced: &Synced, side: Side) -> Option<BTreeMap<String, String>> {
+    let read = synced.read.get(&side).into_iter().flatten();
+    let mut met: BTreeMap<String, String> =
+        read.map(|(field, value)| (field.clone(), echo::digest(Some(value)))).collect();
+    for write in synced.writes.iter().skip(synced.written_before).filter(|write| write.object.side == side) {
+        if write.created {
+            return None;
+        }
+        for change in &write.changes {
+            if let Some(new) = &change.new {
+                met.insert(change.field.clone(), echo::digest(Some(&as_sent(side, new))));
+            }
+        }
+    }
+    Some(met)
 }
 
 fn park_reason(park: Park) -> ParkReason {

@@ -27,4 +27,4 @@ pub use ops::{
 pub use ty::{Options, Type, Typed};
 pub(crate) use value::within_limit;
 pub use value::{Borrowed, Failure, Value};
-pub use write::{display, displayed, to_json, write_json, write_text};
+pub use write::{as_sent, display, displayed, to_json, write_json, write_text};

@@ -7,6 +7,7 @@ use chrono::{Datelike, NaiveDate, SecondsFormat};
 use rust_decimal::Decimal;
 
 use super::Value;
+use crate::source::Side;
 
 /// A value as text, for previews, messages and the function `text`: numbers without trailing zeros, dates and instants
 /// in their ISO form (UTC), lists joined by `;`, blank as the empty text.
@@ -124,6 +125,18 @@ pub fn to_json(value: &Value) -> serde_json::Value {
         }
         Value::Date(_) | Value::DateTime(_) => serde_json::Value::String(display(value)),
         Value::List(values) => values.iter().map(to_json).collect(),
+    }
+}
+
+/// A value as its CRM sends it: HubSpot as text or null, Salesforce as a JSON value; both a multi-select as `a;b`.
+pub fn as_sent(side: Side, value: &Value) -> serde_json::Value {
+    match (side, value) {
+        (_, Value::Blank) => serde_json::Value::Null,
+        (Side::Salesforce, Value::Boolean(_) | Value::Number(_)) => to_json(value),
+        (Side::Salesforce, Value::DateTime(at)) => {
+            serde_json::Value::String(at.to_rfc3339_opts(SecondsFormat::Millis, true).replace('Z', "+0000"))
+        }
+        _ => serde_json::Value::String(display(value)),
     }
 }
 

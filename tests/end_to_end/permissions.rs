@@ -58,7 +58,7 @@ fn what_is_not_granted_is_named() {
 fn the_needs_are_shown_without_any_account() {
     let world = World::project();
     let ran = world.run(&["permissions"]).fine();
-    assert!(ran.err.contains("not compared with what is granted"), "{ran:?}");
+    assert!(ran.err.contains("no account is asked"), "{ran:?}");
     assert!(ran.out.contains("\n  crm.objects.contacts.read "), "{ran:?}");
     let xml = world.run(&["permissions", "--salesforce-xml"]).fine().out;
     assert!(xml.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PermissionSet xmlns="), "{xml}");

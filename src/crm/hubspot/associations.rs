@@ -190,7 +190,7 @@ impl HubspotClient {
         let mut call = Call::get(url);
         call.method = reqwest::Method::POST;
         call.body = Body::Json(json!({"inputs": inputs}));
-        let answer = self.http.send(&call, Some(&self.token)).await?;
+        let answer = self.send(&call).await?;
         if !answer.success() {
             return Err(self.http.explain(&answer, call.safe));
         }

@@ -143,7 +143,7 @@ impl HubspotClient {
             };
         };
         let call = Call::write(Method::POST, self.events_address(&[]), self.input(request));
-        match self.http.send(&call, Some(&self.token)).await {
+        match self.send(&call).await {
             Ok(answer) if answer.success() => written(id),
             Ok(answer) => answers::single(&answer, false),
             Err(error) => WriteAnswer::Failed(error),

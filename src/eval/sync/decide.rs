@@ -1,13 +1,13 @@
 //! Who decides each field of a pair, and what is written where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use crate::plan::{Conflict, Mapping, Plan, TwoWay, WhenWritten};
+use crate::plan::{Conflict, Mapping, Plan, Slot, TwoWay, WhenWritten};
 use crate::source::Side;
-use crate::types::{ChangedRequest, Value, same};
+use crate::types::{ChangedRequest, Value, as_sent, same};
 
 use super::super::effect::{Effect, FieldChange};
 use super::super::ladder::old_value;
@@ -32,6 +32,8 @@ pub(super) struct Decided {
 pub(super) enum Stop {
     /// A conflict is decided by who changed last.
     Times(ChangedRequest),
+    /// The leg that writes this side asks for something again.
+    Ask(Side),
     /// The run is over.
     End(Box<Effect>),
 }
@@ -79,47 +81,148 @@ enum Way {
     Settled,
 }
 
-/// Decides all fields.
+/// How far the fields of a pair are decided.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// What the `<->` rules write.
+    both: Decided,
+    /// What the others write, as far as they are decided.
+    single: Decided,
+    /// The next of them.
+    next: usize,
+    /// What the records held in the place of what they are going to be written, in that order.
+    before: Vec<(Side, String, Option<serde_json::Value>)>,
+    /// What was looked up again, since it depends on what is going to be written: by the side that its leg writes.
+    again: HashSet<(Side, Used)>,
+}
+
+/// Something that a leg has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Used {
+    Lookup(usize),
+    Related(usize),
+}
+
+/// Decides all fields: first the `<->` rules, which read nothing but what they write, then the others, each on the records as
+/// they are going to be. So a rule that reads what another rule writes needs no second run.
 pub(super) fn decide(run: &mut SyncRun) -> Result<Decided, Stop> {
     let plan = Arc::clone(&run.plan);
     let sync = &plan.syncs[run.sync];
-    // Each side has its turn, also when only its key is to be written.
-    let mut decided =
-        Decided { hubspot: Some(Vec::new()), salesforce: Some(Vec::new()), ..Decided::default() };
+    if run.progress.is_none() {
+        let mut both = Decided::default();
+        for rule in &sync.two_way {
+            Field::of(run, &plan, rule).decide(&mut both)?;
+        }
+        let changes = [both.hubspot.as_ref(), both.salesforce.as_ref()].map(Option::<&Vec<_>>::cloned);
+        run.progress = Some(Progress { both, ..Progress::default() });
+        for (side, changes) in [Side::Hubspot, Side::Salesforce].into_iter().zip(changes) {
+            changes.iter().flatten().for_each(|change| hold(run, side, change));
+        }
+    }
+    while let Some(next) = sync.one_way.get(progress(run).next) {
+        let mapping = &plan.mappings[sync.leg(next.to)];
+        let rule = &mapping.rules[next.rule];
+        look_again(run, mapping, &rule.lookups, &rule.related)?;
+        if run.leg(next.to).source.is_some() {
+            let existing = run.leg(next.to).target.clone();
+            if let Some(change) = run.leg(next.to).change(mapping, rule, existing.as_ref())? {
+                hold(run, next.to, &change);
+                progress(run).single.put(next.to, change);
+            }
+        }
+        progress(run).next += 1;
+    }
     for side in Side::ALL {
-        one_way(run, &plan, side, &mut decided)?;
+        let mapping = &plan.mappings[sync.leg(side)];
+        for associate in &mapping.associates {
+            look_again(run, mapping, &associate.lookups, &associate.related)?;
+        }
+        for each in &mapping.eaches {
+            look_again(run, mapping, &each.lookups, &each.related)?;
+        }
     }
-    for rule in &sync.two_way {
-        let mut field = Field::of(run, &plan, rule);
-        field.decide(&mut decided)?;
-    }
-    Ok(decided)
+    let Progress { both, single, .. } = progress(run);
+    let (both, single) = (std::mem::take(both), std::mem::take(single));
+    // Each side has its turn, also when only its key is to be written.
+    let all = |single: Option<Vec<FieldChange>>, both: Option<Vec<FieldChange>>| {
+        Some(single.into_iter().chain(both).flatten().collect())
+    };
+    Ok(Decided {
+        hubspot: all(single.hubspot, both.hubspot),
+        salesforce: all(single.salesforce, both.salesforce),
+        synced: both.synced,
+    })
 }
 
-/// The rules that write one side only, as a mapping writes them.
-fn one_way(run: &mut SyncRun, plan: &Plan, side: Side, decided: &mut Decided) -> Result<(), Stop> {
-    let sync = &plan.syncs[run.sync];
-    let mapping = &plan.mappings[sync.leg(side)];
-    let leg = run.leg(side);
-    if leg.source.is_none() {
+fn progress(run: &mut SyncRun) -> &mut Progress {
+    run.progress.get_or_insert_default()
+}
+
+/// Lets the other leg see what a field is going to hold.
+fn hold(run: &mut SyncRun, side: Side, change: &FieldChange) {
+    let Some(new) = &change.new else { return };
+    let Some(record) = &mut run.leg(other(side)).source else { return };
+    let before = record.values.insert(change.field.clone(), as_sent(side, new));
+    progress(run).before.push((side, change.field.clone(), before));
+}
+
+/// Forgets what was decided, so that all of it is decided anew on the records as they are. What depends on the values that
+/// were decided is looked up again.
+pub(super) fn forget(run: &mut SyncRun) {
+    let Some(progress) = run.progress.take() else { return };
+    for (side, field, before) in progress.before.into_iter().rev() {
+        let Some(record) = &mut run.leg(other(side)).source else { continue };
+        match before {
+            Some(before) => record.values.insert(field, before),
+            None => record.values.remove(&field),
+        };
+    }
+    for (to, used) in progress.again {
+        forget_answer(run.leg(to), used);
+    }
+}
+
+fn forget_answer(leg: &mut Run, used: Used) {
+    match used {
+        Used::Lookup(index) => leg.forget_lookup(index),
+        Used::Related(index) => leg.forget_related(index),
+    }
+}
+
+/// Asks once more for what these look-ups and related records were asked for with values that are going to be others.
+fn look_again(
+    run: &mut SyncRun,
+    mapping: &Mapping,
+    lookups: &[usize],
+    related: &[usize],
+) -> Result<(), Stop> {
+    let (to, source) = (mapping.target.side, mapping.source.side);
+    let progress = progress(run);
+    let held: HashSet<&str> = progress
+        .before
+        .iter()
+        .filter(|(side, ..)| *side == source)
+        .map(|(_, field, _)| field.as_str())
+        .collect();
+    let is_other =
+        |index: &usize| mapping.related[*index].held_by().is_some_and(|field| held.contains(field));
+    let slot_is_other = |slot: &usize| match &mapping.slots[*slot] {
+        Slot { of: Some(index), .. } => is_other(index),
+        Slot { of: None, field, .. } => held.contains(field.as_str()),
+    };
+    let lookups = lookups.iter().filter(|index| mapping.lookups[**index].slots.iter().any(slot_is_other));
+    let related = related.iter().filter(|index| is_other(index));
+    let stale = lookups.map(|index| Used::Lookup(*index)).chain(related.map(|index| Used::Related(*index)));
+    let stale: Vec<Used> = stale.filter(|used| !progress.again.contains(&(to, *used))).collect();
+    if stale.is_empty() {
         return Ok(());
     }
-    let existing = leg.target.clone();
-    let both = |index: usize| {
-        sync.two_way.iter().any(|rule| match side {
-            Side::Hubspot => rule.back == index,
-            Side::Salesforce => rule.forth == index,
-        })
-    };
-    for (index, rule) in mapping.rules.iter().enumerate() {
-        if both(index) {
-            continue;
-        }
-        if let Some(change) = leg.change(mapping, rule, existing.as_ref())? {
-            decided.put(side, change);
-        }
+    progress.again.extend(stale.iter().map(|used| (to, *used)));
+    let leg = run.leg(to);
+    for used in stale {
+        forget_answer(leg, used);
     }
-    Ok(())
+    Err(Stop::Ask(to))
 }
 
 /// One `<->`.

@@ -25,7 +25,7 @@ use super::effect::{Answer, Association, Effect, FieldChange, Finished, Park, Sy
 use super::run::Run;
 use super::trace::Trace;
 
-use decide::Decided;
+use decide::{Decided, Progress};
 
 /// How often a run looks again because a record has changed under it.
 const RESTARTS: u32 = 3;
@@ -48,7 +48,13 @@ pub struct SyncRun {
     /// When the fields of each side took their values; asked for once a conflict needs it.
     changed: BTreeMap<Side, BTreeMap<String, DateTime<Utc>>>,
     writes: Vec<SyncedWrite>,
+    /// How many writes were made before the records were read for the last time.
+    written_before: usize,
     associations: Vec<Association>,
+    /// How far the fields are decided.
+    progress: Option<Progress>,
+    /// Fields left out because their CRM refused them, with what it said.
+    dropped: BTreeMap<Side, Vec<(String, String)>>,
     restarts: u32,
     trace: Option<Arc<Trace>>,
     state: State,
@@ -103,7 +109,10 @@ impl SyncRun {
             legs: Legs::default(),
             changed: BTreeMap::new(),
             writes: Vec::new(),
+            written_before: 0,
             associations: Vec::new(),
+            progress: None,
+            dropped: BTreeMap::new(),
             restarts: 0,
             trace: None,
             state: State::Begin,
@@ -199,6 +208,7 @@ impl SyncRun {
         let leg = Run::leg(Arc::clone(&self.plan), index, &record);
         let mut leg = leg.if_became(self.if_became).traced(self.trace.clone());
         leg.handed = pair.as_ref().filter(|pair| !pair.gone).map(|pair| pair.to.clone());
+        leg.dropped = self.dropped.get(&side).cloned().unwrap_or_default();
         leg.link = pair.clone().filter(|pair| pair.inherited && !pair.gone);
         self.base = pair.map(|pair| pair.synced).unwrap_or_default();
         let effect = leg.next(None);
@@ -208,21 +218,22 @@ impl SyncRun {
 
     /// Goes on after a leg has said what it needs, or that it is ready.
     fn led(&mut self, side: Side, effect: Effect) -> Effect {
-        let is_second = side == self.from.0;
+        let both_known = side == self.from.0 || self.progress.is_some();
         let leg = self.leg(side);
         if !leg.is_held() {
             let over = matches!(effect, Effect::Finish(_));
             self.state = if over { State::Over } else { State::Leg(side) };
             return effect;
         }
-        if is_second {
+        if both_known {
             return self.decide();
         }
         // The first leg has found the other record, or that there is none.
         let (source, target) = (leg.source.clone(), leg.target.clone());
         let second = other(side);
         let index = self.plan.syncs[self.sync].leg(second);
-        let (leg, effect) = Run::second_leg(&self.plan, index, target, source, self.trace.clone());
+        let (mut leg, effect) = Run::second_leg(&self.plan, index, target, source, self.trace.clone());
+        leg.dropped = self.dropped.get(&second).cloned().unwrap_or_default();
         *self.legs.to(second) = Some(leg);
         self.led(second, effect)
     }
@@ -234,6 +245,12 @@ impl SyncRun {
             Err(decide::Stop::Times(request)) => {
                 self.state = State::Times(request.object.side);
                 Effect::Changed(request)
+            }
+            Err(decide::Stop::Ask(side)) => {
+                let plan = Arc::clone(&self.plan);
+                let mapping = &plan.mappings[plan.syncs[self.sync].leg(side)];
+                let effect = self.leg(side).ask_for_rules(mapping);
+                self.led(side, effect)
             }
             Err(decide::Stop::End(effect)) => {
                 self.state = State::Over;
@@ -301,10 +318,19 @@ impl SyncRun {
                 self.write(decided)
             }
             Effect::Finish(_) => effect,
-            // Lost races, adopted duplicates, a field that was refused and may be dropped: the first leg looks again by
-            // itself; the second begins anew, since it does not look for the record that changed.
+            // A field that was refused and may be dropped.
+            _ if self.leg(side).is_held() => {
+                let dropped = std::mem::take(&mut self.leg(side).dropped);
+                self.dropped.entry(side).or_default().extend(dropped);
+                self.anew()
+            }
+            // Lost races and adopted duplicates: the first leg looks again by itself; the second begins anew, since it does
+            // not look for the record that changed.
             _ if side == self.from.0 => self.again(),
-            effect => self.led(side, effect),
+            effect => {
+                decide::forget(self);
+                self.led(side, effect)
+            }
         }
     }
 
@@ -313,7 +339,14 @@ impl SyncRun {
             return self.park(Park::because("the two records change faster than they can be read"));
         }
         self.restarts += 1;
+        self.anew()
+    }
+
+    /// Reads both records again, and decides anew.
+    fn anew(&mut self) -> Effect {
+        self.written_before = self.writes.len();
         self.legs = Legs::default();
+        self.progress = None;
         self.changed.clear();
         self.begin()
     }
@@ -353,9 +386,17 @@ impl SyncRun {
             (run.mapping(side).target.clone(), id)
         };
         let (hubspot, salesforce) = (end(self, Side::Hubspot), end(self, Side::Salesforce));
-        let writes = std::mem::take(&mut self.writes);
-        let verdict = Verdict::Synced(Synced { hubspot, salesforce, writes, synced: decided.synced });
-        self.over(verdict)
+        let read = Side::ALL.into_iter().map(|side| (side, self.read(side))).collect();
+        let (writes, written_before) = (std::mem::take(&mut self.writes), self.written_before);
+        let synced = decided.synced;
+        self.over(Verdict::Synced(Synced { hubspot, salesforce, writes, synced, read, written_before }))
+    }
+
+    /// What the legs have read of the record of a side.
+    fn read(&mut self, side: Side) -> serde_json::Map<String, serde_json::Value> {
+        let mut values = self.leg(other(side)).source.take().map(|record| record.values).unwrap_or_default();
+        values.extend(self.leg(side).target.take().map(|record| record.values).unwrap_or_default());
+        values
     }
 
     fn park(&mut self, park: Park) -> Effect {

@@ -11,7 +11,7 @@ use crate::eval::testing::{name, parked};
 use crate::plan::Plan;
 use crate::plan::testing::plan;
 use crate::source::Side;
-use crate::types::{FilterOp, LinkedPair, Record, Value, WriteAnswer, WriteTarget, display};
+use crate::types::{FieldError, FilterOp, LinkedPair, Record, Value, WriteAnswer, WriteTarget, display};
 
 const HEAD: &str = "sync accounts {\n between hubspot.company and salesforce.Account\n \
                     only if hubspot.name is present otherwise wait\n match {\n \
@@ -28,6 +28,8 @@ fn project(rules: &str, beside: &str) -> Arc<Plan> {
 /// Both CRMs with one object each, and the pairs.
 #[derive(Debug, Clone, Default)]
 struct World {
+    /// The fields that are refused.
+    refused: Vec<&'static str>,
     hubspot: BTreeMap<String, Map<String, Json>>,
     salesforce: BTreeMap<String, Map<String, Json>>,
     links: Vec<(String, String, BTreeMap<String, Value>)>,
@@ -131,6 +133,18 @@ impl World {
                     .collect(),
             ),
             Effect::Write(planned) => {
+                let blamed =
+                    planned.request.fields.iter().filter(|(field, _)| self.refused.contains(&field.as_str()));
+                let errors: Vec<FieldError> = blamed
+                    .map(|(field, _)| FieldError {
+                        code: "INVALID".to_owned(),
+                        message: "no".to_owned(),
+                        fields: vec![field.clone()],
+                    })
+                    .collect();
+                if !errors.is_empty() {
+                    return Answer::Written(WriteAnswer::Rejected { errors });
+                }
                 self.writes += 1;
                 let side = planned.request.object.side;
                 let (id, created) = match &planned.request.target {
@@ -349,6 +363,78 @@ fn a_difference_that_is_only_normalisation_is_never_written() {
     );
     let end = world.run(&plan, Side::Hubspot);
     assert!(synced(&end).writes.is_empty(), "{end:?}");
+}
+
+/// One Account and its company, which differ in their phone only.
+fn phones() -> World {
+    World::of(
+        json!({"name": "Acme", "phone": "1", "salesforce_account_id": "001A"}),
+        json!({"Name": "Acme", "Phone": "1", "Website": "x", "HubSpot_Company_ID__c": "of 1"}),
+    )
+    .linked(&[("Name", Value::text("Acme")), ("Phone", Value::text("1"))])
+}
+
+#[test]
+fn a_rule_that_reads_what_another_writes_needs_no_second_run() {
+    let chain = "domain <- Website\n phone <-> Phone via truncate(40) on conflict salesforce\n \
+                 \"of {phone}\" | truncate(80) -> Website\n \
+                 \"{domain}, {name}\" | truncate(20) -> HubSpot_Company_ID__c";
+    let plan = project(chain, "");
+    for from in BOTH {
+        let mut world = phones();
+        world.set(from, if from == Side::Hubspot { "phone" } else { "Phone" }, &json!("2"));
+        let end = world.run(&plan, from);
+        let sides: Vec<Side> = synced(&end).writes.iter().map(|write| write.object.side).collect();
+        assert_eq!(sides, BOTH, "one write each: {end:?}");
+        assert_eq!(world.get(Side::Salesforce, "Website").as_deref(), Some("of 2"));
+        assert_eq!(world.get(Side::Hubspot, "domain").as_deref(), Some("of 2"), "as it is going to be");
+        assert_eq!(world.get(Side::Salesforce, "HubSpot_Company_ID__c").as_deref(), Some("of 2, Acme"));
+        for again in BOTH {
+            let echo = world.run(&plan, again);
+            assert!(synced(&echo).writes.is_empty(), "{echo:?}");
+        }
+    }
+}
+
+#[test]
+fn a_look_up_by_a_value_that_is_about_to_be_written_is_made_with_it() {
+    let rules = "phone <-> Phone via truncate(40) on conflict salesforce\n \
+                 domain <- lookup salesforce.Account.Website where Name = Phone otherwise keep";
+    let plan = project(rules, "");
+    let mut world = phones();
+    world
+        .salesforce
+        .insert("001B".to_owned(), json!({"Name": "1", "Website": "one"}).as_object().unwrap().clone());
+    world
+        .salesforce
+        .insert("001C".to_owned(), json!({"Name": "2", "Website": "two"}).as_object().unwrap().clone());
+    world.set(Side::Hubspot, "phone", &json!("2"));
+    let end = world.run(&plan, Side::Hubspot);
+    assert_eq!(world.get(Side::Hubspot, "domain").as_deref(), Some("two"), "{end:?}");
+    assert!(synced(&world.run(&plan, Side::Hubspot)).writes.is_empty());
+}
+
+#[test]
+fn a_field_that_is_refused_is_dropped_whoever_runs() {
+    let head = HEAD.replace("on rejected park", "on rejected drop field");
+    let rules = "domain <- Website\n phone | truncate(40) -> Phone";
+    let plan = Arc::new(plan(&format!("{head} {rules}\n }}\n}}")));
+    for from in BOTH {
+        let mut world = World { refused: vec!["domain"], ..phones() };
+        world.set(Side::Hubspot, "phone", &json!("2"));
+        world.set(Side::Salesforce, "Name", &json!("Acme Inc"));
+        let end = world.run(&plan, from);
+        let kept: Vec<&str> = synced(&end)
+            .writes
+            .iter()
+            .flat_map(|write| &write.changes)
+            .filter_map(|change| change.kept.as_deref())
+            .filter(|why| why.starts_with("dropped"))
+            .collect();
+        assert_eq!(world.get(Side::Hubspot, "name").as_deref(), Some("Acme Inc"), "{end:?}");
+        assert_eq!(world.get(Side::Salesforce, "Phone").as_deref(), Some("2"));
+        assert_eq!(kept, ["dropped: no"], "{end:?}");
+    }
 }
 
 #[test]

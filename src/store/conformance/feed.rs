@@ -14,7 +14,7 @@ fn object() -> ObjectName {
 
 fn seen(record: &str, revision: i64, ended: Option<Ended>) -> Seen {
     let fields = BTreeMap::from([("email".to_owned(), format!("digest {revision}"))]);
-    Seen { record: record.to_owned(), at: at(revision), fields, ended, revision }
+    Seen { record: record.to_owned(), at: at(revision), fields, ended, revision, met: Vec::new() }
 }
 
 fn advance(from: Option<&str>, to: &str, events: Vec<NewEvent>, seen: Vec<Seen>) -> Advance {

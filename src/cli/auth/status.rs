@@ -1,0 +1,131 @@
+//! `mapwright auth status`: how each pair proves who it is, and whether that can be used.
+
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use crate::cli::output::Output;
+use crate::cli::{Exit, parts};
+use crate::config::{HubspotAuth, Pair, SalesforceAuth};
+use crate::source::Side;
+use crate::store::{Account, Accounts, Keys, Purpose};
+
+/// How one pair proves to one CRM who it is.
+struct Line {
+    pair: String,
+    side: Side,
+    how: &'static str,
+    /// Who is logged in, since when, and with which key the token is sealed.
+    login: Option<Json>,
+    /// What has to be done before calls can be made.
+    problem: Option<String>,
+}
+
+pub(super) async fn run(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    as_json: bool,
+    output: Output,
+) -> Result<Exit, Exit> {
+    let all = parts::configured_all(given, pair, output)?;
+    let first = all.first().ok_or_else(|| {
+        output.error("the configuration names no pair");
+        Exit::Usage
+    })?;
+    let keys = first.keys(output)?;
+    // A project that never ran has no store, and a look makes none.
+    let accounts = if first.store_path().exists() {
+        first.store(output).await?.accounts().await.map_err(|error| {
+            output.error(&error.to_string());
+            Exit::Remote
+        })?
+    } else {
+        Vec::new()
+    };
+    let lines: Vec<Line> = all
+        .iter()
+        .flat_map(|one| Side::ALL.map(|side| line(&one.pair, side, &accounts, keys.as_deref())))
+        .collect();
+    if as_json {
+        Output::result(&lines.iter().map(Line::json).collect::<Json>().to_string());
+    } else {
+        lines.iter().for_each(|line| Output::result(&line.text()));
+    }
+    Ok(if lines.iter().any(|line| line.problem.is_some()) { Exit::Findings } else { Exit::Fine })
+}
+
+fn line(pair: &Pair, side: Side, accounts: &[Account], keys: Option<&Keys>) -> Line {
+    let how = how(pair, side);
+    let of = |purpose: Purpose| {
+        let mine = |row: &&Account| row.key.pair == pair.name && row.key.side == side;
+        accounts.iter().filter(mine).find(|row| row.key.purpose == purpose)
+    };
+    let row = match how {
+        "OAuth" => of(Purpose::Login),
+        "refresh token" => of(Purpose::Replacement),
+        _ => None,
+    };
+    let problem = match (how, row) {
+        ("OAuth", None) => {
+            Some(format!("nobody has logged in: `mapwright auth login {} --pair {}`", side.word(), pair.name))
+        }
+        (_, Some(row)) => match keys {
+            None => Some("there is no key under `store: keys:`".to_owned()),
+            Some(keys) => keys.open(&row.key, &row.sealed).err().map(|error| error.to_string()),
+        },
+        _ => None,
+    };
+    let login = row.map(|row| {
+        let about: Json = serde_json::from_str(&row.about).unwrap_or_default();
+        let since = row.updated_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        json!({
+            "account": about["account"], "user": about["user"], "scopes": about["scopes"],
+            "kept": since, "key": row.sealed.key,
+        })
+    });
+    Line { pair: pair.name.clone(), side, how, login, problem }
+}
+
+fn how(pair: &Pair, side: Side) -> &'static str {
+    match side {
+        Side::Hubspot => match pair.hubspot.auth {
+            HubspotAuth::Token(_) => "private app token",
+            HubspotAuth::OAuth { .. } => "OAuth",
+        },
+        Side::Salesforce => match pair.salesforce.auth {
+            SalesforceAuth::ClientCredentials { .. } => "client credentials",
+            SalesforceAuth::JwtBearer { .. } => "JWT bearer",
+            SalesforceAuth::RefreshToken { .. } => "refresh token",
+            SalesforceAuth::OAuth { .. } => "OAuth",
+        },
+    }
+}
+
+impl Line {
+    fn json(&self) -> Json {
+        json!({
+            "pair": self.pair, "crm": self.side.word(), "how": self.how, "login": self.login,
+            "problem": self.problem,
+        })
+    }
+
+    /// `main  HubSpot     OAuth: 4556789 as jane@acme.example, kept 2026-01-01T00:00:00Z, key 1a2b3c4d`
+    fn text(&self) -> String {
+        let mut text = format!("{}  {:<10}  {}", self.pair, self.side.label(), self.how);
+        if let Some(login) = &self.login {
+            let word = |name: &str| login[name].as_str().unwrap_or_default().to_owned();
+            let account = word("account");
+            if !account.is_empty() {
+                text.push_str(&format!(": {account}"));
+            }
+            if login["user"].is_string() {
+                text.push_str(&format!(" as {}", word("user")));
+            }
+            text.push_str(&format!(", kept {}, key {}", word("kept"), word("key")));
+        }
+        if let Some(problem) = &self.problem {
+            text.push_str(&format!("; {problem}"));
+        }
+        text
+    }
+}
