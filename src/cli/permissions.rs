@@ -1,5 +1,6 @@
 //! `mapwright permissions`
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::args::PermissionsArgs;
@@ -45,20 +46,7 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
             Exit::Remote
         })?),
     };
-    Output::result("HubSpot: the scopes of the private app");
-    let scopes = scopes(&access, &schemas.hubspot);
-    let width = scopes.keys().map(String::len).max().unwrap_or(0);
-    let mut lacks = missing.len();
-    for (scope, why) in &scopes {
-        let has = granted.as_ref().map(|granted| granted.contains(scope));
-        lacks += usize::from(has == Some(false));
-        let state = match has {
-            None => "",
-            Some(true) => "granted  ",
-            Some(false) => "MISSING  ",
-        };
-        Output::result(&format!("  {state}{scope:width$}  {why}"));
-    }
+    let lacks = missing.len() + show_hubspot(&scopes(&access, &schemas.hubspot), granted.as_deref());
     show_salesforce(&permissions, &missing);
     match (&clients, lacks) {
         (None, _) => {}
@@ -70,6 +58,25 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
         }
     }
     Ok(if lacks == 0 { Exit::Fine } else { Exit::Findings })
+}
+
+/// Shows the scopes, and counts those that are not granted.
+fn show_hubspot(scopes: &BTreeMap<String, String>, granted: Option<&[String]>) -> usize {
+    Output::result("HubSpot: the scopes of the private app");
+    let width = scopes.keys().map(String::len).max().unwrap_or(0);
+    let mut lacks = 0;
+    for (scope, why) in scopes {
+        let state = match granted.map(|granted| granted.contains(scope)) {
+            None => "",
+            Some(true) => "granted  ",
+            Some(false) => {
+                lacks += 1;
+                "MISSING  "
+            }
+        };
+        Output::result(&format!("  {state}{scope:width$}  {why}"));
+    }
+    lacks
 }
 
 fn show_salesforce(permissions: &Permissions, missing: &[String]) {
