@@ -16,8 +16,12 @@ mod once;
 mod pairs;
 #[path = "end_to_end/parked.rs"]
 mod parked;
+#[path = "end_to_end/permissions.rs"]
+mod permissions;
 #[path = "end_to_end/schema.rs"]
 mod schema;
+#[path = "end_to_end/schema_changes.rs"]
+mod schema_changes;
 #[path = "end_to_end/serve.rs"]
 mod serve;
 #[path = "end_to_end/stage.rs"]

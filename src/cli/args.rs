@@ -52,6 +52,18 @@ pub(super) enum Command {
     /// Receive webhooks and carry records
     #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
+    /// Take the snapshots of both CRMs' objects and fields
+    #[command(after_help = help::SCHEMA)]
+    Schema(SchemaArgs),
+    /// Compare the snapshots with the live CRMs, and name the mapping lines that break
+    #[command(after_help = help::DRIFT)]
+    Drift(DriftArgs),
+    /// The scopes and permissions that the project needs, beside those that are granted
+    #[command(after_help = help::PERMISSIONS)]
+    Permissions(PermissionsArgs),
+    /// The API calls that each mapping makes, beside what both CRMs allow
+    #[command(after_help = help::COST)]
+    Cost(CostArgs),
     /// Log in to HubSpot or Salesforce, and look after what is kept of it
     #[command(after_help = help::AUTH)]
     Auth(AuthArgs),
@@ -219,6 +231,84 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,
     /// Write the log as JSON lines.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(super) action: SchemaAction,
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(super) enum SchemaAction {
+    /// Bring them up to date with what the CRMs say
+    #[command(after_help = help::SCHEMA)]
+    Pull(PullArgs),
+}
+
+/// Arguments of `schema pull`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct PullArgs {
+    /// Only this CRM's; both without it.
+    #[arg(value_name = "CRM")]
+    pub(super) crm: Option<Crm>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// An object to add (`hubspot.ticket`, `salesforce.Case`); those that the snapshot has or a mapping names come anyway.
+    #[arg(long, value_name = "CRM.NAME")]
+    pub(super) object: Vec<String>,
+    /// All objects that a mapping could be about.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Arguments of `drift`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct DriftArgs {
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+/// One of the two CRMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Crm {
+    /// HubSpot
+    Hubspot,
+    /// Salesforce
+    Salesforce,
+}
+
+/// Arguments of `permissions`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct PermissionsArgs {
+    /// Print a permission set for Salesforce's Metadata API.
+    #[arg(long)]
+    pub(super) salesforce_xml: bool,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+}
+
+/// Arguments of `cost`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct CostArgs {
+    /// Add what so many events a day come to, for each mapping.
+    #[arg(long, value_name = "N")]
+    pub(super) events_per_day: Option<u32>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -79,7 +79,7 @@ fn counted(project: &Project) -> String {
     }
 }
 
-fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
+pub(super) fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
     let sources = &project.sources;
     match format {
         Format::Human => output.findings(sources, findings),

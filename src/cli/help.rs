@@ -98,6 +98,52 @@ Exit codes:
   2  a wrong call or configuration, or another process serves this store
   3  the store failed, or the address is taken";
 
+pub(super) const SCHEMA: &str = "\
+Examples:
+  mapwright schema pull                         both snapshots
+  mapwright schema pull salesforce              one of them
+  mapwright schema pull --object hubspot.ticket  and an object more
+  mapwright schema pull --all                   every object that a mapping could be about
+
+Exit codes:
+  0  the snapshots are up to date now
+  1  a snapshot that is there has errors
+  2  a wrong call or configuration
+  3  a CRM failed; nothing was written";
+
+pub(super) const DRIFT: &str = "\
+Examples:
+  mapwright drift
+  mapwright drift --format github   for a nightly job
+
+Exit codes:
+  0  the CRMs are as the snapshots say
+  1  they are not, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
+pub(super) const PERMISSIONS: &str = "\
+Examples:
+  mapwright permissions
+  mapwright permissions --salesforce-xml > Mapwright.permissionset-meta.xml
+
+Exit codes:
+  0  everything is granted, or no account is configured to compare with
+  1  something is missing, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
+pub(super) const COST: &str = "\
+Examples:
+  mapwright cost
+  mapwright cost --events-per-day 5000
+
+Exit codes:
+  0  shown; with --events-per-day, within the limits that are known
+  1  more than a limit allows, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
 pub(super) const AUTH: &str = "\
 Examples:
   mapwright auth key             a fresh key, for MAPWRIGHT_KEY; keep it where you keep secrets

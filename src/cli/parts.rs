@@ -9,11 +9,11 @@ use secrecy::SecretString;
 use super::output::Output;
 use super::{Exit, auth, project};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
-use crate::crm::Changes;
 use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotAuth, HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
 use crate::crm::tokens::{InMemory, TokenKeeper};
+use crate::crm::{Changes, Describe};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::Crms;
@@ -322,6 +322,24 @@ impl Clients {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
     }
 
+    /// To ask what it says about its objects.
+    pub(super) fn describer(&self, side: Side) -> Arc<dyn Describe> {
+        match side {
+            Side::Hubspot => self.hubspot.clone(),
+            Side::Salesforce => self.salesforce.clone(),
+        }
+    }
+
+    /// The portal.
+    pub(super) fn hubspot(&self) -> &HubspotClient {
+        &self.hubspot
+    }
+
+    /// The organisation.
+    pub(super) fn salesforce(&self) -> &SalesforceClient {
+        &self.salesforce
+    }
+
     /// To hear of changes.
     pub(super) fn sources(&self) -> Vec<Arc<dyn Changes>> {
         vec![self.hubspot.clone(), self.salesforce.clone()]
@@ -351,6 +369,48 @@ pub(super) fn clients(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result
                 .with_timelines(&ready.schemas.hubspot),
         ),
         salesforce: Arc::new(SalesforceClient::new(salesforce, http).map_err(|error| error.to_string())?),
+    })
+}
+
+/// The clients of a pair whatever its mappings are like, which knows its objects by these snapshots.
+pub(super) async fn clients_of(
+    configured: &Configured,
+    schemas: Schemas,
+    output: Output,
+) -> Result<Clients, Exit> {
+    let ready = Ready {
+        plan: Arc::default(),
+        schemas: Arc::new(schemas),
+        pair: configured.pair.clone(),
+        config: Arc::clone(&configured.config),
+        keys: configured.keys(output)?,
+        root: configured.root.clone(),
+    };
+    clients_ready(&ready, output).await
+}
+
+/// The clients of a checked project's pair; `None` where a variable of the configuration is not set, which is noted.
+pub(super) async fn clients_if_configured(
+    project: &project::Project,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Option<Clients>, Exit> {
+    let Some(config) = &project.config else { return Ok(None) };
+    let name = pair_name(Some(config), pair, output)?;
+    if let Err(findings) = config.resolve_pair(Some(&name), &env) {
+        let why = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
+        output.note(&format!("no account is asked: {why}"));
+        return Ok(None);
+    }
+    let ready = resolved(project, Some(&name), output)?.pop().ok_or(Exit::Usage)?;
+    clients_ready(&ready, output).await.map(Some)
+}
+
+async fn clients_ready(ready: &Ready, output: Output) -> Result<Clients, Exit> {
+    let tokens = if ready.keeps_tokens() { Some(Arc::new(store(ready, output).await?)) } else { None };
+    clients(ready, tokens.as_ref()).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
     })
 }
 

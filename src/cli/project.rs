@@ -12,7 +12,7 @@ use crate::config::{self, Config, PairFiles, SCHEMA};
 use crate::diagnostic::{Code, Diagnostic, Suppressed, nearest};
 use crate::plan::Plan;
 use crate::schema::{Schema, Schemas};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, Side, Sources, Span};
 use crate::syntax::ast;
 
 /// The project that ships with the program.
@@ -144,6 +144,17 @@ pub(super) fn config(root: &Path) -> (Sources, Option<Config>, Vec<Diagnostic>) 
     (sources, config, findings)
 }
 
+/// The name of the snapshot of a CRM, in the folder that a pair has its snapshots in.
+pub(super) fn snapshot_name(folder: &str, side: Side) -> String {
+    format!("{folder}/{}", SNAPSHOTS[usize::from(side == Side::Salesforce)])
+}
+
+/// The text of a snapshot, `None` where there is none yet, or the finding that says why it cannot be had.
+pub(super) fn snapshot(root: &Path, name: &str) -> Result<Option<String>, Box<(Sources, Vec<Diagnostic>)>> {
+    let path = root.join(name);
+    if path.exists() { read_text(&path, name, MAX_YAML_BYTES).map(Some) } else { Ok(None) }
+}
+
 /// The names of a project's `.map` files, relative to its folder.
 pub(super) fn map_files(root: &Path) -> Vec<String> {
     let mut names = Vec::new();
@@ -154,8 +165,12 @@ pub(super) fn map_files(root: &Path) -> Vec<String> {
 
 /// The text of a `.map` file, or the finding that says why it cannot be had, with its source.
 pub(super) fn read_map(path: &Path, name: &str) -> Result<String, Box<(Sources, Vec<Diagnostic>)>> {
+    read_text(path, name, MAX_MAP_BYTES)
+}
+
+fn read_text(path: &Path, name: &str, limit: usize) -> Result<String, Box<(Sources, Vec<Diagnostic>)>> {
     let mut reader = Reader::default();
-    match read_file(path, MAX_MAP_BYTES).map(String::from_utf8) {
+    match read_file(path, limit).map(String::from_utf8) {
         Ok(Ok(text)) => return Ok(text),
         Ok(Err(error)) => reader.not_utf8(name, error),
         Err(ReadError::Io(error)) => reader.unreadable(name, &error),

@@ -5,6 +5,8 @@
 
 pub mod answers;
 mod changes;
+mod cost;
+mod describe;
 pub mod http;
 pub mod hubspot;
 mod limits;
@@ -27,6 +29,8 @@ use crate::types::{
 };
 
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
+pub use cost::{calls, calls_of, limits_in_words, once};
+pub use describe::Describe;
 pub use limits::{Allowance, Limits};
 
 /// A CRM that the engine can read and write.

@@ -98,6 +98,11 @@ impl Stage {
         Self::on(world, &seed)
     }
 
+    /// A sandbox of this seed, for this project.
+    pub(crate) fn seeded(world: World, seed: &str) -> Self {
+        Self::on(world, seed)
+    }
+
     fn on(world: World, seed: &str) -> Self {
         world.write("seed.yaml", seed);
         let Sandbox { facts, process: sandbox } = Sandbox::start(&world, "seed.yaml");

@@ -7,8 +7,11 @@ mod answers;
 mod associations;
 mod auth;
 mod changes;
+mod cost;
+mod describe;
 mod history;
 mod records;
+pub mod scopes;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -26,6 +29,7 @@ use url::Url;
 
 use associations::Change;
 pub use auth::{HubspotAuth, HubspotLogin};
+pub(super) use cost::{LIMITS, calls};
 
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};

@@ -18,7 +18,7 @@ use crate::types::{
 use super::{HubspotClient, answers, values};
 
 /// Inputs in one batch.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 
 /// The names of an event's own fields; every other one is a token of its template.
 const ID: &str = "id";

@@ -117,7 +117,7 @@ impl HubspotClient {
         self.json(&Call::ask(url, json!({"tokenKey": token}))).await
     }
 
-    async fn results(&self, call: &Call) -> Result<Vec<Json>, CrmError> {
+    pub(super) async fn results(&self, call: &Call) -> Result<Vec<Json>, CrmError> {
         match self.json(call).await?.get_mut("results").map(Json::take) {
             Some(Json::Array(rows)) => Ok(rows),
             _ => Err(self.garbled("it has no `results`", true)),

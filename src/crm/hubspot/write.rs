@@ -13,7 +13,7 @@ use super::answers::{self, Problem};
 use super::{HubspotClient, values};
 
 /// Inputs in one batch (HubSpot's batch pages).
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 
 /// What rows must have in common to share a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

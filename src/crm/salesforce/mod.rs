@@ -8,7 +8,10 @@ mod answers;
 mod auth;
 mod changes;
 mod convert;
+mod cost;
+mod describe;
 mod history;
+pub mod permission_set;
 mod records;
 mod soap;
 mod soql;
@@ -27,6 +30,7 @@ use serde_json::Value as Json;
 use url::Url;
 
 pub use auth::{SalesforceAuth, SalesforceLogin};
+pub(super) use cost::{LIMITS, calls};
 
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};

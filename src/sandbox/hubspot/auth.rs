@@ -363,6 +363,20 @@ fn describe(portal: &Portal, token: &str) -> Outcome {
     }))
 }
 
+/// `/oauth/v2/private-apps/get/access-token-info`: whose token it is and what it may do. How HubSpot answers for a token
+/// that it does not know is not documented.
+pub(super) fn private_app(portal: &Portal, call: &Call) -> Outcome {
+    if call.method != Method::POST {
+        return Err(ApiError::method());
+    }
+    let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let token = body["tokenKey"].as_str().unwrap_or_default();
+    if !portal.tokens.private.iter().any(|known| known == token) {
+        return Err(ApiError::new(401, "INVALID_AUTHENTICATION", "missing or unknown private app token"));
+    }
+    ok(json!({"userId": 1, "hubId": portal.id, "appId": portal.app, "scopes": portal.scopes}))
+}
+
 /// `/account-info/v3/details`
 pub(super) fn account(portal: &Portal) -> Outcome {
     ok(json!({

@@ -196,6 +196,10 @@ fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
     if let ["oauth", "v1", rest @ ..] = segments.as_slice() {
         return (shared.with(|portal| auth::route(portal, call, rest)), Vec::new());
     }
+    // It says what the token in its body may do, and needs none of its own.
+    if segments == ["oauth", "v2", "private-apps", "get", "access-token-info"] {
+        return (shared.with(|portal| auth::private_app(portal, call)), Vec::new());
+    }
     let grant = match shared.with(|portal| portal.tokens.check(&call.headers, &call.query, now)) {
         Ok(grant) => grant,
         Err(error) => return (Err(error), Vec::new()),
