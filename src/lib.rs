@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod diagnostic;
+pub mod drift;
 pub mod eval;
 pub mod format;
 pub mod functions;

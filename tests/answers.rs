@@ -385,7 +385,7 @@ fn http() -> HttpOptions {
 }
 
 async fn play(case: &Case, plan: &Arc<Plan>) -> String {
-    let (portal, org, crms) = sandboxes::start(http()).await;
+    let (portal, org, crms, _) = sandboxes::start(portal::WebhookConfig::default(), http()).await;
     let actor = portal::Actor { change_source: "CRM_UI".to_owned(), source_id: None };
     let record = match case.flow {
         Lead if case.row == "hubspot.gone" => "5".to_owned(),

@@ -5,8 +5,9 @@ mod sandboxes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mapwright::crm::calls_of;
 use mapwright::crm::http::{HttpOptions, RetryPolicy};
-use mapwright::plan::Plan;
+use mapwright::plan::{Plan, costs};
 use mapwright::runtime::{Handle, Parts, Runtime, Settings};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
@@ -49,7 +50,7 @@ impl World {
     async fn matching(rung: &str) -> Self {
         let retry = RetryPolicy { base_delay: Duration::from_millis(1), ..RetryPolicy::default() };
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
-        let (portal, org, crms) = sandboxes::start(http).await;
+        let (portal, org, crms, _) = sandboxes::start(portal::WebhookConfig::default(), http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let settings = Settings { first_backoff: Duration::from_millis(10), ..Settings::default() };
         let parts = sandboxes::parts(plan(rung), crms, store.clone(), settings);
@@ -183,6 +184,39 @@ async fn a_burst_of_a_thousand_contacts_shares_its_calls() {
     assert_eq!(world.calls("PATCH", "/composite/sobjects/"), 5);
     println!("1,000 contacts: {hubspot} calls to HubSpot, {salesforce} to Salesforce");
     world.end(worker).await;
+}
+
+/// `mapwright cost` says what a mapping costs at most: what is made is that, but for what these records do not need.
+#[tokio::test]
+async fn what_a_mapping_costs_is_counted_right() {
+    for together in [1_usize, 100, 300] {
+        let world = World::new().await;
+        let actor = portal::Actor { change_source: "CRM_UI".to_owned(), source_id: None };
+        world.portal.create("company", Some("9001"), &[("name", "Acme")], &actor).expect("a company");
+        let ids: Vec<String> = (1..=together).map(|n| n.to_string()).collect();
+        for id in &ids {
+            world.contact(id, &format!("p{id}@acme.example"), &[]);
+            world.portal.associate(("contact", id), ("company", "9001"), &actor).expect("an association");
+        }
+        let before = world.portal.calls();
+        world.became(ids).await;
+        let worker = world.work().await;
+        assert_eq!(world.leads("Email != null").len(), together);
+        let costs = costs(&world.parts.plan, &|_| false);
+        let cost = costs.iter().find(|cost| cost.name == "mql_to_lead").expect("the mapping");
+        let at_most = Side::ALL.map(|side| calls_of(&cost.work, side, together));
+        let token = 1;
+        let made =
+            [usize::try_from(world.portal.calls() - before).expect("few"), world.org.calls().len() - token];
+        println!("{together} together: {made:?} of at most {at_most:?}");
+        // One company for all is one read. Nobody owns these contacts: two lists of owners and one look-up are
+        // spared, and so is the read of a Lead that a pair would remember.
+        let spared = [together.div_ceil(100) - 1 + 2, 2];
+        for side in 0..2 {
+            assert_eq!(made[side] + spared[side], at_most[side], "{together}: {made:?} {at_most:?}");
+        }
+        world.end(worker).await;
+    }
 }
 
 #[tokio::test]

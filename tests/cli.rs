@@ -19,6 +19,8 @@ mod frames;
 mod help;
 #[path = "cli/mistakes.rs"]
 mod mistakes;
+#[path = "cli/pairs.rs"]
+mod pairs;
 #[path = "cli/schema.rs"]
 mod schema;
 #[path = "frames/sections.rs"]

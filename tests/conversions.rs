@@ -67,7 +67,7 @@ impl World {
     async fn with_account(account: &str) -> Self {
         let retry = RetryPolicy { base_delay: Duration::from_millis(1), ..RetryPolicy::default() };
         let http = HttpOptions { allow_private: true, retry, ..HttpOptions::new(now, || 0.5) };
-        let (portal, org, crms) = sandboxes::start(http).await;
+        let (portal, org, crms, _) = sandboxes::start(portal::WebhookConfig::default(), http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let settings = Settings { first_backoff: Duration::from_millis(10), ..Settings::default() };
         let parts = sandboxes::parts(plan(account), crms, store.clone(), settings);

@@ -1,5 +1,7 @@
 //! End to end: the real binary as several processes on loopback, with the sandbox in the place of both CRMs.
 
+#[path = "end_to_end/accounts.rs"]
+mod accounts;
 #[path = "end_to_end/alerts.rs"]
 mod alerts;
 #[path = "end_to_end/crash.rs"]
@@ -14,8 +16,16 @@ mod feed;
 mod http;
 #[path = "end_to_end/once.rs"]
 mod once;
+#[path = "end_to_end/pairs.rs"]
+mod pairs;
 #[path = "end_to_end/parked.rs"]
 mod parked;
+#[path = "end_to_end/permissions.rs"]
+mod permissions;
+#[path = "end_to_end/schema.rs"]
+mod schema;
+#[path = "end_to_end/schema_changes.rs"]
+mod schema_changes;
 #[path = "end_to_end/serve.rs"]
 mod serve;
 #[path = "end_to_end/stage.rs"]

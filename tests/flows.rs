@@ -1,5 +1,5 @@
-//! The flows that ship, end to end over HTTP: HubSpot's webhooks into the real listener, the shipped mappings, both
-//! clients against both sandboxes.
+//! The flows that ship, end to end over HTTP: HubSpot's webhooks into the real listener, Salesforce polled by the real
+//! feed, the shipped mappings, both clients against both sandboxes.
 
 #[path = "flows/activities.rs"]
 mod activities;
@@ -11,5 +11,7 @@ mod deals;
 mod ends;
 #[path = "flows/leads.rs"]
 mod leads;
+#[path = "sandboxes/listener.rs"]
+mod listener;
 #[path = "flows/stage.rs"]
 mod stage;

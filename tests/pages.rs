@@ -2,7 +2,8 @@
 //!
 //! An example marked `map,fails` or `yaml,fails` gives exactly the page's code; one marked `map` or `yaml` gives no finding.
 //! The lines of a `map` example that are indented stand in a frame, as in `tests/suite`; what follows without indent stands
-//! beside it. A `yaml` example names its file in a comment.
+//! beside it. A `yaml` example names its file in a comment; one of a drift holds two snapshots, the checked-in one and, behind
+//! a line `# live`, what the CRM says.
 //!
 //! `MAPWRIGHT_UPDATE=1 cargo test --test pages` rewrites the index.
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use mapwright::diagnostic::{CODES, CodePage, Diagnostic, human};
 use mapwright::source::Sources;
-use mapwright::{config, schema};
+use mapwright::{config, drift, schema};
 
 use frames::{FIELDS, Frame, MAPPING, WHOLE, check_file};
 
@@ -41,7 +42,9 @@ const FAMILIES: &[(&str, &str)] = &[
     ("E10", "Between mappings"),
     ("E11", "Associations and pairs"),
     ("E12", "Converting Leads"),
-    ("W", "Warnings"),
+    ("E13", "The live CRMs beside the snapshots"),
+    ("W00", "Warnings"),
+    ("W13", "Warnings about the live CRMs"),
 ];
 
 /// The one heading of a page.
@@ -217,6 +220,14 @@ fn framed(example: &str) -> String {
 fn check_yaml(text: &str) -> (Sources, Vec<Diagnostic>) {
     let mut sources = Sources::new();
     let name = text.lines().next().and_then(|line| line.strip_prefix("# ")).expect("the file is named");
+    if let Some((old, live)) = text.split_once("# live\n") {
+        let mut read = |name: &str, text: &str| schema::load(&mut sources, name, text);
+        let ((old, mut findings), (live, more)) = (read(name, old), read("live", live));
+        findings.extend(more);
+        let drift = old.zip(live).map(|(old, live)| drift::drift(&old, &live, None));
+        findings.extend(drift.into_iter().flat_map(|drift| drift.findings));
+        return (sources, findings);
+    }
     if name != "mapwright.yaml" {
         let (_, findings) = schema::load(&mut sources, name, text);
         return (sources, findings);

@@ -56,7 +56,7 @@ struct World {
 impl World {
     async fn new(rungs: &str, outcomes: &str) -> Self {
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(now, || 0.5) };
-        let (portal, org, crms) = sandboxes::start(http).await;
+        let (portal, org, crms, _) = sandboxes::start(portal::WebhookConfig::default(), http).await;
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let plan = plan(rungs, outcomes);
         let parts = sandboxes::parts(plan, crms.clone(), store.clone(), Settings::default());

@@ -55,6 +55,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("E0010", "YAML: src/schema"),
     ("E0011", "configuration: src/config"),
     ("E0012", "configuration: src/config"),
+    ("E1301", "a live CRM: src/drift/tests.rs"),
+    ("E1302", "a live CRM: as above"),
+    ("W1301", "a live CRM: as above"),
+    ("W1302", "a live CRM: as above"),
 ];
 
 /// Codes whose report is not kept: what it is about changes with every form that is built.

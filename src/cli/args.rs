@@ -58,6 +58,21 @@ pub(super) enum Command {
     /// Look whether everything is in place: tokens, scopes, keys, webhooks, clocks, store; changes nothing
     #[command(after_help = help::DOCTOR)]
     Doctor(DoctorArgs),
+    /// Take the snapshots of both CRMs' objects and fields
+    #[command(after_help = help::SCHEMA)]
+    Schema(SchemaArgs),
+    /// Compare the snapshots with the live CRMs, and name the mapping lines that break
+    #[command(after_help = help::DRIFT)]
+    Drift(DriftArgs),
+    /// The scopes and permissions that the project needs, beside those that are granted
+    #[command(after_help = help::PERMISSIONS)]
+    Permissions(PermissionsArgs),
+    /// The API calls that each mapping makes, beside what both CRMs allow
+    #[command(after_help = help::COST)]
+    Cost(CostArgs),
+    /// Log in to HubSpot or Salesforce, and look after what is kept of it
+    #[command(after_help = help::AUTH)]
+    Auth(AuthArgs),
     /// Show what waits for a person, and decide about it
     #[command(after_help = help::PARKED)]
     Parked(ParkedArgs),
@@ -100,6 +115,9 @@ pub(super) struct CheckArgs {
     /// Report findings of these files only; all are read all the same.
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+    /// Check the mappings of this pair only; without it, those of each pair, against its own snapshots.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
@@ -127,6 +145,9 @@ pub(super) struct FmtArgs {
 pub(super) struct TestArgs {
     /// Run only the tests of this mapping or of this file, and those whose name holds this text.
     pub(super) filter: Option<String>,
+    /// Run the tests of this pair only; without it, those of each pair, with its own snapshots.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
     /// Tell which rules, policies, picklist lines, outcomes, rungs, guards, triggers and branches no test exercises.
     #[arg(long)]
     pub(super) coverage: bool,
@@ -167,6 +188,9 @@ pub(super) struct EvalArgs {
     pub(super) from: Option<FromSide>,
     /// Source records, one JSON object a line, as the CRM answers them; `-` or nothing is standard input.
     pub(super) file: Option<PathBuf>,
+    /// Which pair's mappings; may be left out where all pairs have the same.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
     /// Stop at the first line that cannot be mapped.
     #[arg(long)]
     pub(super) fail_fast: bool,
@@ -178,12 +202,12 @@ pub(super) struct EvalArgs {
     pub(super) provenance: bool,
 }
 
-/// A side of a sync.
+/// One of the two CRMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum FromSide {
-    /// HubSpot's record, as `GET /crm/v3/objects/…/{id}` answers it
+    /// HubSpot
     Hubspot,
-    /// Salesforce's record, as a query answers it
+    /// Salesforce
     Salesforce,
 }
 
@@ -196,7 +220,7 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "ID")]
     pub(super) record: String,
     /// Which pair of portal and org; may be left out where there is one.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,
     /// Print one JSON document.
     #[arg(long)]
@@ -209,8 +233,8 @@ pub(super) struct ServeArgs {
     /// The address to listen on, instead of the configured one; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<std::net::SocketAddr>,
-    /// Which pair of portal and org; may be left out where there is one.
-    #[arg(long)]
+    /// Serve this pair only; without it, all of them.
+    #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,
     /// How the log is written; without it, as text to a terminal and as JSON lines elsewhere.
     #[arg(long, value_name = "FORM", conflicts_with = "json")]
@@ -260,6 +284,84 @@ pub(super) struct DoctorArgs {
     pub(super) json: bool,
 }
 
+/// Arguments of `schema`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(super) action: SchemaAction,
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(super) enum SchemaAction {
+    /// Bring them up to date with what the CRMs say
+    #[command(after_help = help::SCHEMA)]
+    Pull(PullArgs),
+}
+
+/// Arguments of `schema pull`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct PullArgs {
+    /// Only this CRM's; both without it.
+    #[arg(value_name = "CRM")]
+    pub(super) crm: Option<Crm>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// An object to add (`hubspot.ticket`, `salesforce.Case`); those that the snapshot has or a mapping names come anyway.
+    #[arg(long, value_name = "CRM.NAME")]
+    pub(super) object: Vec<String>,
+    /// All objects that a mapping could be about.
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Arguments of `drift`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct DriftArgs {
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+/// One of the two CRMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Crm {
+    /// HubSpot
+    Hubspot,
+    /// Salesforce
+    Salesforce,
+}
+
+/// Arguments of `permissions`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct PermissionsArgs {
+    /// Print a permission set for Salesforce's Metadata API.
+    #[arg(long)]
+    pub(super) salesforce_xml: bool,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+}
+
+/// Arguments of `cost`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct CostArgs {
+    /// Add what so many events a day come to, for each mapping.
+    #[arg(long, value_name = "N")]
+    pub(super) events_per_day: Option<u32>,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long)]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Arguments of `parked`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct ParkedArgs {
@@ -273,6 +375,9 @@ pub(super) struct ParkedArgs {
 pub(super) enum ParkedAction {
     /// All of them, a line each
     List {
+        /// Those of this pair only.
+        #[arg(long, value_name = "NAME")]
+        pair: Option<String>,
         /// Print one JSON array.
         #[arg(long)]
         json: bool,
@@ -295,6 +400,62 @@ pub(super) enum ParkedAction {
         /// Its number, as `list` prints it.
         id: i64,
     },
+}
+
+/// Arguments of `auth`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct AuthArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) action: AuthAction,
+}
+
+/// What to do about logins.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuthAction {
+    /// Log in with the browser, and keep the refresh token, sealed, in the store
+    Login(LoginArgs),
+    /// How each pair proves who it is, and whether that can be used
+    Status {
+        /// This pair only.
+        #[arg(long, value_name = "NAME")]
+        pair: Option<String>,
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a login, here and at the vendor
+    Logout {
+        /// Of which CRM.
+        #[arg(value_name = "CRM")]
+        crm: FromSide,
+        /// Which pair of portal and org; may be left out where there is one.
+        #[arg(long, value_name = "NAME")]
+        pair: Option<String>,
+    },
+    /// Print a fresh key, to seal tokens with
+    Key,
+}
+
+/// Arguments of `auth login`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct LoginArgs {
+    /// To which CRM.
+    #[arg(value_name = "CRM")]
+    pub(super) crm: FromSide,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
+    /// The port on this machine to which the browser comes back; the app must allow `http://localhost:PORT/callback`. 0
+    /// takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8723)]
+    pub(super) port: u16,
+    /// Only print the address; do not open a browser.
+    #[arg(long)]
+    pub(super) no_browser: bool,
+    /// How long to wait for the browser.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(super) timeout: u64,
 }
 
 /// Arguments of `sandbox`.

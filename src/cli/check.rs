@@ -21,11 +21,15 @@ pub(super) fn run(given: Option<&Path>, options: &CheckArgs, output: Output) -> 
 
 fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<Exit, String> {
     let root = project::find(given)?;
-    let mut project = project::load(&root);
+    let pair = options.pair.as_deref();
+    let mut project = project::load(&root, pair);
+    if pair.is_some() && project.config.is_some() {
+        project.world(pair)?;
+    }
     let names = names(&project, &root, given.is_some(), &options.files)?;
     let mut fixed = Vec::new();
     if options.fix {
-        let outcome = fix::run(&root, project, &names)?;
+        let outcome = fix::run(&root, pair, project, &names)?;
         (project, fixed) = (outcome.project, outcome.fixed);
     }
     for fix in &fixed {
@@ -43,9 +47,15 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
     project.suppressed.retain(|suppressed| of(&suppressed.finding));
     print(&project, options.format, &findings, &root, output);
     let mut summary = Output::summary(&findings);
-    if let Some(count) = project.checked.as_ref().map(|checked| checked.mappings.len() + checked.syncs.len())
-    {
-        summary = format!("{count} mapping{} checked: {summary}", if count == 1 { "" } else { "s" });
+    if project.is_checked() {
+        summary = format!("{}: {summary}", counted(&project));
+    }
+    if let Some(first) = project.unused.first().filter(|_| pair.is_none()) {
+        let others = match project.unused.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        output.note(&format!("no pair takes `{first}`{others}, so nothing but the syntax was checked there"));
     }
     if options.fix {
         summary = format!("{} fixed; {summary}", fixed.len());
@@ -55,7 +65,21 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
     Ok(if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine })
 }
 
-fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
+/// `3 mappings checked`
+fn counted(project: &Project) -> String {
+    let checked = project.worlds.iter().filter_map(|world| world.checked.as_ref());
+    let count: usize = checked.map(|checked| checked.mappings.len() + checked.syncs.len()).sum();
+    let mappings = format!("{count} mapping{} checked", if count == 1 { "" } else { "s" });
+    match project.worlds.len() {
+        0 | 1 => mappings,
+        _ => format!(
+            "{mappings} for {} pairs",
+            project.worlds.iter().map(|world| world.pairs.len()).sum::<usize>()
+        ),
+    }
+}
+
+pub(super) fn print(project: &Project, format: Format, findings: &[Diagnostic], root: &Path, output: Output) {
     let sources = &project.sources;
     match format {
         Format::Human => output.findings(sources, findings),

@@ -25,7 +25,14 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
         Ok(project) => project,
         Err(exit) => return exit,
     };
-    let Some(plan) = project.plan() else { return Exit::Findings };
+    let plan = match project.world(options.pair.as_deref()) {
+        Ok(world) => world.plan(&project.sources),
+        Err(message) => {
+            output.error(&message);
+            return Exit::Usage;
+        }
+    };
+    let Some(plan) = plan else { return Exit::Findings };
     drop(project);
     let index = match chosen(&plan, options) {
         Ok(index) => index,

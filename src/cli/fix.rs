@@ -45,11 +45,23 @@ pub(super) struct Outcome {
     pub(super) fixed: Vec<Fixed>,
 }
 
+/// Which project is mended, and for which pair; for all without one.
+#[derive(Debug, Clone, Copy)]
+struct Place<'p> {
+    root: &'p Path,
+    pair: Option<&'p str>,
+}
+
 /// Mends what can be mended in these files, in all when none is named, and writes them.
-pub(super) fn run(root: &Path, project: Project, only: &[String]) -> Result<Outcome, String> {
+pub(super) fn run(
+    root: &Path,
+    pair: Option<&str>,
+    project: Project,
+    only: &[String],
+) -> Result<Outcome, String> {
     let before: BTreeMap<String, String> =
         project.sources.iter().map(|(_, file)| (file.name().to_owned(), file.text().to_owned())).collect();
-    let (mut texts, mut fixed) = rounds(root, project, only);
+    let (mut texts, mut fixed) = rounds(Place { root, pair }, project, only);
     for (name, text) in &mut texts {
         let mended = restore_form(&before[name], text);
         for fix in fixed.iter_mut().filter(|fix| fix.file == *name) {
@@ -62,22 +74,22 @@ pub(super) fn run(root: &Path, project: Project, only: &[String]) -> Result<Outc
             .map_err(|error| format!("`{name}` cannot be written: {error}"))?;
     }
     fixed.sort_by(|a, b| (&a.file, a.line, a.code).cmp(&(&b.file, b.line, b.code)));
-    Ok(Outcome { project: project::load(root), fixed })
+    Ok(Outcome { project: project::load(root, pair), fixed })
 }
 
 /// Corrects until nothing more can be; the changed texts by name, and what was done.
-fn rounds(root: &Path, mut project: Project, only: &[String]) -> (BTreeMap<String, String>, Vec<Fixed>) {
+fn rounds(place: Place<'_>, mut project: Project, only: &[String]) -> (BTreeMap<String, String>, Vec<Fixed>) {
     let (mut texts, mut fixed) = (BTreeMap::new(), Vec::new());
     for _ in 0..MAX_ROUNDS {
         let chosen = choose(&project, only);
         if chosen.is_empty() {
             break;
         }
-        let kept = without_collisions(root, &project, &texts, &chosen);
+        let kept = without_collisions(place, &project, &texts, &chosen);
         if kept.is_empty() {
             break;
         }
-        let (next, after) = try_out(root, &project, &texts, &kept);
+        let (next, after) = try_out(place, &project, &texts, &kept);
         record(&project, &kept, &mut fixed);
         (texts, project) = (next, after);
     }
@@ -87,7 +99,7 @@ fn rounds(root: &Path, mut project: Project, only: &[String]) -> (BTreeMap<Strin
 /// The findings whose corrections make nothing worse. Halved until the ones that collide stand alone, so that they do not
 /// hold up the others.
 fn without_collisions<'f>(
-    root: &Path,
+    place: Place<'_>,
     project: &Project,
     texts: &BTreeMap<String, String>,
     chosen: &'f [Diagnostic],
@@ -96,7 +108,7 @@ fn without_collisions<'f>(
     let mut open = vec![chosen];
     while let Some(part) = open.pop() {
         let all: Vec<&Diagnostic> = kept.iter().copied().chain(part).collect();
-        if !is_worse(&try_out(root, project, texts, &all).1, project) {
+        if !is_worse(&try_out(place, project, texts, &all).1, project) {
             kept = all;
         } else if part.len() > 1 {
             let (first, second) = part.split_at(part.len() / 2);
@@ -187,7 +199,7 @@ fn is_syntax(code: Code) -> bool {
 
 /// The texts with these corrections, and the project as it would then be.
 fn try_out(
-    root: &Path,
+    place: Place<'_>,
     project: &Project,
     texts: &BTreeMap<String, String>,
     findings: &[&Diagnostic],
@@ -199,7 +211,7 @@ fn try_out(
             next.insert(name, edit(file.text(), &edits));
         }
     }
-    let after = project::load_edited(root, &next);
+    let after = project::load_edited(place.root, place.pair, &next);
     (next, after)
 }
 

@@ -124,6 +124,67 @@ Exit codes:
   2  a wrong call or configuration
   3  a CRM or the store could not be reached";
 
+pub(super) const SCHEMA: &str = "\
+Examples:
+  mapwright schema pull                         both snapshots
+  mapwright schema pull salesforce              one of them
+  mapwright schema pull --object hubspot.ticket  and an object more
+  mapwright schema pull --all                   every object that a mapping could be about
+
+Exit codes:
+  0  the snapshots are up to date now
+  1  a snapshot that is there has errors
+  2  a wrong call or configuration
+  3  a CRM failed; nothing was written";
+
+pub(super) const DRIFT: &str = "\
+Examples:
+  mapwright drift
+  mapwright drift --format github   for a nightly job
+
+Exit codes:
+  0  the CRMs are as the snapshots say
+  1  they are not, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
+pub(super) const PERMISSIONS: &str = "\
+Examples:
+  mapwright permissions
+  mapwright permissions --salesforce-xml > Mapwright.permissionset-meta.xml
+
+Exit codes:
+  0  everything is granted, or no account is configured to compare with
+  1  something is missing, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
+pub(super) const COST: &str = "\
+Examples:
+  mapwright cost
+  mapwright cost --events-per-day 5000
+
+Exit codes:
+  0  shown; with --events-per-day, within the limits that are known
+  1  more than a limit allows, or the project has errors
+  2  a wrong call or configuration
+  3  a CRM failed";
+
+pub(super) const AUTH: &str = "\
+Examples:
+  mapwright auth key             a fresh key, for MAPWRIGHT_KEY; keep it where you keep secrets
+  mapwright auth login hubspot   opens the browser; the app must allow http://localhost:8723/callback
+  mapwright auth login salesforce --pair emea --no-browser
+  mapwright auth status          who is logged in, and with which key it is sealed
+  mapwright auth logout hubspot
+
+Exit codes:
+  0  done; of status: every pair can prove who it is
+  1  the access was denied, is not enough or is for another account, or nobody came back; of status: a login is missing
+     or cannot be opened
+  2  a wrong call or configuration, or a key that is not the one
+  3  a CRM or the store failed, or the port is taken";
+
 pub(super) const PARKED: &str = "\
 Examples:
   mapwright parked list

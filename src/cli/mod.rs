@@ -4,9 +4,12 @@
 //! configuration, 3 a CRM or the store failed.
 
 mod args;
+mod auth;
 mod check;
+mod cost;
 mod demo;
 mod doctor;
+mod drift;
 mod eval;
 mod explain;
 mod fix;
@@ -14,13 +17,16 @@ mod fmt;
 mod help;
 mod init;
 mod lines;
+mod live;
 mod output;
 mod parked;
 mod parts;
+mod permissions;
 mod project;
 mod record;
 mod revision;
 mod sandbox;
+mod schema;
 mod serve;
 mod test;
 mod why;
@@ -78,6 +84,11 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
         }
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
+        Command::Schema(options) => parts::block_on(schema::run(project, options, output)),
+        Command::Drift(options) => parts::block_on(drift::run(project, options, output)),
+        Command::Permissions(options) => parts::block_on(permissions::run(project, options, output)),
+        Command::Cost(options) => parts::block_on(cost::run(project, options, output)),
+        Command::Auth(options) => parts::block_on(auth::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),
         Command::Why(options) => parts::block_on(why::run(project, options, output)),
         Command::Doctor(options) => parts::block_on(doctor::run(project, options, output)),

@@ -13,10 +13,16 @@ use crate::store::{
 };
 
 pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: Output) -> Exit {
-    let store = match parts::store_alone(given, output).await {
-        Ok(store) => store,
+    let (store, pairs) = match parts::store_alone(given, output).await {
+        Ok(opened) => opened,
         Err(exit) => return exit,
     };
+    if let ParkedAction::List { pair: Some(pair), .. } = &options.action
+        && !pairs.contains(pair)
+    {
+        output.error(&parts::no_such_pair(pair, &pairs));
+        return Exit::Usage;
+    }
     match act(&store, &options.action, output).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -34,8 +40,11 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
         Exit::Usage
     };
     Ok(match action {
-        ParkedAction::List { json } => {
-            let records = store.parked().await?;
+        ParkedAction::List { pair, json } => {
+            let mut records = store.parked().await?;
+            if let Some(pair) = pair {
+                records.retain(|record| record.key.pair == *pair);
+            }
             if *json {
                 Output::result(&records.iter().map(as_json).collect::<serde_json::Value>().to_string());
             } else if records.is_empty() {
@@ -159,6 +168,7 @@ fn state_word(state: ParkState) -> &'static str {
 pub(super) fn as_json(record: &ParkedRecord) -> serde_json::Value {
     json!({
         "id": record.id.0,
+        "pair": record.key.pair,
         "record": record.key.to_string(),
         "mapping": record.mapping,
         "reason": record.reason,

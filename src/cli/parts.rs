@@ -7,18 +7,20 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::output::Output;
-use super::{Exit, project};
+use super::{Exit, auth, project};
 use crate::alert::{self, AlertSettings, Alerts, Deliveries};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
-use crate::crm::Changes;
 use crate::crm::http::HttpOptions;
-use crate::crm::hubspot::{HubspotClient, HubspotConfig};
+use crate::crm::hubspot::{HubspotAuth, HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
+use crate::crm::tokens::{InMemory, TokenKeeper};
+use crate::crm::{Changes, Describe};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::{Crms, Metrics};
 use crate::schema::Schemas;
-use crate::store::{self, Claim, SqliteStore};
+use crate::source::Side;
+use crate::store::{self, Claim, Keys, SqliteStore};
 
 /// An environment variable; unset and not UTF-8 are the same to us.
 #[expect(
@@ -44,6 +46,14 @@ fn jitter() -> f64 {
     rand::random()
 }
 
+/// Fills a slice with random bytes that nobody can guess, for keys, nonces and what a login must not have guessed.
+pub(super) fn entropy(bytes: &mut [u8]) {
+    if aws_lc_rs::rand::fill(bytes).is_err() {
+        // INVARIANT: the operating system gives random bytes; a key or nonce made without them would be worse than an end.
+        std::process::abort();
+    }
+}
+
 /// Runs an asynchronous command.
 pub(super) fn block_on(command: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -55,42 +65,228 @@ pub(super) fn block_on(command: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-/// A checked project with its configuration resolved.
+/// A pair of a checked project, with its configuration resolved.
+#[derive(Clone)]
 pub(super) struct Ready {
-    /// The plan.
+    /// Its plan.
     pub(super) plan: Arc<Plan>,
-    /// The snapshots.
-    pub(super) schemas: Schemas,
+    /// Its snapshots.
+    pub(super) schemas: Arc<Schemas>,
+    /// Its portal and org.
+    pub(super) pair: Pair,
     /// The configuration.
-    pub(super) config: ResolvedConfig,
+    pub(super) config: Arc<ResolvedConfig>,
+    /// The keys that seal tokens, where there are some.
+    pub(super) keys: Option<Arc<Keys>>,
     /// The project's folder.
     pub(super) root: std::path::PathBuf,
     /// The mappings as they are, and the commit that is checked out.
-    pub(super) version: store::Project,
+    pub(super) version: Arc<store::Project>,
 }
 
-/// Loads, checks and resolves the project, and says what is wrong with it.
-pub(super) fn ready(given: Option<&Path>, output: Output) -> Result<Ready, Exit> {
+impl Ready {
+    /// How its clients behave on the network.
+    pub(super) fn http(&self) -> HttpOptions {
+        http(&self.pair, &self.config)
+    }
+
+    /// Whether its clients keep tokens, so that they need the store.
+    pub(super) fn keeps_tokens(&self) -> bool {
+        matches!(self.pair.hubspot.auth, config::HubspotAuth::OAuth { .. })
+            || matches!(self.pair.salesforce.auth, config::SalesforceAuth::OAuth { .. })
+            || self.replaces_token()
+    }
+
+    /// Whether what replaces its configured refresh token is kept.
+    pub(super) fn replaces_token(&self) -> bool {
+        matches!(self.pair.salesforce.auth, config::SalesforceAuth::RefreshToken { .. })
+            && self.keys.is_some()
+    }
+}
+
+/// A pair as it is configured, whatever its mappings are like.
+pub(super) struct Configured {
+    /// The pair.
+    pub(super) pair: Pair,
+    config: Arc<ResolvedConfig>,
+    root: std::path::PathBuf,
+}
+
+impl Configured {
+    /// How its clients behave on the network.
+    pub(super) fn http(&self) -> HttpOptions {
+        http(&self.pair, &self.config)
+    }
+
+    /// The keys that seal tokens, where there are some.
+    pub(super) fn keys(&self, output: Output) -> Result<Option<Arc<Keys>>, Exit> {
+        keys(&self.config, &self.root, output)
+    }
+
+    /// Where the project's store is.
+    pub(super) fn store_path(&self) -> std::path::PathBuf {
+        let config::Store::Sqlite(path) = &self.config.store;
+        self.root.join(path)
+    }
+
+    /// Opens the project's store.
+    pub(super) async fn store(&self, output: Output) -> Result<SqliteStore, Exit> {
+        open_store(&self.root, &self.store_path(), output).await
+    }
+}
+
+/// The pair asked for, from the configuration alone.
+pub(super) fn configured(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Configured, Exit> {
+    configurations(given, pair, true, output)?.pop().ok_or(Exit::Usage)
+}
+
+/// All pairs, or the one asked for, from the configuration alone.
+pub(super) fn configured_all(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Vec<Configured>, Exit> {
+    configurations(given, pair, false, output)
+}
+
+fn configurations(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    one: bool,
+    output: Output,
+) -> Result<Vec<Configured>, Exit> {
+    let root = project::find(given).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })?;
+    let (sources, config, findings) = project::config(&root);
+    let bad = |findings: &[Diagnostic]| {
+        output.findings(&sources, findings);
+        Exit::Usage
+    };
+    let Some(config) = config.filter(|_| findings.is_empty()) else { return Err(bad(&findings)) };
+    let only = if one || pair.is_some() { Some(pair_name(Some(&config), pair, output)?) } else { None };
+    let resolved = config.resolve_pair(only.as_deref(), &env).map_err(|findings| bad(&findings))?;
+    let resolved = Arc::new(resolved);
+    let pairs = resolved.pairs.values().cloned();
+    Ok(pairs.map(|pair| Configured { pair, config: Arc::clone(&resolved), root: root.clone() }).collect())
+}
+
+/// The keys that seal tokens, where the configuration names some.
+fn keys(config: &ResolvedConfig, root: &Path, output: Output) -> Result<Option<Arc<Keys>>, Exit> {
+    let texts = match &config.keys {
+        None => return Ok(None),
+        Some(config::KeySource::Given(keys)) => Ok(keys.clone()),
+        Some(config::KeySource::File(file)) => secret_lines(&root.join(file)),
+    };
+    let read = texts
+        .and_then(|texts| Keys::read(&texts, entropy).map_err(|error| format!("`store: keys:`: {error}")));
+    read.map(|keys| Some(Arc::new(keys))).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })
+}
+
+/// The lines of a file of secrets, which others may not read.
+fn secret_lines(path: &Path) -> Result<Vec<SecretString>, String> {
+    let unreadable = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Whoever is neither the owner nor of the group may do nothing, and nobody else may write.
+        let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+        if mode & 0o027 != 0 {
+            return Err(format!(
+                "`{}` holds keys and its rights are {:03o}, so that others can read or change it: `chmod 600` it",
+                path.display(),
+                mode & 0o777
+            ));
+        }
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(|line| SecretString::from(line.to_owned())).collect())
+}
+
+/// How the clients of a pair behave on the network.
+fn http(pair: &Pair, config: &ResolvedConfig) -> HttpOptions {
+    let mut http = HttpOptions::new(now, jitter);
+    http.allow_private = config.allow_private_addresses;
+    http.request_timeout = std::time::Duration::from_secs(pair.limits.http_timeout_seconds);
+    http
+}
+
+/// Loads, checks and resolves the project for one pair, and says what is wrong with it.
+pub(super) fn ready(given: Option<&Path>, pair: Option<&str>, output: Output) -> Result<Ready, Exit> {
     let project = checked(given, output)?;
-    let plan = Arc::new(project.plan().ok_or(Exit::Findings)?);
-    let config = resolve(&project, output)?;
-    let version = version(&project);
-    // INVARIANT: `checked` answers only with a project that has a plan, hence both snapshots; `find` gave its root.
-    let (Some(schemas), Some(root)) = (project.schemas, project.root) else { return Err(Exit::Usage) };
-    Ok(Ready { plan, schemas, config, root, version })
+    let name = pair_name(project.config.as_ref(), pair, output)?;
+    let mut all = resolved(&project, Some(&name), output)?;
+    // INVARIANT: a pair that is named is resolved, or the configuration is refused.
+    all.pop().ok_or(Exit::Usage)
+}
+
+/// The same for all pairs, or for the one that is named.
+pub(super) fn ready_all(
+    given: Option<&Path>,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Vec<Ready>, Exit> {
+    let project = checked(given, output)?;
+    let name = pair.map(|pair| pair_name(project.config.as_ref(), Some(pair), output)).transpose()?;
+    resolved(&project, name.as_deref(), output)
+}
+
+fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> Result<Vec<Ready>, Exit> {
+    let config = project.config.as_ref().ok_or(Exit::Usage)?;
+    let config = config.resolve_pair(only, &env).map_err(|findings| {
+        output.findings(&project.sources, &findings);
+        Exit::Usage
+    })?;
+    let config = Arc::new(config);
+    let keys = match &project.root {
+        Some(root) => keys(&config, root, output)?,
+        None => None,
+    };
+    let version = version(project);
+    let mut all = Vec::new();
+    for world in &project.worlds {
+        let wanted: Vec<&Pair> = world.pairs.iter().filter_map(|name| config.pairs.get(name)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let plan = Arc::new(world.plan(&project.sources).ok_or(Exit::Findings)?);
+        // INVARIANT: a world with a plan has both snapshots, and a project that was found has a folder.
+        let (Some(schemas), Some(root)) = (&world.schemas, &project.root) else { return Err(Exit::Usage) };
+        let schemas = Arc::new(schemas.clone());
+        all.extend(wanted.into_iter().map(|pair| Ready {
+            plan: Arc::clone(&plan),
+            schemas: Arc::clone(&schemas),
+            pair: pair.clone(),
+            config: Arc::clone(&config),
+            keys: keys.clone(),
+            root: root.clone(),
+            version: Arc::clone(&version),
+        }));
+    }
+    all.sort_by_key(|ready| config.pairs.get_index_of(&ready.pair.name));
+    Ok(all)
 }
 
 /// The mappings as they are, and the commit that is checked out.
-pub(super) fn version(project: &project::Project) -> store::Project {
+pub(super) fn version(project: &project::Project) -> Arc<store::Project> {
     let files = project
         .sources
         .iter()
         .map(|(_, file)| file)
         .filter(|file| file.name().strip_suffix(".map").is_some());
-    store::Project {
+    Arc::new(store::Project {
         revision: project.root.as_deref().and_then(super::revision::of),
         files: files.map(|file| (file.name().to_owned(), file.text().to_owned())).collect(),
-    }
+    })
 }
 
 /// Starts to tell whoever the configuration names; nobody where it names none.
@@ -111,18 +307,10 @@ pub(super) fn alerts(ready: &Ready, metrics: &Arc<Metrics>) -> Result<(Alerts, O
     };
     let metrics = Arc::clone(metrics);
     let count: alert::Count = Arc::new(move |what| metrics.alert(what));
-    let started = Alerts::start(settings, http_options(ready), count);
+    let started = Alerts::start(settings, ready.http(), count);
     started
         .map(|(alerts, deliveries)| (alerts, Some(deliveries)))
         .map_err(|error| format!("`alerts: webhook:` cannot be used: {error}"))
-}
-
-/// How the clients behave on the network.
-pub(super) fn http_options(ready: &Ready) -> HttpOptions {
-    let mut http = HttpOptions::new(now, jitter);
-    http.allow_private = ready.config.allow_private_addresses;
-    http.request_timeout = std::time::Duration::from_secs(ready.config.limits.http_timeout_seconds);
-    http
 }
 
 /// Loads and checks the project; an error in it is reported and ends the command.
@@ -131,8 +319,8 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
         output.error(&message);
         Exit::Usage
     })?;
-    let project = project::load(&root);
-    if project.checked.is_none() {
+    let project = project::load(&root, None);
+    if !project.is_checked() {
         let errors: Vec<_> = project.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
         output.findings(&project.sources, &errors);
         output.error("the project has errors; nothing was run");
@@ -143,33 +331,33 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
     Ok(project)
 }
 
-/// The configuration with its environment variables.
-pub(super) fn resolve(project: &project::Project, output: Output) -> Result<ResolvedConfig, Exit> {
-    let config = project.config.as_ref().ok_or(Exit::Usage)?;
-    config.resolve(&env).map_err(|findings| {
-        output.findings(&project.sources, &findings);
-        Exit::Usage
-    })
-}
-
-/// The pair asked for; where there is one, it need not be named.
-pub(super) fn pair<'c>(
-    config: &'c ResolvedConfig,
-    name: Option<&str>,
-    output: Output,
-) -> Result<&'c Pair, Exit> {
-    let names = || config.pairs.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let found = match name {
-        Some(name) => {
-            config.pairs.get(name).ok_or_else(|| format!("there is no pair `{name}`; there is {}", names()))
-        }
-        None if config.pairs.len() == 1 => config.pairs.values().next().ok_or_else(names),
-        None => Err(format!("which pair? `--pair` names one of {}", names())),
+/// The name of the pair asked for; where there is one, it need not be named.
+fn pair_name(config: Option<&config::Config>, name: Option<&str>, output: Output) -> Result<String, Exit> {
+    let pairs: Vec<String> =
+        config.iter().flat_map(|config| &config.pairs).map(|pair| pair.name.value.clone()).collect();
+    let found = match (name, pairs.as_slice()) {
+        (Some(name), pairs) if pairs.iter().any(|pair| pair == name) => Ok(name.to_owned()),
+        (Some(name), _) => Err(no_such_pair(name, &pairs)),
+        (None, [one]) => Ok(one.clone()),
+        (None, []) => Err("the configuration names no pair".to_owned()),
+        (None, _) => Err(format!("which pair? `--pair` names one of {}", listed(&pairs))),
     };
     found.map_err(|message| {
         output.error(&message);
         Exit::Usage
     })
+}
+
+/// Says that there is no such pair, and which there are.
+pub(super) fn no_such_pair(name: &str, pairs: &[String]) -> String {
+    format!("there is no pair `{name}`; there is {}", listed(pairs))
+}
+
+fn listed(pairs: &[String]) -> String {
+    match pairs {
+        [] => "none".to_owned(),
+        pairs => pairs.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// The clients of a pair.
@@ -186,25 +374,44 @@ impl Clients {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
     }
 
+    /// To ask what it says about its objects.
+    pub(super) fn describer(&self, side: Side) -> Arc<dyn Describe> {
+        match side {
+            Side::Hubspot => self.hubspot.clone(),
+            Side::Salesforce => self.salesforce.clone(),
+        }
+    }
+
+    /// The portal.
+    pub(super) fn hubspot(&self) -> &HubspotClient {
+        &self.hubspot
+    }
+
+    /// The organisation.
+    pub(super) fn salesforce(&self) -> &SalesforceClient {
+        &self.salesforce
+    }
+
     /// To hear of changes.
     pub(super) fn sources(&self) -> Vec<Arc<dyn Changes>> {
         vec![self.hubspot.clone(), self.salesforce.clone()]
     }
 }
 
-/// Makes the clients of a pair.
-pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Clients, String> {
-    let http = http_options(ready);
+/// Makes the clients of a pair; `store` has the tokens of those who logged in.
+pub(super) fn clients(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result<Clients, String> {
+    let pair = &ready.pair;
+    let http = ready.http();
     let hubspot = HubspotConfig {
         base_url: pair.hubspot.base_url.clone(),
-        token: pair.hubspot.token.clone(),
+        auth: hubspot_auth(ready, store)?,
         path_version: pair.hubspot.api_path.clone(),
         objects: HubspotConfig::objects_of(&ready.schemas.hubspot),
     };
     let salesforce = SalesforceConfig {
         login_url: pair.salesforce.login_url.clone(),
         api_version: pair.salesforce.api_version.clone(),
-        auth: auth(&pair.salesforce.auth, &ready.root)?,
+        auth: salesforce_auth(ready, store)?,
         aliases: SalesforceConfig::aliases_of(&ready.schemas.salesforce),
     };
     Ok(Clients {
@@ -217,13 +424,95 @@ pub(super) fn clients(ready: &Ready, pair: &Pair) -> Result<Clients, String> {
     })
 }
 
-fn auth(auth: &config::SalesforceAuth, root: &Path) -> Result<SalesforceAuth, String> {
-    Ok(match auth.clone() {
+/// The clients of a pair whatever its mappings are like, which knows its objects by these snapshots.
+pub(super) async fn clients_of(
+    configured: &Configured,
+    schemas: Schemas,
+    output: Output,
+) -> Result<Clients, Exit> {
+    let ready = Ready {
+        plan: Arc::default(),
+        schemas: Arc::new(schemas),
+        pair: configured.pair.clone(),
+        config: Arc::clone(&configured.config),
+        keys: configured.keys(output)?,
+        root: configured.root.clone(),
+        version: Arc::default(),
+    };
+    clients_ready(&ready, output).await
+}
+
+/// The clients of a checked project's pair; `None` where a variable of the configuration is not set, which is noted.
+pub(super) async fn clients_if_configured(
+    project: &project::Project,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Option<Clients>, Exit> {
+    let Some(config) = &project.config else { return Ok(None) };
+    let name = pair_name(Some(config), pair, output)?;
+    if let Err(findings) = config.resolve_pair(Some(&name), &env) {
+        let why = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
+        output.note(&format!("no account is asked: {why}"));
+        return Ok(None);
+    }
+    let ready = resolved(project, Some(&name), output)?.pop().ok_or(Exit::Usage)?;
+    clients_ready(&ready, output).await.map(Some)
+}
+
+async fn clients_ready(ready: &Ready, output: Output) -> Result<Clients, Exit> {
+    let tokens = if ready.keeps_tokens() { Some(Arc::new(store(ready, output).await?)) } else { None };
+    clients(ready, tokens.as_ref()).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })
+}
+
+/// Where a pair's refresh tokens are kept.
+fn kept(
+    ready: &Ready,
+    store: Option<&Arc<SqliteStore>>,
+    side: Side,
+    seed: Option<SecretString>,
+) -> Result<Arc<dyn TokenKeeper>, String> {
+    match (store, &ready.keys) {
+        (Some(store), Some(keys)) => {
+            Ok(auth::keeper(Arc::clone(store), Arc::clone(keys), (&ready.pair.name, side), seed))
+        }
+        (_, None) => Err(format!(
+            "pair `{}` logs in to {}, so its tokens are kept sealed, and there is no key: write `keys: \
+             [\"${{MAPWRIGHT_KEY}}\"]` under `store:` (`mapwright auth key` prints one)",
+            ready.pair.name,
+            side.label()
+        )),
+        (None, _) => Err("the store is not open".to_owned()),
+    }
+}
+
+fn hubspot_auth(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result<HubspotAuth, String> {
+    Ok(match ready.pair.hubspot.auth.clone() {
+        config::HubspotAuth::Token(token) => HubspotAuth::Token(token),
+        config::HubspotAuth::OAuth { client_id, client_secret, .. } => {
+            HubspotAuth::OAuth { client_id, client_secret, keeper: kept(ready, store, Side::Hubspot, None)? }
+        }
+    })
+}
+
+fn salesforce_auth(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result<SalesforceAuth, String> {
+    Ok(match ready.pair.salesforce.auth.clone() {
         config::SalesforceAuth::ClientCredentials { client_id, client_secret } => {
             SalesforceAuth::ClientCredentials { client_id, client_secret }
         }
+        config::SalesforceAuth::OAuth { client_id, client_secret, .. } => {
+            let keeper = kept(ready, store, Side::Salesforce, None)?;
+            SalesforceAuth::RefreshToken { client_id, client_secret, keeper }
+        }
         config::SalesforceAuth::RefreshToken { client_id, client_secret, refresh_token } => {
-            SalesforceAuth::RefreshToken { client_id, client_secret, refresh_token }
+            // Without a key, what replaces the configured token lives as long as this process, which is said then.
+            let keeper = match ready.keys {
+                Some(_) => kept(ready, store, Side::Salesforce, Some(refresh_token))?,
+                None => InMemory::new(refresh_token),
+            };
+            SalesforceAuth::RefreshToken { client_id, client_secret, keeper }
         }
         config::SalesforceAuth::JwtBearer { client_id, username, private_key, audience } => {
             SalesforceAuth::JwtBearer {
@@ -231,7 +520,7 @@ fn auth(auth: &config::SalesforceAuth, root: &Path) -> Result<SalesforceAuth, St
                 username,
                 private_key_pem: match private_key {
                     PrivateKey::Pem(pem) => pem,
-                    PrivateKey::File(file) => key_file(&root.join(file))?,
+                    PrivateKey::File(file) => key_file(&ready.root.join(file))?,
                 },
                 audience,
             }
@@ -279,8 +568,12 @@ pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, 
     open_store(&ready.root, &store_path(ready), output).await
 }
 
-/// Opens the store of a project whatever its mappings are like, and without any secret of a CRM.
-pub(super) async fn store_alone(given: Option<&Path>, output: Output) -> Result<SqliteStore, Exit> {
+/// Opens the store of a project whatever its mappings are like, and without any secret of a CRM; with the names of the
+/// pairs.
+pub(super) async fn store_alone(
+    given: Option<&Path>,
+    output: Output,
+) -> Result<(SqliteStore, Vec<String>), Exit> {
     let usage = |message: String| {
         output.error(&message);
         Exit::Usage
@@ -295,7 +588,8 @@ pub(super) async fn store_alone(given: Option<&Path>, output: Output) -> Result<
         output.findings(&sources, &findings);
         Exit::Usage
     })?;
-    open_store(&root, &root.join(path), output).await
+    let pairs = config.pairs.iter().map(|pair| pair.name.value.clone()).collect();
+    Ok((open_store(&root, &root.join(path), output).await?, pairs))
 }
 
 /// Opens a store and makes its folder.

@@ -38,13 +38,15 @@ async fn try_run(
     mode: Mode,
     output: Output,
 ) -> Result<Exit, Exit> {
-    let ready = parts::ready(given, output)?;
+    let ready = parts::ready(given, options.pair.as_deref(), output)?;
     if runtime::object(&ready.plan, &options.mapping, &options.record).is_none() {
         output.error(&eval::unknown_mapping(&ready.plan, &options.mapping));
         return Err(Exit::Usage);
     }
-    let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
-    let clients = parts::clients(&ready, pair).map_err(|message| {
+    let pair = &ready.pair;
+    let tokens =
+        if ready.keeps_tokens() { Some(Arc::new(parts::store(&ready, output).await?)) } else { None };
+    let clients = parts::clients(&ready, tokens.as_ref()).map_err(|message| {
         output.error(&message);
         Exit::Usage
     })?;
@@ -125,7 +127,8 @@ impl OneRecord<'_> {
         let now = parts::now();
         let key = RecordKey::new(memory.pair, object.clone(), record);
         let failed = |error: StoreError| OnceError::Store(error.to_string());
-        let project = memory.store.remember_project(self.ready.version.clone(), now).await.map_err(failed)?;
+        let project =
+            memory.store.remember_project(self.ready.version.as_ref().clone(), now).await.map_err(failed)?;
         let correlation = CorrelationId::of_request(&key, mapping, now);
         let origin = Origin { correlation, project: Some(project) };
         runtime::record_once(memory, object, record, mapping, finished.clone(), (origin, now)).await?;

@@ -117,6 +117,7 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
                 "portal": hubspot.portal_id,
                 "token": token,
                 "app_id": hubspot.app_id,
+                "client_id": hubspot.client_id,
                 "client_secret": hubspot.app_secret,
             },
             "salesforce": {

@@ -1,21 +1,26 @@
-//! `mapwright serve`: the listener, the worker and the feed in one process.
+//! `mapwright serve`: one listener, and for each pair a worker and a feed, in one process.
+//!
+//! Pairs share the listener, the store and its file, the clock and the boards. Each has clients, a plan, a worker, a feed
+//! and pauses of its own, so that one that is refused, slow or flooded holds up no other.
 
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::args::{LogForm, ServeArgs};
 use super::output::Output;
 use super::{Exit, parts};
-use crate::alert::Deliveries;
-use crate::config::{Pair, ResolvedConfig};
+use crate::alert::{Alerts, Deliveries};
+use crate::config::Pair;
 use crate::ingress::{Ingress, IngressParts, IngressSettings, Portal};
 use crate::runtime::{
-    Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings, SystemClock,
+    Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Pruner, Runtime, Settings, SystemClock,
     shutdown_signal,
 };
-use crate::store::{SqliteStore, Store};
+use crate::store::{ProjectId, SqliteStore, Store};
 
 pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Exit {
     match try_run(given, options, output).await {
@@ -26,25 +31,25 @@ pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Outpu
 
 async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Result<(), Exit> {
     log_to_stderr(options.log.unwrap_or(if options.json { LogForm::Json } else { LogForm::fitting() }));
-    let ready = parts::ready(given, output)?;
-    let pair = parts::pair(&ready.config, options.pair.as_deref(), output)?;
+    let pairs = parts::ready_all(given, options.pair.as_deref(), output)?;
     let usage = |message: String| {
         output.error(&message);
         Exit::Usage
     };
-    let mut settings = ingress_settings(&ready.config, pair).map_err(usage)?;
+    let first = pairs.first().ok_or_else(|| usage("the configuration names no pair".to_owned()))?;
+    let mut settings = ingress_settings(&pairs).map_err(usage)?;
     if let Some(listen) = options.listen {
-        if !listen.ip().is_loopback() && !ready.config.serve.allow_remote {
+        if !listen.ip().is_loopback() && !first.config.serve.allow_remote {
             return Err(usage(format!(
                 "`{listen}` can be reached from outside; `serve: allow_remote: true` permits that"
             )));
         }
         settings.bind = listen;
     }
-    let store = Arc::new(parts::store(&ready, output).await?);
+    let store = Arc::new(parts::store(first, output).await?);
     // Held until the end: two workers of one name would take each other's leases.
-    let _claim = parts::claim(&ready, output)?;
-    let service = Service::start(&ready, pair, settings, Arc::clone(&store)).await.map_err(|message| {
+    let _claim = parts::claim(first, output)?;
+    let service = Service::start(&pairs, settings, Arc::clone(&store)).await.map_err(|message| {
         output.error(&message);
         Exit::Remote
     })?;
@@ -59,73 +64,73 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> R
 /// How long the end waits for alerts on their way.
 const ALERTS_DRAIN: Duration = Duration::from_secs(5);
 
-/// A listener, a worker and a feed over one store.
+/// A listener, and what carries the records of each pair, over one store.
 pub(super) struct Service {
     /// The listener.
     pub(super) ingress: Ingress,
-    /// The worker.
-    pub(super) worker: Handle,
-    /// The feed.
-    pub(super) feed: Feed,
+    /// The pairs, in the order of the file.
+    pub(super) lines: Vec<Line>,
+    /// What keeps the store small.
+    pruner: Option<Pruner>,
     /// What tells people, where the configuration names any.
     deliveries: Option<Deliveries>,
+}
+
+/// What carries the records of one pair.
+pub(super) struct Line {
+    /// The worker.
+    pub(super) worker: Handle,
+    /// Whoever asks for changes.
+    pub(super) feed: Feed,
 }
 
 impl Service {
     /// Starts all of them.
     pub(super) async fn start(
-        ready: &parts::Ready,
-        pair: &Pair,
+        pairs: &[parts::Ready],
         settings: IngressSettings,
         store: Arc<SqliteStore>,
     ) -> Result<Self, String> {
-        let clients = parts::clients(ready, pair)?;
+        let tokens = Arc::clone(&store);
         let store: Arc<dyn Store> = store;
         let clock = Arc::new(SystemClock);
-        let metrics = Arc::new(Metrics::default());
-        let health = Arc::new(Health::default());
-        let project = store.remember_project(ready.version.clone(), parts::now()).await;
-        let project = Some(project.map_err(|error| error.to_string())?);
-        let (alerts, deliveries) = parts::alerts(ready, &metrics)?;
-        let settings = IngressSettings { alerts: alerts.clone(), ..settings };
-        let parts = Parts {
-            pair: pair.name.clone(),
-            plan: Arc::clone(&ready.plan),
-            crms: clients.crms(),
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            metrics: Arc::clone(&metrics),
-            health: Arc::clone(&health),
-            settings: Settings {
-                lanes: ready.config.limits.records_at_a_time,
-                gather: Duration::from_secs(ready.config.limits.gather_seconds),
-                max_attempts: ready.config.limits.max_attempts,
-                project,
-                alerts,
-                ..Settings::default()
-            },
+        let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
+        let kept = Arc::clone(&store);
+        // The configuration and the files are the same for all pairs.
+        let (project, alerts, deliveries) = match pairs.first() {
+            None => (None, Alerts::default(), None),
+            Some(first) => {
+                let version = first.version.as_ref().clone();
+                let project = store.remember_project(version, parts::now()).await;
+                let (alerts, deliveries) = parts::alerts(first, &metrics)?;
+                (Some(project.map_err(|error| error.to_string())?), alerts, deliveries)
+            }
         };
-        let worker = Runtime::start(parts.clone()).await.map_err(|error| error.to_string())?;
+        let settings = IngressSettings { alerts: alerts.clone(), ..settings };
+        let shared = Shared { store, clock, metrics, health, project, alerts };
+        let mut lines = Vec::with_capacity(pairs.len());
+        for ready in pairs {
+            lines.push(shared.line(ready, &tokens).await?);
+        }
         let bind = settings.bind;
+        let Shared { store, clock, metrics, health, .. } = shared;
         let ingress = Ingress::start(IngressParts { store, clock, metrics, health, settings })
             .await
             .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
-        let settings = poll_settings(&ready.config, pair);
-        let feed = Feed::start(FeedParts { parts, sources: clients.sources(), settings });
-        Ok(Self { ingress, worker, feed, deliveries })
+        let keep = pairs.first().and_then(|ready| ready.config.keep);
+        let pruner = keep.map(|keep| Pruner::start(kept, Arc::new(SystemClock), keep));
+        Ok(Self { ingress, lines, pruner, deliveries })
     }
 
-    /// Stops listening and asking, then lets the worker finish.
+    /// Stops listening and asking, then lets the workers finish, all at the same time.
     pub(super) async fn stop(self) {
         if let Err(error) = self.ingress.shutdown().await {
             tracing::warn!(%error, "the listener did not stop cleanly");
         }
-        if !self.feed.shutdown().await {
-            tracing::warn!("a page of changes was left unread; it is read at the next start");
+        if let Some(pruner) = self.pruner {
+            pruner.shutdown().await;
         }
-        if !self.worker.shutdown().await {
-            tracing::warn!("work was left unfinished; it is taken up at the next start");
-        }
+        join_all(self.lines.into_iter().map(Line::stop)).await;
         if let Some(deliveries) = self.deliveries
             && !deliveries.shutdown(ALERTS_DRAIN).await
         {
@@ -134,34 +139,94 @@ impl Service {
     }
 }
 
-/// How often changes are asked for, for one pair.
-fn poll_settings(config: &ResolvedConfig, pair: &Pair) -> PollSettings {
-    PollSettings {
-        salesforce: config.poll.every,
-        hubspot: pair.hubspot.poll,
-        mappings: config.poll.mappings.clone().into_iter().collect(),
-        overlap: config.poll.overlap,
+impl Line {
+    async fn stop(self) {
+        if !self.feed.shutdown().await {
+            tracing::warn!("a page of changes was left unread; it is read at the next start");
+        }
+        if !self.worker.shutdown().await {
+            tracing::warn!("work was left unfinished; it is taken up at the next start");
+        }
     }
 }
 
-/// How the listener listens for one pair.
-pub(super) fn ingress_settings(config: &ResolvedConfig, pair: &Pair) -> Result<IngressSettings, String> {
+/// What all pairs have in common.
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<SystemClock>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    /// The version of the project that they work with.
+    project: Option<ProjectId>,
+    /// Who is told: one queue, so that what is alike is told once.
+    alerts: Alerts,
+}
+
+impl Shared {
+    /// Starts the worker and the feed of a pair.
+    async fn line(&self, ready: &parts::Ready, tokens: &Arc<SqliteStore>) -> Result<Line, String> {
+        let clients = parts::clients(ready, Some(tokens))
+            .map_err(|error| format!("pair `{}`: {error}", ready.pair.name))?;
+        let limits = &ready.pair.limits;
+        let parts = Parts {
+            pair: ready.pair.name.clone(),
+            plan: Arc::clone(&ready.plan),
+            crms: clients.crms(),
+            store: Arc::clone(&self.store),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+            health: Arc::clone(&self.health),
+            settings: Settings {
+                lanes: limits.records_at_a_time,
+                gather: Duration::from_secs(limits.gather_seconds),
+                max_attempts: limits.max_attempts,
+                project: self.project,
+                alerts: self.alerts.clone(),
+                ..Settings::default()
+            },
+        };
+        let worker = Runtime::start(parts.clone()).await.map_err(|error| error.to_string())?;
+        let settings = poll_settings(&ready.pair);
+        let feed = Feed::start(FeedParts { parts, sources: clients.sources(), settings });
+        Ok(Line { worker, feed })
+    }
+}
+
+/// How often changes are asked for, for one pair.
+fn poll_settings(pair: &Pair) -> PollSettings {
+    PollSettings {
+        salesforce: pair.poll.every,
+        hubspot: pair.hubspot.poll,
+        mappings: pair.poll.mappings.clone().into_iter().collect(),
+        overlap: pair.poll.overlap,
+    }
+}
+
+/// How the listener listens for these pairs.
+pub(super) fn ingress_settings(pairs: &[parts::Ready]) -> Result<IngressSettings, String> {
+    let portals = pairs.iter().map(|ready| portal(&ready.pair)).collect::<Result<_, _>>()?;
+    let mut settings = IngressSettings::new(portals);
+    if let Some(first) = pairs.first() {
+        let serve = &first.config.serve;
+        settings.bind = serve.listen;
+        settings.max_body = serve.max_body_bytes;
+        settings.skew = Duration::from_secs(serve.clock_skew_seconds);
+    }
+    Ok(settings)
+}
+
+fn portal(pair: &Pair) -> Result<Portal, String> {
     let Some(webhook) = &pair.hubspot.webhook else {
         return Err(format!("pair `{}` has no `hubspot: webhook:`, so nothing can be verified", pair.name));
     };
-    let portal = Portal {
+    Ok(Portal {
         pair: pair.name.clone(),
         portal_id: pair.hubspot.portal,
         app_id: pair.hubspot.app_id,
         secrets: webhook.secrets.clone(),
         require_v3: false,
         public_url: webhook.public_url.clone(),
-    };
-    let mut settings = IngressSettings::new(vec![portal]);
-    settings.bind = config.serve.listen;
-    settings.max_body = config.serve.max_body_bytes;
-    settings.skew = Duration::from_secs(config.serve.clock_skew_seconds);
-    Ok(settings)
+    })
 }
 
 impl LogForm {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::args::TestArgs;
 use super::output::Output;
+use super::project::World;
 use super::{Exit, parts};
 use crate::check::typed::Test;
 use crate::eval::Trace;
@@ -18,45 +19,70 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
         Ok(project) => project,
         Err(exit) => return exit,
     };
-    // INVARIANT: `checked` answers only with a project without an error, which has a plan.
-    let (Some(plan), Some(checked)) = (project.plan(), project.checked.as_ref()) else {
-        return Exit::Findings;
+    let usage = |message: String| {
+        output.error(&message);
+        Exit::Usage
     };
-    let tests: Vec<&Test> = checked
-        .tests
-        .iter()
-        .filter(|test| is_wanted(test, options.filter.as_deref(), &project.sources))
-        .collect();
-    if let (Some(filter), []) = (&options.filter, tests.as_slice()) {
-        let count = checked.tests.len();
+    let wants_coverage = options.coverage || options.coverage_min.is_some();
+    let worlds: Vec<&World> = match options.pair.as_deref() {
+        // What a test exercises is told for one set of mappings.
+        pair if pair.is_some() || wants_coverage => match project.world(pair) {
+            Ok(world) => vec![world],
+            Err(message) => return usage(message),
+        },
+        _ => project.worlds.iter().collect(),
+    };
+    let count: usize =
+        worlds.iter().filter_map(|world| world.checked.as_ref()).map(|checked| checked.tests.len()).sum();
+    let mut ran = Ran { outcomes: Vec::new(), coverage: None };
+    for world in &worlds {
+        let one = of_world(world, &project.sources, options, wants_coverage, worlds.len() > 1);
+        ran.outcomes.extend(one.outcomes);
+        ran.coverage = one.coverage;
+    }
+    if let (Some(filter), []) = (&options.filter, ran.outcomes.as_slice()) {
         let held = if count == 1 { "one test".to_owned() } else { format!("{count} tests") };
-        output.error(&format!(
+        return usage(format!(
             "no test is about a mapping `{filter}`, stands in a file of that name or has it in its own name; the project has {held}"
         ));
-        return Exit::Usage;
     }
-    let plan = Arc::new(plan);
-    let wants_coverage = options.coverage || options.coverage_min.is_some();
-    let trace = wants_coverage.then(|| Arc::new(Trace::default()));
-    let run = |test: &&Test| harness::run(&plan, test, &project.sources, trace.as_ref());
-    let outcomes: Vec<Outcome> = tests.iter().map(run).collect();
-    let covered = |trace| harness::coverage(checked, &plan, &project.sources, trace);
-    let coverage = trace.as_deref().map(covered);
-    let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
-    show(&outcomes, failed, coverage.as_ref(), options.json);
+    let failed = ran.outcomes.iter().filter(|(_, outcome)| !outcome.passed()).count();
+    show(&ran, failed, options.json);
     let too_low =
-        coverage.as_ref().zip(options.coverage_min).filter(|(coverage, min)| coverage.percent < *min);
+        ran.coverage.as_ref().zip(options.coverage_min).filter(|(coverage, min)| coverage.percent < *min);
     if let Some((coverage, min)) = too_low {
         output.error(&format!("the coverage is {:.1} %, and at least {min} % are wanted", coverage.percent));
     }
     if failed == 0 && too_low.is_none() { Exit::Fine } else { Exit::Findings }
 }
 
+/// What became of tests, each with the pairs for which it was run where there are several.
+struct Ran {
+    outcomes: Vec<(Option<String>, Outcome)>,
+    coverage: Option<Coverage>,
+}
+
+fn of_world(world: &World, sources: &Sources, options: &TestArgs, covers: bool, several: bool) -> Ran {
+    // INVARIANT: `checked` answers only with a project without an error, where every world has a plan.
+    let (Some(plan), Some(checked)) = (world.plan(sources), world.checked.as_ref()) else {
+        return Ran { outcomes: Vec::new(), coverage: None };
+    };
+    let wanted = |test: &&Test| is_wanted(test, options.filter.as_deref(), sources);
+    let plan = Arc::new(plan);
+    let trace = covers.then(|| Arc::new(Trace::default()));
+    let pairs = several.then(|| world.pairs.join(", "));
+    let run = |test: &Test| (pairs.clone(), harness::run(&plan, test, sources, trace.as_ref()));
+    let outcomes = checked.tests.iter().filter(wanted).map(run).collect();
+    let coverage = trace.as_deref().map(|trace| harness::coverage(checked, &plan, sources, trace));
+    Ran { outcomes, coverage }
+}
+
 /// Prints what became of the tests.
-fn show(outcomes: &[Outcome], failed: usize, coverage: Option<&Coverage>, as_json: bool) {
-    let passed = outcomes.len() - failed;
+fn show(ran: &Ran, failed: usize, as_json: bool) {
+    let passed = ran.outcomes.len() - failed;
+    let coverage = ran.coverage.as_ref();
     if as_json {
-        let tests: Vec<Json> = outcomes.iter().map(self::as_json).collect();
+        let tests: Vec<Json> = ran.outcomes.iter().map(self::as_json).collect();
         let mut json = json!({"passed": passed, "failed": failed, "tests": tests});
         if let Some(coverage) = coverage {
             json["coverage"] = json!(coverage);
@@ -64,7 +90,10 @@ fn show(outcomes: &[Outcome], failed: usize, coverage: Option<&Coverage>, as_jso
         Output::result(&json.to_string());
         return;
     }
-    for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
+    for (pairs, outcome) in ran.outcomes.iter().filter(|(_, outcome)| !outcome.passed()) {
+        if let Some(pairs) = pairs {
+            Output::result(&format!("for {pairs}:"));
+        }
         Output::result(&harness::report(outcome));
     }
     if let Some(coverage) = coverage {
@@ -100,8 +129,11 @@ fn is_wanted(test: &Test, filter: Option<&str>, sources: &Sources) -> bool {
     })
 }
 
-fn as_json(outcome: &Outcome) -> Json {
+fn as_json((pairs, outcome): &(Option<String>, Outcome)) -> Json {
     let mut json = json!(outcome);
+    if let Some(pairs) = pairs {
+        json["pairs"] = json!(pairs);
+    }
     json["passed"] = json!(outcome.passed());
     json
 }

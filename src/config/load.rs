@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Sources, Span, Spanned};
-use crate::yaml::{Entry, Keys, Kind, Node, parse as parse_yaml};
+use crate::yaml::{Entry, Keys, Node, parse as parse_yaml};
 
-use super::model::{
-    Hubspot, Limits, Pair, PrivateKey, ResolvedConfig, Salesforce, SalesforceAuth, Serve, Store, Webhook,
-};
-use super::reading::{Reading, is_loopback};
+use super::model::{Hubspot, Limits, Poll, ResolvedConfig, Salesforce, Serve, Store, Webhook};
+use super::pairs::{self, PairFiles};
+use super::poll::KEEP;
+use super::reading::{Reading, is_loopback, optional};
 
 /// The largest configuration that is read; a pair takes about 500 bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -20,6 +20,8 @@ const LANGUAGE: u32 = 1;
 
 const HUBSPOT_URL: &str = "https://api.hubapi.com";
 const HUBSPOT_PATH: &str = "v3";
+/// Where HubSpot asks people for their consent.
+const HUBSPOT_LOGIN_URL: &str = "https://app.hubspot.com";
 const SALESFORCE_URL: &str = "https://login.salesforce.com";
 const SALESFORCE_VERSION: &str = "58.0";
 const SQLITE: &str = ".mapwright/mapwright.db";
@@ -28,20 +30,14 @@ const LISTEN: &str = "127.0.0.1:8080";
 const BODY_BYTES: usize = 4 << 20;
 /// HubSpot's docs on validating requests: refuse a v3 signature that is older than five minutes.
 const CLOCK_SKEW_SECONDS: u64 = 300;
-/// Ten of the batches that HubSpot reads, and five of those that Salesforce writes.
-const RECORDS_AT_A_TIME: u32 = 1_000;
-/// A batch of a minute would share more calls; half of one is still soon enough for a person who waits.
-const GATHER_SECONDS: u64 = 30;
-const MAX_ATTEMPTS: u32 = 10;
-const HTTP_TIMEOUT_SECONDS: u64 = 30;
 
 /// A read `mapwright.yaml` whose `${NAME}` references still stand.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The language edition.
     pub language: u32,
-    /// The names of the pairs, each with its place, in file order.
-    pub pairs: Vec<Spanned<String>>,
+    /// The pairs, each with its place and the files that it takes, in file order.
+    pub pairs: Vec<PairFiles>,
     /// The mappings and syncs that `poll` names; whoever knows the mappings checks that they exist.
     pub polled: Vec<Spanned<String>>,
     root: Node,
@@ -56,7 +52,17 @@ impl Config {
         &self,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<ResolvedConfig, Vec<Diagnostic>> {
-        let reading = Reading::new(self.file, &self.text, Some(environment));
+        self.resolve_pair(None, environment)
+    }
+
+    /// The same for one pair, where one is named: the others may lack their secrets.
+    pub fn resolve_pair(
+        &self,
+        only: Option<&str>,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<ResolvedConfig, Vec<Diagnostic>> {
+        let mut reading = Reading::new(self.file, &self.text, Some(environment));
+        reading.only = only;
         let config = reading.config(&self.root);
         let findings = reading.findings();
         config.filter(|_| findings.is_empty()).ok_or(findings)
@@ -91,42 +97,38 @@ pub fn parse(sources: &mut Sources, name: &str, text: &str) -> (Option<Config>, 
     if findings.iter().any(|finding| finding.code == Code::EDITION) {
         return (None, findings);
     }
-    let (pairs, polled) = (names(&root, &["pairs"]), names(&root, &["poll", "mappings"]));
+    let (pairs, polled) = (PairFiles::of(&root), pairs::polled(&root));
     let text = sources.file(file).shared_text();
     (Some(Config { language: LANGUAGE, pairs, polled, root, file, text }), findings)
-}
-
-/// The keys of the mapping at a path of keys; none where it is not there.
-fn names(root: &Node, path: &[&str]) -> Vec<Spanned<String>> {
-    let Kind::Map(entries) = &root.kind else { return Vec::new() };
-    match path {
-        [] => entries.iter().map(|entry| entry.key.clone()).collect(),
-        [key, rest @ ..] => {
-            let entry = entries.iter().find(|entry| entry.key.value == *key);
-            entry.map_or_else(Vec::new, |entry| names(&entry.value, rest))
-        }
-    }
 }
 
 impl Reading<'_> {
     fn config(&self, root: &Node) -> Option<ResolvedConfig> {
         let mut keys = Keys::of(root, "the configuration", Span::new(self.file, 0, 0), &self.problems)?;
         let language = keys.need("language").and_then(|entry| self.language(entry));
-        let pairs = keys.entry("pairs").and_then(|entry| entry.value.entries("pairs", &self.problems));
-        let store = keys.entry("store").map(|entry| self.store(entry));
+        let entries = keys.entry("pairs").and_then(|entry| entry.value.entries("pairs", &self.problems));
+        let entries = entries.unwrap_or_default();
+        let store_entry = keys.entry("store");
+        let store = store_entry.map(|entry| self.store(entry));
+        let keep = store_entry.map_or(Some(Some(KEEP)), |entry| self.keep(entry));
+        let seals = store_entry.map_or(Some(None), |entry| self.seals(entry));
         let serve = self.serve(keys.entry("serve"));
-        let poll = self.poll(keys.entry("poll"));
-        let limits = self.limits(keys.entry("limits"));
+        let poll = self.poll(keys.entry("poll"), Poll::default());
+        let limits = self.limits(keys.entry("limits"), Limits::default());
         let alerts = self.alerts(keys.entry("alerts"));
         let allow_private_addresses = keys.flag("allow_private_addresses").unwrap_or(false);
         keys.finish();
-        let pairs = pairs.unwrap_or_default().iter().filter_map(|entry| self.pair(entry));
+        let wanted = entries.iter().filter(|entry| self.only.is_none_or(|only| entry.key.value == only));
+        let pairs = wanted.filter_map(|entry| self.pair(entry, poll.as_ref(), limits.as_ref()));
         let pairs = pairs.map(|pair| (pair.name.clone(), pair)).collect::<IndexMap<_, _>>();
+        self.apart(entries, &pairs);
         let store = store.unwrap_or_else(|| Some(Store::Sqlite(SQLITE.to_owned())));
         Some(ResolvedConfig {
             language: language?,
             pairs,
             store: store?,
+            keep: keep?,
+            keys: seals?,
             serve: serve?,
             poll: poll?,
             limits: limits?,
@@ -151,27 +153,19 @@ impl Reading<'_> {
         None
     }
 
-    fn pair(&self, entry: &Entry) -> Option<Pair> {
-        let name = &entry.key;
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        if name.value.is_empty() || !name.value.chars().all(plain) {
-            let message = format!("`{}` cannot name a pair", name.value);
-            self.bad(name.span, message, "use letters, digits, `_` and `-`");
-        }
-        let mut keys = self.keys(entry, "a pair")?;
-        let hubspot = keys.need("hubspot").and_then(|entry| self.hubspot(entry));
-        let salesforce = keys.need("salesforce").and_then(|entry| self.salesforce(entry));
-        keys.finish();
-        Some(Pair { name: name.value.clone(), hubspot: hubspot?, salesforce: salesforce? })
-    }
-
-    fn hubspot(&self, entry: &Entry) -> Option<Hubspot> {
+    pub(super) fn hubspot(&self, entry: &Entry) -> Option<Hubspot> {
         let mut keys = self.keys(entry, "`hubspot`")?;
         let portal = keys.need("portal").and_then(|entry| self.number(entry));
         let base_url = self.url(keys.entry("base_url"), HUBSPOT_URL);
         let api_path = self.version(keys.entry("api_path"), HUBSPOT_PATH);
         let local = base_url.as_ref().is_some_and(is_loopback);
-        let token = keys.need("token").and_then(|entry| self.secret(&entry.value, "token", local));
+        let login_url = keys.entry("login_url");
+        let login_url = match (login_url, &base_url) {
+            // The sandbox serves both.
+            (None, Some(base)) if local => Some(base.clone()),
+            (entry, _) => self.url(entry, HUBSPOT_LOGIN_URL),
+        };
+        let auth = self.hubspot_auth(entry, keys.entry("token"), keys.entry("auth"), local);
         let app_id = keys.entry("app_id").map(|entry| self.number(entry));
         let webhook = keys.entry("webhook").map(|entry| self.webhook(entry, local));
         let poll = keys.entry("poll").map_or(Some(None), |entry| self.interval(entry));
@@ -181,7 +175,8 @@ impl Reading<'_> {
             portal: portal?,
             base_url: base_url?,
             api_path: api_path?,
-            token: token?,
+            auth: auth?,
+            login_url: login_url?,
             app_id,
             webhook,
             poll: poll?,
@@ -203,7 +198,7 @@ impl Reading<'_> {
         Some(Webhook { secrets: secrets?, public_url: public_url? })
     }
 
-    fn salesforce(&self, entry: &Entry) -> Option<Salesforce> {
+    pub(super) fn salesforce(&self, entry: &Entry) -> Option<Salesforce> {
         let mut keys = self.keys(entry, "`salesforce`")?;
         let login_url = self.url(keys.entry("login_url"), SALESFORCE_URL);
         let api_version = self.version(keys.entry("api_version"), SALESFORCE_VERSION);
@@ -213,86 +208,11 @@ impl Reading<'_> {
         Some(Salesforce { login_url: login_url?, api_version: api_version?, auth: auth? })
     }
 
-    fn auth(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`auth`")?;
-        let flows = ["client_credentials", "jwt_bearer", "refresh_token"].map(|flow| keys.entry(flow));
-        keys.finish();
-        let [client_credentials, jwt_bearer, refresh_token] = flows;
-        match flows.iter().flatten().count() {
-            1 => {}
-            0 => {
-                let message = "`auth` names no way to log in";
-                let help = "write one of `client_credentials`, `jwt_bearer` and `refresh_token`";
-                self.problems
-                    .report(Diagnostic::error(Code::YAML_MISSING_KEY, entry.key.span, message).help(help));
-            }
-            _ => self.bad(entry.key.span, "`auth` names several ways to log in", "keep one of them"),
-        }
-        let credentials = client_credentials.map(|entry| self.client_credentials(entry, local));
-        let jwt = jwt_bearer.map(|entry| self.jwt_bearer(entry, local));
-        let refresh = refresh_token.map(|entry| self.refresh_token(entry, local));
-        credentials.or(jwt).or(refresh).flatten()
-    }
-
-    fn client_credentials(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`client_credentials`")?;
-        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
-        let client_secret = keys.need("client_secret").and_then(|entry| self.secret_of(entry, local));
-        keys.finish();
-        Some(SalesforceAuth::ClientCredentials { client_id: client_id?, client_secret: client_secret? })
-    }
-
-    fn jwt_bearer(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`jwt_bearer`")?;
-        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
-        let username = keys.need("username").and_then(|entry| self.text(entry));
-        let pem = keys.entry("private_key");
-        let file = keys.entry("private_key_file");
-        let audience = keys.entry("audience").map(|entry| self.text(entry));
-        keys.finish();
-        let private_key = match (pem, file) {
-            (Some(pem), None) => self.secret_of(pem, local).map(PrivateKey::Pem),
-            (None, Some(file)) => self.text(file).map(PrivateKey::File),
-            (Some(_), Some(file)) => {
-                self.bad(
-                    file.key.span,
-                    "`private_key` and `private_key_file` exclude each other",
-                    "keep one of them",
-                );
-                None
-            }
-            (None, None) => {
-                let message = "`jwt_bearer` needs the key `private_key_file` or `private_key`";
-                self.problems.report(Diagnostic::error(Code::YAML_MISSING_KEY, entry.key.span, message));
-                None
-            }
-        };
-        let audience = optional(audience)?;
-        Some(SalesforceAuth::JwtBearer {
-            client_id: client_id?,
-            username: username?,
-            private_key: private_key?,
-            audience,
-        })
-    }
-
-    fn refresh_token(&self, entry: &Entry, local: bool) -> Option<SalesforceAuth> {
-        let mut keys = self.keys(entry, "`refresh_token`")?;
-        let client_id = keys.need("client_id").and_then(|entry| self.text(entry));
-        let client_secret = keys.entry("client_secret").map(|entry| self.secret_of(entry, local));
-        let refresh_token = keys.need("refresh_token").and_then(|entry| self.secret_of(entry, local));
-        keys.finish();
-        let client_secret = optional(client_secret)?;
-        Some(SalesforceAuth::RefreshToken {
-            client_id: client_id?,
-            client_secret,
-            refresh_token: refresh_token?,
-        })
-    }
-
     fn store(&self, entry: &Entry) -> Option<Store> {
         let mut keys = self.keys(entry, "`store`")?;
         let sqlite = keys.need("sqlite").and_then(|entry| self.text(entry));
+        // Read by `seals` and `keep`: whoever looks only at what is kept needs none of them.
+        let _ = (keys.entry("keys"), keys.entry("key_file"), keys.entry("keep"));
         keys.finish();
         sqlite.map(Store::Sqlite)
     }
@@ -330,13 +250,8 @@ impl Reading<'_> {
         Some(Serve { listen: listen?, max_body_bytes, clock_skew_seconds, allow_remote })
     }
 
-    fn limits(&self, entry: Option<&Entry>) -> Option<Limits> {
-        let default = Limits {
-            records_at_a_time: RECORDS_AT_A_TIME,
-            gather_seconds: GATHER_SECONDS,
-            max_attempts: MAX_ATTEMPTS,
-            http_timeout_seconds: HTTP_TIMEOUT_SECONDS,
-        };
+    /// The bounds of a mapping of keys; those that it leaves out are `default`'s.
+    pub(super) fn limits(&self, entry: Option<&Entry>, default: Limits) -> Option<Limits> {
         let Some(entry) = entry else { return Some(default) };
         let mut keys = self.keys(entry, "`limits`")?;
         let records = keys.entry("records_at_a_time");
@@ -355,14 +270,5 @@ impl Reading<'_> {
             max_attempts: max_attempts?,
             http_timeout_seconds: timeout?,
         })
-    }
-}
-
-/// Turns "absent" into a value, and "there, but left out" into `None`.
-#[expect(clippy::option_option, reason = "the outer is the key's presence, the inner its value's")]
-fn optional<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(value) => value.map(Some),
     }
 }

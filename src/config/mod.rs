@@ -5,9 +5,11 @@
 //! [`Config::resolve`] reads it again with an environment that the caller hands in. Both are pure.
 
 mod alerts;
+mod auth;
 mod expand;
 mod load;
 mod model;
+mod pairs;
 mod poll;
 mod reading;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod tests;
 
 pub use load::{Config, parse};
 pub use model::{
-    AlertWebhook, Alerts, Hubspot, Limits, Pair, Poll, PrivateKey, ResolvedConfig, Salesforce,
-    SalesforceAuth, Serve, Store, Webhook,
+    AlertWebhook, Alerts, Hubspot, HubspotAuth, KeySource, Limits, Pair, Poll, PrivateKey, ResolvedConfig,
+    Salesforce, SalesforceAuth, Serve, Store, Webhook,
 };
+pub use pairs::{PairFiles, SCHEMA, holds};

@@ -16,11 +16,15 @@ pub struct ResolvedConfig {
     pub pairs: IndexMap<String, Pair>,
     /// Where events and links are kept.
     pub store: Store,
+    /// For how long what is dealt with is kept; `None` for ever.
+    pub keep: Option<Duration>,
+    /// The keys that seal the tokens of logins there; none where nobody logs in.
+    pub keys: Option<KeySource>,
     /// The listener.
     pub serve: Serve,
-    /// How often changes are asked for.
+    /// How often changes are asked for, where a pair does not say otherwise.
     pub poll: Poll,
-    /// Bounds on what the runtime does.
+    /// Bounds on what the runtime does, where a pair does not say otherwise.
     pub limits: Limits,
     /// Who is told of pauses and parked records; nobody where absent.
     pub alerts: Option<Alerts>,
@@ -33,6 +37,10 @@ pub struct ResolvedConfig {
 pub struct Pair {
     /// The pair's name.
     pub name: String,
+    /// Bounds on what is done for it.
+    pub limits: Limits,
+    /// How often changes are asked for, for it.
+    pub poll: Poll,
     /// The portal.
     pub hubspot: Hubspot,
     /// The org.
@@ -48,14 +56,32 @@ pub struct Hubspot {
     pub base_url: Url,
     /// The part of the paths that names the version (`v3`).
     pub api_path: String,
-    /// The private app's token.
-    pub token: SecretString,
+    /// How the integration proves who it is.
+    pub auth: HubspotAuth,
+    /// Where people consent to an OAuth app.
+    pub login_url: Url,
     /// The app's id: its own writes come back as events with this `sourceId`.
     pub app_id: Option<u64>,
     /// Its webhooks; without them, `serve` accepts none.
     pub webhook: Option<Webhook>,
     /// How often it is asked for changes beside its webhooks; not at all where absent.
     pub poll: Option<Duration>,
+}
+
+/// How the integration proves to HubSpot who it is.
+#[derive(Debug, Clone)]
+pub enum HubspotAuth {
+    /// A private app's token.
+    Token(SecretString),
+    /// An OAuth app, into which a person logs in with `mapwright auth login`.
+    OAuth {
+        /// The app's client id.
+        client_id: String,
+        /// The app's client secret.
+        client_secret: SecretString,
+        /// What the app asks to be allowed.
+        scopes: Vec<String>,
+    },
 }
 
 /// How HubSpot's deliveries are verified.
@@ -99,7 +125,16 @@ pub enum SalesforceAuth {
         /// The `aud` claim; the login URL where absent.
         audience: Option<String>,
     },
-    /// A stored refresh token.
+    /// A person logs in with `mapwright auth login`.
+    OAuth {
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret, where the app demands one.
+        client_secret: Option<SecretString>,
+        /// What the app asks to be allowed.
+        scopes: Vec<String>,
+    },
+    /// A configured refresh token.
     RefreshToken {
         /// The consumer key.
         client_id: String,
@@ -124,6 +159,15 @@ pub enum PrivateKey {
 pub enum Store {
     /// A SQLite file, relative to the project.
     Sqlite(String),
+}
+
+/// Where the keys come from that seal tokens.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// The keys themselves in base64, the newest first.
+    Given(Vec<SecretString>),
+    /// A file with one on each line, relative to the project; the caller reads it.
+    File(String),
 }
 
 /// The webhook listener.
@@ -185,4 +229,22 @@ pub struct Limits {
     pub max_attempts: u32,
     /// How long one HTTP call may take.
     pub http_timeout_seconds: u64,
+}
+
+/// Ten of the batches that HubSpot reads, and five of those that Salesforce writes.
+const RECORDS_AT_A_TIME: u32 = 1_000;
+/// A batch of a minute would share more calls; half of one is still soon enough for a person who waits.
+const GATHER_SECONDS: u64 = 30;
+const MAX_ATTEMPTS: u32 = 10;
+const HTTP_TIMEOUT_SECONDS: u64 = 30;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            records_at_a_time: RECORDS_AT_A_TIME,
+            gather_seconds: GATHER_SECONDS,
+            max_attempts: MAX_ATTEMPTS,
+            http_timeout_seconds: HTTP_TIMEOUT_SECONDS,
+        }
+    }
 }

@@ -19,12 +19,25 @@ const OVERLAP: Duration = Duration::from_mins(10);
 /// Salesforce remembers deletions for 15 days; an interval or overlap beyond a day is a slip of the pen.
 const LONGEST: Duration = Duration::from_hours(24);
 
+/// How long what is dealt with is kept, where the file does not say: a quarter of a year, in which a question about a value
+/// mostly comes.
+pub(super) const KEEP: Duration = Duration::from_hours(90 * 24);
+
+/// HubSpot sends a notice again for a day, and polls read back for up to a day: what is forgotten before would pass for new.
+const SHORTEST_KEPT: u64 = 2;
+
 /// What stands for "not at all".
 const OFF: &str = "off";
 
+impl Default for Poll {
+    fn default() -> Self {
+        Self { every: Some(EVERY), overlap: OVERLAP, mappings: IndexMap::new() }
+    }
+}
+
 impl Reading<'_> {
-    pub(super) fn poll(&self, entry: Option<&Entry>) -> Option<Poll> {
-        let defaults = Poll { every: Some(EVERY), overlap: OVERLAP, mappings: IndexMap::new() };
+    /// How often changes are asked for; what is left out is as in `defaults`.
+    pub(super) fn poll(&self, entry: Option<&Entry>, defaults: Poll) -> Option<Poll> {
         let Some(entry) = entry else { return Some(defaults) };
         let mut keys = self.keys(entry, "`poll`")?;
         let every = keys.entry("every").map_or(Some(defaults.every), |entry| self.interval(entry));
@@ -50,6 +63,40 @@ impl Reading<'_> {
             return Some(None);
         }
         self.at_least_a_second(entry).map(Some)
+    }
+
+    /// For how long the store keeps what is dealt with: a number of days, or `off`.
+    #[expect(clippy::option_option, reason = "the outer is whether it could be read, the inner its value")]
+    pub(super) fn keep(&self, store: &Entry) -> Option<Option<Duration>> {
+        let Kind::Map(entries) = &store.value.kind else { return Some(Some(KEEP)) };
+        let Some(entry) = entries.iter().find(|entry| entry.key.value == "keep") else {
+            return Some(Some(KEEP));
+        };
+        if matches!(&entry.value.kind, Kind::Scalar { text, .. } if text == OFF) {
+            return Some(None);
+        }
+        let text = match &entry.value.kind {
+            Kind::Scalar { text, .. } if text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
+            _ => self.text(entry)?,
+        };
+        let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()).map(u64::from);
+        match days {
+            Some(days) if days >= SHORTEST_KEPT => Some(Some(Duration::from_hours(24 * days))),
+            Some(_) => {
+                let message = "a notice that comes again would pass for new".to_owned();
+                self.bad(entry.value.span, message, "write at least `2d`");
+                None
+            }
+            None => {
+                let message = format!("`{text}` is no number of days");
+                self.bad(
+                    entry.value.span,
+                    message,
+                    "write a number of days (`90d`), or `off` to keep everything",
+                );
+                None
+            }
+        }
     }
 
     pub(super) fn at_least_a_second(&self, entry: &Entry) -> Option<Duration> {

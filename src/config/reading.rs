@@ -19,12 +19,14 @@ pub(super) struct Reading<'c> {
     pub(super) file: FileId,
     text: &'c str,
     environment: Option<Environment<'c>>,
+    /// The pair that is read; all of them without one.
+    pub(super) only: Option<&'c str>,
     pub(super) problems: Problems,
 }
 
 impl<'c> Reading<'c> {
     pub(super) fn new(file: FileId, text: &'c str, environment: Option<Environment<'c>>) -> Self {
-        Self { file, text, environment, problems: Problems::default() }
+        Self { file, text, environment, only: None, problems: Problems::default() }
     }
 
     pub(super) fn findings(self) -> Vec<Diagnostic> {
@@ -188,5 +190,14 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
+    }
+}
+
+/// Turns "absent" into a value, and "there, but left out" into `None`.
+#[expect(clippy::option_option, reason = "the outer is the key's presence, the inner its value's")]
+pub(super) fn optional<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(value) => value.map(Some),
     }
 }

@@ -5,7 +5,9 @@ use secrecy::ExposeSecret;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Sources;
 
-use super::{Config, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse};
+use super::{
+    Config, HubspotAuth, KeySource, PrivateKey, ResolvedConfig, SalesforceAuth, Serve, Store, parse,
+};
 
 const SHIPPED: &str = include_str!("../../mappings/mapwright.yaml");
 
@@ -50,7 +52,7 @@ fn resolved(text: &str, variables: &[(&str, &str)]) -> Result<ResolvedConfig, Ve
 fn the_shipped_file_needs_no_variable_to_be_parsed() {
     let config = good(SHIPPED);
     assert_eq!(config.language, 1);
-    assert_eq!(config.pairs.iter().map(|pair| pair.value.as_str()).collect::<Vec<_>>(), ["main"]);
+    assert_eq!(config.pairs.iter().map(|pair| pair.name.value.as_str()).collect::<Vec<_>>(), ["main"]);
 }
 
 #[test]
@@ -65,7 +67,9 @@ fn the_shipped_file_resolves() {
     let pair = &config.pairs["main"];
     assert_eq!((pair.hubspot.portal, pair.hubspot.api_path.as_str()), (4_556_789, "v3"));
     assert_eq!(pair.hubspot.base_url.as_str(), "https://api.hubapi.com/");
-    assert_eq!(pair.hubspot.token.expose_secret(), "pat-na1-1");
+    let HubspotAuth::Token(token) = &pair.hubspot.auth else { panic!("{:?}", pair.hubspot.auth) };
+    assert_eq!(token.expose_secret(), "pat-na1-1");
+    assert_eq!(pair.hubspot.login_url.as_str(), "https://app.hubspot.com/");
     let webhook = pair.hubspot.webhook.as_ref().unwrap();
     assert_eq!(webhook.secrets[0].expose_secret(), "hush");
     assert_eq!(webhook.public_url.path(), "/hubspot/main");
@@ -296,4 +300,151 @@ fn alerts_name_an_address_or_a_program() {
     }
     let clear = with("{ webhook: { url: 'https://hooks.example.com/', secret: hush } }");
     assert_eq!(parsed(&clear)[0].0, Code::SECRET_IN_CLEAR);
+}
+
+#[test]
+fn how_long_the_store_keeps_what_is_dealt_with() {
+    let kept = |text: &str| good(text).resolve(&|_| None).expect("no variable").keep;
+    let keep = |value: &str| kept(&format!("language: 1\nstore: {{ sqlite: x.db, keep: {value} }}\n"));
+    let days = |days: u64| Some(std::time::Duration::from_hours(24 * days));
+    assert_eq!((keep("30d"), keep("off"), kept("language: 1\n")), (days(30), None, days(90)));
+    for wrong in ["1d", "90", "12h", "''", "99999999999d"] {
+        let findings = parsed(&format!("language: 1\nstore: {{ sqlite: x.db, keep: {wrong} }}\n"));
+        assert_eq!(findings.len(), 1, "{wrong}: {findings:#?}");
+    }
+}
+
+/// Two pairs against servers on this machine; `second` is put into the second one.
+fn two(second: &str) -> String {
+    let first = local(CLEAR);
+    let (_, pair) = first.split_once("  main:\n").expect("a pair");
+    let pair = pair.replace("portal: 1", "portal: 2").replace(":900", ":910");
+    format!("{first}  other:\n{second}{pair}")
+}
+
+#[test]
+fn a_pair_has_files_limits_and_intervals_of_its_own() {
+    let own = "    mappings: [emea/, ./shared/picklists.map]\n    schema: schema/emea\n    limits: { max_attempts: 3 }\n    \
+               poll: { every: 5m, mappings: { deals: 30s } }\n";
+    let text = format!("{}limits: {{ max_attempts: 7, gather_seconds: 1 }}\n", two(own));
+    let files = good(&text).pairs;
+    assert_eq!((files[0].mappings.as_ref(), files[0].schema.as_str()), (None, "schema"));
+    assert!(files[0].takes("anything.map"));
+    let places = files[1].mappings.as_ref().expect("places");
+    let places: Vec<&str> = places.iter().map(|place| place.value.as_str()).collect();
+    assert_eq!(
+        (places.as_slice(), files[1].schema.as_str()),
+        (&["emea", "shared/picklists.map"][..], "schema/emea")
+    );
+    for (file, taken) in [
+        ("emea/leads.map", true),
+        ("emea/deep/leads.map", true),
+        ("shared/picklists.map", true),
+        ("emeas/leads.map", false),
+        ("emea.map", false),
+        ("shared/other.map", false),
+    ] {
+        assert_eq!(files[1].takes(file), taken, "{file}");
+    }
+    assert_eq!(good(&text).polled.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["deals"]);
+    let config = resolved(&text, &[]).unwrap();
+    let limits =
+        |name: &str| (config.pairs[name].limits.max_attempts, config.pairs[name].limits.gather_seconds);
+    assert_eq!((limits("main"), limits("other")), ((7, 1), (3, 1)));
+    let every = |name: &str| config.pairs[name].poll.every.map(|every| every.as_secs());
+    assert_eq!((every("main"), every("other")), (Some(60), Some(300)));
+}
+
+#[test]
+fn what_is_no_place_in_the_project_is_refused() {
+    for place in ["/etc", "../other", "a/../..", ".", "${FOLDER}", "a\\b", "C:maps"] {
+        let found = parsed(&two(&format!("    mappings: ['{place}']\n")));
+        assert_eq!(found, [(Code::YAML_BAD_VALUE, format!("'{place}'"))], "{place}");
+        let found = parsed(&two(&format!("    schema: '{place}'\n")));
+        assert_eq!(found, [(Code::YAML_BAD_VALUE, format!("'{place}'"))], "{place}");
+    }
+}
+
+#[test]
+fn two_pairs_of_one_portal_or_org_are_refused() {
+    let bad = |text: &str| (Code::YAML_BAD_VALUE, text.to_owned());
+    let text = two("").replace("portal: 2", "portal: 1");
+    assert_eq!(parsed(&text), [bad("1")]);
+    assert_eq!(parsed(&two("").replace(":9101", ":9001")), [bad("http://localhost:9001")]);
+    // Where the environment says it, it is found then.
+    let text = two("").replace("portal: 2", "portal: \"${PORTAL}\"").replace("token: t", "token: \"${T}\"");
+    let found = resolved(&text, &[("PORTAL", "1"), ("T", "t")]).unwrap_err();
+    assert_eq!(found, [bad("\"${PORTAL}\"")]);
+    assert!(resolved(&text, &[("PORTAL", "3"), ("T", "t")]).is_ok());
+    // At the address where every org logs in, the user tells them apart.
+    let jwt = |user: &str| {
+        format!("{{ jwt_bearer: {{ client_id: i, username: {user}, private_key: \"${{K}}\" }} }}")
+    };
+    let shared = |user: &str| {
+        let text = two("").replace("http://localhost:9001", "https://login.salesforce.com").replacen(
+            CLEAR,
+            &jwt("a@x.test"),
+            1,
+        );
+        text.replace("http://localhost:9101", "https://login.salesforce.com").replace(CLEAR, &jwt(user))
+    };
+    assert!(resolved(&shared("b@x.test"), &[("K", "k")]).is_ok());
+    assert_eq!(
+        resolved(&shared("A@x.test"), &[("K", "k")]).unwrap_err(),
+        [bad("https://login.salesforce.com")]
+    );
+}
+
+#[test]
+fn one_pair_is_resolved_without_the_secrets_of_another() {
+    let text = two("").replacen("token: t", "token: \"${MISSING}\"", 1);
+    let (config, _) = parse(&mut Sources::new(), "mapwright.yaml", &text);
+    let config = config.unwrap();
+    assert!(config.resolve(&|_| None).is_err());
+    let one = config.resolve_pair(Some("other"), &|_| None).unwrap();
+    assert_eq!(one.pairs.keys().collect::<Vec<_>>(), ["other"]);
+}
+
+#[test]
+fn an_oauth_app_takes_the_place_of_a_token() {
+    let oauth = "auth: { oauth: { client_id: i, client_secret: s } }";
+    let text = local("{ oauth: { client_id: c, scopes: [api, offline_access] } }").replace("token: t", oauth);
+    let config = resolved(&text, &[]).unwrap();
+    let pair = &config.pairs["main"];
+    let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else {
+        panic!("{:?}", pair.hubspot.auth)
+    };
+    assert_eq!((client_id.as_str(), scopes.first().map(String::as_str)), ("i", Some("oauth")));
+    assert_eq!(pair.hubspot.login_url.port(), Some(9000), "the sandbox serves the page too");
+    let SalesforceAuth::OAuth { client_secret: None, scopes, .. } = &pair.salesforce.auth else {
+        panic!("{:?}", pair.salesforce.auth)
+    };
+    assert_eq!(scopes, &["api", "offline_access"]);
+    let both = local(CLEAR).replace("token: t", &format!("token: t, {oauth}"));
+    assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "auth".to_owned())]);
+    let none = local(CLEAR).replace(", token: t", "");
+    assert_eq!(parsed(&none), [(Code::YAML_MISSING_KEY, "hubspot".to_owned())]);
+    for bad in ["[]", "[\"a b\"]"] {
+        let text = local(&format!("{{ oauth: {{ client_id: c, scopes: {bad} }} }}"));
+        assert_eq!(parsed(&text).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn keys_come_from_the_environment_or_a_file() {
+    let store = |keys: &str| format!("language: 1\nstore: {{ sqlite: s.db, {keys} }}\n");
+    let text = store("keys: [\"${NEW}\", \"${OLD}\"]");
+    let config = resolved(&text, &[("NEW", "n"), ("OLD", "o")]).unwrap();
+    let Some(KeySource::Given(keys)) = &config.keys else { panic!("{:?}", config.keys) };
+    assert_eq!(keys.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["n", "o"]);
+    // Whoever looks only at what is kept needs no key.
+    let (parsed_config, _) = parse(&mut Sources::new(), "mapwright.yaml", &text);
+    assert!(parsed_config.unwrap().resolve_store(&|_| None).is_ok());
+    let config = resolved(&store("key_file: keys.txt"), &[]).unwrap();
+    assert!(matches!(&config.keys, Some(KeySource::File(file)) if file == "keys.txt"));
+    assert!(resolved("language: 1\n", &[]).unwrap().keys.is_none());
+    assert_eq!(parsed(&store("keys: [clear]")), [(Code::SECRET_IN_CLEAR, "clear".to_owned())]);
+    assert_eq!(parsed(&store("keys: []")), [(Code::YAML_BAD_VALUE, "[]".to_owned())]);
+    let both = store("keys: [\"${A}\"], key_file: f");
+    assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "key_file".to_owned())]);
 }

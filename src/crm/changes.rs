@@ -110,6 +110,8 @@ pub struct Change {
     pub own: bool,
     /// What.
     pub what: Found,
+    /// The wanted fields of a record that has ended, where the CRM still shows them.
+    pub last: Map<String, Json>,
 }
 
 /// What a source knows of a change.

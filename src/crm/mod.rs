@@ -5,13 +5,17 @@
 
 pub mod answers;
 mod changes;
+mod cost;
+mod describe;
 pub mod http;
 pub mod hubspot;
 mod limits;
+pub mod login;
 pub mod salesforce;
 mod share;
 #[cfg(test)]
 mod testing;
+pub mod tokens;
 mod waves;
 
 use async_trait::async_trait;
@@ -25,6 +29,8 @@ use crate::types::{
 };
 
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
+pub use cost::{calls, calls_of, limits_in_words, once};
+pub use describe::Describe;
 pub use limits::{Allowance, Limits};
 
 /// A CRM that the engine can read and write.

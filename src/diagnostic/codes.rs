@@ -239,6 +239,12 @@ codes! {
     /// `convert` does not say what becomes of the Lead: its account, its opportunity, or what happens without an account.
     CONVERT_INCOMPLETE = "E1203", "conversion does not say everything";
 
+    // The live CRMs beside the snapshots.
+    /// The snapshot has an object, field, option or record type that the CRM does not have any more, or does not show.
+    DRIFT_REMOVED = "E1301", "gone from the CRM";
+    /// The CRM takes less than the snapshot says: another type, fewer characters, no writing, an option deactivated.
+    DRIFT_NARROWED = "E1302", "the CRM takes less";
+
     // Warnings.
     /// Nothing uses this item.
     UNUSED = "W0001", "unused";
@@ -256,4 +262,10 @@ codes! {
     AMOUNT_CURRENCY = "W0007", "amount without its currency";
     /// A comment allows a warning that does not arise there. Remove it, or put it directly above the statement.
     SUPPRESSES_NOTHING = "W0008", "comment suppresses nothing";
+
+    // Warnings about the live CRMs.
+    /// The CRM has an object, field, option or record type that the snapshot does not know.
+    DRIFT_ADDED = "W1301", "new in the CRM";
+    /// The CRM says otherwise than the snapshot, and takes nothing away.
+    DRIFT_CHANGED = "W1302", "other than the snapshot says";
 }

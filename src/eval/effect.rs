@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::LinkElse;
-use crate::source::{Location, ObjectName};
+use crate::source::{Location, ObjectName, Side};
 use crate::types::{
     AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, ConvertAnswer,
     ConvertRequest, ConvertedInto, FindRequest, LinkChange, LinkRequest, LinkedPair, ReadRequest, Record,
@@ -136,6 +136,20 @@ pub struct Finished {
     /// What changes in what is remembered about the pairs of the record, beside the pair that the verdict settles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkChange>,
+    /// The fields that the CRM refused, and that were left out as the mapping says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
+}
+
+/// A field that was left out of a write because the CRM refused it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The field.
+    pub field: String,
+    /// What the CRM said.
+    pub said: String,
+    /// The rule's place.
+    pub at: Location,
 }
 
 impl Finished {
@@ -315,6 +329,12 @@ pub struct Synced {
     /// The fields that rules left as they are in a record that was not written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<SyncedWrite>,
+    /// The fields of both records, as they were read before anything was written.
+    #[serde(skip)]
+    pub read: BTreeMap<Side, serde_json::Map<String, serde_json::Value>>,
+    /// How many of the writes came before that.
+    #[serde(skip)]
+    pub written_before: usize,
 }
 
 /// A record that a sync has written.

@@ -28,7 +28,7 @@ mod trace;
 
 pub use convert::would_become;
 pub use effect::{
-    Answer, Association, Conversion, ConversionEnd, Effect, FieldChange, Finished, Made, Park,
+    Answer, Association, Conversion, ConversionEnd, Dropped, Effect, FieldChange, Finished, Made, Park,
     PlannedConversion, PlannedWrite, Synced, SyncedWrite, Verdict,
 };
 pub use expression::{Frame, Kept};

@@ -11,7 +11,7 @@ use crate::types::{
 
 use super::associate::Associating;
 use super::convert::{Converting, Parts};
-use super::effect::{Answer, Association, Effect, Finished, Park, PlannedWrite, Verdict};
+use super::effect::{Answer, Association, Dropped, Effect, Finished, Park, PlannedWrite, Verdict};
 use super::ends::OfPair;
 use super::expression::{Frame, Kept};
 use super::ladder;
@@ -509,7 +509,20 @@ impl Run {
         let mapping = self.mapping().to_owned();
         let links = std::mem::take(&mut self.links);
         let path = self.path.clone();
-        Effect::Finish(Finished { mapping, verdict, associations, conversion: None, path, links })
+        let dropped = self.left_out();
+        Effect::Finish(Finished { mapping, verdict, associations, conversion: None, path, links, dropped })
+    }
+
+    /// The fields that were left out of the write, with their rules.
+    pub(super) fn left_out(&self) -> Vec<Dropped> {
+        let mapping = &self.plan.mappings[self.mapping];
+        let at = |field: &String| mapping.rules.iter().find(|rule| rule.field == *field).map(|rule| &rule.at);
+        let dropped = |(field, said): &(String, String)| Dropped {
+            field: field.clone(),
+            said: said.clone(),
+            at: at(field).unwrap_or(&mapping.at).clone(),
+        };
+        self.dropped.iter().map(dropped).collect()
     }
 
     /// Ends the run: a person must look.

@@ -3,6 +3,7 @@
 //! HubSpot sends an array of up to a hundred events; one bare object is taken too, as some tools send it. The type
 //! stands in `subscriptionType` (in HubSpot's table of fields: `eventType`). Ids come as numbers or as text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -157,7 +158,7 @@ impl Notice {
         for change in changes {
             let dedupe = self.dedupe(kind, &change.record, occurred_at);
             let incoming = if self.is_own_write(portal) && can_be_ours(&change.kind) {
-                Incoming::Ignored { reason: "our own write".to_owned(), change: Some(change) }
+                Incoming::Own { change, state: BTreeMap::new() }
             } else {
                 Incoming::Change(change)
             };
@@ -310,7 +311,7 @@ mod tests {
     fn change(body: &str) -> ChangeEvent {
         match events(body).remove(0).incoming {
             Incoming::Change(change) => change,
-            ignored @ Incoming::Ignored { .. } => panic!("{ignored:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -380,13 +381,13 @@ mod tests {
             "occurredAt": 1787843156000, "subscriptionType": "contact.propertyChange", "attemptNumber": 1,
             "objectId": 541935488729, "propertyName": "email", "propertyValue": "a@example.com",
             "changeSource": "INTEGRATION", "sourceId": "50780459"}"#;
-        let ignored = |body: &str| matches!(events(body)[0].incoming, Incoming::Ignored { .. });
-        assert!(ignored(body));
-        assert!(!ignored(&body.replace("\"50780459\"", "\"1\"")));
-        assert!(!ignored(&body.replace("INTEGRATION", "CRM_UI")));
+        let own = |body: &str| matches!(events(body)[0].incoming, Incoming::Own { .. });
+        assert!(own(body));
+        assert!(!own(&body.replace("\"50780459\"", "\"1\"")));
+        assert!(!own(&body.replace("INTEGRATION", "CRM_UI")));
         // The engine ends no record: whoever did so with its token is somebody else.
         for end in ["contact.deletion", "contact.restore", "contact.privacyDeletion"] {
-            assert!(!ignored(&body.replace("contact.propertyChange", end)), "{end}");
+            assert!(!own(&body.replace("contact.propertyChange", end)), "{end}");
         }
     }
 

@@ -6,6 +6,10 @@
 //! **Order of checks.** Size, then signature, then shape, then portal: nothing is parsed that was not signed. Bodies
 //! and the number of requests under way are capped; no CRM is called between request and answer.
 //!
+//! **Whose an event is** is told by its `portalId`, and only the secrets of that portal's pair vouch for it: an event of one
+//! portal under the signature of another's app is refused. Requests under way are counted for each pair, so that a flood of
+//! one leaves room for the others.
+//!
 //! **What an outsider sees** is a short JSON error that names the kind of mistake. The log says more, but neither
 //! bodies nor secrets.
 //!
@@ -70,7 +74,7 @@ pub struct IngressSettings {
     pub skew: Duration,
     /// The largest body in bytes.
     pub max_body: usize,
-    /// Requests under way; more are answered 503 at once.
+    /// Requests under way for each portal; more are answered 503 at once.
     pub max_requests: usize,
     /// How long a request may take.
     pub timeout: Duration,
@@ -79,7 +83,7 @@ pub struct IngressSettings {
 }
 
 impl IngressSettings {
-    /// Settings with the defaults: 127.0.0.1:8080, HubSpot's own five minutes of skew, 4 MiB, 64 requests, and 4 seconds
+    /// Settings with the defaults: 127.0.0.1:8080, HubSpot's own five minutes of skew, 4 MiB, 64 requests a portal, and 4 seconds
     /// (HubSpot waits for five).
     pub fn new(portals: Vec<Portal>) -> Self {
         Self {

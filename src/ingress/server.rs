@@ -1,5 +1,6 @@
 //! The HTTP server around the handlers.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -57,9 +58,13 @@ impl Ingress {
 /// The routes, for a server of one's own.
 pub fn router(parts: IngressParts) -> Router {
     let limit = parts.settings.max_body;
-    let parts = Arc::new(parts);
-    let gate =
-        Gate { parts: Arc::clone(&parts), room: Arc::new(Semaphore::new(parts.settings.max_requests)) };
+    let each = parts.settings.max_requests;
+    let portals = &parts.settings.portals;
+    let rooms: HashMap<_, _> =
+        portals.iter().map(|portal| (portal.pair.clone(), Semaphore::new(each))).collect();
+    let room = Arc::new(Semaphore::new(each.saturating_mul(rooms.len().max(1)).min(Semaphore::MAX_PERMITS)));
+    let listener = Arc::new(Listener { parts, rooms });
+    let gate = Gate { listener: Arc::clone(&listener), room };
     let webhooks = Router::new()
         .route("/webhooks/hubspot", post(any_pair))
         .route("/webhooks/hubspot/{pair}", post(one_pair))
@@ -71,37 +76,45 @@ pub fn router(parts: IngressParts) -> Router {
         .route("/metrics", get(metrics))
         .merge(webhooks)
         .fallback(|| async { error_response(StatusCode::NOT_FOUND, "not_found", "there is nothing here") })
-        .with_state(parts)
+        .with_state(listener)
 }
 
 async fn wrong_method() -> Response {
     error_response(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "events are sent by POST")
 }
 
+/// What the handlers share.
+pub(super) struct Listener {
+    pub(super) parts: IngressParts,
+    /// Room for the requests under way, by pair.
+    pub(super) rooms: HashMap<String, Semaphore>,
+}
+
 #[derive(Clone)]
 struct Gate {
-    parts: Arc<IngressParts>,
+    listener: Arc<Listener>,
     room: Arc<Semaphore>,
 }
 
 /// Bounds the requests under way and their time, and gives the framework's own refusals the shape of ours.
 async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let metrics = &gate.parts.metrics;
+    let parts = &gate.listener.parts;
+    let metrics = &parts.metrics;
     let Ok(_place) = gate.room.try_acquire() else {
-        metrics.webhook("busy");
+        metrics.webhook(None, "busy");
         return error_response(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests are under way");
     };
-    let Ok(response) = tokio::time::timeout(gate.parts.settings.timeout, next.run(request)).await else {
-        metrics.webhook("timeout");
+    let Ok(response) = tokio::time::timeout(parts.settings.timeout, next.run(request)).await else {
+        metrics.webhook(None, "timeout");
         return error_response(StatusCode::SERVICE_UNAVAILABLE, "timeout", "the request took too long");
     };
     match response.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            metrics.webhook("too_large");
+            metrics.webhook(None, "too_large");
             error_response(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large")
         }
         StatusCode::METHOD_NOT_ALLOWED => {
-            metrics.webhook("wrong_method");
+            metrics.webhook(None, "wrong_method");
             response
         }
         _ => response,
@@ -110,7 +123,8 @@ async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Respon
 
 /// Whether work is taken and done: 503 when the store cannot be reached or a worker is dead. A CRM that is left alone,
 /// or an object whose changes cannot be read, shows as `degraded` with 200, since a restart would not help.
-async fn healthz(State(parts): State<Arc<IngressParts>>) -> Response {
+async fn healthz(State(listener): State<Arc<Listener>>) -> Response {
+    let parts = &listener.parts;
     let ping = tokio::time::timeout(parts.settings.timeout, parts.store.ping());
     let store = ping.await.unwrap_or_else(|_| Err(StoreError::Database("no answer in time".to_owned())));
     if let Err(error) = &store {
@@ -129,10 +143,13 @@ async fn healthz(State(parts): State<Arc<IngressParts>>) -> Response {
     (code, axum::Json(json!({"status": status, "store": store.is_ok(), "workers": workers}))).into_response()
 }
 
-async fn metrics(State(parts): State<Arc<IngressParts>>) -> Response {
-    match parts.store.pending().await {
-        Ok(pending) => parts.metrics.pending(&pending),
-        Err(error) => tracing::error!(%error, "what is pending cannot be counted"),
+async fn metrics(State(listener): State<Arc<Listener>>) -> Response {
+    let parts = &listener.parts;
+    for portal in &parts.settings.portals {
+        match parts.store.pending_of(&portal.pair).await {
+            Ok(pending) => parts.metrics.pending(&portal.pair, &pending),
+            Err(error) => tracing::error!(%error, pair = portal.pair, "what is pending cannot be counted"),
+        }
     }
     let text = parts.metrics.render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

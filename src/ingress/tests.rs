@@ -138,9 +138,9 @@ async fn the_guides_event_is_journaled() {
         ChangeKind::FieldChanged { field: "lifecyclestage".to_owned(), value }
     );
     assert_eq!(lane.events[0].change.occurred_at.timestamp_millis(), 1_700_123_456_789);
-    server.counts("mapwright_webhooks_total{result=\"accepted\"} 1").await;
-    server.counts("mapwright_events_total{result=\"new\"} 1").await;
-    server.counts("mapwright_lanes_pending 1").await;
+    server.counts("mapwright_webhooks_total{pair=\"main\",result=\"accepted\"} 1").await;
+    server.counts("mapwright_events_total{pair=\"main\",result=\"new\"} 1").await;
+    server.counts("mapwright_lanes_pending{pair=\"main\"} 1").await;
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn two_deliveries_at_once_are_one_event() {
         futures_util::future::join(server.post(PATH, GUIDE), server.post(PATH, format!("[{again}]"))).await;
     assert_eq!((both.0.0, both.1.0), (StatusCode::OK, StatusCode::OK));
     assert_eq!(server.pending().await.events, 1);
-    server.counts("mapwright_events_total{result=\"known\"} 1").await;
+    server.counts("mapwright_events_total{pair=\"main\",result=\"known\"} 1").await;
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn the_wrong_method_is_405() {
 }
 
 #[tokio::test]
-async fn an_own_write_and_an_unknown_type_are_kept_and_ignored() {
+async fn an_own_write_is_work_that_is_marked_and_an_unknown_type_is_ignored() {
     let server = Server::start().await;
     let own = GUIDE.replace("\"WORKFLOWS\"", "\"INTEGRATION\", \"sourceId\": \"77\"");
     let other_app =
@@ -273,8 +273,9 @@ async fn an_own_write_and_an_unknown_type_are_kept_and_ignored() {
     let (status, _) = server.post(PATH, format!("[{own},{other_app},{unknown}]")).await;
     assert_eq!(status, StatusCode::OK);
     let lanes = server.lease("main").await;
-    assert_eq!(lanes.iter().map(|lane| lane.lane.key.record.as_str()).collect::<Vec<_>>(), ["5502"]);
-    server.counts("mapwright_events_total{result=\"ignored\"} 2").await;
+    let found = lanes.iter().map(|lane| (lane.lane.key.record.as_str(), lane.events[0].own.is_some()));
+    assert_eq!(found.collect::<Vec<_>>(), [("5501", true), ("5502", false)]);
+    server.counts("mapwright_events_total{pair=\"main\",result=\"ignored\"} 1").await;
 }
 
 #[tokio::test]
@@ -394,6 +395,9 @@ impl Store for BrokenStore {
     async fn pending(&self) -> Result<Pending, StoreError> {
         self.fail().await
     }
+    async fn pending_of(&self, _: &str) -> Result<Pending, StoreError> {
+        self.fail().await
+    }
     async fn parked(&self) -> Result<Vec<ParkedRecord>, StoreError> {
         self.fail().await
     }
@@ -418,10 +422,13 @@ impl Store for BrokenStore {
     async fn set_tombstone(&self, _: &RecordKey, _: bool, _: DateTime<Utc>) -> Result<u64, StoreError> {
         self.fail().await
     }
+    async fn prune(&self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
+        self.fail().await
+    }
     async fn ping(&self) -> Result<(), StoreError> {
         self.fail().await
     }
-    fn wakes(&self) -> watch::Receiver<u64> {
+    fn wakes(&self, _: &str) -> watch::Receiver<u64> {
         watch::channel(0).1
     }
 }

@@ -7,9 +7,11 @@
 //! [`Checked`]: crate::check::Checked
 //! [`Location`]: crate::source::Location
 
+mod access;
 mod associate;
 mod branches;
 mod compile;
+mod cost;
 mod expression;
 mod needs;
 mod program;
@@ -18,7 +20,9 @@ pub(crate) mod testing;
 mod trigger;
 mod watch;
 
+pub use access::access;
 pub use compile::compile;
+pub use cost::{Cost, costs};
 pub use expression::{Call, Condition, Expr, Part};
 pub(crate) use program::CONVERTED_CONTACT;
 pub use program::{
@@ -27,4 +31,4 @@ pub use program::{
     Situation, Slot, Sought, Sync, TargetField, Test, TestOp, Trigger, TwoWay, WhenWritten, WithKind,
 };
 pub use trigger::Start;
-pub use watch::Watched;
+pub use watch::{Parent, Watched};

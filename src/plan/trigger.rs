@@ -1,8 +1,11 @@
 //! Which mappings the pending events of a record start.
 
+use std::collections::BTreeSet;
+
+use crate::check::typed::WithKind;
 use crate::types::{Cause, ChangeEvent, ChangeKind};
 
-use super::program::{Mapping, Plan, Trigger};
+use super::program::{Each, Mapping, Plan, Related, Trigger};
 
 /// A mapping that must run for a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,9 @@ pub struct Start<'p> {
     /// The events do not tell the value that a `becomes` waits for (a new record, a notice without a value): the run
     /// goes on only if the record as read holds it.
     pub if_became: bool,
+    /// Another record that the mapping reads with this one may be another one now (an association, a row of a `with each`).
+    /// The run goes on for a record that is paired already, whatever its values; for one that is not, only by `if_became`.
+    pub if_paired: bool,
     /// The end of the record, where the events end its life and the mapping says what follows: it runs for that alone.
     pub cause: Option<Cause>,
 }
@@ -24,10 +30,18 @@ impl Plan {
             .iter()
             .filter_map(|mapping| {
                 if let Some(cause) = mapping.ended(events) {
-                    return Some(Start { mapping: &mapping.name, if_became: false, cause: Some(cause) });
+                    let mapping = &mapping.name;
+                    return Some(Start { mapping, if_became: false, if_paired: false, cause: Some(cause) });
                 }
-                let firing = events.iter().filter_map(|event| starts(mapping, event)).max()?;
-                Some(Start { mapping: &mapping.name, if_became: firing == Firing::IfBecame, cause: None })
+                let firings = events.iter().filter_map(|event| starts(mapping, event));
+                let firings: BTreeSet<Firing> = firings.collect();
+                let strongest = *firings.last()?;
+                Some(Start {
+                    mapping: &mapping.name,
+                    if_became: strongest == Firing::IfBecame,
+                    if_paired: strongest != Firing::Surely && firings.contains(&Firing::IfPaired),
+                    cause: None,
+                })
             })
             .collect()
     }
@@ -55,11 +69,25 @@ impl Mapping {
         let indexes = self.triggers.iter().enumerate().filter(|(_, trigger)| fires(trigger));
         indexes.map(|(index, _)| index).collect()
     }
+
+    /// Whether an event says that other records stand beside the source record than before, of those that this mapping
+    /// reads with it. One that nothing starts (it is handed its records) is not started by that either.
+    fn reads_with(&self, event: &ChangeEvent) -> bool {
+        let ChangeKind::AssociationChanged { other } = &event.kind else { return false };
+        let named = |name: &String| other.as_ref().is_none_or(|other| other == name);
+        let associated = |related: &Related| {
+            matches!(related.kind, WithKind::Association(_)) && named(&related.object.name)
+        };
+        let rows = |each: &Each| each.object.side == self.source.side && named(&each.object.name);
+        let reads = self.related.iter().any(associated) || self.eaches.iter().any(rows);
+        event.object == self.source && !self.triggers.is_empty() && reads
+    }
 }
 
 /// How sure it is that an event starts a mapping, the surest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Firing {
+    IfPaired,
     IfBecame,
     Surely,
 }
@@ -68,7 +96,8 @@ fn starts(mapping: &Mapping, event: &ChangeEvent) -> Option<Firing> {
     if event.object != mapping.source {
         return None;
     }
-    mapping.triggers.iter().filter_map(|trigger| fires(trigger, &event.kind)).max()
+    let fired = mapping.triggers.iter().filter_map(|trigger| fires(trigger, &event.kind)).max();
+    fired.or_else(|| mapping.reads_with(event).then_some(Firing::IfPaired))
 }
 
 fn fires(trigger: &Trigger, kind: &ChangeKind) -> Option<Firing> {
@@ -170,6 +199,26 @@ mod tests {
     #[test]
     fn a_mapping_without_a_trigger_starts_by_nothing() {
         assert_eq!(starts(&plan(""), [ChangeKind::Created]), None);
+    }
+
+    #[test]
+    fn what_is_read_with_a_record_starts_the_mapping_for_a_pair() {
+        let plan = |head| Lead { head, fields: "Title <- employer.name | truncate(128)", ..LEAD }.plan();
+        let firing = |plan: &Plan, kinds: &[ChangeKind]| {
+            let events: Vec<_> = kinds.iter().map(|kind| event("contact", kind.clone())).collect();
+            plan.triggered(&events).first().map(|start| (start.if_became, start.if_paired))
+        };
+        let to = |other: Option<&str>| ChangeKind::AssociationChanged { other: other.map(ToOwned::to_owned) };
+        let known =
+            plan("with employer = primary hubspot.company\n when lifecyclestage becomes \"customer\"");
+        assert_eq!(firing(&known, &[to(Some("company"))]), Some((false, true)));
+        assert_eq!(firing(&known, &[to(None)]), Some((false, true)));
+        assert_eq!(firing(&known, &[to(Some("deal"))]), None);
+        assert_eq!(firing(&known, &[to(Some("company")), ChangeKind::Created]), Some((true, true)));
+        let sure = changed("lifecyclestage", Some("customer"));
+        assert_eq!(firing(&known, &[to(Some("company")), sure]), Some((false, false)));
+        let handed = plan("with employer = primary hubspot.company");
+        assert_eq!(firing(&handed, &[to(Some("company"))]), None);
     }
 
     #[test]

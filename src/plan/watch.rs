@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::ObjectName;
+use crate::syntax::ast::CompareOp;
 
-use super::program::{GuardElse, Mapping, Plan, Situation, Trigger};
+use super::expression::Expr;
+use super::program::{Each, GuardElse, Mapping, Plan, Situation, TestOp, Trigger};
 
 /// The record's id where a mapping names it as a field; it never changes.
 const ID: &str = "id";
@@ -22,20 +24,29 @@ pub struct Watched {
     pub ends_only: bool,
     /// The mappings and syncs that it starts, by name.
     pub mappings: BTreeSet<String>,
+    /// Whether a change of one of its records starts something for that record.
+    pub starts: bool,
+    /// The records to which its records belong, for which a change starts something too.
+    pub parents: BTreeSet<Parent>,
+}
+
+/// Where the rows of a `with each` hold the record that they belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Parent {
+    /// The object of the record.
+    pub object: ObjectName,
+    /// The row's field that holds its id.
+    pub field: String,
 }
 
 impl Plan {
-    /// The objects whose changes start a mapping or a sync: their sources, and the targets whose end they deal with.
+    /// The objects whose changes start a mapping or a sync: their sources, the targets whose end they deal with, and the
+    /// rows that they read with a source record.
     pub fn watched(&self) -> Vec<Watched> {
         let mut all: BTreeMap<ObjectName, Watched> = BTreeMap::new();
         let mut watch = |object: &ObjectName, mapping: &Mapping, ends_only: bool| {
-            let watched = all.entry(object.clone()).or_insert_with(|| Watched {
-                object: object.clone(),
-                fields: BTreeSet::new(),
-                becomes: BTreeMap::new(),
-                ends_only: true,
-                mappings: BTreeSet::new(),
-            });
+            let watched = all.entry(object.clone()).or_insert_with(|| Watched::of(object));
+            watched.starts = true;
             watched.ends_only &= ends_only;
             watched.mappings.insert(mapping.name.clone());
             if !ends_only {
@@ -58,11 +69,52 @@ impl Plan {
                 watched.awaited(mapping);
             }
         }
+        for mapping in self.mappings.iter().filter(|mapping| !mapping.triggers.is_empty()) {
+            for each in mapping.eaches.iter().filter(|each| each.object.side == mapping.source.side) {
+                let Some(field) = mapping.belongs_by(each) else { continue };
+                let watched = all.entry(each.object.clone()).or_insert_with(|| Watched::of(&each.object));
+                watched.ends_only = false;
+                watched.mappings.insert(mapping.name.clone());
+                let tested = each.tests.iter().map(|test| &test.field).chain(&each.reads);
+                watched.fields.extend(tested.filter(|field| *field != ID).cloned());
+                watched.parents.insert(Parent { object: mapping.source.clone(), field });
+            }
+        }
         all.into_values().collect()
     }
 }
 
+impl Mapping {
+    /// The field by which rows belong to the source record: the one that is compared with its id.
+    fn belongs_by(&self, each: &Each) -> Option<String> {
+        let is_own_id = |value: &Expr| match value {
+            Expr::Slot(slot) => {
+                let slot = &self.slots[*slot];
+                slot.of.is_none() && slot.field.eq_ignore_ascii_case(ID)
+            }
+            _ => false,
+        };
+        let by = each.tests.iter().find(|test| match &test.op {
+            TestOp::Compare(CompareOp::Eq, value) => is_own_id(value) && !test.field.contains('.'),
+            _ => false,
+        });
+        by.map(|test| test.field.clone())
+    }
+}
+
 impl Watched {
+    fn of(object: &ObjectName) -> Self {
+        Self {
+            object: object.clone(),
+            fields: BTreeSet::new(),
+            becomes: BTreeMap::new(),
+            ends_only: true,
+            mappings: BTreeSet::new(),
+            starts: false,
+            parents: BTreeSet::new(),
+        }
+    }
+
     fn triggers(&mut self, mapping: &Mapping) {
         for trigger in &mapping.triggers {
             match trigger {

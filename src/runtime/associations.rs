@@ -124,7 +124,7 @@ impl World {
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(|| SystemClock.now(), || 0.5) };
         let hubspot = HubspotConfig {
             base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
+            auth: crate::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
             path_version: "v3".to_owned(),
             objects: HashMap::new(),
         };

@@ -18,6 +18,9 @@ pub(super) trait Engine: Send + Sync {
     /// Why a mapping that is asked for by name runs, where these events of its source record end its life.
     fn cause(&self, mapping: &str, events: &[ChangeEvent]) -> Option<Cause>;
 
+    /// The object with whose records a mapping pairs those of this one.
+    fn paired_with(&self, mapping: &str, object: &ObjectName) -> Option<ObjectName>;
+
     /// A run for a record of an object; `None` when there is no such mapping or sync.
     fn start(&self, task: &Task, object: &ObjectName, record: &str) -> Option<Box<dyn Job>>;
 }
@@ -29,6 +32,8 @@ pub(super) struct Task {
     pub(super) mapping: String,
     /// Whether it goes on only if the record holds the value that the mapping's trigger waits for.
     pub(super) if_became: bool,
+    /// Whether it goes on for a record that is paired, whatever its values; and for another only by `if_became`.
+    pub(super) if_paired: bool,
     /// The end of a record of the pair, where that is why it runs.
     pub(super) cause: Option<Cause>,
 }
@@ -48,6 +53,7 @@ impl Engine for PlanEngine {
         let task = |start: crate::plan::Start<'_>| Task {
             mapping: start.mapping.to_owned(),
             if_became: start.if_became,
+            if_paired: start.if_paired,
             cause: start.cause,
         };
         starts.map(task).collect()
@@ -61,6 +67,11 @@ impl Engine for PlanEngine {
         let source = &events.first()?.object;
         let of = |known: &&crate::plan::Mapping| known.name == mapping && known.source == *source;
         self.0.mappings.iter().find(of)?.ended(events)
+    }
+
+    fn paired_with(&self, mapping: &str, object: &ObjectName) -> Option<ObjectName> {
+        let of = |known: &&crate::plan::Mapping| known.name == mapping && known.source == *object;
+        Some(self.0.mappings.iter().find(of)?.target.clone())
     }
 
     fn start(&self, task: &Task, object: &ObjectName, record: &str) -> Option<Box<dyn Job>> {

@@ -7,8 +7,8 @@
 //! **Delivery.** At least once. A crash between reading and committing reads the page again; a crash afterwards goes on
 //! behind it. The position never passes a change that is not in the journal.
 //!
-//! **Own writes** come back as changes. They are not dropped: between our write and the poll a person may have edited the
-//! record, and one time stamp stands for both. The run that they start finds nothing to write, and ends there.
+//! **Own writes** come back as changes. They are told with what the row shows, and the worker knows an echo by that: between
+//! our write and the poll a person may have edited the record, and one time stamp stands for both.
 //!
 //! **Failure.** A failed call has the policy that it has in the worker: back off, or leave the CRM alone until its window
 //! opens or its credentials work again. A refusal (a field that is gone, an object that may not be read) holds up its own
@@ -21,20 +21,22 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::alert::{Notice, redacted};
-use crate::crm::{Changes, ChangesPage, ChangesRequest, Position};
+use crate::crm::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
+use crate::plan::Parent;
 use crate::source::{ObjectName, Side};
 use crate::store::{Advance, Incoming, NewEvent, Seen, StoreError, Watermark};
-use crate::types::{ChangeEvent, CrmError};
+use crate::types::{ChangeEvent, ChangeKind, CrmError};
 
 use super::policy::{self, Policy};
 use super::{Parts, Pause, pauses};
@@ -188,26 +190,26 @@ impl From<StoreError> for Trouble {
 
 /// Reads an object's next page and says when the one after it is due.
 async fn take(parts: &FeedParts, turn: &mut Turn) {
-    let Parts { clock, metrics, .. } = &parts.parts;
+    let Parts { pair, clock, metrics, .. } = &parts.parts;
     let side = turn.source.side();
     let result = page(parts, &turn.watch, turn.source.as_ref()).await;
-    metrics.crm_calls(side, parts.parts.crms.get(side).calls());
+    metrics.crm_calls(pair, side, parts.parts.crms.get(side).calls());
     let (wait, error) = match result {
         Ok(done) => {
             turn.attempts = 0;
-            metrics.poll(side, "read");
+            metrics.poll(pair, side, "read");
             note_success(&parts.parts, &turn.watch, &done);
             let every = turn.watch.every.mul_f64(1.0 - clock.jitter().clamp(0.0, 1.0) / 10.0);
             (if done.more { done.pause } else { every.max(done.pause) }, None)
         }
         Err(Trouble::Store(error)) => {
             tracing::error!(%error, object = %turn.watch.watched.object, "a page of changes could not be kept");
-            metrics.poll(side, "failed");
+            metrics.poll(pair, side, "failed");
             parts.parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
             (STORE_PAUSE, Some("the store failed".to_owned()))
         }
         Err(Trouble::Crm(error)) => {
-            metrics.poll(side, "failed");
+            metrics.poll(pair, side, "failed");
             let wait = after_failure(&parts.parts, turn, &error);
             (wait, Some(summary(&error)))
         }
@@ -296,27 +298,36 @@ fn judge(
     let mut events = Vec::new();
     let side = watch.watched.object.side;
     for change in &page.changes {
-        let (kinds, now) = reading.compare(change, seen.get(&change.record));
-        let result = match (kinds.is_empty(), change.own) {
+        let known = seen.get(&change.record);
+        let (kinds, now) = reading.compare(change, known);
+        let undone = reading.undone(change, known);
+        let result = match (kinds.is_empty() && undone.is_empty(), change.own) {
             (true, _) => "known",
             (false, true) => "own",
             (false, false) => "new",
         };
-        parts.parts.metrics.polled(side, result);
-        let revision = now.as_ref().map_or(0, |seen| seen.revision);
-        for (nth, kind) in kinds.into_iter().enumerate() {
+        parts.parts.metrics.polled(&parts.parts.pair, side, result);
+        let revision = now.as_ref().or(known).map_or(0, |seen| seen.revision);
+        let own = own_state(&reading, change);
+        if !kinds.is_empty() || !undone.is_empty() {
+            events.extend(for_parents(&parts.parts, watch, change, revision));
+        }
+        if !watch.watched.starts {
+            note(&mut seen, &mut renewed, now);
+            continue;
+        }
+        let kinds = kinds.into_iter().enumerate().map(|(nth, kind)| (kind, json!(nth)));
+        let undone = undone.into_iter().map(|(kind, left)| (json!([kind.told(), left]), kind));
+        for (kind, which) in kinds.chain(undone.map(|(which, kind)| (kind, which))) {
             let change = ChangeEvent {
                 object: watch.watched.object.clone(),
                 record: change.record.clone(),
                 kind,
                 occurred_at: change.at,
             };
-            events.push(event(&parts.parts, change, revision, nth));
+            events.push(event(&parts.parts, change, own.as_ref(), (revision, which)));
         }
-        if let Some(now) = now {
-            renewed.push(now.record.clone());
-            seen.insert(now.record.clone(), now);
-        }
+        note(&mut seen, &mut renewed, now);
     }
     renewed.sort_unstable();
     renewed.dedup();
@@ -324,13 +335,50 @@ fn judge(
     (events, renewed)
 }
 
+/// Remembers a record as it is now.
+fn note(seen: &mut HashMap<String, Seen>, renewed: &mut Vec<String>, now: Option<Seen>) {
+    if let Some(now) = now {
+        renewed.push(now.record.clone());
+        seen.insert(now.record.clone(), now);
+    }
+}
+
+/// What a change of a row means to the records that it belongs to.
+fn for_parents(parts: &Parts, watch: &Watch, change: &Change, revision: i64) -> Vec<NewEvent> {
+    let values = match &change.what {
+        Found::State { values, .. } => values,
+        Found::Event(_) => &change.last,
+    };
+    let row = &watch.watched.object.name;
+    let event_for = |parent: &Parent| {
+        let record = values.get(&parent.field)?.as_str()?.to_owned();
+        let kind = ChangeKind::AssociationChanged { other: Some(row.clone()) };
+        let of = ChangeEvent { object: parent.object.clone(), record, kind, occurred_at: change.at };
+        Some(event(parts, of, None, (revision, json!([row, change.record]))))
+    };
+    watch.watched.parents.iter().filter_map(event_for).collect()
+}
+
+/// Of a row that we were the last to write: digests of what it shows.
+fn own_state(reading: &Reading<'_>, change: &Change) -> Option<BTreeMap<String, String>> {
+    match &change.what {
+        Found::State { values, .. } if change.own => Some(reading.digests(values)),
+        _ => None,
+    }
+}
+
 /// An event of the journal. Its key names the change, not the value: a record can change twice within the second that a
 /// time stamp stands for, and back to the same value.
-fn event(parts: &Parts, change: ChangeEvent, revision: i64, nth: usize) -> NewEvent {
+fn event(
+    parts: &Parts,
+    change: ChangeEvent,
+    own: Option<&BTreeMap<String, String>>,
+    (revision, which): (i64, Json),
+) -> NewEvent {
     let ChangeEvent { object, record, occurred_at, kind } = &change;
     let at = occurred_at.timestamp_micros();
-    let facts = serde_json::json!(["poll", object.side.word(), object.name, record, at, revision, nth]);
-    let raw = serde_json::json!({
+    let facts = json!(["poll", object.side.word(), object.name, record, at, revision, which]);
+    let raw = json!({
         "source": "poll", "object": object.name, "id": record, "at": occurred_at, "what": kind.told(),
     });
     NewEvent {
@@ -338,14 +386,17 @@ fn event(parts: &Parts, change: ChangeEvent, revision: i64, nth: usize) -> NewEv
         dedupe: hex::encode(Sha256::digest(facts.to_string())),
         raw: raw.to_string(),
         received_at: parts.clock.now(),
-        incoming: Incoming::Change(change),
+        incoming: match own {
+            Some(state) => Incoming::Own { change, state: state.clone() },
+            None => Incoming::Change(change),
+        },
     }
 }
 
 fn note_success(parts: &Parts, watch: &Watch, done: &Done) {
     let object = &watch.watched.object;
     let lag = (done.now - done.read_to).to_std().unwrap_or_default();
-    parts.metrics.feed(object, parts.clock.now(), lag);
+    parts.metrics.feed(&parts.pair, object, parts.clock.now(), lag);
     let now = parts.clock.now();
     parts.health.report(&parts.pair, |health| {
         health.feeds.entry(object.to_string()).or_default().read_to = Some(done.read_to);

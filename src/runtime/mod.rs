@@ -22,6 +22,7 @@
 mod associations;
 mod clock;
 mod driver;
+mod echo;
 mod engine;
 mod feed;
 mod gather;
@@ -31,6 +32,7 @@ mod metrics;
 mod once;
 mod pauses;
 mod policy;
+mod prune;
 mod settle;
 mod signal;
 #[cfg(test)]
@@ -61,6 +63,7 @@ pub use health::{FeedHealth, Health, Pause, WorkerHealth};
 pub use memory::Memory;
 pub use metrics::Metrics;
 pub use once::{OnceError, Preview, object, preview, record_once, run_once};
+pub use prune::Pruner;
 pub use signal::shutdown_signal;
 
 use engine::{Engine, PlanEngine};
@@ -205,13 +208,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Waits until no lane has work, also none that waits for a retry; `false` when the time is up first.
+    /// Waits until no lane of its pair has work, also none that waits for a retry; `false` when the time is up first.
     pub async fn idle(&self, at_most: Duration) -> Result<bool, StoreError> {
         let mut settled = self.parts.health.watch();
         let wait = async {
             loop {
                 settled.mark_unchanged();
-                if self.parts.store.pending().await?.lanes == 0 {
+                if self.parts.store.pending_of(&self.parts.pair).await?.lanes == 0 {
                     return Ok(());
                 }
                 // The worker reports after each batch; the sender lives as long as `parts`.

@@ -1,17 +1,21 @@
 //! From the ends of a lane's runs to its settlement.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
-use crate::eval::ALREADY_SO;
-use crate::eval::{Conversion, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict};
-use crate::source::ObjectName;
+use crate::eval::{
+    ALREADY_SO, Conversion, Dropped, FieldChange, Finished, Park, Synced, SyncedWrite, Verdict,
+};
+use crate::source::{ObjectName, Side};
 use crate::store::{
     FieldKept, FieldWritten, LeasedLane, MappingResult, Next, Notes, Outcome, ParkReason, RecordWritten,
     Settlement,
 };
-use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value};
+use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value, as_sent};
 
 use super::driver::End;
+use super::echo;
 use super::engine::Task;
 use super::policy::{self, Policy};
 use super::{Clock, Settings};
@@ -27,6 +31,8 @@ pub(super) struct Decision {
     pub(super) pause: Option<(CrmError, Policy)>,
     /// For the counters, one word for each mapping that ran.
     pub(super) verdicts: Vec<&'static str>,
+    /// The fields that were left out because a CRM refused them, with their mapping.
+    pub(super) dropped: Vec<(String, Dropped)>,
 }
 
 /// Decides about a lane from the mappings that ran, in order, and how each ended.
@@ -41,6 +47,7 @@ pub(super) fn decide(
         settlement: Settlement { next: Next::Done, results: Vec::new() },
         pause: None,
         verdicts: Vec::new(),
+        dropped: Vec::new(),
     };
     for (task, end) in ends {
         let Task { mapping, cause, .. } = task;
@@ -56,6 +63,8 @@ pub(super) fn decide(
 
 impl Decision {
     fn finished(&mut self, mapping: &str, finished: Finished, caused: bool) {
+        let by = &finished.mapping;
+        self.dropped.extend(finished.dropped.iter().map(|dropped| (by.clone(), dropped.clone())));
         let (words, results) = results(mapping, finished, caused);
         self.verdicts.extend(words);
         self.settlement.results.extend(results);
@@ -322,6 +331,7 @@ fn outcome(verdict: Verdict) -> (&'static str, Outcome) {
 }
 
 fn synced(synced: Synced) -> Outcome {
+    let met = Side::ALL.into_iter().filter_map(|side| Some((side, met(&synced, side)?))).collect();
     let Synced { hubspot, salesforce, writes, synced, .. } = synced;
     let written = |write: SyncedWrite| RecordWritten {
         object: write.object,
@@ -329,7 +339,26 @@ fn synced(synced: Synced) -> Outcome {
         created: write.created,
         fields: write.changes.into_iter().filter_map(written).collect(),
     };
-    Outcome::Synced { hubspot, salesforce, writes: writes.into_iter().map(written).collect(), synced }
+    Outcome::Synced { hubspot, salesforce, writes: writes.into_iter().map(written).collect(), synced, met }
+}
+
+/// How a sync's run left the record of a side: as it was read, with what was written since. Of a record that it made, nobody
+/// has seen yet what the CRM added by itself, so its first event is no echo.
+fn met(synced: &Synced, side: Side) -> Option<BTreeMap<String, String>> {
+    let read = synced.read.get(&side).into_iter().flatten();
+    let mut met: BTreeMap<String, String> =
+        read.map(|(field, value)| (field.clone(), echo::digest(Some(value)))).collect();
+    for write in synced.writes.iter().skip(synced.written_before).filter(|write| write.object.side == side) {
+        if write.created {
+            return None;
+        }
+        for change in &write.changes {
+            if let Some(new) = &change.new {
+                met.insert(change.field.clone(), echo::digest(Some(&as_sent(side, new))));
+            }
+        }
+    }
+    Some(met)
 }
 
 fn park_reason(park: Park) -> ParkReason {
@@ -347,7 +376,7 @@ mod tests {
     use super::*;
     use crate::eval::{Association, Made};
     use crate::plan::LinkElse;
-    use crate::source::{Location, Side};
+    use crate::source::Location;
     use crate::types::{AssociationKind, AwaitedPair};
 
     fn settled(made: Vec<Made>) -> Decision {
@@ -371,9 +400,10 @@ mod tests {
             conversion: None,
             path: Vec::new(),
             links: Vec::new(),
+            dropped: Vec::new(),
         };
         let settlement = Settlement { next: Next::Done, results: Vec::new() };
-        let mut decision = Decision { settlement, pause: None, verdicts: Vec::new() };
+        let mut decision = Decision { settlement, pause: None, verdicts: Vec::new(), dropped: Vec::new() };
         decision.finished("opportunity", finished, false);
         decision
     }

@@ -182,12 +182,21 @@ pub(crate) fn crms() -> (Arc<FakeCrm>, Arc<FakeCrm>, Crms) {
 pub(crate) struct ScriptedEngine(pub(super) Vec<&'static str>);
 
 impl Engine for ScriptedEngine {
+    fn paired_with(&self, _mapping: &str, _object: &ObjectName) -> Option<ObjectName> {
+        None
+    }
+
     fn triggered(&self, events: &[ChangeEvent]) -> Vec<Task> {
         let starts = events.iter().any(|event| match &event.kind {
             ChangeKind::FieldChanged { field, .. } => field == "lifecyclestage",
             _ => false,
         });
-        let task = |mapping: &&str| Task { mapping: (*mapping).to_owned(), if_became: false, cause: None };
+        let task = |mapping: &&str| Task {
+            mapping: (*mapping).to_owned(),
+            if_became: false,
+            if_paired: false,
+            cause: None,
+        };
         if starts { self.0.iter().map(task).collect() } else { Vec::new() }
     }
 
@@ -223,6 +232,7 @@ impl ScriptedJob {
             verdict,
             path: Vec::new(),
             links: Vec::new(),
+            dropped: Vec::new(),
             associations: Vec::new(),
         })
     }

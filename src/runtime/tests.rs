@@ -110,8 +110,8 @@ async fn from_the_journal_to_a_settled_record() {
     let entry = world.store.history(&contact("5501")).await.expect("history").remove(0);
     assert_eq!((entry.target.record.as_str(), entry.field.field.as_str()), ("id-5501", "City"));
     assert_eq!(world.store.links(&contact("5501")).await.expect("links").len(), 1);
-    world.counted("mapwright_records_total{verdict=\"created\"} 1");
-    world.counted("mapwright_crm_calls_total{crm=\"salesforce\"} 2");
+    world.counted("mapwright_records_total{pair=\"main\",verdict=\"created\"} 1");
+    world.counted("mapwright_crm_calls_total{pair=\"main\",crm=\"salesforce\"} 2");
     assert!(world.handle.shutdown().await);
 }
 
@@ -181,6 +181,7 @@ impl Job for Associates {
                     associations: Vec::new(),
                     path: Vec::new(),
                     links: Vec::new(),
+                    dropped: Vec::new(),
                 })
             }
             Some(other) => panic!("{other:?}"),
@@ -269,7 +270,7 @@ async fn a_refused_call_parks_at_once() {
         (parked.mapping.as_str(), parked.reason.reason.as_str()),
         ("copy", "HubSpot refused the call")
     );
-    world.counted("mapwright_records_total{verdict=\"parked\"} 1");
+    world.counted("mapwright_records_total{pair=\"main\",verdict=\"parked\"} 1");
 }
 
 #[tokio::test]
@@ -342,7 +343,7 @@ async fn a_record_that_is_gone_is_settled() {
     world.send(&["gone", "1"]).await;
     world.idle().await;
     assert_eq!(world.written(), 1);
-    world.counted("mapwright_records_total{verdict=\"source_gone\"} 1");
+    world.counted("mapwright_records_total{pair=\"main\",verdict=\"source_gone\"} 1");
 }
 
 #[tokio::test]

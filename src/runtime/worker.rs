@@ -9,13 +9,15 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use crate::alert::{Notice, redacted};
+use crate::eval::Dropped;
 use crate::source::Side;
 use crate::store::{
     LeaseRequest, LeasedLane, MappingResult, Next, Notes, Outcome, Settled, Settlement, StoreError,
 };
-use crate::types::{Cause, ChangeEvent, ChangeKind};
+use crate::types::{Cause, ChangeEvent, ChangeKind, LinkRequest};
 
 use super::driver::{self, End};
+use super::echo;
 use super::engine::{Engine, Task};
 use super::gather::gather;
 use super::policy::{self, Policy};
@@ -32,7 +34,7 @@ const SETTLE_TRIES: u32 = 3;
 /// Works until told to stop; a batch under way is finished first.
 pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch::Receiver<bool>) {
     let _alive = Alive::report(&parts);
-    let mut wakes = parts.store.wakes();
+    let mut wakes = parts.store.wakes(&parts.pair);
     while !*stop.borrow() {
         wakes.mark_unchanged();
         let now = parts.clock.now();
@@ -147,7 +149,7 @@ async fn batch(parts: &Parts, engine: &Arc<dyn Engine>, lanes: Vec<LeasedLane>) 
         }
     }
     for side in Side::ALL {
-        parts.metrics.crm_calls(side, parts.crms.get(side).calls());
+        parts.metrics.crm_calls(&parts.pair, side, parts.crms.get(side).calls());
     }
     parts.health.report(&parts.pair, |_| {});
 }
@@ -167,12 +169,15 @@ struct LaneWork {
     ends: Vec<(Task, End)>,
     /// What records paired with this one must hear about.
     relays: Vec<(String, Cause)>,
+    /// How many syncs the events would have started, were they not the echoes of what these wrote.
+    echoes: usize,
 }
 
 async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     let mut works = Vec::with_capacity(lanes.len());
     for lane in lanes {
-        let tasks = tasks(engine, &lane);
+        let (tasks, echoes) = tasks(engine, &lane);
+        let tasks = for_pairs(parts, engine, &lane, tasks).await;
         if forgotten(&lane) {
             let settlement = Settlement { next: Next::Erase, results: Vec::new() };
             settle(parts, &lane, settlement, &["erased"]).await;
@@ -186,7 +191,7 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
             .await;
         } else {
             let relays = engine.relays(&changes(&lane));
-            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new(), relays });
+            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new(), relays, echoes });
         }
     }
     // One mapping of each lane at a time: two mappings may write the same record.
@@ -196,11 +201,13 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     let mut failures = Vec::new();
     let settlements = works.into_iter().map(|work| {
         let decision = settle::decide(&work.lane, work.ends, parts.clock.as_ref(), &parts.settings);
-        let Decision { mut settlement, pause, mut verdicts } = decision;
+        let Decision { mut settlement, pause, mut verdicts, dropped } = decision;
+        report_dropped(parts, &work.lane, &dropped);
         failures.extend(pause);
         // Only once: a lane that is tried again tells them when it is done.
         if settlement.next == Next::Done {
             verdicts.extend(work.relays.iter().map(|_| "relayed"));
+            verdicts.extend(std::iter::repeat_n("echo", work.echoes));
             settlement.results.extend(work.relays.into_iter().map(relay));
         }
         async move { settle(parts, &work.lane, settlement, &verdicts).await }
@@ -246,8 +253,9 @@ fn relay((mapping, cause): (String, Cause)) -> MappingResult {
 
 /// The mappings to run: those that the end of a paired record asks for; then those asked for by name, those that waited
 /// for a field which changed, and those that the events trigger, each of these once, and unconditionally if one of these
-/// reasons is. Where the events end the record's life, a mapping that says what follows runs for that alone.
-fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
+/// reasons is. Where the events end the record's life, a mapping that says what follows runs for that alone. A sync that
+/// only the echoes of its own writes start does not run; the second answer is how many there are.
+fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> (Vec<Task>, usize) {
     let changes = changes(lane);
     let waited = lane.waiting.iter().filter(|waiting| {
         changes.iter().any(|change| match &change.kind {
@@ -259,10 +267,15 @@ fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
     let named = named.map(|mapping| Task {
         mapping: mapping.clone(),
         if_became: false,
+        if_paired: false,
         cause: engine.cause(mapping, &changes),
     });
+    let triggered = engine.triggered(&changes);
+    let started = triggered.len();
+    let triggered = past_echoes(engine, lane, triggered);
+    let echoes = started - triggered.len();
     let mut tasks: Vec<Task> = Vec::new();
-    for task in named.chain(engine.triggered(&changes)) {
+    for task in named.chain(triggered) {
         if !tasks.iter().any(|other| other.mapping == task.mapping) {
             tasks.push(task);
         }
@@ -270,9 +283,44 @@ fn tasks(engine: &dyn Engine, lane: &LeasedLane) -> Vec<Task> {
     let caused = lane.caused.iter().map(|(mapping, cause)| Task {
         mapping: mapping.clone(),
         if_became: false,
+        if_paired: false,
         cause: Some(cause.clone()),
     });
-    caused.chain(tasks).collect()
+    (caused.chain(tasks).collect(), echoes)
+}
+
+/// Leaves out what only a record that is paired would start. Where the store does not say, the run looks.
+async fn for_pairs(parts: &Parts, engine: &dyn Engine, lane: &LeasedLane, tasks: Vec<Task>) -> Vec<Task> {
+    let mut started = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let key = &lane.lane.key;
+        let to = if task.if_paired { engine.paired_with(&task.mapping, &key.object) } else { None };
+        let Some(to) = to else {
+            started.push(task);
+            continue;
+        };
+        let request = LinkRequest { by: None, of: key.object.clone(), ids: vec![key.record.clone()], to };
+        let paired = match parts.store.counterparts(&parts.pair, &request).await {
+            Ok(pairs) => !pairs.is_empty(),
+            Err(_) => true,
+        };
+        if paired || task.if_became {
+            started.push(Task { if_became: task.if_became && !paired, ..task });
+        }
+    }
+    started
+}
+
+/// What the events start without the echoes of each sync.
+fn past_echoes(engine: &dyn Engine, lane: &LeasedLane, triggered: Vec<Task>) -> Vec<Task> {
+    let past = |task: Task| {
+        let met = lane.met.iter().find(|met| met.mapping == task.mapping);
+        match met.and_then(|met| echo::without_echoes(lane, met)) {
+            None => Some(task),
+            Some(others) => engine.triggered(&others).into_iter().find(|other| other.mapping == task.mapping),
+        }
+    };
+    triggered.into_iter().filter_map(past).collect()
 }
 
 fn forgotten(lane: &LeasedLane) -> bool {
@@ -285,13 +333,13 @@ async fn settle(parts: &Parts, lane: &LeasedLane, settlement: Settlement, verdic
         match parts.store.settle(&lane.lane, settlement.clone(), parts.clock.now()).await {
             Ok(Settled::Accepted) => {
                 for verdict in verdicts {
-                    parts.metrics.record(verdict);
+                    parts.metrics.record(&parts.pair, verdict);
                 }
                 raise_parked(parts, lane, &settlement);
                 return;
             }
             Ok(Settled::Stale) => {
-                parts.metrics.record("stale");
+                parts.metrics.record(&parts.pair, "stale");
                 tracing::warn!(
                     correlation_id = %lane.correlation, record = %lane.lane.key,
                     "the lease was lost; another worker has the record"
@@ -327,6 +375,18 @@ fn raise_parked(parts: &Parts, lane: &LeasedLane, settlement: &Settlement) {
             line: reason.at.as_ref().map(ToString::to_string),
             help: reason.help.clone(),
         });
+    }
+}
+
+/// Says which fields were left out of a write: the record is fine, and somebody should mend the rule or the CRM. What the
+/// CRM said may quote a person's data, and is not logged.
+fn report_dropped(parts: &Parts, lane: &LeasedLane, dropped: &[(String, Dropped)]) {
+    for (mapping, Dropped { field, at, .. }) in dropped {
+        parts.metrics.dropped(&parts.pair, mapping, field);
+        tracing::warn!(
+            correlation_id = %lane.correlation, record = %lane.lane.key, mapping, field, %at,
+            "a field was refused, and dropped"
+        );
     }
 }
 

@@ -6,12 +6,21 @@
 //! The format is explained at the head of each shipped snapshot (`mappings/schema/*.yaml`): a file names its CRM and API
 //! version, then its objects, then their fields, most of them one line each; what a vendor's type implies is not repeated.
 
+mod compare;
+mod described;
 mod hubspot;
 mod load;
 mod model;
+#[cfg(test)]
+mod pulls;
+mod render;
 mod salesforce;
 #[cfg(test)]
 mod tests;
+mod update;
 
+pub use compare::{Change, Weight, What, compare};
+pub use described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
 pub use load::load;
 pub use model::{Field, FieldType, Object, PicklistOption, RecordType, Schema, Schemas};
+pub use update::{Taken, update};

@@ -72,7 +72,7 @@ impl Object {
 }
 
 /// A field (Salesforce) or property (HubSpot).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "these are the vendor's independent flags")]
 pub struct Field {
     /// The API name.

@@ -132,6 +132,11 @@ impl Sources {
         id
     }
 
+    /// Gives a file another name, as shown to the author.
+    pub fn rename(&mut self, id: FileId, name: impl Into<Arc<str>>) {
+        self.files[id.0 as usize].name = name.into();
+    }
+
     /// The file of an id that this set gave.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]

@@ -1,5 +1,6 @@
 //! What every store must do, as cases over `dyn Store`; each database's tests run all of them.
 
+mod echoes;
 mod feed;
 mod links;
 mod trail;
@@ -59,6 +60,11 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("pairs do not see each other", |s| Box::pin(pairs(s))),
         ("ignored events make no work", |s| Box::pin(ignored(s))),
         ("a mapping asked for by name", |s| Box::pin(requested(s))),
+        ("how a sync left its pair is known to its echoes", |s| Box::pin(echoes::met(s))),
+        ("a pair is worked on from one side at a time", |s| Box::pin(echoes::apart(s))),
+        ("the survivor of a merge comes after it", |s| Box::pin(echoes::heirs(s))),
+        ("what is old goes in steps", |s| Box::pin(pruned(s))),
+        ("of what is told the latest stays", |s| Box::pin(trail::pruned(s))),
         ("ten thousand events", |s| Box::pin(ten_thousand(s))),
         ("many writers at once", |s| Box::pin(many_writers(s))),
     ]
@@ -459,6 +465,56 @@ async fn requested(store: &dyn Store) {
     assert_eq!(lane.requested, ["backfill"]);
     settle(store, &lane.lane, done(None), 4).await;
     assert_eq!(lanes(store).await, 0);
+}
+
+/// Of three records one is dealt with, one is parked and one waits to be worked on; all three come again much later.
+async fn pruned(store: &dyn Store) {
+    let day = |days: i64| days * 86_400;
+    store.append(vec![event("1", "a", 0), event("2", "a", 0), event("3", "a", 0)]).await.expect("append");
+    let leased = store.lease(lease_at(0)).await.expect("lease");
+    settle(store, &leased[0].lane, done(Some(written())), 1).await;
+    settle(store, &leased[1].lane, done(Some(Outcome::Parked(reason("no option")))), 1).await;
+    let later = Next::RetryAt { at: at(day(500)), error: "busy".to_owned(), counted: true };
+    settle(store, &leased[2].lane, Settlement { next: later, results: Vec::new() }, 1).await;
+    feed::known_since(store, "1").await;
+
+    assert_eq!(store.prune(at(0), 9).await.expect("prune"), 0, "nothing is as old as that");
+    // The event and the digests of the first, and the run that parked the second, whose reason is with what is parked; what
+    // tells where the present value came from stays.
+    assert_eq!(store.prune(at(day(90)), 9).await.expect("prune"), 3);
+    assert_eq!(store.prune(at(day(90)), 9).await.expect("prune"), 0);
+    let pending = store.pending().await.expect("pending");
+    assert_eq!((pending.lanes, pending.events, pending.parked), (1, 1, 1));
+    assert_eq!(store.history(&contact("1")).await.expect("history").len(), 1);
+    assert_eq!(store.links(&contact("1")).await.expect("links").len(), 1);
+    assert!(!feed::is_known(store, "1").await);
+    let parked = store.parked().await.expect("parked").remove(0);
+    assert!(store.retry_parked(parked.id, at(day(91))).await.expect("retry"));
+    let again = store.lease(lease_at(day(91))).await.expect("lease").remove(0);
+    assert_eq!(words(&again), ["a"], "a parked record keeps its events");
+    settle(store, &again.lane, done(Some(written())), day(91)).await;
+
+    // Written once more: the older entry is superseded.
+    store.append(vec![event("1", "b", day(92))]).await.expect("append");
+    let lane = store.lease(lease_at(day(92))).await.expect("lease").remove(0).lane;
+    settle(store, &lane, done(Some(written())), day(92)).await;
+    assert_eq!(
+        store.prune(at(day(91) + 1), 9).await.expect("prune"),
+        6,
+        "two entries with their runs, an event, a parked record"
+    );
+    assert_eq!(store.history(&contact("1")).await.expect("history").len(), 1);
+    // In steps.
+    let ignored = |n: i64| NewEvent {
+        incoming: Incoming::Ignored { reason: "unknown".to_owned(), change: None },
+        ..event("9", &n.to_string(), 0)
+    };
+    store.append((0..5).map(ignored).collect()).await.expect("append");
+    let mut steps = Vec::new();
+    for _ in 0..4 {
+        steps.push(store.prune(at(day(90)), 2).await.expect("prune"));
+    }
+    assert_eq!(steps, [2, 2, 1, 0]);
 }
 
 async fn ten_thousand(store: &dyn Store) {

@@ -16,6 +16,8 @@
 //! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
 //! stays pending until a settlement says that it is done or parked.
 //!
+//! A record and the one that a sync pairs it with are not leased at the same time: a run reads and writes both.
+//!
 //! **Links.** What a mapping or a sync settled about two records is one link, with the name of the mapping. The end of a
 //! record leaves a tombstone in its links; a record that comes back loses it. One that was merged away also says into
 //! which record. A settlement can forget a link, give it to another source record or point it at another target.
@@ -28,14 +30,26 @@
 //! transaction ([`Store::advance`]). So a watermark never passes a change that is not in the journal, and a page that is
 //! read again after a crash adds nothing twice. Values are remembered as digests, which tell that a field changed.
 //!
+//! **Retention.** Old events, superseded history, closed parked records and digests of records that have not changed for
+//! long are removed in small steps ([`Store::prune`]). A record whose digests are gone counts as changed everywhere at its
+//! next change.
+//!
+//! **Pairs** share a store and nothing in it: every row names its pair, a lease takes the lanes of one, and operations of
+//! several pairs take turns, so that a flood of one holds up no other.
+//!
+//! **Logins** ([`Accounts`]) are kept sealed ([`Keys`]): the database never holds a token in the clear. Whoever refreshes one
+//! takes a turn, and a new token takes the place of the one that was read or of none.
+//!
 //! **Time** comes in as an argument; the store never reads a clock. No reader moves a cursor by `id > last`, since
 //! sequences may commit out of order.
 
+mod accounts;
 mod claim;
 mod model;
 mod origin;
 mod sqlite;
 mod trail;
+mod vault;
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -49,15 +63,17 @@ use tokio::sync::watch;
 use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
 
+pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use claim::Claim;
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
-    LeasedEvent, LeasedLane, Link, MappingResult, NewEvent, Next, Outcome, ParkReason, ParkState, ParkedId,
-    ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
+    LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState,
+    ParkedId, ParkedRecord, Pending, RecordKey, RecordWritten, Seen, Settled, Settlement, Waiting, Watermark,
 };
 pub use origin::{CorrelationId, Origin, Project, ProjectId, ProjectVersion};
 pub use sqlite::SqliteStore;
 pub use trail::{Begun, EventBrief, FieldKept, HeardEvent, KeptEntry, Notes, RunEntry, Trail};
+pub use vault::{Entropy, KeyError, Keys, Sealed};
 
 /// How a store is, for one pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -177,6 +193,9 @@ pub trait Store: Send + Sync {
     /// What is still to be done.
     async fn pending(&self) -> Result<Pending, StoreError>;
 
+    /// What is still to be done for a pair.
+    async fn pending_of(&self, pair: &str) -> Result<Pending, StoreError>;
+
     /// Parked records that are open, the oldest first.
     async fn parked(&self) -> Result<Vec<ParkedRecord>, StoreError>;
 
@@ -207,11 +226,16 @@ pub trait Store: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError>;
 
+    /// Removes what is older than an instant and needed for nothing any more, at most so many rows of each kind; answers how
+    /// many there were. What is pending, parked or waited for stays, and so do links and what tells where a field's present
+    /// value came from.
+    async fn prune(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError>;
+
     /// Answers when the store can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Changes whenever work may have been added. It only wakes: a worker also looks by itself from time to time.
-    fn wakes(&self) -> watch::Receiver<u64>;
+    /// Changes whenever work of a pair may have been added. It only wakes: a worker also looks by itself from time to time.
+    fn wakes(&self, pair: &str) -> watch::Receiver<u64>;
 }
 
 /// Why the store could not do something.

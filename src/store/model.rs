@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Location, ObjectName};
+use crate::source::{Location, ObjectName, Side};
 use crate::types::{AwaitedPair, Cause, ChangeEvent, LinkChange, Value};
 
 use super::origin::{CorrelationId, ProjectId};
@@ -87,6 +87,13 @@ pub struct NewEvent {
 pub enum Incoming {
     /// Work.
     Change(ChangeEvent),
+    /// A change that was made with our own token, mostly by ourselves: work for whoever did not make it.
+    Own {
+        /// What happened.
+        change: ChangeEvent,
+        /// Digests of the record's fields, as far as the event shows them beside the changed one.
+        state: BTreeMap<String, String>,
+    },
     /// Nothing; it is kept to answer questions.
     Ignored {
         /// Why.
@@ -101,6 +108,7 @@ impl Incoming {
     pub fn told(&self) -> String {
         let (change, ignored) = match self {
             Incoming::Change(change) => (Some(change), ""),
+            Incoming::Own { change, .. } => (Some(change), " (our own)"),
             Incoming::Ignored { change, .. } => (change.as_ref(), " (ignored)"),
         };
         let Some(ChangeEvent { object, record, kind, .. }) = change else {
@@ -160,6 +168,17 @@ pub struct Seen {
     pub ended: Option<Ended>,
     /// Grows with every change that is told, so that each of them has a name of its own.
     pub revision: i64,
+    /// How the syncs' last runs left it, if any; answered by the store, and not taken by it.
+    pub met: Vec<Met>,
+}
+
+/// How a sync's last run left a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met {
+    /// The sync.
+    pub mapping: String,
+    /// A digest of each field that it read or wrote.
+    pub fields: BTreeMap<String, String>,
 }
 
 /// How a record ended.
@@ -221,6 +240,8 @@ pub struct LeasedLane {
     pub caused: Vec<(String, Cause)>,
     /// Mappings that wait for a field of this record.
     pub waiting: Vec<Waiting>,
+    /// How the syncs' last runs left the record, where one of the events is our own.
+    pub met: Vec<Met>,
 }
 
 /// A pending event.
@@ -230,6 +251,8 @@ pub struct LeasedEvent {
     pub id: EventId,
     /// What happened.
     pub change: ChangeEvent,
+    /// Where our own token made the change: digests of the record's fields, as far as the event shows them.
+    pub own: Option<BTreeMap<String, String>>,
 }
 
 /// A mapping that waits for a field of a record.
@@ -312,6 +335,8 @@ pub enum Outcome {
         writes: Vec<RecordWritten>,
         /// The values that both sides hold now.
         synced: BTreeMap<String, Value>,
+        /// Digests of the fields that the run read or wrote, by side.
+        met: BTreeMap<Side, BTreeMap<String, String>>,
     },
     /// The run was about a pair of records; its waiting and parked work stays as it is.
     Ended,

@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for CorrelationId {
 pub struct ProjectId(pub i64);
 
 /// A version of the project on its way into the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Project {
     /// The commit that is checked out, where the project is in a repository.
     pub revision: Option<String>,

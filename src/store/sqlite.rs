@@ -3,12 +3,14 @@
 //! Write-ahead log with `synchronous=FULL`: a commit is on disk before it is answered, also in a power cut. All writes
 //! go through one connection and share transactions (see [`writer`]); reads have connections of their own.
 
+mod accounts;
 mod awaited;
 mod convert;
 mod feed;
 mod journal;
 mod links;
 mod projects;
+mod prune;
 mod records;
 mod runs;
 mod settle;
@@ -16,7 +18,9 @@ mod trail;
 mod turned;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,13 +46,15 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
     include_str!("migrations/sqlite_0004_feed.sql"),
     include_str!("migrations/sqlite_0005_former.sql"),
-    include_str!("migrations/sqlite_0006_trail.sql"),
+    include_str!("migrations/sqlite_0006_accounts.sql"),
+    include_str!("migrations/sqlite_0007_met.sql"),
+    include_str!("migrations/sqlite_0008_trail.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
@@ -63,7 +69,8 @@ pub struct SqliteStore {
     writer: Writer,
     /// Absent for a store in memory, which only the writer's connection can see.
     readers: Option<SqlitePool>,
-    wakes: watch::Sender<u64>,
+    /// What wakes the workers, by pair.
+    wakes: Mutex<HashMap<String, watch::Sender<u64>>>,
 }
 
 impl SqliteStore {
@@ -98,16 +105,16 @@ impl SqliteStore {
     }
 
     fn over(connection: SqliteConnection, readers: Option<SqlitePool>) -> Self {
-        Self { writer: Writer::start(connection), readers, wakes: watch::Sender::new(0) }
+        Self { writer: Writer::start(connection), readers, wakes: Mutex::default() }
     }
 
-    async fn read<T, F>(&self, operation: F) -> Result<T, StoreError>
+    async fn read<T, F>(&self, pair: &str, operation: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
         match &self.readers {
-            None => self.writer.run(operation).await,
+            None => self.writer.run_for(pair, operation).await,
             Some(readers) if readers.is_closed() => Err(StoreError::Closed),
             Some(readers) => {
                 let mut connection = readers.acquire().await?;
@@ -116,25 +123,46 @@ impl SqliteStore {
         }
     }
 
-    fn wake(&self) {
-        self.wakes.send_modify(|count| *count = count.wrapping_add(1));
+    /// Wakes whoever works on a pair.
+    fn wake(&self, pair: &str) {
+        if let Some(wake) = self.waking().get(pair) {
+            wake.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    fn wake_all(&self) {
+        for wake in self.waking().values() {
+            wake.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    fn waking(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, StoreError> {
-        let appended =
-            self.writer.run(move |c| Box::pin(async move { journal::append(c, &events).await })).await?;
+        let mut pairs: Vec<String> = events.iter().map(|event| event.pair.clone()).collect();
+        pairs.dedup();
+        // Several portals share a delivery only where they share an app; the first stands for them.
+        let first = pairs.first().cloned().unwrap_or_default();
+        let appended = self
+            .writer
+            .run_for(&first, move |c| Box::pin(async move { journal::append(c, &events).await }))
+            .await?;
         if appended.iter().any(|event| event.new) {
-            self.wake();
+            for pair in &pairs {
+                self.wake(pair);
+            }
         }
         Ok(appended)
     }
 
     async fn watermark(&self, pair: &str, object: &ObjectName) -> Result<Option<Watermark>, StoreError> {
-        let (pair, object) = (pair.to_owned(), object.clone());
-        self.read(move |c| Box::pin(async move { feed::watermark(c, &pair, &object).await })).await
+        let (of, object) = (pair.to_owned(), object.clone());
+        self.read(pair, move |c| Box::pin(async move { feed::watermark(c, &of, &object).await })).await
     }
 
     async fn seen(
@@ -143,8 +171,8 @@ impl Store for SqliteStore {
         object: &ObjectName,
         records: &[String],
     ) -> Result<Vec<Seen>, StoreError> {
-        let (pair, object, records) = (pair.to_owned(), object.clone(), records.to_vec());
-        self.read(move |c| Box::pin(async move { feed::seen(c, &pair, &object, &records).await })).await
+        let (of, object, records) = (pair.to_owned(), object.clone(), records.to_vec());
+        self.read(pair, move |c| Box::pin(async move { feed::seen(c, &of, &object, &records).await })).await
     }
 
     async fn advance(
@@ -152,41 +180,48 @@ impl Store for SqliteStore {
         advance: Advance,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Appended>>, StoreError> {
-        let appended =
-            self.writer.run(move |c| Box::pin(async move { feed::advance(c, &advance, now).await })).await?;
+        let pair = advance.pair.clone();
+        let appended = self
+            .writer
+            .run_for(&pair, move |c| Box::pin(async move { feed::advance(c, &advance, now).await }))
+            .await?;
         if appended.iter().flatten().any(|event| event.new) {
-            self.wake();
+            self.wake(&pair);
         }
         Ok(appended)
     }
 
     async fn request(&self, key: &RecordKey, mapping: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let (key, mapping) = (key.clone(), mapping.to_owned());
-        let correlation = CorrelationId::of_request(&key, &mapping, now);
+        let (of, mapping) = (key.clone(), mapping.to_owned());
+        let correlation = CorrelationId::of_request(&of, &mapping, now);
         self.writer
-            .run(move |c| {
+            .run_for(&key.pair, move |c| {
                 Box::pin(async move {
-                    journal::request(c, &key, &mapping, now).await?;
+                    journal::request(c, &of, &mapping, now).await?;
                     journal::correlate(c, correlation).await
                 })
             })
             .await?;
-        self.wake();
+        self.wake(&key.pair);
         Ok(())
     }
 
     async fn due(&self, pair: &str, now: DateTime<Utc>, at_most: u32) -> Result<u32, StoreError> {
-        let pair = pair.to_owned();
-        self.read(move |c| Box::pin(async move { journal::due(c, &pair, now, at_most).await })).await
+        let of = pair.to_owned();
+        self.read(pair, move |c| Box::pin(async move { journal::due(c, &of, now, at_most).await })).await
     }
 
     async fn lease(&self, request: LeaseRequest) -> Result<Vec<LeasedLane>, StoreError> {
-        self.writer.run(move |c| Box::pin(async move { journal::lease(c, &request).await })).await
+        let pair = request.pair.clone();
+        self.writer.run_for(&pair, move |c| Box::pin(async move { journal::lease(c, &request).await })).await
     }
 
     async fn renew(&self, lanes: &[Lane], until: DateTime<Utc>) -> Result<Vec<bool>, StoreError> {
+        let pair = lanes.first().map(|lane| lane.key.pair.clone()).unwrap_or_default();
         let lanes = lanes.to_vec();
-        self.writer.run(move |c| Box::pin(async move { journal::renew(c, &lanes, until).await })).await
+        self.writer
+            .run_for(&pair, move |c| Box::pin(async move { journal::renew(c, &lanes, until).await }))
+            .await
     }
 
     async fn settle(
@@ -195,6 +230,7 @@ impl Store for SqliteStore {
         settlement: Settlement,
         now: DateTime<Utc>,
     ) -> Result<Settled, StoreError> {
+        let pair = lane.key.pair.clone();
         let (lane, erase) = (lane.clone(), settlement.next == Next::Erase);
         let pairs = settlement.results.iter().any(|result| {
             matches!(
@@ -207,15 +243,17 @@ impl Store for SqliteStore {
         });
         let settled = self
             .writer
-            .run(move |c| Box::pin(async move { settle::settle(c, &lane, &settlement, now).await }))
+            .run_for(&pair, move |c| {
+                Box::pin(async move { settle::settle(c, &lane, &settlement, now).await })
+            })
             .await?;
         if erase {
             // Erased pages must not live on in the write-ahead log.
             self.writer.checkpoint().await?;
         }
         if pairs {
-            // A record may have waited for this pair.
-            self.wake();
+            // A record may have waited for these two.
+            self.wake(&pair);
         }
         Ok(settled)
     }
@@ -227,10 +265,12 @@ impl Store for SqliteStore {
         origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let key = key.clone();
+        let of = key.clone();
         let context = runs::Context::by_hand(origin, now);
         self.writer
-            .run(move |c| Box::pin(async move { settle::record_all(c, &key, &results, &context).await }))
+            .run_for(&key.pair, move |c| {
+                Box::pin(async move { settle::record_all(c, &of, &results, &context).await })
+            })
             .await
     }
 
@@ -239,7 +279,7 @@ impl Store for SqliteStore {
     }
 
     async fn project(&self, id: ProjectId) -> Result<Option<ProjectVersion>, StoreError> {
-        self.read(move |c| Box::pin(projects::version(c, id))).await
+        self.read("", move |c| Box::pin(projects::version(c, id))).await
     }
 
     async fn project_line(
@@ -249,22 +289,22 @@ impl Store for SqliteStore {
         line: usize,
     ) -> Result<Option<String>, StoreError> {
         let file = file.to_owned();
-        self.read(move |c| Box::pin(async move { projects::line(c, id, &file, line).await })).await
+        self.read("", move |c| Box::pin(async move { projects::line(c, id, &file, line).await })).await
     }
 
     async fn trail(&self, key: &RecordKey) -> Result<Trail, StoreError> {
-        let key = key.clone();
-        self.read(move |c| Box::pin(async move { trail::of(c, &key).await })).await
+        let of = key.clone();
+        self.read(&key.pair, move |c| Box::pin(async move { trail::of(c, &of).await })).await
     }
 
     async fn known_as(&self, record: &str) -> Result<Vec<RecordKey>, StoreError> {
         let record = record.to_owned();
-        self.read(move |c| Box::pin(async move { trail::known_as(c, &record).await })).await
+        self.read("", move |c| Box::pin(async move { trail::known_as(c, &record).await })).await
     }
 
     async fn condition(&self, pair: &str) -> Result<Condition, StoreError> {
-        let pair = pair.to_owned();
-        self.read(move |c| Box::pin(async move { trail::condition(c, &pair).await })).await
+        let of = pair.to_owned();
+        self.read(pair, move |c| Box::pin(async move { trail::condition(c, &of).await })).await
     }
 
     async fn release(&self, worker: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
@@ -273,25 +313,30 @@ impl Store for SqliteStore {
             .writer
             .run(move |c| Box::pin(async move { journal::release(c, &worker, now).await }))
             .await?;
-        self.wake();
+        self.wake_all();
         Ok(released)
     }
 
     async fn pending(&self) -> Result<Pending, StoreError> {
-        self.read(|c| Box::pin(journal::pending(c))).await
+        self.read("", |c| Box::pin(journal::pending(c, None))).await
+    }
+
+    async fn pending_of(&self, pair: &str) -> Result<Pending, StoreError> {
+        let of = pair.to_owned();
+        self.read(pair, move |c| Box::pin(journal::pending(c, Some(of)))).await
     }
 
     async fn parked(&self) -> Result<Vec<ParkedRecord>, StoreError> {
-        self.read(|c| Box::pin(records::parked(c))).await
+        self.read("", |c| Box::pin(records::parked(c))).await
     }
 
     async fn parked_record(&self, id: ParkedId) -> Result<Option<ParkedRecord>, StoreError> {
-        self.read(move |c| Box::pin(records::parked_record(c, id))).await
+        self.read("", move |c| Box::pin(records::parked_record(c, id))).await
     }
 
     async fn retry_parked(&self, id: ParkedId, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let found = self.writer.run(move |c| Box::pin(records::retry_parked(c, id, now))).await?;
-        self.wake();
+        self.wake_all();
         Ok(found)
     }
 
@@ -300,18 +345,18 @@ impl Store for SqliteStore {
     }
 
     async fn history(&self, key: &RecordKey) -> Result<Vec<HistoryEntry>, StoreError> {
-        let key = key.clone();
-        self.read(move |c| Box::pin(async move { records::history(c, &key).await })).await
+        let of = key.clone();
+        self.read(&key.pair, move |c| Box::pin(async move { records::history(c, &of).await })).await
     }
 
     async fn links(&self, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
-        let key = key.clone();
-        self.read(move |c| Box::pin(async move { links::of_source(c, &key).await })).await
+        let of = key.clone();
+        self.read(&key.pair, move |c| Box::pin(async move { links::of_source(c, &of).await })).await
     }
 
     async fn counterparts(&self, pair: &str, request: &LinkRequest) -> Result<Vec<LinkedPair>, StoreError> {
-        let (pair, request) = (pair.to_owned(), request.clone());
-        self.read(move |c| Box::pin(async move { links::counterparts(c, &pair, &request).await })).await
+        let (of, request) = (pair.to_owned(), request.clone());
+        self.read(pair, move |c| Box::pin(async move { links::counterparts(c, &of, &request).await })).await
     }
 
     async fn set_tombstone(
@@ -320,10 +365,16 @@ impl Store for SqliteStore {
         gone: bool,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
-        let record = record.clone();
+        let of = record.clone();
         self.writer
-            .run(move |c| Box::pin(async move { links::set_tombstone(c, &record, gone, None, now).await }))
+            .run_for(&record.pair, move |c| {
+                Box::pin(async move { links::set_tombstone(c, &of, gone, None, now).await })
+            })
             .await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError> {
+        self.writer.run(move |c| Box::pin(prune::prune(c, before, at_most))).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -332,8 +383,8 @@ impl Store for SqliteStore {
             .await
     }
 
-    fn wakes(&self) -> watch::Receiver<u64> {
-        self.wakes.subscribe()
+    fn wakes(&self, pair: &str) -> watch::Receiver<u64> {
+        self.waking().entry(pair.to_owned()).or_default().subscribe()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Types and values of the language, and the requests and answers that cross to a CRM, as pure data.
 
+mod access;
 mod compare;
 mod conversion;
 mod convert;
+mod cost;
 mod event;
 mod fit;
 mod ops;
@@ -10,9 +12,11 @@ mod ty;
 mod value;
 mod write;
 
+pub use access::{Access, ObjectAccess};
 pub use compare::{as_held, order, same};
 pub use conversion::{ConvertAnswer, ConvertRequest, ConvertedInto};
 pub use convert::{Raw, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, read_borrowed};
+pub use cost::{SideWork, Work};
 pub use event::{Cause, ChangeEvent, ChangeKind};
 pub use fit::{Assign, assignable, text_length, text_max};
 pub use ops::{

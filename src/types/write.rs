@@ -130,11 +130,13 @@ pub fn to_json(value: &Value) -> serde_json::Value {
 
 /// A value as its CRM sends it: HubSpot as text or null, Salesforce as a JSON value; both a multi-select as `a;b`.
 pub fn as_sent(side: Side, value: &Value) -> serde_json::Value {
-    match value {
-        Value::Blank => serde_json::Value::Null,
-        value if side == Side::Hubspot => serde_json::Value::String(display(value)),
-        Value::List(_) => serde_json::Value::String(display(value)),
-        value => to_json(value),
+    match (side, value) {
+        (_, Value::Blank) => serde_json::Value::Null,
+        (Side::Salesforce, Value::Boolean(_) | Value::Number(_)) => to_json(value),
+        (Side::Salesforce, Value::DateTime(at)) => {
+            serde_json::Value::String(at.to_rfc3339_opts(SecondsFormat::Millis, true).replace('Z', "+0000"))
+        }
+        _ => serde_json::Value::String(display(value)),
     }
 }
 

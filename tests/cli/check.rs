@@ -153,7 +153,7 @@ fn github_annotations_stand_at_the_line() {
     let world = three_errors_and_a_warning();
     let ran = world.run(&["check", "--format", "github"]).exits(1);
     insta::assert_snapshot!(ran.out, @r#"
-    ::error file=company_to_account.map,line=23,endLine=23,col=26,endColumn=30,title=E0202::`hubspot.company` has no property `fone`%0Aunknown property%0Aschema/hubspot.yaml:554: its fields are here%0Ahelp: did you mean `founded_year`?
+    ::error file=company_to_account.map,line=23,endLine=23,col=26,endColumn=30,title=E0202::`hubspot.company` has no property `fone`%0Aunknown property%0Aschema/hubspot.yaml:555: its fields are here%0Ahelp: did you mean `founded_year`?
     ::error file=mql_to_lead.map,line=39,endLine=39,col=5,endColumn=16,title=E0301::`CreatedDate` of `salesforce.Lead` is read-only and cannot be written%0Aschema/salesforce.yaml:129: is read-only%0Ahelp: remove the rule, or write another field
     ::error file=mql_to_lead.map,line=58,endLine=58,col=16,endColumn=24,title=E0202::`hubspot.contact` has no property `jobtitel`%0Aunknown property%0Aschema/hubspot.yaml:14: its fields are here%0Ahelp: did you mean `jobtitle`?
     ::warning file=nothing.map,line=1,endLine=1,col=1,endColumn=1,title=W0006::the file has no item%0Ahelp: write a `mapping`, or remove the file

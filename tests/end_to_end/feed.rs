@@ -1,6 +1,9 @@
 //! `serve` against a Salesforce that tells of nothing: a rep's edit reaches HubSpot.
 
+use mapwright::source::{ObjectName, Side};
+use mapwright::store::{RecordKey, SqliteStore, Store};
 use serde_json::{Value as Json, json};
+use sqlx::Connection;
 
 use crate::stage::{Serve, Stage};
 
@@ -136,4 +139,99 @@ fn a_mistake_in_the_intervals_is_found() {
     let text = format!("{}{}", ran.out, ran.err);
     assert!(text.contains("no mapping or sync is called `city_of_led`"), "{text}");
     assert!(text.contains("did you mean `city_of_lead`?"), "{text}");
+}
+
+fn lead(city: &str) -> Json {
+    json!({"LastName": "O'Brien", "Company": "Acme", "Email": "o'brien@acme.example", "City": city})
+}
+
+fn store(stage: &Stage) -> std::path::PathBuf {
+    stage.world.path(".mapwright/mapwright.db")
+}
+
+/// How often the mapping wrote the city of the contact.
+fn cities_written(stage: &Stage) -> usize {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let store = SqliteStore::open(&store(stage)).await.expect("the store");
+        let contact = RecordKey::new("main", ObjectName::new(Side::Hubspot, "contact"), "102");
+        let written = store.history(&contact).await.expect("history");
+        store.close().await;
+        written.into_iter().filter(|entry| entry.field.field == "city").count()
+    })
+}
+
+/// Pages of changes that Salesforce has answered.
+fn pages(stage: &Stage) -> usize {
+    let calls = stage.org("GET", "calls", &Json::Null).fine().json();
+    let calls = calls["calls"].as_array().expect("calls").iter();
+    calls.filter(|call| call["path"].as_str().is_some_and(|path| path.contains("queryAll"))).count()
+}
+
+/// The store is locked, so that a page that was read cannot be kept; the process dies meanwhile.
+#[test]
+fn killed_after_a_page_was_read_and_before_it_was_kept() {
+    let stage = stage();
+    let serve = stage.serve();
+    serve.until("the feed has begun", || feed(&serve)["read_to"].is_string());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let lock = runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store(&stage));
+        let mut lock = sqlx::SqliteConnection::connect_with(&options).await.expect("a connection");
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.expect("a lock");
+        lock
+    });
+    stage.org("POST", "records/Lead", &lead("Tempe")).fine();
+    // Each object's page waits for the lock, and the last one of them may have been asked for before.
+    let before = pages(&stage);
+    serve.until("a page is read", || pages(&stage) > before);
+    serve.kill();
+    runtime.block_on(async { lock.close().await.expect("unlocked") });
+    assert_ne!(city(&stage), "Tempe");
+    let serve = stage.serve();
+    serve.until("the contact has the city", || city(&stage) == "Tempe");
+    serve.idle();
+    assert_eq!(serve.terminate().0, Some(0));
+    assert_eq!(cities_written(&stage), 1);
+}
+
+/// The page is kept, and HubSpot cannot be reached.
+#[test]
+fn killed_after_a_page_was_kept_and_before_it_was_worked_on() {
+    let stage = stage();
+    let serve = stage.serve();
+    serve.until("the feed has begun", || feed(&serve)["read_to"].is_string());
+    stage.portal("POST", "faults", &json!({"path": "/crm/", "status": 503, "times": 1000})).fine();
+    stage.org("POST", "records/Lead", &lead("Tempe")).fine();
+    serve.until("it is journaled", || serve.metric("mapwright_events_pending") > 0);
+    serve.kill();
+    stage.portal("DELETE", "faults", &Json::Null).fine();
+    let serve = stage.serve();
+    serve.until("the contact has the city", || city(&stage) == "Tempe");
+    serve.idle();
+    assert_eq!(serve.terminate().0, Some(0));
+    assert_eq!(cities_written(&stage), 1);
+}
+
+#[test]
+fn killed_again_and_again_while_it_polls() {
+    let stage = stage();
+    let serve = stage.serve();
+    serve.until("the feed has begun", || feed(&serve)["read_to"].is_string());
+    let made = stage.org("POST", "records/Lead", &lead("City 0")).fine().json();
+    let id = made["Id"].as_str().or(made["id"].as_str()).expect("an id").to_owned();
+    serve.until("the contact has the first city", || city(&stage) == "City 0");
+    serve.kill();
+    for round in 1..6_u64 {
+        stage.org("PATCH", &format!("records/Lead/{id}"), &json!({"City": format!("City {round}")})).fine();
+        let serve = stage.serve();
+        std::thread::sleep(std::time::Duration::from_millis(round * 150));
+        serve.kill();
+    }
+    let serve = stage.serve();
+    serve.until("the contact has the last city", || city(&stage) == "City 5");
+    serve.idle();
+    assert_eq!(serve.metric("mapwright_parked"), 0);
+    assert_eq!(serve.terminate().0, Some(0));
+    assert!((2..=6).contains(&cities_written(&stage)), "each city at most once");
 }

@@ -98,16 +98,14 @@ impl Stage {
         Self::on(world, &seed)
     }
 
+    /// A sandbox of this seed, for this project.
+    pub(crate) fn seeded(world: World, seed: &str) -> Self {
+        Self::on(world, seed)
+    }
+
     fn on(world: World, seed: &str) -> Self {
         world.write("seed.yaml", seed);
-        let mut child =
-            world.command(&["sandbox", "--json", "--seed", "seed.yaml"]).spawn().expect("it starts");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let sandbox = Process::new(child);
-        let mut line = String::new();
-        out.read_line(&mut line).expect("readable");
-        let facts: Json = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("{error}: {line:?}: {}", sandbox.log_after_end()));
+        let Sandbox { facts, process: sandbox } = Sandbox::start(&world, "seed.yaml");
         let text = |pointer: &str| facts.pointer(pointer).and_then(Json::as_str).expect(pointer).to_owned();
         let stage = Self {
             world,
@@ -160,10 +158,7 @@ impl Stage {
 
     /// Starts the listener and the worker, and lets HubSpot know the address.
     pub(crate) fn serve(&self) -> Serve {
-        let child = self.command(&["serve"]).spawn().expect("it starts");
-        let serve = Serve { process: Process::new(child), base: format!("http://127.0.0.1:{}", self.port) };
-        let answers = || http::call("GET", &format!("{}/healthz", serve.base), &[], Vec::new()).is_ok();
-        until("`serve` answers", answers, || serve.process.log());
+        let serve = Serve::start(self.command(&["serve"]), self.port);
         let settings = json!({"targetUrl": self.target(), "throttling": {"maxConcurrentRequests": 10}});
         let url = format!("{}/webhooks/v3/1234567/settings?hapikey=sandbox-developer-key", self.hubspot);
         http::send("PUT", &url, &settings).fine();
@@ -276,6 +271,41 @@ impl Stage {
     }
 }
 
+/// A running sandbox, and what it said about itself.
+pub(crate) struct Sandbox {
+    pub(crate) facts: Json,
+    process: Process,
+}
+
+impl Sandbox {
+    /// Starts one with a seed that lies in the world's folder.
+    pub(crate) fn start(world: &World, seed: &str) -> Self {
+        let mut child = world.command(&["sandbox", "--json", "--seed", seed]).spawn().expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let process = Process::new(child);
+        let mut line = String::new();
+        out.read_line(&mut line).expect("readable");
+        let facts = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("{error}: {line:?}: {}", process.log_after_end()));
+        Self { facts, process }
+    }
+
+    /// A text among the facts.
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.facts.pointer(pointer).and_then(Json::as_str).expect(pointer)
+    }
+
+    /// A call of the portal's side door.
+    pub(crate) fn portal(&self, method: &str, path: &str, body: &Json) -> Answer {
+        http::send(method, &format!("{}/_sandbox/{path}", self.text("/hubspot/base_url")), body)
+    }
+
+    /// A call of the org's side door.
+    pub(crate) fn org(&self, method: &str, path: &str, body: &Json) -> Answer {
+        http::send(method, &format!("{}/_sandbox/{path}", self.text("/salesforce/login_url")), body)
+    }
+}
+
 /// A running `serve`.
 pub(crate) struct Serve {
     process: Process,
@@ -283,6 +313,15 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    /// Starts `serve`, which is configured to listen on this port.
+    pub(crate) fn start(mut command: Command, port: u16) -> Self {
+        let child = command.spawn().expect("it starts");
+        let serve = Self { process: Process::new(child), base: format!("http://127.0.0.1:{port}") };
+        let answers = || http::call("GET", &format!("{}/healthz", serve.base), &[], Vec::new()).is_ok();
+        until("`serve` answers", answers, || serve.process.log());
+        serve
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         http::get(&format!("{}{path}", self.base))
     }
@@ -291,11 +330,17 @@ impl Serve {
         self.process.log()
     }
 
-    /// A number of `/metrics`; nothing counted is 0.
+    /// A number of `/metrics`: the sum over all series that have these labels; nothing counted is 0.
     pub(crate) fn metric(&self, name: &str) -> u64 {
+        let (name, labels) = name.trim_end_matches('}').split_once('{').unwrap_or((name, ""));
         let text = self.get("/metrics").fine().text;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |number| number.parse().expect("a number"))
+        let of = |line: &str| {
+            let (series, number) = line.rsplit_once(' ')?;
+            let (known, held) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
+            let has = |label: &str| label.is_empty() || held.split(',').any(|held| held == label);
+            (known == name && labels.split(',').all(has)).then(|| number.parse::<u64>().expect("a number"))
+        };
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(of).sum()
     }
 
     /// Waits until something is so.
@@ -381,7 +426,7 @@ fn until(what: &str, is_so: impl Fn() -> bool, log: impl Fn() -> String) {
 
 /// A port for a listener that is stopped and started again. Below the range from which outgoing connections take
 /// theirs, and another one for each test and test process.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + u16::try_from(std::process::id() % 200).expect("small") * 100;
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();

@@ -1,7 +1,6 @@
 //! Accounts and companies are kept the same, whoever makes or changes one.
 
 use mapwright::sandbox::hubspot::Actor;
-use mapwright::types::ChangeKind;
 use serde_json::json;
 
 use super::stage::{Stage, hubspot, salesforce};
@@ -60,13 +59,7 @@ async fn an_account_makes_its_company_and_both_follow_each_other() {
     assert_eq!(stage.property("company", &company, "name"), json!("Globex Inc"));
     assert_eq!(writes(&stage) - before, 2);
     // What a run wrote itself is told by both sides, and comes to nothing.
-    stage
-        .told(
-            "Account",
-            &account,
-            ChangeKind::FieldChanged { field: "NumberOfEmployees".into(), value: None },
-        )
-        .await;
+    stage.settle().await;
     assert_eq!(writes(&stage) - before, 2);
     assert_eq!(stage.parked().await, []);
     stage.end().await;
@@ -98,8 +91,7 @@ async fn a_company_gets_its_account_when_sales_begins_to_work_on_it() {
         (&row["Name"], &row["Website"], &row["HubSpot_Company_ID__c"]),
         (&json!("Acme Corp"), &json!("acme.example"), &json!("9001"))
     );
-    // Salesforce tells of the new Account, and from then on the two are a pair of the sync.
-    stage.told("Account", &account, ChangeKind::Created).await;
+    // The next poll finds the new Account, and from then on the two are a pair of the sync.
     assert_eq!(stage.property("company", "9001", "salesforce_account_id"), json!(account));
     stage.edited("Account", &account, &json!({"Phone": "+1 415 555 0111"})).await;
     assert_eq!(stage.property("company", "9001", "phone"), json!("+1 415 555 0111"));
@@ -117,11 +109,11 @@ async fn a_company_gets_its_account_when_sales_begins_to_work_on_it() {
 #[tokio::test]
 async fn a_parent_account_is_the_parent_company_whichever_comes_first() {
     let stage = Stage::new().await;
-    let parent = stage.org.create("Account", &json!({"Name": "Globex Holding"})).expect("an Account");
+    let parent = stage.long_there("Account", json!({"Name": "Globex Holding"}));
     let child = stage.made("Account", &json!({"Name": "Globex", "ParentId": parent})).await;
     let company = stage.counterpart(salesforce("Account"), &child).await.expect("a company");
     assert_eq!(stage.associated(("company", &company), "company").await, []);
-    stage.told("Account", &parent, ChangeKind::Created).await;
+    stage.edited("Account", &parent, &json!({"Phone": "555"})).await;
     let holding = stage.counterpart(salesforce("Account"), &parent).await.expect("a company");
     let associated = stage.associated(("company", &company), "company").await;
     assert_eq!(associated, [(holding, vec!["Parent Company".to_owned()])]);

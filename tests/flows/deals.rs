@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Duration, Offset, TimeZone, Utc};
 use mapwright::store::Store;
-use mapwright::types::ChangeKind;
 use serde_json::{Value as Json, json};
 
 use super::stage::{Stage, salesforce};
@@ -39,7 +38,7 @@ async fn an_opportunity_becomes_a_deal_and_is_won() {
     let id = stage.org.create("Opportunity", &fields).expect("an opportunity");
     let role = json!({"OpportunityId": id, "ContactId": contact, "Role": "Decision Maker"});
     stage.org.create("OpportunityContactRole", &role).expect("a role");
-    stage.told("Opportunity", &id, ChangeKind::Created).await;
+    stage.settle().await;
 
     let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
     let expected = [
@@ -116,11 +115,11 @@ async fn the_deal_of_an_owner_who_has_left_is_written_without_her_where_hubspot_
 async fn a_deal_that_comes_before_its_company_is_associated_once_that_is_there() {
     let stage = Stage::new().await;
     let account = json!({"Name": "Globex", "Website": "https://globex.example"});
-    let account = stage.org.create("Account", &account).expect("an Account");
+    let account = stage.long_there("Account", account);
     let id = stage.made("Opportunity", &opportunity(&account, &user(&stage, "robin"))).await;
     let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
     assert_eq!(stage.associated(("deal", &deal), "company").await, []);
-    stage.told("Account", &account, ChangeKind::Created).await;
+    stage.edited("Account", &account, &json!({"Phone": "555"})).await;
     let company = stage.counterpart(salesforce("Account"), &account).await.expect("a company");
     let companies = stage.associated(("deal", &deal), "company").await;
     assert_eq!(companies, [(company, vec!["Primary".to_owned()])]);
@@ -165,5 +164,27 @@ async fn a_private_opportunity_makes_no_deal() {
     let id = stage.made("Opportunity", &fields).await;
     assert_eq!(stage.counterpart(salesforce("Opportunity"), &id).await, None);
     assert_eq!(stage.portal.records("deal"), Vec::<Json>::new());
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_contact_role_that_comes_later_associates_its_contact() {
+    let stage = Stage::new().await;
+    let (account, contact) = known(&stage).await;
+    let id = stage.made("Opportunity", &opportunity(&account, &user(&stage, "robin"))).await;
+    let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
+    assert_eq!(stage.associated(("deal", &deal), "contact").await, []);
+    let role = json!({"OpportunityId": id, "ContactId": contact, "Role": "Decision Maker"});
+    let role = stage.made("OpportunityContactRole", &role).await;
+    let people = || stage.associated(("deal", &deal), "contact");
+    assert_eq!(people().await, [("7001".to_owned(), vec![])]);
+    // Somebody else takes the role.
+    let other = json!({"LastName": "Ray", "Email": "ray@globex.example", "AccountId": account});
+    let other = stage.org.create("Contact", &other).expect("a Contact");
+    assert_eq!(stage.qualified("7002", "ray@globex.example").await, other);
+    stage.edited("OpportunityContactRole", &role, &json!({"ContactId": other})).await;
+    let ids: Vec<String> = people().await.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["7001", "7002"]);
+    assert_eq!(stage.parked().await, []);
     stage.end().await;
 }

@@ -2,7 +2,6 @@
 
 use mapwright::sandbox::hubspot::Actor;
 use mapwright::store::Store;
-use mapwright::types::ChangeKind;
 use serde_json::{Value as Json, json};
 
 use super::stage::{Stage, hubspot, salesforce};
@@ -35,7 +34,7 @@ async fn a_lead_that_sales_threw_away_is_not_made_again_until_it_is_restored() {
     let stage = Stage::new().await;
     let lead = stage.qualified("6001", "kim@acme.example").await;
     stage.org.delete("Lead", &lead).expect("deleted");
-    stage.told("Lead", &lead, ChangeKind::Deleted).await;
+    stage.settle().await;
     for (stage_of_life, actor) in [("opportunity", Actor::workflow()), ("customer", Actor::person())] {
         let properties = [("lifecyclestage", stage_of_life)];
         stage.portal.edit("contact", "6001", &properties, &actor).expect("edited");
@@ -73,7 +72,7 @@ async fn a_merged_lead_is_followed() {
     let kept = json!({"LastName": "Kept", "Company": "Acme", "Email": "kept@acme.example"});
     let kept = stage.org.create("Lead", &kept).expect("a Lead");
     stage.org.merge("Lead", &kept, &lost).expect("merged");
-    stage.told("Lead", &lost, ChangeKind::Merged { into: kept.clone() }).await;
+    stage.settle().await;
     assert_eq!(stage.counterpart(hubspot("contact"), "6001").await.as_deref(), Some(kept.as_str()));
     stage.store.request(&key("contact", "6001"), "mql_to_lead", super::stage::now()).await.expect("asked");
     stage.settle().await;
@@ -110,13 +109,13 @@ async fn a_deleted_opportunity_leaves_its_deal_to_a_person_and_goes_on_when_it_i
     let stage = Stage::new().await;
     let (id, made) = deal(&stage).await;
     stage.org.delete("Opportunity", &id).expect("deleted");
-    stage.told("Opportunity", &id, ChangeKind::Deleted).await;
+    stage.settle().await;
     let parked = stage.parked().await;
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert!(parked[0].1.contains("deleted in Salesforce"), "{parked:?}");
     assert_eq!(live(&stage, "deal"), 1);
     stage.org.undelete("Opportunity", &id).expect("restored");
-    stage.told("Opportunity", &id, ChangeKind::Restored).await;
+    stage.settle().await;
     stage.edited("Opportunity", &id, &json!({"StageName": "Closed Won"})).await;
     assert_eq!(stage.property("deal", &made, "dealstage"), json!("closedwon"));
     assert_eq!(live(&stage, "deal"), 1);
@@ -151,13 +150,13 @@ async fn an_account_and_a_company_that_end() {
     // Merged in Salesforce: the company belongs to the survivor.
     let kept = stage.org.create("Account", &json!({"Name": "Globex Inc"})).expect("an Account");
     stage.org.merge("Account", &kept, &account).expect("merged");
-    stage.told("Account", &account, ChangeKind::Merged { into: kept.clone() }).await;
+    stage.settle().await;
     assert_eq!(stage.parked().await, []);
     assert_eq!(stage.counterpart(hubspot("company"), &company).await.as_deref(), Some(kept.as_str()));
     assert_eq!(stage.property("company", &company, "salesforce_account_id"), json!(kept));
     // Deleted in Salesforce: for a person.
     stage.org.delete("Account", &kept).expect("deleted");
-    stage.told("Account", &kept, ChangeKind::Deleted).await;
+    stage.settle().await;
     let parked = stage.parked().await;
     assert!(parked.len() == 1 && parked[0].1.contains("the Account was deleted"), "{parked:?}");
 

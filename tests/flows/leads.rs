@@ -53,3 +53,22 @@ async fn a_qualified_contact_is_told_by_object_property_change() {
     };
     hand_over(lifecycle).await;
 }
+
+#[tokio::test]
+async fn an_employer_that_is_known_later_reaches_the_lead() {
+    let stage = Stage::new().await;
+    let lead = stage.qualified("6001", "kim@acme.example").await;
+    let company = || stage.row(&format!("SELECT Company FROM Lead WHERE Id = '{lead}'"))["Company"].clone();
+    assert_eq!(company(), json!("acme.example"));
+    stage.portal.associate(("contact", "6001"), ("company", "9001"), &Actor::person()).expect("associated");
+    stage.settle().await;
+    assert_eq!(company(), json!("Acme Corp"));
+    // Of a contact that was never handed over, it is nobody's business yet.
+    let other = [("email", "pat@acme.example"), ("lastname", "Poe")];
+    stage.portal.create("contact", Some("6002"), &other, &Actor::person()).expect("a contact");
+    stage.portal.associate(("contact", "6002"), ("company", "9001"), &Actor::person()).expect("associated");
+    stage.settle().await;
+    assert_eq!(stage.org.records("Lead").len(), 1);
+    assert_eq!(stage.parked().await, []);
+    stage.end().await;
+}

@@ -1,38 +1,42 @@
-//! Both sandboxes with the shipped seed, the listener, a worker and the shipped project.
+//! Both sandboxes with the shipped seed, the listener, the feed, a worker and the shipped project.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mapwright::check::check;
+use mapwright::crm::Changes;
 use mapwright::crm::http::HttpOptions;
 use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
 use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
-use mapwright::ingress::{Ingress, IngressParts, IngressSettings, Portal};
+use mapwright::ingress::Ingress;
 use mapwright::plan::{Plan, compile};
-use mapwright::runtime::{Clock, Crms, Handle, Health, Metrics, Parts, Runtime, Settings, SystemClock};
+use mapwright::runtime::{
+    Clock, Crms, Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings,
+    SystemClock,
+};
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::sandbox::seed::Seed;
 use mapwright::schema::{Schemas, load};
 use mapwright::source::{ObjectName, Side, Sources};
-use mapwright::store::{Incoming, NewEvent, SqliteStore, Store};
+use mapwright::store::{SqliteStore, Store};
 use mapwright::syntax;
-use mapwright::types::{ChangeEvent, ChangeKind, LinkRequest};
+use mapwright::types::LinkRequest;
 use serde_json::Value as Json;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::listener::{PUBLIC, listener};
 
-/// The address that is signed; the sandbox delivers to the listener itself, as a proxy would.
-const PUBLIC: &str = "https://hooks.example.com/hubspot/main";
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a private app subscribes to for the shipped mappings.
 const SUBSCRIPTIONS: &[&str] = &[
     "contact.creation",
     "contact.deletion",
     "contact.merge",
+    "contact.associationChange",
     "contact.restore",
     "contact.privacyDeletion",
     "company.creation",
@@ -97,6 +101,10 @@ pub(crate) struct Stage {
     pub(crate) org: org::SalesforceHandle,
     pub(crate) store: Arc<SqliteStore>,
     worker: Handle,
+    feed: Feed,
+    metrics: Arc<Metrics>,
+    /// How many objects the feed asks for.
+    watched: usize,
     ingress: Ingress,
 }
 
@@ -125,7 +133,7 @@ impl Stage {
         let http = HttpOptions { allow_private: true, ..HttpOptions::new(now, || 0.5) };
         let hubspot = HubspotConfig {
             base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
+            auth: mapwright::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
             path_version: "v3".to_owned(),
             objects: HubspotConfig::objects_of(&schemas.hubspot),
         };
@@ -139,10 +147,9 @@ impl Stage {
             aliases: HashMap::new(),
         };
         let client = HubspotClient::new(hubspot, http).expect("a client").with_timelines(&schemas.hubspot);
-        let crms = Crms {
-            hubspot: Arc::new(client),
-            salesforce: Arc::new(SalesforceClient::new(salesforce, http).expect("a client")),
-        };
+        let salesforce = Arc::new(SalesforceClient::new(salesforce, http).expect("a client"));
+        let source: Arc<dyn Changes> = salesforce.clone();
+        let crms = Crms { hubspot: Arc::new(client), salesforce };
         let store = Arc::new(SqliteStore::in_memory().await.expect("a store"));
         let (clock, metrics, health) =
             (Arc::new(SystemClock), Arc::new(Metrics::default()), Arc::new(Health::default()));
@@ -154,55 +161,70 @@ impl Stage {
             crms,
             store: store.clone(),
             clock,
-            metrics,
+            metrics: metrics.clone(),
             health,
             settings: Settings::default(),
         };
+        let on_salesforce = |watched: &mapwright::plan::Watched| watched.object.side == Side::Salesforce;
+        let watched = parts.plan.watched().iter().filter(|watched| on_salesforce(watched)).count();
+        let settings = PollSettings {
+            salesforce: Some(Duration::from_millis(100)),
+            hubspot: None,
+            mappings: BTreeMap::new(),
+            overlap: Duration::from_mins(10),
+        };
+        let feed = Feed::start(FeedParts { parts: parts.clone(), sources: vec![source], settings });
         let worker = Runtime::start(parts).await.expect("a worker");
-        Self { portal, org, store, worker, ingress }
+        let stage = Self { portal, org, store, worker, feed, metrics, watched, ingress };
+        // What is there when the feed begins is no change.
+        stage.polled().await;
+        stage
     }
 
-    /// Waits until every webhook is delivered and every record settled; writes make webhooks of their own.
+    /// Waits until every webhook is delivered, Salesforce was polled, and every record is settled; writes come back as
+    /// changes of their own.
     pub(crate) async fn settle(&self) {
         for _ in 0..3 {
             self.portal.settled().await;
+            self.polled().await;
             assert!(self.worker.idle(PATIENCE).await.expect("the store"), "{:?}", self.store.pending().await);
         }
     }
 
-    /// Salesforce tells of a change.
-    pub(crate) async fn told(&self, object: &str, record: &str, kind: ChangeKind) {
-        let object = salesforce(object);
-        let event = NewEvent {
-            pair: "main".to_owned(),
-            dedupe: format!("{object}/{record}/{kind:?}/{}", now()),
-            raw: "{}".to_owned(),
-            received_at: now(),
-            incoming: Incoming::Change(ChangeEvent {
-                object,
-                record: record.to_owned(),
-                kind,
-                occurred_at: now(),
-            }),
-        };
-        self.store.append(vec![event]).await.expect("append");
-        self.settle().await;
+    /// Waits until every object was polled; the poll that is under way may have begun too early.
+    async fn polled(&self) {
+        let begun = self.polls();
+        while self.polls() < begun + 2 * self.watched {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn polls(&self) -> usize {
+        let text = self.metrics.render();
+        let line = "mapwright_feed_pages_total{crm=\"salesforce\",result=\"read\"} ";
+        let value = text.lines().find_map(|found| found.strip_prefix(line));
+        value.map_or(0, |value| value.parse().expect("a number"))
     }
 
     /// A record that somebody makes in Salesforce.
     pub(crate) async fn made(&self, object: &str, fields: &Json) -> String {
         let id = self.org.create(object, fields).expect("a record");
-        self.told(object, &id, ChangeKind::Created).await;
+        self.settle().await;
         id
+    }
+
+    /// A record that was in Salesforce long before the feed began, so that nothing was told of it.
+    pub(crate) fn long_there(&self, object: &str, mut fields: Json) -> String {
+        for stamp in ["CreatedDate", "LastModifiedDate", "SystemModstamp"] {
+            fields[stamp] = Json::from("2020-01-01T00:00:00.000+0000");
+        }
+        self.org.create(object, &fields).expect("a record")
     }
 
     /// A record that somebody edits in Salesforce.
     pub(crate) async fn edited(&self, object: &str, id: &str, fields: &Json) {
         self.org.change(object, id, fields).expect("edited");
-        for (field, value) in fields.as_object().expect("fields") {
-            let value = value.as_str().map(str::to_owned);
-            self.told(object, id, ChangeKind::FieldChanged { field: field.clone(), value }).await;
-        }
+        self.settle().await;
     }
 
     /// A contact that marketing qualifies, and the Lead that comes of it.
@@ -288,35 +310,9 @@ impl Stage {
 
     pub(crate) async fn end(self) {
         self.ingress.shutdown().await.expect("a clean end");
+        assert!(self.feed.shutdown().await);
         assert!(self.worker.shutdown().await);
         self.portal.shutdown().await;
         self.org.shutdown().await;
     }
-}
-
-async fn listener(
-    (portal_id, app_id, secret): (u64, u64, String),
-    store: &Arc<SqliteStore>,
-    clock: &Arc<SystemClock>,
-    metrics: &Arc<Metrics>,
-    health: &Arc<Health>,
-) -> Ingress {
-    let portal = Portal {
-        pair: "main".to_owned(),
-        portal_id,
-        public_url: PUBLIC.parse().expect("a URL"),
-        app_id: Some(app_id),
-        secrets: vec![secret.into()],
-        require_v3: true,
-    };
-    let mut settings = IngressSettings::new(vec![portal]);
-    settings.bind = ([127, 0, 0, 1], 0).into();
-    let parts = IngressParts {
-        store: store.clone(),
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-        health: health.clone(),
-        settings,
-    };
-    Ingress::start(parts).await.expect("a listener")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use mapwright::check::check;
+use mapwright::crm::Changes;
 use mapwright::crm::http::HttpOptions;
 use mapwright::crm::hubspot::{HubspotClient, HubspotConfig};
 use mapwright::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
@@ -56,17 +57,20 @@ pub(crate) fn plan_of(files: &[(&str, &str)]) -> Arc<Plan> {
     Arc::new(compile(&project.unwrap_or_else(|| panic!("{findings:#?}")), &schemas, &sources))
 }
 
-/// Starts both and connects to them.
-pub(crate) async fn start(http: HttpOptions) -> (portal::HubspotHandle, org::SalesforceHandle, Crms) {
+/// Starts both, with these webhooks, and connects to them; last, where Salesforce's changes come from.
+pub(crate) async fn start(
+    webhooks: portal::WebhookConfig,
+    http: HttpOptions,
+) -> (portal::HubspotHandle, org::SalesforceHandle, Crms, Arc<dyn Changes>) {
     let seed = Seed::parse(PORTAL, "seed").expect("a seed");
-    let portal = portal::HubspotConfig::default().seeded(seed.hubspot);
+    let portal = portal::HubspotConfig { webhooks, ..Default::default() }.seeded(seed.hubspot);
     let portal = portal::HubspotServer::start(portal).await.expect("a portal");
     let config = org::SalesforceConfig::default();
     let app = config.connected_apps[0].clone();
     let org = org::SalesforceServer::start(config).await.expect("an org");
     let hubspot = HubspotConfig {
         base_url: portal.base_url().parse().expect("a URL"),
-        token: portal.config().tokens[0].clone().into(),
+        auth: mapwright::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
         path_version: "v3".to_owned(),
         objects: HashMap::new(),
     };
@@ -79,9 +83,8 @@ pub(crate) async fn start(http: HttpOptions) -> (portal::HubspotHandle, org::Sal
         },
         aliases: HashMap::new(),
     };
-    let crms = Crms {
-        hubspot: Arc::new(HubspotClient::new(hubspot, http).expect("a client")),
-        salesforce: Arc::new(SalesforceClient::new(salesforce, http).expect("a client")),
-    };
-    (portal, org, crms)
+    let salesforce = Arc::new(SalesforceClient::new(salesforce, http).expect("a client"));
+    let hubspot = Arc::new(HubspotClient::new(hubspot, http).expect("a client"));
+    let changes: Arc<dyn Changes> = salesforce.clone();
+    (portal, org, Crms { hubspot, salesforce }, changes)
 }

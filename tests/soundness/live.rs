@@ -60,7 +60,7 @@ impl Live {
         let org = org::SalesforceServer::start(config).await.expect("an org");
         let hubspot = HubspotConfig {
             base_url: portal.base_url().parse().expect("a URL"),
-            token: portal.config().tokens[0].clone().into(),
+            auth: mapwright::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
             path_version: "v3".to_owned(),
             objects: HashMap::new(),
         };

@@ -52,12 +52,11 @@ impl Stage {
             config
         })
         .await?;
-        let ready = ready(&servers, output)?;
-        let pair = ready.config.pairs.values().next().ok_or("the demo's configuration has no pair")?;
-        let mut settings = serve::ingress_settings(&ready.config, pair)?;
+        let pairs = [ready(&servers, output)?];
+        let mut settings = serve::ingress_settings(&pairs)?;
         settings.bind = ([127, 0, 0, 1], 0).into();
         let store = Arc::new(SqliteStore::in_memory().await.map_err(|error| error.to_string())?);
-        let service = Service::start(&ready, pair, settings, Arc::clone(&store)).await?;
+        let service = Service::start(&pairs, settings, Arc::clone(&store)).await?;
         let stage = Self { servers, store, service };
         stage.servers.hubspot.set_target(Some(&format!("http://{}/webhooks/hubspot", stage.address())));
         Ok(stage)
@@ -89,7 +88,12 @@ impl Stage {
 
     /// Waits until nothing is left to do.
     pub(super) async fn idle(&self) -> Result<bool, String> {
-        self.service.worker.idle(PATIENCE).await.map_err(|error| error.to_string())
+        for line in &self.service.lines {
+            if !line.worker.idle(PATIENCE).await.map_err(|error| error.to_string())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How many events the journal has taken, as the listener counts them.
@@ -186,7 +190,8 @@ pub(super) fn guide_lead() -> Map<String, Json> {
 /// The shipped project with a configuration for these servers.
 fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
     let project = project::shipped();
-    let Some(plan) = project.plan() else {
+    let world = project.world(None)?;
+    let Some(plan) = world.plan(&project.sources) else {
         output.findings(&project.sources, &project.findings);
         return Err("the shipped project has errors".to_owned());
     };
@@ -226,10 +231,11 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
     let (config, mut findings) = crate::config::parse(&mut sources, "mapwright.yaml", &text);
     let config =
         config.and_then(|config| config.resolve(&environment).map_err(|more| findings.extend(more)).ok());
-    let (Some(config), Some(schemas)) = (config, project.schemas) else {
+    let pair = config.as_ref().and_then(|config| config.pairs.values().next().cloned());
+    let (Some(config), Some(pair), Some(schemas)) = (config, pair, world.schemas.clone()) else {
         output.findings(&sources, &findings);
         return Err("the demo's configuration has errors".to_owned());
     };
-    let root = std::path::PathBuf::new();
-    Ok(parts::Ready { plan: Arc::new(plan), schemas, config, root, version })
+    let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
+    Ok(parts::Ready { plan, schemas, pair, config, keys: None, root: std::path::PathBuf::new(), version })
 }

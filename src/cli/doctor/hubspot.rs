@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::super::parts::Ready;
-use super::needs;
 use super::report::Report;
-use crate::config::Pair;
+use super::{login, needs};
+use crate::config::{HubspotAuth, Pair};
 use crate::crm::hubspot::HubspotClient;
 use crate::source::Side;
 use crate::types::CrmErrorKind;
@@ -16,9 +16,14 @@ use crate::types::CrmErrorKind;
 /// page on properties of contacts: "Email" is the primary unique identifier).
 const OWN_KEYS: [(&str, &str); 2] = [("contact", "email"), ("*", "hs_object_id")];
 
-pub(super) async fn check(ready: &Ready, pair: &Pair, client: &HubspotClient, report: &mut Report) {
+pub(super) async fn check(ready: &Ready, client: &HubspotClient, report: &mut Report) {
     let granted = match client.token_info().await {
-        Ok(info) => Some(token(pair, &info, report)),
+        Ok(info) => Some(token(&ready.pair, &info, report)),
+        Err(error) if is_oauth(ready) && error.kind == CrmErrorKind::Unauthorised => {
+            let message = format!("HubSpot lets nobody in: {error}");
+            report.problem("HubSpot token", message, login::again(ready, Side::Hubspot));
+            None
+        }
         Err(error) if matches!(error.kind, CrmErrorKind::Refused) => {
             report.problem(
                 "HubSpot token",
@@ -38,19 +43,28 @@ pub(super) async fn check(ready: &Ready, pair: &Pair, client: &HubspotClient, re
     keys(ready, client, report).await;
 }
 
+/// Whether an OAuth app's tokens are used, in place of a private app's.
+pub(super) fn is_oauth(ready: &Ready) -> bool {
+    matches!(ready.pair.hubspot.auth, HubspotAuth::OAuth { .. })
+}
+
 /// Whose token it is; the scopes that it has.
 fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
     let scopes = info["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let scopes: BTreeSet<String> = scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect();
-    let hub = info["hubId"].as_u64();
-    let app = info["appId"].as_u64();
+    // A private app's answer writes its names in one way, an OAuth app's in the other.
+    let number = |one: &str, other: &str| info[one].as_u64().or(info[other].as_u64());
+    let (hub, app) = (number("hubId", "hub_id"), number("appId", "app_id"));
     match hub {
         Some(hub) if hub != pair.hubspot.portal => report.problem(
             "HubSpot token",
             format!("the token is of portal {hub}, and `portal:` says {}", pair.hubspot.portal),
             "take the token of that portal, or correct `portal:`",
         ),
-        _ => report.ok("HubSpot token", format!("works for portal {}", pair.hubspot.portal)),
+        _ => {
+            let user = info["user"].as_str().map_or_else(String::new, |user| format!(" as {user}"));
+            report.ok("HubSpot token", format!("works for portal {}{user}", pair.hubspot.portal));
+        }
     }
     match (pair.hubspot.app_id, app) {
         (None, Some(app)) => report.warning(
@@ -72,14 +86,23 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
 }
 
 fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
-    let needed = needs::scopes(&ready.plan, &ready.schemas.hubspot);
+    let needed = needs::scopes(&ready.plan, &ready.schemas);
+    let help = if is_oauth(ready) {
+        format!(
+            "add it to the app and to `scopes:`, and log in again: {}",
+            login::again(ready, Side::Hubspot)
+        )
+    } else {
+        "grant it to the private app (Scopes), and commit the change there; the token stays the same"
+            .to_owned()
+    };
     let mut missing = false;
     for (scope, mappings) in needed.iter().filter(|(scope, _)| !granted.contains(*scope)) {
         missing = true;
         report.problem(
             "HubSpot scopes",
             format!("`{scope}` is missing, which {} needs", list(mappings)),
-            "grant it to the private app (Scopes), and commit the change there; the token stays the same",
+            help.as_str(),
         );
     }
     if !missing {

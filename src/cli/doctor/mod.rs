@@ -1,20 +1,24 @@
 //! `mapwright doctor`: whether everything is in place for the mappings to run. It changes nothing in a CRM.
 
 mod hubspot;
+mod login;
 mod needs;
 mod report;
 mod salesforce;
 mod store;
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
 use super::args::DoctorArgs;
 use super::output::Output;
 use super::{Exit, parts};
-use crate::config::Pair;
+use crate::plan::Plan;
 use crate::source::Side;
+use crate::store::SqliteStore;
 use report::Report;
 
 /// A clock that is off by so much is worth a look: most machines are within a second.
@@ -31,28 +35,31 @@ pub(super) async fn run(given: Option<&Path>, options: &DoctorArgs, output: Outp
 }
 
 async fn try_run(given: Option<&Path>, options: &DoctorArgs, output: Output) -> Result<Exit, Exit> {
-    let ready = parts::ready(given, output)?;
+    let pairs = parts::ready_all(given, options.pair.as_deref(), output)?;
+    let first = pairs.first().ok_or_else(|| {
+        output.error("the configuration names no pair");
+        Exit::Usage
+    })?;
     let mut report = Report::default();
-    configuration(&ready, &mut report);
-    let pairs: Vec<&Pair> = match &options.pair {
-        Some(name) => vec![parts::pair(&ready.config, Some(name), output)?],
-        None => ready.config.pairs.values().collect(),
-    };
-    for pair in &pairs {
-        report.of(&pair.name);
-        match parts::clients(&ready, pair) {
-            Err(message) => {
-                report.problem("clients", message, "mend `mapwright.yaml`");
-            }
-            Ok(clients) => {
-                hubspot::check(&ready, pair, &clients.hubspot, &mut report).await;
-                skew(Side::Hubspot, clients.hubspot.clock_skew(), &mut report);
-                salesforce::check(&ready, pair, &clients.salesforce, &mut report).await;
-                skew(Side::Salesforce, clients.salesforce.clock_skew(), &mut report);
-            }
+    configuration(&pairs, first, &mut report);
+    let opened = store::open(&pairs, first).await;
+    let accounts = login::accounts(&opened).await;
+    for ready in &pairs {
+        report.of(&ready.pair.name);
+        let logins = login::check(ready, &accounts, &mut report);
+        // Without a store nobody has logged in, and no token is kept that could be lost with one in memory.
+        let tokens = match &opened {
+            Some(Ok(store)) => Ok(Arc::clone(store)),
+            _ => SqliteStore::in_memory().await.map(Arc::new),
+        };
+        let clients =
+            tokens.map_err(|error| error.to_string()).and_then(|tokens| parts::clients(ready, Some(&tokens)));
+        match clients {
+            Err(message) => report.problem("clients", message, "mend `mapwright.yaml`"),
+            Ok(clients) => crms(ready, &clients, &logins, &mut report).await,
         }
     }
-    store::check(&ready, &pairs, &mut report).await;
+    store::check(&pairs, first, opened, &mut report).await;
     if options.json {
         Output::result(&report.json().to_string());
     } else {
@@ -61,9 +68,27 @@ async fn try_run(given: Option<&Path>, options: &DoctorArgs, output: Output) -> 
     Ok(report.exit())
 }
 
-fn configuration(ready: &parts::Ready, report: &mut Report) {
-    let mappings = ready.plan.mappings.iter().filter(|mapping| !mapping.is_leg).count();
-    let syncs = ready.plan.syncs.len();
+/// Looks at both CRMs of a pair, as far as there is a login.
+async fn crms(ready: &parts::Ready, clients: &parts::Clients, logins: &[Side], report: &mut Report) {
+    if logins.contains(&Side::Hubspot) {
+        hubspot::check(ready, &clients.hubspot, report).await;
+        skew(Side::Hubspot, clients.hubspot.clock_skew(), report);
+    }
+    if logins.contains(&Side::Salesforce) {
+        salesforce::check(ready, &clients.salesforce, report).await;
+        skew(Side::Salesforce, clients.salesforce.clock_skew(), report);
+    }
+}
+
+fn configuration(pairs: &[parts::Ready], ready: &parts::Ready, report: &mut Report) {
+    let of = |what: fn(&Plan) -> Vec<&str>| {
+        pairs.iter().flat_map(|ready| what(&ready.plan)).collect::<BTreeSet<&str>>().len()
+    };
+    let mappings = of(|plan| {
+        let own = plan.mappings.iter().filter(|mapping| !mapping.is_leg);
+        own.map(|mapping| mapping.name.as_str()).collect()
+    });
+    let syncs = of(|plan| plan.syncs.iter().map(|sync| sync.name.as_str()).collect());
     let commit = ready.version.revision.as_ref().map_or_else(
         || "no repository".to_owned(),
         |revision| format!("commit {}", revision.get(..12).unwrap_or(revision)),

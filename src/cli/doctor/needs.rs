@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{GuardElse, Mapping, OutcomeAction, Plan, Situation, Sought, TestOp, Trigger};
-use crate::schema::Schema;
+use crate::crm::hubspot;
+use crate::plan::{GuardElse, Mapping, OutcomeAction, Plan, Situation, TestOp, Trigger, access};
+use crate::schema::Schemas;
 use crate::source::{ObjectName, Side};
 use crate::syntax::ast::CompareOp;
+use crate::types::Access;
 
 /// The record's id where a mapping names it as a field; it never changes.
 const ID: &str = "id";
+
+/// The scopes that `schema pull` and `drift` need, and no mapping.
+const OF_TOOLS: &str = "crm.schemas.";
 
 /// A field by which mappings find records.
 pub(super) struct KeyField {
@@ -22,58 +27,18 @@ pub(super) struct KeyField {
     pub(super) by: BTreeSet<String>,
 }
 
-/// The scopes of HubSpot's private apps that mappings need, each with the mappings.
-pub(super) fn scopes(plan: &Plan, schema: &Schema) -> BTreeMap<String, BTreeSet<String>> {
+/// The scopes that mappings need in HubSpot, each with the mappings; those of tools (`crm.schemas.…`) left out.
+pub(super) fn scopes(plan: &Plan, schemas: &Schemas) -> BTreeMap<String, BTreeSet<String>> {
     let mut needed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for mapping in &plan.mappings {
-        let mut add = |object: &ObjectName, access: &str| {
-            if object.side == Side::Hubspot {
-                let scope = scope(schema, &object.name, access);
-                needed.entry(scope).or_default().insert(mapping.name.clone());
-            }
-        };
-        add(&mapping.source, "read");
-        add(&mapping.target, "read");
-        add(&mapping.target, "write");
-        for related in &mapping.related {
-            add(&related.object, "read");
-        }
-        for lookup in &mapping.lookups {
-            add(&lookup.object, "read");
-            if let Sought::Linked { of, .. } = &lookup.what {
-                for object in of {
-                    add(object, "read");
-                }
-            }
-        }
-        for rung in &mapping.rungs {
-            add(&rung.object, "read");
-        }
-        for associate in &mapping.associates {
-            add(&associate.to, "read");
+    for (object, rights) in access(plan, schemas).objects {
+        let by = rights.mappings.clone();
+        let one = Access { objects: BTreeMap::from([(object, rights)]) };
+        let scopes = hubspot::scopes::scopes(&one, &schemas.hubspot).into_keys();
+        for scope in scopes.filter(|scope| !scope.starts_with(OF_TOOLS)) {
+            needed.entry(scope).or_default().extend(by.iter().cloned());
         }
     }
     needed
-}
-
-/// The scope of one object (HubSpot's page on scopes). What has no scope of its own belongs to the contacts.
-fn scope(schema: &Schema, object: &str, access: &str) -> String {
-    let facts = schema.objects.get(object);
-    if facts.is_some_and(|facts| facts.timeline.is_some()) {
-        return "timeline".to_owned();
-    }
-    let custom =
-        facts.is_some_and(|facts| facts.type_id.as_deref().unwrap_or(&facts.api_name).starts_with("2-"));
-    match object {
-        "owner" => "crm.objects.owners.read".to_owned(),
-        "ticket" => "tickets".to_owned(),
-        "company" => format!("crm.objects.companies.{access}"),
-        _ if custom => format!("crm.objects.custom.{access}"),
-        "contact" | "deal" | "quote" | "line_item" | "lead" | "product" => {
-            format!("crm.objects.{object}s.{access}").replace("products", "line_items")
-        }
-        _ => format!("crm.objects.contacts.{access}"),
-    }
 }
 
 /// The fields by which mappings find or write records of one CRM.

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use super::super::parts::Ready;
 use super::hubspot::list;
-use super::needs;
 use super::report::Report;
-use crate::config::Pair;
+use super::{login, needs};
+use crate::config::{Pair, SalesforceAuth};
 use crate::crm::salesforce::SalesforceClient;
 use crate::source::Side;
 use crate::types::CrmErrorKind;
@@ -16,7 +16,7 @@ use crate::types::CrmErrorKind;
 /// Below this share of the day's calls a burst may use up the rest.
 const FEW_CALLS: u64 = 10;
 
-pub(super) async fn check(ready: &Ready, pair: &Pair, client: &SalesforceClient, report: &mut Report) {
+pub(super) async fn check(ready: &Ready, client: &SalesforceClient, report: &mut Report) {
     match client.user_info().await {
         Ok(user) => {
             let text = |key: &str| user[key].as_str().unwrap_or("?").to_owned();
@@ -27,7 +27,11 @@ pub(super) async fn check(ready: &Ready, pair: &Pair, client: &SalesforceClient,
             report.problem(
                 "Salesforce token",
                 format!("Salesforce lets nobody in: {error}"),
-                "look at `salesforce: auth:`, at the connected app, and at the integration user",
+                match ready.pair.salesforce.auth {
+                    SalesforceAuth::OAuth { .. } => login::again(ready, Side::Salesforce),
+                    _ => "look at `salesforce: auth:`, at the connected app, and at the integration user"
+                        .to_owned(),
+                },
             );
             return;
         }
@@ -37,7 +41,7 @@ pub(super) async fn check(ready: &Ready, pair: &Pair, client: &SalesforceClient,
         }
     }
     limits(client, report).await;
-    version(pair, client, report).await;
+    version(&ready.pair, client, report).await;
     keys(ready, client, report).await;
     duplicate_rules(ready, client, report).await;
 }

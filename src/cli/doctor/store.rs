@@ -1,18 +1,20 @@
 //! The store, the queue, and the `serve` that works it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 use url::Url;
 
+use super::super::output::Output;
 use super::super::parts::{self, Ready};
-use super::hubspot::list;
+use super::hubspot::{is_oauth, list};
 use super::needs;
 use super::report::Report;
 use crate::config::Pair;
 use crate::crm::http::{HttpOptions, Outbound};
-use crate::store::{Condition, SqliteStore, Store};
+use crate::store::{Condition, SqliteStore, Store, StoreError};
 
 /// Work that waits longer than this is held up: a burst is done within minutes.
 const LONG: TimeDelta = TimeDelta::minutes(10);
@@ -20,22 +22,38 @@ const LONG: TimeDelta = TimeDelta::minutes(10);
 /// A healthy `serve` says how it is in a few kilobytes.
 const HEALTH_BYTES: usize = 1 << 20;
 
-pub(super) async fn check(ready: &Ready, pairs: &[&Pair], report: &mut Report) {
-    let path = parts::store_path(ready);
-    let health = serving(ready, report).await;
-    if !path.exists() {
+/// The project's store, if there is one.
+pub(super) type Opened = Option<Result<Arc<SqliteStore>, StoreError>>;
+
+/// Opens the store. It makes none, except where a configured refresh token may be replaced by the next call, and would be
+/// lost.
+pub(super) async fn open(pairs: &[Ready], first: &Ready) -> Opened {
+    let path = parts::store_path(first);
+    if path.exists() {
+        return Some(SqliteStore::open(&path).await.map(Arc::new));
+    }
+    if pairs.iter().any(Ready::replaces_token) {
+        return parts::store(first, Output::new(false)).await.ok().map(|store| Ok(Arc::new(store)));
+    }
+    None
+}
+
+pub(super) async fn check(pairs: &[Ready], first: &Ready, opened: Opened, report: &mut Report) {
+    let path = parts::store_path(first);
+    let health = serving(first, report).await;
+    let Some(opened) = opened else {
         report.of_all();
         report.ok(
             "store",
             format!("`{}` is not there yet; the first `serve` or `run` makes it", path.display()),
         );
-        for pair in pairs {
-            report.of(&pair.name);
-            webhooks(ready, pair, &Condition::default(), report);
+        for ready in pairs {
+            report.of(&ready.pair.name);
+            webhooks(ready, &Condition::default(), report);
         }
         return;
-    }
-    let store = match SqliteStore::open(&path).await {
+    };
+    let store = match opened {
         Ok(store) => store,
         Err(error) => {
             report.of_all();
@@ -44,11 +62,12 @@ pub(super) async fn check(ready: &Ready, pairs: &[&Pair], report: &mut Report) {
             return;
         }
     };
-    for pair in pairs {
+    for ready in pairs {
+        let pair = &ready.pair;
         report.of(&pair.name);
         match store.condition(&pair.name).await {
             Ok(condition) => {
-                webhooks(ready, pair, &condition, report);
+                webhooks(ready, &condition, report);
                 queue(&condition, report);
                 watermarks(ready, &condition, report);
                 if let Some(health) = &health {
@@ -59,16 +78,13 @@ pub(super) async fn check(ready: &Ready, pairs: &[&Pair], report: &mut Report) {
         }
     }
     report.of_all();
-    file(&store, &path, pairs, report).await;
+    file(&store, &path, &first.pair, report).await;
     store.close().await;
 }
 
 /// The store's file.
-async fn file(store: &SqliteStore, path: &Path, pairs: &[&Pair], report: &mut Report) {
-    let condition = match pairs.first() {
-        Some(pair) => store.condition(&pair.name).await.unwrap_or_default(),
-        None => Condition::default(),
-    };
+async fn file(store: &SqliteStore, path: &Path, pair: &Pair, report: &mut Report) {
+    let condition = store.condition(&pair.name).await.unwrap_or_default();
     match store.ping().await {
         Ok(()) => report.ok(
             "store",
@@ -93,7 +109,7 @@ async fn serving(ready: &Ready, report: &mut Report) -> Option<Json> {
         listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let url = Url::parse(&format!("http://{listen}/healthz")).ok()?;
-    let http = parts::http_options(ready);
+    let http = ready.http();
     let http =
         HttpOptions { allow_private: true, request_timeout: std::time::Duration::from_secs(3), ..http };
     let answer = match Outbound::new(&url, http) {
@@ -173,8 +189,9 @@ fn queue(condition: &Condition, report: &mut Report) {
 
 /// How far changes have been read. An object that is read every so often is late after ten times as long.
 fn watermarks(ready: &Ready, condition: &Condition, report: &mut Report) {
-    let Some(every) = ready.config.poll.every else { return };
-    let late = ready.config.poll.overlap + every * 10;
+    let poll = &ready.pair.poll;
+    let Some(every) = poll.every else { return };
+    let late = poll.overlap + every * 10;
     let late = TimeDelta::from_std(late).unwrap_or(LONG);
     for (object, read_to) in &condition.watermarks {
         let age = parts::now() - *read_to;
@@ -193,7 +210,8 @@ fn watermarks(ready: &Ready, condition: &Condition, report: &mut Report) {
 
 /// What HubSpot must send. A private app's subscriptions cannot be read with its token, so what has come is the only
 /// witness; what has not come may merely not have happened.
-fn webhooks(ready: &Ready, pair: &Pair, condition: &Condition, report: &mut Report) {
+fn webhooks(ready: &Ready, condition: &Condition, report: &mut Report) {
+    let pair = &ready.pair;
     let needed = needs::subscriptions(&ready.plan);
     if needed.is_empty() {
         return;
@@ -222,14 +240,19 @@ fn webhooks(ready: &Ready, pair: &Pair, condition: &Condition, report: &mut Repo
         }
     }
     if !open.is_empty() {
+        let (token, app) = if is_oauth(ready) {
+            ("the token of an installation", "developer account > the app > Webhooks")
+        } else {
+            ("a private app's token", "private app > Webhooks")
+        };
         let message = format!(
-            "{} of {} kinds of events have not come yet; whether they are subscribed cannot be read with a private app's token",
+            "{} of {} kinds of events have not come yet; whether they are subscribed cannot be read with {token}",
             open.len(),
             needed.len()
         );
         let target = pair.hubspot.webhook.as_ref().map_or("", |webhook| webhook.public_url.as_str());
         let help = format!(
-            "see in HubSpot (private app > Webhooks, target {target}) that each of these is subscribed:\n{}",
+            "see in HubSpot ({app}, target {target}) that each of these is subscribed:\n{}",
             open.join("\n")
         );
         report.warning("webhooks", message, help);

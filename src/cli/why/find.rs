@@ -23,7 +23,7 @@ pub(super) async fn record(
         Err(message) => return Ok(Err(message)),
     };
     let pairs: Vec<String> =
-        project.config.iter().flat_map(|config| &config.pairs).map(|pair| pair.value.clone()).collect();
+        project.config.iter().flat_map(|config| &config.pairs).map(|pair| pair.name.value.clone()).collect();
     Ok(pair(&known, &pairs, &object, options).map(|pair| RecordKey::new(pair, object, id)))
 }
 
@@ -81,7 +81,7 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
 /// The objects of the snapshots, or, where those cannot be read, those that the store knows of this id.
 fn objects(project: &Project, known: &[RecordKey]) -> Vec<ObjectName> {
     let mut all: BTreeSet<ObjectName> = known.iter().map(|key| key.object.clone()).collect();
-    if let Some(schemas) = &project.schemas {
+    for schemas in project.worlds.iter().filter_map(|world| world.schemas.as_ref()) {
         for side in Side::ALL {
             all.extend(schemas.side(side).objects.keys().map(|name| ObjectName::new(side, name)));
         }
@@ -131,9 +131,8 @@ fn pair(
 
 /// The field that is meant, as the snapshot writes it.
 pub(super) fn field(project: &Project, record: &RecordKey, name: &str) -> Result<String, String> {
-    let object = project
-        .schemas
-        .as_ref()
+    let object = super::world(project, &record.pair)
+        .and_then(|world| world.schemas.as_ref())
         .and_then(|schemas| schemas.side(record.object.side).objects.get(&record.object.name));
     let Some(object) = object else { return Ok(name.to_owned()) };
     if let Some(field) = object.fields.keys().find(|field| field.eq_ignore_ascii_case(name)) {
@@ -145,12 +144,7 @@ pub(super) fn field(project: &Project, record: &RecordKey, name: &str) -> Result
 }
 
 /// Says that nothing is known, and what may help.
-pub(super) async fn nothing(
-    store: &dyn Store,
-    project: &Project,
-    known: &Known,
-    output: Output,
-) -> Result<(), StoreError> {
+pub(super) async fn nothing(store: &dyn Store, known: &Known, output: Output) -> Result<(), StoreError> {
     let record = &known.record;
     output.error(&format!(
         "the store knows nothing of {} {} (pair `{}`)",
@@ -159,8 +153,8 @@ pub(super) async fn nothing(
     for key in store.known_as(&record.record).await? {
         output.note(&format!("it knows a {} of this id, in pair `{}`", key.object, key.pair));
     }
-    let plan = project.plan();
-    let writers: BTreeSet<String> = plan
+    let writers: BTreeSet<String> = known
+        .plan
         .iter()
         .flat_map(|plan| &plan.mappings)
         .filter(|mapping| mapping.target == record.object)

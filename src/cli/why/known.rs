@@ -52,6 +52,7 @@ impl Known {
         record: RecordKey,
     ) -> Result<Self, StoreError> {
         let trail = store.trail(&record).await?;
+        let plan = super::world(project, &record.pair).and_then(|world| world.plan(&project.sources));
         let files = project.sources.iter().map(|(_, file)| (file.name().to_owned(), file.text().to_owned()));
         let mut known = Self {
             record,
@@ -59,7 +60,7 @@ impl Known {
             versions: HashMap::new(),
             lines: HashMap::new(),
             files: files.collect(),
-            plan: project.plan(),
+            plan,
         };
         let ids: Vec<ProjectId> = known.trail.runs.iter().filter_map(|run| run.project).collect();
         for id in ids {

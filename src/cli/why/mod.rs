@@ -23,9 +23,9 @@ pub(super) async fn run(given: Option<&Path>, options: &WhyArgs, output: Output)
         }
     };
     // The mappings may have errors by now: what they wrote is in the store all the same.
-    let project = project::load(&root);
+    let project = project::load(&root, None);
     let store = match parts::store_alone(given, output).await {
-        Ok(store) => store,
+        Ok((store, _)) => store,
         Err(exit) => return exit,
     };
     match answer(&store, &project, options, output).await {
@@ -35,6 +35,11 @@ pub(super) async fn run(given: Option<&Path>, options: &WhyArgs, output: Output)
             Exit::Remote
         }
     }
+}
+
+/// The mappings and snapshots of a pair; of the only one, where the pair is not configured any more.
+fn world<'p>(project: &'p project::Project, pair: &str) -> Option<&'p project::World> {
+    project.world(Some(pair)).or_else(|_| project.world(None)).ok()
 }
 
 async fn answer(
@@ -66,7 +71,7 @@ async fn answer(
     }
     let told = match &field {
         None if known.is_nothing() => {
-            find::nothing(store, project, &known, output).await?;
+            find::nothing(store, &known, output).await?;
             false
         }
         None => {

@@ -13,8 +13,8 @@ use super::HubspotClient;
 use super::answers::Problem;
 
 /// Inputs in one call that reads, and in one that writes, which would take 2,000 (HubSpot's associations v4 page).
-const READS: usize = 1_000;
-const BATCH: usize = 100;
+pub(super) const READS: usize = 1_000;
+pub(super) const BATCH: usize = 100;
 
 /// HubSpot's own label of the primary association.
 const PRIMARY: &str = "Primary";
@@ -190,7 +190,7 @@ impl HubspotClient {
         let mut call = Call::get(url);
         call.method = reqwest::Method::POST;
         call.body = Body::Json(json!({"inputs": inputs}));
-        let answer = self.http.send(&call, Some(&self.token)).await?;
+        let answer = self.send(&call).await?;
         if !answer.success() {
             return Err(self.http.explain(&answer, call.safe));
         }

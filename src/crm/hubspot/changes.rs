@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::crm::changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 use crate::crm::http::{Answer, Call, date};
@@ -192,7 +192,7 @@ impl HubspotClient {
             let record = row.get("id")?.as_str()?.to_owned();
             let at = instant(row.get("archivedAt")?)?;
             let what = Found::Event(ChangeKind::Deleted);
-            (at >= archive.since).then_some(Change { record, at, own: false, what })
+            (at >= archive.since).then_some(Change { record, at, own: false, what, last: Map::new() })
         });
         let changes = changes.collect();
         let more = after.is_some();
@@ -217,7 +217,7 @@ impl HubspotClient {
 
     /// The rows of an answer, the mark of its next page, and HubSpot's clock.
     async fn rows(&self, call: &Call) -> Result<(Vec<Json>, Option<String>, DateTime<Utc>), CrmError> {
-        let answer: Answer = self.http.send(call, Some(&self.token)).await?;
+        let answer: Answer = self.send(call).await?;
         let mut page = self.http.read(&answer, true)?;
         let now = date(&answer.headers).ok_or_else(|| self.garbled("it has no `Date`", true))?;
         let after = page.pointer("/paging/next/after").and_then(Json::as_str).map(str::to_owned);
@@ -252,7 +252,7 @@ fn state(row: &Json, modified: &str, request: &ChangesRequest) -> Option<Change>
     let at = property(row, modified).and_then(instant).or_else(|| row.get("updatedAt").and_then(instant))?;
     let created_at = row.get("createdAt").and_then(instant);
     let what = Found::State { created_at, values: found.values };
-    Some(Change { record: found.id, at, own: false, what })
+    Some(Change { record: found.id, at, own: false, what, last: Map::new() })
 }
 
 /// The records that were merged into one.
@@ -263,6 +263,7 @@ fn merged(row: &Json, survivor: &Change) -> Vec<Change> {
         at: survivor.at,
         own: false,
         what: Found::Event(ChangeKind::Merged { into: survivor.record.clone() }),
+        last: Map::new(),
     });
     gone.collect()
 }
@@ -287,8 +288,6 @@ fn merges(path_name: &str) -> bool {
 
 #[cfg(test)]
 mod unit {
-    use serde_json::Map;
-
     use super::*;
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -297,7 +296,7 @@ mod unit {
 
     fn row(id: &str, seconds: i64) -> Change {
         let what = Found::State { created_at: None, values: Map::new() };
-        Change { record: id.to_owned(), at: at(seconds), own: false, what }
+        Change { record: id.to_owned(), at: at(seconds), own: false, what, last: Map::new() }
     }
 
     #[test]

@@ -5,9 +5,13 @@
 
 mod answers;
 mod associations;
+mod auth;
 mod changes;
+mod cost;
+mod describe;
 mod history;
 mod records;
+pub mod scopes;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -16,17 +20,18 @@ mod values;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::SecretString;
 use serde_json::Value as Json;
 use url::Url;
 
 use associations::Change;
+pub use auth::{HubspotAuth, HubspotLogin};
+pub(super) use cost::{LIMITS, calls};
 
-use super::http::{Call, Http, HttpOptions, SetupError, join};
+use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
 use crate::schema::Schema;
 use crate::source::{ObjectName, Side};
@@ -40,8 +45,8 @@ use crate::types::{
 pub struct HubspotConfig {
     /// `https://api.hubapi.com`, or the EU host.
     pub base_url: Url,
-    /// The private app's token.
-    pub token: SecretString,
+    /// How the integration proves who it is.
+    pub auth: HubspotAuth,
     /// `v3`, or a date such as `2026-03`: both forms of address work.
     pub path_version: String,
     /// What stands in addresses for an object of the project: its plural or type id. What is not listed is written in
@@ -76,9 +81,9 @@ enum Apart {
 
 /// HubSpot as a [`Crm`].
 pub struct HubspotClient {
-    http: Http,
+    http: Arc<Http>,
     base: Url,
-    token: SecretString,
+    sessions: auth::Sessions,
     version: String,
     objects: HashMap<String, String>,
     /// The event templates of the objects whose records are events of a timeline.
@@ -96,11 +101,12 @@ impl HubspotClient {
                 "`{version}` is not an API version such as `v3` or `2026-03`"
             )));
         }
-        let http = Http::new(&answers::VENDOR, &config.base_url, http)?;
+        let http = Arc::new(Http::new(&answers::VENDOR, &config.base_url, http)?);
+        let sessions = auth::Sessions::new(&config.base_url, &version, config.auth);
         Ok(Self {
             http,
             base: config.base_url,
-            token: config.token,
+            sessions,
             version,
             objects: config.objects,
             timelines: HashMap::new(),
@@ -157,9 +163,22 @@ impl HubspotClient {
         self.address("objects", &self.version, &segments)
     }
 
-    /// Makes a call whose success is JSON. The token does not expire, so a 401 is final at once: it was rotated.
+    /// Makes a call; once more with a new token if that one has ended and there can be another.
+    async fn send(&self, call: &Call) -> Result<Answer, CrmError> {
+        let access = self.sessions.current(&self.http).await?;
+        let refused = match self.http.send(call, Some(&access.token)).await {
+            // Nothing was applied, so writes go again too.
+            Err(error) if error.kind == CrmErrorKind::Unauthorised => error,
+            other => return other,
+        };
+        let Some(renewed) = self.sessions.renew(&self.http, &access).await else { return Err(refused) };
+        self.http.send(call, Some(&renewed?.token)).await
+    }
+
+    /// Makes a call whose success is JSON.
     async fn json(&self, call: &Call) -> Result<Json, CrmError> {
-        self.http.json(call, Some(&self.token)).await
+        let answer = self.send(call).await?;
+        self.http.read(&answer, call.safe)
     }
 
     /// In which way a look-up of an object is made.

@@ -13,14 +13,14 @@ use super::answers::Problem;
 use super::{HubspotClient, values};
 
 /// Inputs in one batch (HubSpot's batch pages).
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 /// Batches that are read side by side: a burst's take about as long as one, and leave the ten-second window to others.
 const AT_ONCE: usize = 5;
 /// Rows on one page of a search, and rows that a search gives at all (HubSpot's search page).
 pub(super) const PAGE: u32 = 200;
 const SEARCH_ROWS: u32 = 10_000;
 /// Values in one `IN`, tests in one group, groups in one search (the same page).
-const SEARCH_VALUES: usize = 100;
+pub(super) const SEARCH_VALUES: usize = 100;
 const SEARCH_FILTERS: usize = 6;
 const SEARCH_GROUPS: usize = 5;
 

@@ -15,7 +15,7 @@ fn client(server: &Server) -> HubspotClient {
 fn with_version(server: &Server, version: &str) -> HubspotClient {
     let config = HubspotConfig {
         base_url: server.base.clone(),
-        token: "pat-123".into(),
+        auth: crate::crm::hubspot::HubspotAuth::Token("pat-123".into()),
         path_version: version.into(),
         objects: HashMap::from([("machine".to_owned(), "2-345".to_owned())]),
     };

@@ -18,7 +18,7 @@ use crate::types::{
 use super::{HubspotClient, answers, values};
 
 /// Inputs in one batch.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 
 /// The names of an event's own fields; every other one is a token of its template.
 const ID: &str = "id";
@@ -143,7 +143,7 @@ impl HubspotClient {
             };
         };
         let call = Call::write(Method::POST, self.events_address(&[]), self.input(request));
-        match self.http.send(&call, Some(&self.token)).await {
+        match self.send(&call).await {
             Ok(answer) if answer.success() => written(id),
             Ok(answer) => answers::single(&answer, false),
             Err(error) => WriteAnswer::Failed(error),

@@ -108,11 +108,16 @@ impl HubspotClient {
 
     /// Whose token it is and what it may do (`hubId`, `appId`, `scopes`), as HubSpot sends it.
     pub async fn token_info(&self) -> Result<Json, CrmError> {
+        let access = self.sessions.current(&self.http).await?;
+        let token = access.token.expose_secret();
+        if self.sessions.is_oauth() {
+            return self.json(&Call::get(join(&self.base, &["oauth", "v1", "access-tokens", token]))).await;
+        }
         let url = join(&self.base, &["oauth", "v2", "private-apps", "get", "access-token-info"]);
-        self.json(&Call::ask(url, json!({"tokenKey": self.token.expose_secret()}))).await
+        self.json(&Call::ask(url, json!({"tokenKey": token}))).await
     }
 
-    async fn results(&self, call: &Call) -> Result<Vec<Json>, CrmError> {
+    pub(super) async fn results(&self, call: &Call) -> Result<Vec<Json>, CrmError> {
         match self.json(call).await?.get_mut("results").map(Json::take) {
             Some(Json::Array(rows)) => Ok(rows),
             _ => Err(self.garbled("it has no `results`", true)),

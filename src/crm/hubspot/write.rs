@@ -13,7 +13,7 @@ use super::answers::{self, Problem};
 use super::{HubspotClient, values};
 
 /// Inputs in one batch (HubSpot's batch pages).
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 
 /// What rows must have in common to share a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,7 +81,7 @@ impl HubspotClient {
             _ => (Method::POST, self.objects_address(&request.object.name, &[])),
         };
         let call = Call::write(method, url, json!({"properties": properties(request)}));
-        let answer = match self.http.send(&call, Some(&self.token)).await {
+        let answer = match self.send(&call).await {
             Ok(answer) => answer,
             Err(error) => return WriteAnswer::Failed(error),
         };
@@ -104,7 +104,7 @@ impl HubspotClient {
         let inputs: Vec<Json> = group.iter().map(|index| input(*index, &requests[*index])).collect();
         let url = self.objects_address(&kind.object, &["batch", verb]);
         let call = Call::write(Method::POST, url, json!({"inputs": inputs}));
-        let answer = match self.http.send(&call, Some(&self.token)).await {
+        let answer = match self.send(&call).await {
             Ok(answer) => answer,
             Err(error) => return Outcome::Failed(error),
         };

@@ -1,18 +1,23 @@
 //! Salesforce's sessions: fetched when first needed, shared by all callers, renewed once when one has ended.
 //!
-//! Cancellation: a caller that is dropped while it fetches releases the others, and the next of them fetches.
+//! Cancellation: a session is fetched in a task of its own, so that a caller that is dropped loses no refresh token which the
+//! answer replaces.
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
-use crate::crm::http::{Body, Call, Http, SetupError, join};
+use crate::crm::http::{Body, Call, Http, HttpOptions, SetupError, join};
+use crate::crm::login::{Authorization, LoggedIn, Verifier};
+use crate::crm::tokens::{Asked, Granted, TokenKeeper, Unkept, refresh};
 use crate::types::{CrmError, CrmErrorKind};
+
+use super::answers;
 
 /// How the integration proves who it is.
 #[derive(Debug, Clone)]
@@ -35,14 +40,14 @@ pub enum SalesforceAuth {
         /// The consumer secret.
         client_secret: SecretString,
     },
-    /// A person signed in once and the app keeps the refresh token.
+    /// A person signed in once, and the refresh token is kept.
     RefreshToken {
         /// The consumer key.
         client_id: String,
         /// The consumer secret, where the app demands one.
         client_secret: Option<SecretString>,
-        /// The refresh token.
-        refresh_token: SecretString,
+        /// Where the refresh token is.
+        keeper: Arc<dyn TokenKeeper>,
     },
 }
 
@@ -60,23 +65,29 @@ pub(super) struct Session {
 /// The sessions of one client.
 pub(super) struct Sessions {
     endpoint: Url,
-    proof: Proof,
-    state: Mutex<State>,
+    proof: Arc<Proof>,
+    state: Arc<Mutex<State>>,
 }
 
 /// What is checked once and used for every token.
 enum Proof {
     Jwt { client_id: String, username: String, audience: String, key: EncodingKey },
     Credentials { client_id: String, client_secret: SecretString },
-    Refresh { client_id: String, client_secret: Option<SecretString> },
+    Refresh { client_id: String, client_secret: Option<SecretString>, keeper: Arc<dyn TokenKeeper> },
 }
 
 #[derive(Default)]
 struct State {
     session: Option<Arc<Session>>,
-    /// The latest refresh token: an answer may replace it.
-    refresh_token: Option<SecretString>,
+    /// The login that the session belongs to.
+    login: i64,
+    /// When the keeper was last asked whether somebody logged in anew.
+    looked_at: Option<DateTime<Utc>>,
+    unkept: Unkept,
 }
+
+/// How often the keeper is asked whether somebody has logged in anew or out.
+const LOOK: TimeDelta = TimeDelta::seconds(5);
 
 /// A token lives for minutes in the assertion: Salesforce refuses an expiry of more than five (its JWT bearer page).
 const ASSERTION_SECONDS: i64 = 180;
@@ -97,12 +108,13 @@ struct TokenAnswer {
     id: Option<String>,
     #[serde(default)]
     refresh_token: Option<String>,
+    #[serde(default)]
+    scope: Option<String>,
 }
 
 impl Sessions {
     /// Checks the key and keeps what later tokens need.
     pub(super) fn new(login: &Url, auth: SalesforceAuth) -> Result<Self, SetupError> {
-        let mut state = State::default();
         let proof = match auth {
             SalesforceAuth::JwtBearer { client_id, username, private_key_pem, audience } => {
                 let key =
@@ -115,67 +127,103 @@ impl Sessions {
             SalesforceAuth::ClientCredentials { client_id, client_secret } => {
                 Proof::Credentials { client_id, client_secret }
             }
-            SalesforceAuth::RefreshToken { client_id, client_secret, refresh_token } => {
-                state.refresh_token = Some(refresh_token);
-                Proof::Refresh { client_id, client_secret }
+            SalesforceAuth::RefreshToken { client_id, client_secret, keeper } => {
+                Proof::Refresh { client_id, client_secret, keeper }
             }
         };
         let endpoint = join(login, &["services", "oauth2", "token"]);
-        Ok(Self { endpoint, proof, state: Mutex::new(state) })
+        Ok(Self { endpoint, proof: Arc::new(proof), state: Arc::default() })
     }
 
     /// The session; fetches one where there is none. Callers that come meanwhile wait for the same one.
-    pub(super) async fn current(&self, http: &Http) -> Result<Arc<Session>, CrmError> {
+    pub(super) async fn current(&self, http: &Arc<Http>) -> Result<Arc<Session>, CrmError> {
         let mut state = self.state.lock().await;
-        match &state.session {
-            Some(session) => Ok(Arc::clone(session)),
-            None => self.fetch(http, &mut state).await,
+        if let Proof::Refresh { keeper, .. } = self.proof.as_ref() {
+            let now = http.now();
+            if state.looked_at.is_none_or(|looked| now - looked >= LOOK || now < looked)
+                // Where that cannot be known now, the session in hand goes on.
+                && let Ok(login) = keeper.login().await
+            {
+                state.looked_at = Some(now);
+                if login != Some(state.login) {
+                    state.session = None;
+                }
+            }
         }
+        if let Some(session) = &state.session {
+            return Ok(Arc::clone(session));
+        }
+        drop(state);
+        self.fetch(http, None).await
     }
 
     /// A session other than the one that was just refused; fetches only if nobody else has.
-    pub(super) async fn renew(&self, http: &Http, refused: &Arc<Session>) -> Result<Arc<Session>, CrmError> {
-        let mut state = self.state.lock().await;
-        match &state.session {
-            Some(session) if !Arc::ptr_eq(session, refused) => Ok(Arc::clone(session)),
-            _ => self.fetch(http, &mut state).await,
-        }
+    pub(super) async fn renew(
+        &self,
+        http: &Arc<Http>,
+        refused: &Arc<Session>,
+    ) -> Result<Arc<Session>, CrmError> {
+        self.fetch(http, Some(Arc::clone(refused))).await
     }
 
-    async fn fetch(&self, http: &Http, state: &mut State) -> Result<Arc<Session>, CrmError> {
-        state.session = None;
-        let form = self.form(http, state.refresh_token.as_ref())?;
-        let mut call = Call::get(self.endpoint.clone());
-        call.method = reqwest::Method::POST;
-        call.body = Body::Form(form);
-        let answer = http.send(&call, None).await?;
-        if !answer.success() {
-            // Whatever the endpoint refuses, calls cannot go on without a person.
-            let mut error = http.explain(&answer, true);
-            if error.kind == CrmErrorKind::Refused {
-                error.kind = CrmErrorKind::Unauthorised;
+    /// Fetches a session, unless somebody else has done so meanwhile.
+    async fn fetch(&self, http: &Arc<Http>, refused: Option<Arc<Session>>) -> Result<Arc<Session>, CrmError> {
+        let (state, proof) = (Arc::clone(&self.state), Arc::clone(&self.proof));
+        let (http, endpoint) = (Arc::clone(http), self.endpoint.clone());
+        let lost = http.error(CrmErrorKind::Retry, "the request for a session broke off");
+        let task = tokio::spawn(async move {
+            let mut state = state.lock().await;
+            if let Some(session) = &state.session
+                && refused.as_ref().is_none_or(|refused| !Arc::ptr_eq(session, refused))
+            {
+                return Ok(Arc::clone(session));
             }
-            return Err(error);
-        }
-        // The body holds a token, so no part of it may go into an error.
-        let token: TokenAnswer = serde_json::from_slice(&answer.body)
-            .map_err(|_| http.error(CrmErrorKind::Garbled, "the token answer is not understood"))?;
-        let instance = Url::parse(&token.instance_url).map_err(|error| error.to_string());
-        let instance = instance.and_then(|url| http.admit(&url).map(|()| url)).map_err(|why| {
-            http.error(CrmErrorKind::Refused, format!("the token answer's instance_url: {why}"))
-        })?;
-        if let Some(replacement) = token.refresh_token {
-            state.refresh_token = Some(replacement.into());
-        }
-        let identity = token.id.and_then(|text| Url::parse(&text).ok());
-        let session = Arc::new(Session { token: token.access_token.into(), instance, identity });
-        state.session = Some(Arc::clone(&session));
-        Ok(session)
+            state.session = None;
+            let (session, login) = proof.session(&http, &endpoint, &mut state.unkept).await?;
+            let session = Arc::new(session);
+            (state.session, state.login) = (Some(Arc::clone(&session)), login);
+            Ok(session)
+        });
+        task.await.unwrap_or(Err(lost))
+    }
+}
+
+impl Proof {
+    /// Opens a session; answers it with the login that it belongs to.
+    async fn session(
+        &self,
+        http: &Http,
+        endpoint: &Url,
+        unkept: &mut Unkept,
+    ) -> Result<(Session, i64), CrmError> {
+        let Proof::Refresh { client_id, client_secret, keeper } = self else {
+            let granted = ask_for_token(http, endpoint, self.form(http)?).await?;
+            return Ok((session(http, &granted)?, 0));
+        };
+        let error = |kind, message: String| http.error(kind, message);
+        let ask = |token: SecretString| -> Asked<'_, Result<Session, CrmError>> {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair("grant_type", "refresh_token");
+            form.append_pair("client_id", client_id);
+            if let Some(secret) = client_secret {
+                form.append_pair("client_secret", secret.expose_secret());
+            }
+            form.append_pair("refresh_token", token.expose_secret());
+            let form: SecretString = form.finish().into();
+            Box::pin(async move {
+                let answer = ask_for_token(http, endpoint, form).await?;
+                // Judged after the new token is kept: an answer with a strange host is no reason to lose it.
+                let access = session(http, &answer);
+                Ok(Granted { access, refresh_token: answer.refresh_token.map(SecretString::from) })
+            })
+        };
+        let (session, login) = refresh(keeper.as_ref(), unkept, &error, &ask).await?;
+        Ok((session?, login))
     }
 
-    fn form(&self, http: &Http, refresh_token: Option<&SecretString>) -> Result<SecretString, CrmError> {
+    fn form(&self, http: &Http) -> Result<SecretString, CrmError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        match &self.proof {
+        match self {
             Proof::Jwt { client_id, username, audience, key } => {
                 let assertion =
                     assertion(client_id, username, audience, key, http.now()).map_err(|error| {
@@ -192,16 +240,122 @@ impl Sessions {
                 form.append_pair("client_id", client_id);
                 form.append_pair("client_secret", client_secret.expose_secret());
             }
-            Proof::Refresh { client_id, client_secret } => {
-                form.append_pair("grant_type", "refresh_token");
-                form.append_pair("client_id", client_id);
-                if let Some(secret) = client_secret {
-                    form.append_pair("client_secret", secret.expose_secret());
-                }
-                form.append_pair("refresh_token", refresh_token.map_or("", |token| token.expose_secret()));
-            }
+            // INVARIANT: `session` makes the form of a refresh itself, since it needs the token.
+            Proof::Refresh { .. } => {}
         }
         Ok(form.finish().into())
+    }
+}
+
+/// Posts a form to the token endpoint. Whatever it refuses, calls cannot go on without a person.
+async fn ask_for_token(http: &Http, endpoint: &Url, form: SecretString) -> Result<TokenAnswer, CrmError> {
+    let mut call = Call::get(endpoint.clone());
+    call.method = reqwest::Method::POST;
+    call.body = Body::Form(form);
+    let answer = http.send(&call, None).await?;
+    if !answer.success() {
+        let mut error = http.explain(&answer, true);
+        if error.kind == CrmErrorKind::Refused {
+            error.kind = CrmErrorKind::Unauthorised;
+        }
+        return Err(error);
+    }
+    // The body holds a token, so no part of it may go into an error.
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| http.error(CrmErrorKind::Garbled, "the token answer is not understood"))
+}
+
+fn session(http: &Http, answer: &TokenAnswer) -> Result<Session, CrmError> {
+    let instance = Url::parse(&answer.instance_url).map_err(|error| error.to_string());
+    let instance = instance.and_then(|url| http.admit(&url).map(|()| url)).map_err(|why| {
+        http.error(CrmErrorKind::Refused, format!("the token answer's instance_url: {why}"))
+    })?;
+    let identity = answer.id.as_deref().and_then(|text| Url::parse(text).ok());
+    Ok(Session { token: answer.access_token.clone().into(), instance, identity })
+}
+
+/// Logs a person in: the authorization request, and the redemption of the code that answers it.
+pub struct SalesforceLogin {
+    http: Http,
+    login: Url,
+    client_id: String,
+    client_secret: Option<SecretString>,
+}
+
+impl SalesforceLogin {
+    /// Prepares a login at an address where people log in.
+    pub fn new(
+        login: Url,
+        client_id: String,
+        client_secret: Option<SecretString>,
+        options: HttpOptions,
+    ) -> Result<Self, SetupError> {
+        let http = Http::new(&answers::VENDOR, &login, options)?;
+        Ok(Self { http, login, client_id, client_secret })
+    }
+
+    /// Where the person is sent.
+    pub fn authorize(&self, request: &Authorization) -> Url {
+        let mut url = join(&self.login, &["services", "oauth2", "authorize"]);
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.client_id)
+            .append_pair("redirect_uri", &request.redirect_uri)
+            .append_pair("scope", &request.scopes.join(" "))
+            .append_pair("state", &request.state)
+            .append_pair("code_challenge", &request.challenge)
+            .append_pair("code_challenge_method", "S256");
+        url
+    }
+
+    /// Redeems a code.
+    pub async fn redeem(
+        &self,
+        code: &SecretString,
+        verifier: &Verifier,
+        redirect_uri: &str,
+    ) -> Result<LoggedIn, CrmError> {
+        let mut form = self.form("authorization_code");
+        form.append_pair("redirect_uri", redirect_uri);
+        form.append_pair("code", code.expose_secret());
+        form.append_pair("code_verifier", verifier.secret().expose_secret());
+        let url = join(&self.login, &["services", "oauth2", "token"]);
+        let answer = ask_for_token(&self.http, &url, form.finish().into()).await?;
+        let scopes = answer.scope.map(|scope| scope.split(' ').map(str::to_owned).collect());
+        let Some(refresh_token) = answer.refresh_token else {
+            let message =
+                "the token answer holds no refresh token: the app must be allowed the scope `refresh_token`";
+            return Err(self.http.error(CrmErrorKind::Forbidden, message));
+        };
+        // `…/id/ORGANISATION/USER`
+        let id = answer.id.as_deref().and_then(|text| Url::parse(text).ok());
+        let mut ids = id.as_ref().and_then(Url::path_segments).into_iter().flatten().rev();
+        let (user, account) = (ids.next().map(str::to_owned), ids.next().map(str::to_owned));
+        let account = account.ok_or_else(|| {
+            self.http.error(CrmErrorKind::Garbled, "the token answer names no organisation")
+        })?;
+        Ok(LoggedIn { refresh_token: refresh_token.into(), account, user, scopes })
+    }
+
+    /// Tells Salesforce to forget a refresh token.
+    pub async fn revoke(&self, token: &SecretString) -> Result<(), CrmError> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", token.expose_secret());
+        let mut call = Call::get(join(&self.login, &["services", "oauth2", "revoke"]));
+        call.method = reqwest::Method::POST;
+        call.body = Body::Form(form.finish().into());
+        let answer = self.http.send(&call, None).await?;
+        if answer.success() { Ok(()) } else { Err(self.http.explain(&answer, true)) }
+    }
+
+    fn form(&self, grant: &str) -> form_urlencoded::Serializer<'static, String> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", grant);
+        form.append_pair("client_id", &self.client_id);
+        if let Some(secret) = &self.client_secret {
+            form.append_pair("client_secret", secret.expose_secret());
+        }
+        form
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::crm::changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 use crate::crm::http::{Call, date, join};
@@ -210,7 +210,8 @@ impl SalesforceClient {
         let changes = rows.into_iter().flatten().filter_map(|row| {
             let record = row.get("id")?.as_str()?.to_owned();
             let at = row.get("deletedDate").and_then(instant)?;
-            Some(Change { record, at, own: false, what: Found::Event(ChangeKind::Deleted) })
+            let what = Found::Event(ChangeKind::Deleted);
+            Some(Change { record, at, own: false, what, last: Map::new() })
         });
         let covered = answer.get("latestDateCovered").and_then(instant).unwrap_or(until);
         Ok((changes.collect(), covered.min(until)))
@@ -228,7 +229,8 @@ fn change(row: &Json, fields: &[String], own: Option<&str>) -> Option<Change> {
         (true, None) => Found::Event(ChangeKind::Deleted),
         _ => Found::State { created_at: row.get(CREATED).and_then(instant), values: values::of(row, fields) },
     };
-    Some(Change { record, at, own, what })
+    let last = if gone { values::of(row, fields) } else { Map::new() };
+    Some(Change { record, at, own, what, last })
 }
 
 #[cfg(test)]

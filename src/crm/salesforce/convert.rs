@@ -21,7 +21,7 @@ use super::{SalesforceClient, answers, is_id};
 
 /// Leads in one call (Salesforce's SOAP guide: `convertLead()`). An organisation that takes fewer says so, and the call
 /// is halved.
-const LEADS: usize = 200;
+pub(super) const LEADS: usize = 200;
 
 /// What a converted Lead says of itself (Salesforce's object reference: Lead).
 const CONVERTED: [&str; 4] =

@@ -8,7 +8,10 @@ mod answers;
 mod auth;
 mod changes;
 mod convert;
+mod cost;
+mod describe;
 mod history;
+pub mod permission_set;
 mod records;
 mod soap;
 mod soql;
@@ -19,13 +22,15 @@ mod values;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 use url::Url;
 
-pub use auth::SalesforceAuth;
+pub use auth::{SalesforceAuth, SalesforceLogin};
+pub(super) use cost::{LIMITS, calls};
 
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
@@ -59,7 +64,7 @@ impl SalesforceConfig {
 
 /// Salesforce as a [`Crm`].
 pub struct SalesforceClient {
-    http: Http,
+    http: Arc<Http>,
     sessions: auth::Sessions,
     version: String,
     aliases: HashMap<String, String>,
@@ -75,7 +80,7 @@ impl SalesforceClient {
                 config.api_version
             )));
         }
-        let http = Http::new(&answers::VENDOR, &config.login_url, http)?;
+        let http = Arc::new(Http::new(&answers::VENDOR, &config.login_url, http)?);
         let sessions = auth::Sessions::new(&config.login_url, config.auth)?;
         Ok(Self { http, sessions, version, aliases: config.aliases })
     }

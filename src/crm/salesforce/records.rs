@@ -16,13 +16,13 @@ use super::soql::{SelectBuilder, SoqlError};
 use super::{SalesforceClient, is_id, values};
 
 /// Ids in one query: with 27 bytes for each in the URL, well below its limit.
-const IDS: usize = 200;
+pub(super) const IDS: usize = 200;
 /// Texts in one query, so that its rows, a few for each, seldom need a second page of 2,000.
-const TEXTS: usize = 500;
+pub(super) const TEXTS: usize = 500;
 /// What the texts of one query may take in its address, beside the names and other tests in it.
-const TEXT_BYTES: usize = 11_000;
+pub(super) const TEXT_BYTES: usize = 11_000;
 /// Queries in one composite request (the same guide: of its 25 subrequests five may be queries or collections).
-const QUERIES: usize = 5;
+pub(super) const QUERIES: usize = 5;
 
 /// Which records a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -186,7 +186,7 @@ async fn a_replaced_refresh_token_is_used_next() {
     let auth = SalesforceAuth::RefreshToken {
         client_id: "app".into(),
         client_secret: None,
-        refresh_token: "first".into(),
+        keeper: crate::crm::tokens::InMemory::new("first".into()),
     };
     let _ = client(&server, auth).versions().await;
     let bodies: Vec<_> = server.seen().into_iter().filter(is_token).map(|seen| seen.body).collect();

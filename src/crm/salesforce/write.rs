@@ -16,7 +16,7 @@ use super::soql::name;
 use super::{SalesforceClient, answers, is_id, values};
 
 /// Records in one collections call (Salesforce's "sObject Collections" page).
-const ROWS: usize = 200;
+pub(super) const ROWS: usize = 200;
 
 /// Everything but the characters that are never special in a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');

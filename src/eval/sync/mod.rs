@@ -50,6 +50,8 @@ pub struct SyncRun {
     writes: Vec<SyncedWrite>,
     /// What rules left as it is in records that were not written.
     kept: Vec<SyncedWrite>,
+    /// How many writes were made before the records were read for the last time.
+    written_before: usize,
     associations: Vec<Association>,
     /// How far the fields are decided.
     progress: Option<Progress>,
@@ -110,6 +112,7 @@ impl SyncRun {
             changed: BTreeMap::new(),
             writes: Vec::new(),
             kept: Vec::new(),
+            written_before: 0,
             associations: Vec::new(),
             progress: None,
             dropped: BTreeMap::new(),
@@ -347,6 +350,7 @@ impl SyncRun {
 
     /// Reads both records again, and decides anew.
     fn anew(&mut self) -> Effect {
+        self.written_before = self.writes.len();
         self.legs = Legs::default();
         self.progress = None;
         self.changed.clear();
@@ -390,9 +394,18 @@ impl SyncRun {
             (run.mapping(side).target.clone(), id)
         };
         let (hubspot, salesforce) = (end(self, Side::Hubspot), end(self, Side::Salesforce));
+        let read = Side::ALL.into_iter().map(|side| (side, self.read(side))).collect();
         let (writes, kept) = (std::mem::take(&mut self.writes), std::mem::take(&mut self.kept));
-        let verdict = Verdict::Synced(Synced { hubspot, salesforce, writes, synced: decided.synced, kept });
-        self.over(verdict)
+        let (synced, written_before) = (decided.synced, self.written_before);
+        let synced = Synced { hubspot, salesforce, writes, synced, kept, read, written_before };
+        self.over(Verdict::Synced(synced))
+    }
+
+    /// What the legs have read of the record of a side.
+    fn read(&mut self, side: Side) -> serde_json::Map<String, serde_json::Value> {
+        let mut values = self.leg(other(side)).source.take().map(|record| record.values).unwrap_or_default();
+        values.extend(self.leg(side).target.take().map(|record| record.values).unwrap_or_default());
+        values
     }
 
     fn park(&mut self, park: Park) -> Effect {
@@ -407,7 +420,9 @@ impl SyncRun {
         let links = legs.into_iter().flatten().flat_map(|leg| std::mem::take(&mut leg.links)).collect();
         let associations = std::mem::take(&mut self.associations);
         let (mapping, conversion) = (self.name().to_owned(), None);
-        Effect::Finish(Finished { mapping, verdict, associations, conversion, path, links })
+        let legs = [&self.legs.hubspot, &self.legs.salesforce];
+        let dropped = legs.into_iter().flatten().flat_map(Run::left_out).collect();
+        Effect::Finish(Finished { mapping, verdict, associations, conversion, path, links, dropped })
     }
 
     /// The leg that writes a side.

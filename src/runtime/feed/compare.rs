@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
-use sha2::{Digest, Sha256};
 
 use crate::crm::{Change, Found};
 use crate::plan::Watched;
 use crate::store::{Ended, Seen};
 use crate::types::ChangeKind;
+
+use super::super::echo::digest;
 
 /// How a page is read.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,8 @@ impl Reading<'_> {
             kinds.clear();
         }
         let revision = seen.map_or(0, |seen| seen.revision) + i64::from(!kinds.is_empty());
-        let now = Seen { record: change.record.clone(), at: change.at, fields, ended, revision };
+        let (record, at, met) = (change.record.clone(), change.at, Vec::new());
+        let now = Seen { record, at, fields, ended, revision, met };
         let same = seen.is_some_and(|seen| seen.fields == now.fields && seen.ended == now.ended);
         (kinds, (!same).then_some(now))
     }
@@ -65,6 +67,23 @@ impl Reading<'_> {
         // A new record's fields were blank before.
         let fields = self.watched.fields.iter().filter(|field| !is_new || !is_blank(values.get(*field)));
         created.into_iter().chain(fields.map(|field| self.changed(field, values))).collect()
+    }
+
+    /// What is not as a sync's run left it, though no reading after another shows a change: a person changed a field and
+    /// changed it back between two polls, and the run has seen what was in between. Each comes with the digest that the
+    /// run left.
+    pub(super) fn undone(&self, change: &Change, seen: Option<&Seen>) -> Vec<(ChangeKind, String)> {
+        let (Found::State { values, .. }, Some(seen), false) = (&change.what, seen, self.baseline) else {
+            return Vec::new();
+        };
+        let fields = self.digests(values);
+        let known = |field: &&String| seen.fields.get(*field) == fields.get(*field);
+        let undone = |field: &String| {
+            let mut left = seen.met.iter().filter_map(|met| met.fields.get(field));
+            let left = left.find(|left| fields.get(field) != Some(left))?.clone();
+            Some((self.changed(field, values), left))
+        };
+        self.watched.fields.iter().filter(known).filter_map(undone).collect()
     }
 
     fn differences(
@@ -100,7 +119,7 @@ impl Reading<'_> {
         }
     }
 
-    fn digests(&self, values: &Map<String, Json>) -> BTreeMap<String, String> {
+    pub(super) fn digests(&self, values: &Map<String, Json>) -> BTreeMap<String, String> {
         self.watched.fields.iter().map(|field| (field.clone(), digest(values.get(field)))).collect()
     }
 }
@@ -118,14 +137,5 @@ fn is_blank(value: Option<&Json>) -> bool {
         None | Some(Json::Null) => true,
         Some(Json::String(text)) => text.is_empty(),
         Some(_) => false,
-    }
-}
-
-/// Tells whether a value is another one, and keeps no person's data: eight bytes of SHA-256, so that two values of one
-/// field share it less often than a disk fails unnoticed.
-fn digest(value: Option<&Json>) -> String {
-    match value.filter(|value| !is_blank(Some(value))) {
-        None => String::new(),
-        Some(value) => hex::encode(&Sha256::digest(value.to_string())[..8]),
     }
 }

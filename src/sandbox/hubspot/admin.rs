@@ -15,6 +15,8 @@
 //! | `PUT`, `GET scopes` | what the app's tokens may do |
 //! | `PATCH`, `DELETE schema/{type}/{property}` | `{type, fieldType, readOnly, deactivate}` changes a property; deletes it |
 //! | `GET timeline` | the app's event templates and events, `?objectId=` those of a record |
+//! | `PUT`, `GET oauth` | `{consent: grant or deny, withhold: [scope], rotate, lifetimeSeconds}`: what people at the page and tokens do |
+//! | `POST oauth/expire`, `POST oauth/revoke` | ends all access tokens; takes all refresh tokens back, as uninstalling the app does |
 //! | `PUT token` | rotates the private app's token |
 //! | `POST records/{type}` | creates a record `{id, properties}` as a person |
 //! | `GET`, `PATCH`, `DELETE records/{type}/{id}` | reads, edits `{properties}`, archives |
@@ -102,6 +104,7 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
             let events = portal.timeline.events(call.query.one("objectId"));
             ok(json!({"templates": portal.timeline.templates(), "events": events}))
         }),
+        (["oauth", rest @ ..], _) => oauth(shared, call, rest),
         (["token"], &Method::PUT) => {
             let token: Token = call.json()?;
             shared.with(|portal| portal.tokens.rotate(&token.token));
@@ -186,6 +189,21 @@ fn limits(shared: &Shared, call: &Call) -> Outcome {
         _ => return Err(ApiError::method()),
     }
     ok(json!(*shared.limiter().limits()))
+}
+
+/// What the person at the page of consent does, and how tokens live and end.
+fn oauth(shared: &Shared, call: &Call, rest: &[&str]) -> Outcome {
+    let now = shared.config.clock.now();
+    shared.with(|portal| {
+        match (rest, &call.method) {
+            ([], &Method::GET) => {}
+            ([], &Method::PUT) => portal.tokens.settings = call.json()?,
+            (["expire"], &Method::POST) => portal.tokens.expire_all(now),
+            (["revoke"], &Method::POST) => portal.tokens.revoke_all(),
+            _ => return Err(ApiError::method()),
+        }
+        ok(json!(portal.tokens.settings))
+    })
 }
 
 /// What the app's tokens may do from now on.

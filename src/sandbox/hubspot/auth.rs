@@ -1,6 +1,14 @@
-//! Tokens: the private app's, and OAuth's access and refresh tokens (`/oauth/v1/…`, `/oauth/2026-03/token`).
+//! Tokens: the private app's, and OAuth's access and refresh tokens (`/oauth/authorize`, `/oauth/v1/…`,
+//! `/oauth/2026-03/token`).
+//!
+//! Nobody sits at the page on which people consent, so it consents by itself, or does what the side door says.
 
 use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use axum::http::{HeaderMap, Method};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,11 +18,58 @@ use uuid::Uuid;
 use super::HubspotConfig;
 use super::catalog::instant;
 use super::error::ApiError;
-use super::request::{Call, Outcome, Query, no_content, ok};
+use super::http::Headers;
+use super::request::{Call, Outcome, Query, answer, no_content, ok};
 use super::store::Portal;
 
-/// How long an access token is good for (HubSpot's OAuth docs).
-const LIFETIME: TimeDelta = TimeDelta::minutes(30);
+/// How long an access token is good for, in seconds (HubSpot's OAuth docs: 30 minutes).
+const LIFETIME: i64 = 1_800;
+
+/// How long a code may be redeemed. HubSpot's docs say "short"; a minute is what a person notices.
+const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(1);
+
+/// What the side door sets: what the person at the page does, and how tokens live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct OAuthSettings {
+    /// What the person at the page does.
+    pub(super) consent: Consent,
+    /// Scopes that are not granted although they are asked for.
+    pub(super) withhold: Vec<String>,
+    /// Whether a refresh token is replaced whenever it is used; the old one is dead then.
+    pub(super) rotate: bool,
+    /// How long access tokens are good for.
+    pub(super) lifetime_seconds: i64,
+}
+
+impl Default for OAuthSettings {
+    fn default() -> Self {
+        Self { consent: Consent::Grant, withhold: Vec::new(), rotate: false, lifetime_seconds: LIFETIME }
+    }
+}
+
+/// What a person does with a request for consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Consent {
+    Grant,
+    Deny,
+}
+
+/// A code that was given out and not redeemed.
+#[derive(Debug)]
+struct Code {
+    redirect_uri: Option<String>,
+    challenge: Option<String>,
+    scopes: Vec<String>,
+    expires: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+struct Access {
+    expires: DateTime<Utc>,
+    scopes: Vec<String>,
+}
 
 /// The tokens that the portal knows.
 #[derive(Debug)]
@@ -23,9 +78,11 @@ pub(super) struct Tokens {
     developer_key: String,
     client_id: String,
     client_secret: String,
-    refresh: Vec<String>,
-    codes: Vec<String>,
-    access: HashMap<String, DateTime<Utc>>,
+    /// The scopes of each refresh token.
+    refresh: HashMap<String, Vec<String>>,
+    codes: HashMap<String, Code>,
+    access: HashMap<String, Access>,
+    pub(super) settings: OAuthSettings,
 }
 
 /// How a call was authorised.
@@ -46,10 +103,25 @@ impl Tokens {
             developer_key: config.developer_key.clone(),
             client_id: config.client_id.clone(),
             client_secret: config.app_secret.clone(),
-            refresh: vec![config.refresh_token.clone()],
-            codes: vec![config.authorization_code.clone()],
+            refresh: HashMap::from([(config.refresh_token.clone(), config.scopes.clone())]),
+            codes: HashMap::from([(
+                config.authorization_code.clone(),
+                Code { redirect_uri: None, challenge: None, scopes: config.scopes.clone(), expires: None },
+            )]),
             access: HashMap::new(),
+            settings: OAuthSettings::default(),
         }
+    }
+
+    /// Ends every access token.
+    pub(super) fn expire_all(&mut self, now: DateTime<Utc>) {
+        self.access.values_mut().for_each(|access| access.expires = now);
+    }
+
+    /// Takes every refresh token back, and the access tokens with them: the app was uninstalled.
+    pub(super) fn revoke_all(&mut self) {
+        self.refresh.clear();
+        self.access.clear();
     }
 
     /// Replaces the private app's tokens; the old ones are dead at once.
@@ -77,21 +149,30 @@ impl Tokens {
             return Ok(Grant::Private);
         }
         match self.access.get(token) {
-            Some(expires) if *expires > now => Ok(Grant::OAuth),
-            Some(expires) => Err(expired(*expires, now)),
+            Some(access) if access.expires > now => Ok(Grant::OAuth),
+            Some(access) => Err(expired(access.expires, now)),
             None => Err(unauthenticated()),
         }
     }
 
     fn issue(&mut self, refresh: &str, now: DateTime<Utc>) -> Value {
         let access = format!("CI{}", Uuid::new_v4().simple());
-        self.access.insert(access.clone(), now + LIFETIME);
+        let scopes = self.refresh.get(refresh).cloned().unwrap_or_default();
+        let lifetime = self.settings.lifetime_seconds;
+        self.access.insert(access.clone(), Access { expires: now + TimeDelta::seconds(lifetime), scopes });
         json!({
             "token_type": "bearer",
             "refresh_token": refresh,
             "access_token": access,
-            "expires_in": LIFETIME.num_seconds(),
+            "expires_in": lifetime,
         })
+    }
+
+    /// A fresh refresh token with these scopes.
+    fn mint(&mut self, scopes: Vec<String>) -> String {
+        let refresh = Uuid::new_v4().to_string();
+        self.refresh.insert(refresh.clone(), scopes);
+        refresh
     }
 }
 
@@ -121,17 +202,17 @@ pub(super) fn route(portal: &mut Portal, call: &Call, rest: &[&str]) -> Outcome 
         },
         ["access-tokens", token] if call.method == Method::GET => describe(portal, token),
         ["refresh-tokens", token] => {
-            let known = portal.tokens.refresh.iter().position(|known| known == token);
-            let at = known
+            let known = portal.tokens.refresh.get(*token).cloned();
+            let scopes = known
                 .ok_or_else(|| oauth_error(404, "BAD_REFRESH_TOKEN", "missing or unknown refresh token"))?;
             match call.method {
                 Method::GET => ok(json!({
                     "token": token, "client_id": portal.tokens.client_id, "user": "sandbox@example.com",
-                    "hub_domain": "sandbox.example.com", "scopes": portal.scopes, "hub_id": portal.id, "user_id": 1,
+                    "hub_domain": "sandbox.example.com", "scopes": scopes, "hub_id": portal.id, "user_id": 1,
                     "token_type": "refresh",
                 })),
                 Method::DELETE => {
-                    portal.tokens.refresh.remove(at);
+                    portal.tokens.refresh.remove(*token);
                     no_content()
                 }
                 _ => Err(ApiError::method()),
@@ -153,23 +234,115 @@ fn token(portal: &mut Portal, call: &Call) -> Outcome {
     }
     match form.one("grant_type") {
         Some("refresh_token") => {
-            let given = form.one("refresh_token").unwrap_or_default().to_owned();
-            if !tokens.refresh.contains(&given) {
+            let mut given = form.one("refresh_token").unwrap_or_default().to_owned();
+            let Some(scopes) = tokens.refresh.get(&given).cloned() else {
                 return Err(oauth_error(400, "BAD_REFRESH_TOKEN", "missing or invalid refresh token"));
+            };
+            if tokens.settings.rotate {
+                tokens.refresh.remove(&given);
+                given = tokens.mint(scopes);
             }
             ok(tokens.issue(&given, now))
         }
         Some("authorization_code") => {
-            let given = form.one("code").unwrap_or_default();
-            let at = tokens.codes.iter().position(|code| code == given);
-            let at = at.ok_or_else(|| oauth_error(400, "BAD_AUTH_CODE", "missing or unknown auth code"))?;
-            tokens.codes.remove(at);
-            let refresh = Uuid::new_v4().to_string();
-            tokens.refresh.push(refresh.clone());
+            // A code is spent by the attempt, whether or not it is redeemed.
+            let code = tokens.codes.remove(form.one("code").unwrap_or_default());
+            let code =
+                code.ok_or_else(|| oauth_error(400, "BAD_AUTH_CODE", "missing or unknown auth code"))?;
+            if code.expires.is_some_and(|expires| expires <= now) {
+                return Err(oauth_error(400, "EXPIRED_AUTH_CODE", "auth code is expired"));
+            }
+            if code.redirect_uri.is_some() && code.redirect_uri.as_deref() != form.one("redirect_uri") {
+                let message = "redirect URI does not match initial auth code URI";
+                return Err(oauth_error(400, "MISMATCH_REDIRECT_URI_AUTH_CODE", message));
+            }
+            if !proved(code.challenge.as_deref(), form.one("code_verifier")) {
+                return Err(oauth_error(400, "BAD_CODE_VERIFIER", "missing or invalid code verifier"));
+            }
+            let refresh = tokens.mint(code.scopes);
             ok(tokens.issue(&refresh, now))
         }
         _ => Err(oauth_error(400, "BAD_GRANT_TYPE", "missing or unknown grant type")),
     }
+}
+
+/// Whether a verifier belongs to a challenge; where there was none, none is needed.
+fn proved(challenge: Option<&str>, verifier: Option<&str>) -> bool {
+    match (challenge, verifier) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(challenge), Some(verifier)) => {
+            let long_enough = (43..=128).contains(&verifier.len());
+            long_enough && URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())) == challenge
+        }
+    }
+}
+
+/// `GET /oauth/authorize`: the page, and where it sends the browser.
+pub(super) fn authorize(portal: &mut Portal, call: &Call) -> (Outcome, Headers) {
+    match redirect(portal, call) {
+        Ok(to) => (answer(302, Value::Null), vec![("location", to)]),
+        // On the real page a person reads this; nobody is sent back to an address that was not verified.
+        Err(error) => (Err(error), Vec::new()),
+    }
+}
+
+/// The address to send the browser back to, and the scopes that are asked for.
+fn verified(portal: &Portal, call: &Call) -> Result<(url::Url, Vec<String>), ApiError> {
+    let get = |name: &str| call.query.one(name);
+    if get("client_id") != Some(portal.tokens.client_id.as_str()) {
+        return Err(oauth_error(400, "BAD_CLIENT_ID", "missing or unknown client id"));
+    }
+    let to = url::Url::parse(get("redirect_uri").unwrap_or_default()).ok();
+    let to = to.filter(|url| url.scheme() == "https" || url.host_str() == Some("localhost"));
+    let to = to.ok_or_else(|| {
+        let message = "redirect_uri must be one of the app's: https, or http://localhost for testing";
+        oauth_error(400, "BAD_REDIRECT_URI", message)
+    })?;
+    let asked: Vec<String> = get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    if asked.is_empty() || asked.iter().any(|scope| !portal.scopes.contains(scope)) {
+        let message = "the app is not configured for a scope that was asked for";
+        return Err(oauth_error(400, "MISSING_SCOPES", message));
+    }
+    Ok((to, asked))
+}
+
+fn redirect(portal: &mut Portal, call: &Call) -> Result<String, ApiError> {
+    let get = |name: &str| call.query.one(name);
+    if call.method != Method::GET {
+        return Err(ApiError::method());
+    }
+    let (mut to, asked) = verified(portal, call)?;
+    let given = get("redirect_uri").unwrap_or_default();
+    let challenge = get("code_challenge").map(str::to_owned);
+    if challenge.is_some() && get("code_challenge_method") != Some("S256") {
+        return Err(oauth_error(400, "BAD_CODE_CHALLENGE", "only S256 is supported"));
+    }
+    let tokens = &mut portal.tokens;
+    let pairs = match tokens.settings.consent {
+        Consent::Deny => vec![
+            ("error", "access_denied".to_owned()),
+            ("error_description", "the user denied access".to_owned()),
+        ],
+        Consent::Grant => {
+            let code = Uuid::new_v4().to_string();
+            let scopes =
+                asked.into_iter().filter(|scope| !tokens.settings.withhold.contains(scope)).collect();
+            let expires = Some(portal.clock.now() + CODE_LIFETIME);
+            let kept = Code { redirect_uri: Some(given.to_owned()), challenge, scopes, expires };
+            tokens.codes.insert(code.clone(), kept);
+            vec![("code", code)]
+        }
+    };
+    let mut query = to.query_pairs_mut();
+    for (name, value) in pairs {
+        query.append_pair(name, &value);
+    }
+    if let Some(state) = get("state") {
+        query.append_pair("state", state);
+    }
+    drop(query);
+    Ok(to.into())
 }
 
 /// OAuth's error bodies carry their code in `status`, and the standard names beside it.
@@ -180,12 +353,12 @@ fn oauth_error(status: u16, code: &'static str, message: &str) -> ApiError {
 }
 
 fn describe(portal: &Portal, token: &str) -> Outcome {
-    let Some(expires) = portal.tokens.access.get(token) else {
+    let Some(access) = portal.tokens.access.get(token) else {
         return Err(oauth_error(404, "BAD_ACCESS_TOKEN", "missing or unknown access token"));
     };
-    let left = (*expires - portal.clock.now()).num_seconds();
+    let left = (access.expires - portal.clock.now()).num_seconds();
     ok(json!({
-        "token": token, "user": "sandbox@example.com", "hub_domain": "sandbox.example.com", "scopes": portal.scopes,
+        "token": token, "user": "sandbox@example.com", "hub_domain": "sandbox.example.com", "scopes": access.scopes,
         "hub_id": portal.id, "app_id": portal.app, "expires_in": left, "user_id": 1, "token_type": "access",
     }))
 }

@@ -190,6 +190,9 @@ pub(super) type Headers = Vec<(&'static str, String)>;
 fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
     let now = shared.config.clock.now();
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    if let ["oauth", "authorize"] = segments.as_slice() {
+        return shared.with(|portal| auth::authorize(portal, call));
+    }
     if let ["oauth", "v1", rest @ ..] = segments.as_slice() {
         return (shared.with(|portal| auth::route(portal, call, rest)), Vec::new());
     }

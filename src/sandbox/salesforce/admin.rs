@@ -7,7 +7,8 @@
 //! | `POST`, `GET`, `DELETE faults`, `DELETE faults/{name}` | puts faults, lists them with their use, removes all or one |
 //! | `PUT`, `GET`, `DELETE clock` | sets, shifts or stops the clock, shows it, lets it run with the machine's |
 //! | `POST`, `DELETE rules` | adds duplicate rules, removes all |
-//! | `POST tokens/expire` | ends every session |
+//! | `POST tokens/expire`, `POST tokens/revoke` | ends every session; takes the refresh tokens back too |
+//! | `PUT`, `GET oauth` | `{deny, withhold: [scope], rotate}`: what people at the page and refresh tokens do |
 //! | `POST limits` | `{used, max}` of the day's requests |
 //! | `GET query?q=` | the rows of a SOQL query, deleted ones too |
 //! | `GET`, `POST records/{object}` | lists records, deleted ones too; creates one past all validation but that of types |
@@ -65,10 +66,7 @@ pub(super) fn route(org: &mut Org, request: &Request) -> Answer {
             org.clear_rules();
             Answer::empty(204)
         }
-        ("POST", ["tokens", "expire"]) => {
-            org.sessions.expire_all();
-            Answer::empty(204)
-        }
+        (_, ["tokens" | "oauth", ..]) => settle(sessions(org, request, &rest)),
         ("POST", ["limits"]) => settle(set_limits(org, request)),
         ("GET", ["query"]) => settle(run_query(org, request)),
         (_, ["records", rest @ ..]) => records_route(org, request, rest),
@@ -252,6 +250,23 @@ fn schema(org: &mut Org, request: &Request, rest: &[&str]) -> Result<Answer, Ans
         (method, [_, _]) => Err(method_not_allowed(method, "PATCH,DELETE")),
         _ => Err(Answer::from(ApiError::no_resource())),
     }
+}
+
+/// Sessions and refresh tokens: how they end, and what the person at the page does.
+fn sessions(org: &mut Org, request: &Request, rest: &[&str]) -> Result<Answer, Answer> {
+    match (request.method.as_str(), rest) {
+        ("POST", ["tokens", "expire"]) => org.sessions.expire_all(),
+        ("POST", ["tokens", "revoke"]) => org.sessions.revoke_all(),
+        ("GET", ["oauth"]) => return Ok(Answer::json(200, json!(org.sessions.settings))),
+        ("PUT", ["oauth"]) => {
+            let given = request.json()?;
+            org.sessions.settings =
+                serde_json::from_value(given).map_err(|error| refuse(error.to_string()))?;
+            return Ok(Answer::json(200, json!(org.sessions.settings)));
+        }
+        (method, _) => return Err(method_not_allowed(method, "GET,POST,PUT")),
+    }
+    Ok(Answer::empty(204))
 }
 
 fn refuse(message: impl Into<String>) -> Answer {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::config::ConnectedApp;
 use super::error::ApiError;
@@ -22,11 +24,39 @@ const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// Access and refresh tokens.
+/// How long a code may be redeemed (Salesforce's docs of the web server flow: 15 minutes).
+const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+
+/// Access and refresh tokens, and codes.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     open: HashMap<String, Session>,
     refresh: HashMap<String, String>,
+    codes: HashMap<String, Code>,
+    pub(super) settings: OAuthSettings,
+}
+
+/// What the side door sets: what the person at the page does, and how refresh tokens live.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct OAuthSettings {
+    /// Whether the person refuses.
+    deny: bool,
+    /// Scopes that are not granted although they are asked for.
+    withhold: Vec<String>,
+    /// Whether a refresh token is replaced whenever it is used; the old one is dead then.
+    rotate: bool,
+}
+
+/// A code that was given out and not redeemed.
+#[derive(Debug)]
+struct Code {
+    client_id: String,
+    redirect_uri: String,
+    challenge: Option<String>,
+    scopes: Vec<String>,
+    user_id: String,
+    expires: DateTime<Utc>,
 }
 
 #[derive(Debug)]
@@ -58,6 +88,12 @@ impl Sessions {
         token
     }
 
+    /// Takes every refresh token back, and the sessions with them.
+    pub(super) fn revoke_all(&mut self) {
+        self.refresh.clear();
+        self.open.clear();
+    }
+
     fn revoke(&mut self, token: &str) -> bool {
         self.open.remove(token).is_some() | self.refresh.remove(token).is_some()
     }
@@ -86,6 +122,7 @@ pub(super) fn authenticate(org: &Org, header: Option<&str>) -> Result<String, Ap
 pub(super) fn route(org: &mut Org, request: &Request, path: &[&str]) -> Answer {
     let form = form(request);
     match (request.method.as_str(), path) {
+        ("GET", ["authorize"]) => authorize(org, request),
         ("POST", ["token"]) => token(org, request, &form).unwrap_or_else(Answer::from),
         ("GET" | "POST", ["userinfo"]) => userinfo(org, request),
         ("GET" | "POST", ["revoke"]) => {
@@ -128,6 +165,7 @@ fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Re
     let Some(grant) = get("grant_type") else {
         return Err(Refusal("unsupported_grant_type", "grant type not supported"));
     };
+    let mut granted = vec!["api".to_owned(), "refresh_token".to_owned()];
     let (user_id, app, with_refresh) = match grant {
         JWT_BEARER => {
             let (user_id, app) = jwt_bearer(org, get("assertion").unwrap_or_default())?;
@@ -143,10 +181,22 @@ fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Re
         }
         "refresh_token" => {
             let app = client(org, request, form)?;
-            let user_id = get("refresh_token")
-                .and_then(|token| org.sessions.refresh.get(token).cloned())
-                .ok_or(Refusal("invalid_grant", "expired access/refresh token"))?;
-            (user_id, app, false)
+            let used = get("refresh_token").unwrap_or_default();
+            let user_id = org.sessions.refresh.get(used).cloned();
+            let user_id = user_id.ok_or(Refusal("invalid_grant", "expired access/refresh token"))?;
+            let rotate = org.sessions.settings.rotate;
+            if rotate {
+                org.sessions.refresh.remove(used);
+            }
+            (user_id, app, rotate)
+        }
+        "authorization_code" => {
+            let app = client(org, request, form)?;
+            let code = redeem(org, form, &app)?;
+            let with_refresh =
+                code.scopes.iter().any(|scope| scope == "refresh_token" || scope == "offline_access");
+            granted = code.scopes;
+            (code.user_id, app, with_refresh)
         }
         "password" => {
             let app = client(org, request, form)?;
@@ -157,24 +207,115 @@ fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Re
         }
         _ => return Err(Refusal("unsupported_grant_type", "grant type not supported")),
     };
+    Ok(opened(org, &user_id, &app, &granted, with_refresh))
+}
+
+/// A session, as the token endpoint answers it.
+fn opened(org: &mut Org, user_id: &str, app: &ConnectedApp, scopes: &[String], with_refresh: bool) -> Answer {
     let organization = org.organization_id.clone();
-    let access_token = org.sessions.open(&organization, &user_id);
-    let id = identity_url(org, &user_id);
+    let access_token = org.sessions.open(&organization, user_id);
+    let id = identity_url(org, user_id);
     let issued_at = org.now().timestamp_millis().to_string();
     let signature = sign(app.client_secret.as_deref().unwrap_or_default(), &format!("{id}{issued_at}"));
     let mut body = json!({
         "access_token": access_token,
         "signature": signature,
-        "scope": "api refresh_token",
+        "scope": scopes.join(" "),
         "instance_url": org.base_url,
         "id": id,
         "token_type": "Bearer",
         "issued_at": issued_at,
     });
     if with_refresh {
-        body["refresh_token"] = org.sessions.open_refresh(&user_id).into();
+        body["refresh_token"] = org.sessions.open_refresh(user_id).into();
     }
-    Ok(Answer::json(200, body).with_header("cache-control", "no-cache, no-store".to_owned()))
+    Answer::json(200, body).with_header("cache-control", "no-cache, no-store".to_owned())
+}
+
+/// Spends a code; every attempt does.
+fn redeem(org: &mut Org, form: &HashMap<String, String>, app: &ConnectedApp) -> Result<Code, Refusal> {
+    let get = |name: &str| form.get(name).map(String::as_str);
+    let code = org.sessions.codes.remove(get("code").unwrap_or_default());
+    let code = code.ok_or(Refusal("invalid_grant", "invalid authorization code"))?;
+    if code.expires <= org.now() {
+        return Err(Refusal("invalid_grant", "expired authorization code"));
+    }
+    if code.client_id != app.client_id {
+        return Err(Refusal("invalid_client", "invalid client credentials"));
+    }
+    if get("redirect_uri") != Some(code.redirect_uri.as_str()) {
+        return Err(Refusal("redirect_uri_mismatch", "redirect_uri must match configuration"));
+    }
+    let Some(challenge) = &code.challenge else { return Ok(code) };
+    let verifier =
+        get("code_verifier").ok_or(Refusal("invalid_request", "missing required code verifier"))?;
+    let length = (43..=128).contains(&verifier.len());
+    if !length || URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())) != *challenge {
+        return Err(Refusal("invalid_grant", "invalid code verifier"));
+    }
+    Ok(code)
+}
+
+/// `GET /services/oauth2/authorize`: the page on which people consent. Nobody sits there, so it consents by itself, or does
+/// what the side door says. Before app and address are verified nobody is sent anywhere.
+fn authorize(org: &mut Org, request: &Request) -> Answer {
+    let get = |name: &str| request.parameter(name);
+    let page = |error: &str, words: &str| {
+        Answer::text(400, "text/html; charset=UTF-8", format!("error={error}&error_description={words}"))
+    };
+    let client_id = get("client_id").unwrap_or_default().to_owned();
+    if !org.config.connected_apps.iter().any(|app| app.client_id == client_id) {
+        return page("invalid_client_id", "client identifier invalid");
+    }
+    let redirect_uri = get("redirect_uri").unwrap_or_default().to_owned();
+    let address = url::Url::parse(&redirect_uri).ok();
+    let Some(mut to) = address.filter(|url| url.scheme() == "https" || url.host_str() == Some("localhost"))
+    else {
+        return page("redirect_uri_mismatch", "redirect_uri must match configuration");
+    };
+    let answer = consented(org, request, client_id, redirect_uri);
+    let mut query = to.query_pairs_mut();
+    match answer {
+        Ok(code) => query.append_pair("code", &code),
+        Err(Refusal(error, words)) => {
+            query.append_pair("error", error).append_pair("error_description", words)
+        }
+    };
+    if let Some(state) = get("state") {
+        query.append_pair("state", state);
+    }
+    drop(query);
+    Answer::empty(302).with_header("location", to.into())
+}
+
+fn consented(
+    org: &mut Org,
+    request: &Request,
+    client_id: String,
+    redirect_uri: String,
+) -> Result<String, Refusal> {
+    let get = |name: &str| request.parameter(name);
+    if get("response_type") != Some("code") {
+        return Err(Refusal("unsupported_response_type", "response type not supported"));
+    }
+    let challenge = get("code_challenge").map(str::to_owned);
+    if challenge.is_some() && get("code_challenge_method").is_some_and(|method| method != "S256") {
+        return Err(Refusal("invalid_request", "code challenge method not supported"));
+    }
+    if org.sessions.settings.deny {
+        return Err(Refusal("access_denied", "end-user denied authorization"));
+    }
+    let first = org.users.first().map(|user| user.username.clone()).unwrap_or_default();
+    let user_id = user_id(org, &first).ok_or(Refusal("invalid_grant", "no user is there"))?;
+    let withheld = &org.sessions.settings.withhold;
+    let asked = get("scope").unwrap_or("api refresh_token").split_whitespace();
+    let scopes = asked.filter(|scope| !withheld.iter().any(|withheld| withheld == scope));
+    let scopes = scopes.map(str::to_owned).collect();
+    let code = format!("aPrx{}", random_text(60));
+    let expires = org.now() + CODE_LIFETIME;
+    let kept = Code { client_id, redirect_uri, challenge, scopes, user_id, expires };
+    org.sessions.codes.insert(code.clone(), kept);
+    Ok(code)
 }
 
 /// The connected app that the form or a Basic header names, with its secret checked.

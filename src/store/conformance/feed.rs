@@ -14,7 +14,7 @@ fn object() -> ObjectName {
 
 fn seen(record: &str, revision: i64, ended: Option<Ended>) -> Seen {
     let fields = BTreeMap::from([("email".to_owned(), format!("digest {revision}"))]);
-    Seen { record: record.to_owned(), at: at(revision), fields, ended, revision }
+    Seen { record: record.to_owned(), at: at(revision), fields, ended, revision, met: Vec::new() }
 }
 
 fn advance(from: Option<&str>, to: &str, events: Vec<NewEvent>, seen: Vec<Seen>) -> Advance {
@@ -90,4 +90,15 @@ pub(super) async fn forgotten(store: &dyn Store) {
     let settlement = Settlement { next: Next::Erase, results: Vec::new() };
     store.settle(&lane.lane, settlement, at(1)).await.expect("settle");
     assert!(known(store, &["1"]).await.is_empty());
+}
+
+/// A record is read for the first time.
+pub(super) async fn known_since(store: &dyn Store, record: &str) {
+    let seen = vec![seen(record, 1, None)];
+    store.advance(advance(None, "a", Vec::new(), seen), at(0)).await.expect("advance");
+}
+
+/// Whether it is known how a record was when it was last read.
+pub(super) async fn is_known(store: &dyn Store, record: &str) -> bool {
+    !known(store, &[record]).await.is_empty()
 }

@@ -117,6 +117,7 @@ pub(super) async fn synced(store: &dyn Store) {
         salesforce: (account.object.clone(), account.record.clone()),
         writes: vec![wrote(company, "name"), wrote(&account, "Name")],
         synced: values.clone(),
+        met: BTreeMap::new(),
     };
     let settlement = |company: &RecordKey| Settlement {
         next: Next::Done,
@@ -251,6 +252,7 @@ pub(super) async fn turned(store: &dyn Store) {
             salesforce: (account("").object, salesforce.to_owned()),
             writes: Vec::new(),
             synced: BTreeMap::from([("Name".to_owned(), Value::text("Acme"))]),
+            met: BTreeMap::new(),
         };
         vec![result("accounts", outcome)]
     };

@@ -158,6 +158,48 @@ pub(super) async fn forgotten(store: &dyn Store) {
     assert!(store.known_as("5501").await.expect("known").is_empty());
 }
 
+pub(super) async fn pruned(store: &dyn Store) {
+    let target = RecordKey::new("main", lead(), "00Q000000000001AAA");
+    let first = write(store).await;
+    let old = store.trail(&target).await.expect("trail").runs[0].project.expect("a version");
+    let new = store.remember_project(project(Some("def"), "one\nthree\n"), at(50)).await.expect("kept");
+    let skip = |n: i64| async move {
+        let notes = Notes { reason: Some("not qualified".to_owned()), ..Notes::default() };
+        let origin = Origin { correlation: first, project: Some(new) };
+        store
+            .record(&contact("5501"), vec![result(Outcome::Skipped, notes)], origin, at(n))
+            .await
+            .expect("kept");
+    };
+    skip(60).await;
+
+    // However old: the run that gave the present value, its version of the project, and the text of its rule.
+    store.prune(at(100), 100).await.expect("prune");
+    let trail = store.trail(&target).await.expect("trail");
+    assert_eq!(trail.runs.len(), 1);
+    assert_eq!((trail.history[0].run, trail.runs[0].correlation), (Some(trail.runs[0].id), first));
+    assert!(matches!(&trail.runs[0].begun, Begun::Events(events) if events.len() == 1), "{trail:?}");
+    assert_eq!(trail.kept, [], "why a field was left as it is goes by age");
+    let line = |id| store.project_line(id, "mql_to_lead.map", 2);
+    assert_eq!(line(old).await.expect("read").as_deref(), Some("two"));
+    let skipped = |trail: &crate::store::Trail| trail.runs.iter().any(|run| run.result == "skipped");
+    assert!(!skipped(&store.trail(&contact("5501")).await.expect("trail")), "it wrote nothing, and is old");
+
+    // Written anew: the older run goes, and with it the version that nothing else names.
+    let origin = Origin { correlation: first, project: Some(new) };
+    let again = vec![result(written(), Notes::default())];
+    store.record(&contact("5501"), again, origin, at(200)).await.expect("kept");
+    skip(201).await;
+    store.prune(at(150), 100).await.expect("prune");
+    let trail = store.trail(&target).await.expect("trail");
+    assert_eq!(trail.runs.iter().map(|run| run.at).collect::<Vec<_>>(), [at(200)]);
+    assert!(skipped(&store.trail(&contact("5501")).await.expect("trail")));
+    assert_eq!(store.project(old).await.expect("read"), None);
+    assert_eq!(line(old).await.expect("read"), None);
+    assert_eq!(line(new).await.expect("read").as_deref(), Some("three"));
+    assert_eq!(store.prune(at(150), 100).await.expect("prune"), 0);
+}
+
 pub(super) async fn condition(store: &dyn Store) {
     let told = |n: i64, property: &str| NewEvent {
         raw: format!(r#"{{"subscriptionType": "contact.propertyChange", "propertyName": "{property}"}}"#),

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use crate::source::ObjectName;
 
 use super::super::{Advance, Appended, Seen, StoreError, Watermark};
-use super::{convert, journal};
+use super::{convert, journal, links};
 
 pub(super) async fn watermark(
     c: &mut SqliteConnection,
@@ -41,9 +41,14 @@ pub(super) async fn seen(
     .bind(object.side.word())
     .bind(&object.name)
     .bind(serde_json::to_string(records)?)
-    .fetch_all(c)
+    .fetch_all(&mut *c)
     .await?;
-    rows.iter().map(seen_row).collect()
+    let mut seen = rows.iter().map(seen_row).collect::<Result<Vec<_>, _>>()?;
+    let mut met = links::met(c, pair, object, records).await?;
+    for seen in &mut seen {
+        seen.met = met.remove(&seen.record).unwrap_or_default();
+    }
+    Ok(seen)
 }
 
 fn seen_row(row: &SqliteRow) -> Result<Seen, StoreError> {
@@ -54,6 +59,7 @@ fn seen_row(row: &SqliteRow) -> Result<Seen, StoreError> {
         fields: serde_json::from_str(row.try_get("fields")?)?,
         ended: ended.map(serde_json::from_str).transpose()?,
         revision: row.try_get("revision")?,
+        met: Vec::new(),
     })
 }
 

@@ -1,18 +1,18 @@
 //! Events in, lanes out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::types::{Cause, ChangeEvent};
+use crate::types::{Cause, ChangeEvent, ChangeKind};
 
 use super::super::{
     Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
     NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
-use super::convert;
+use super::{convert, links};
 
 /// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
 /// thread, and ten thousand events come in one body.
@@ -24,10 +24,11 @@ pub(super) async fn append(
     let rows = serde_json::to_string(&rows)?;
     let inserted = sqlx::query(
         "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note,
-                             correlation)
+                             correlation, own)
          SELECT value ->> 'pair', value ->> 'dedupe', value ->> 'side', value ->> 'object', value ->> 'record',
                 value ->> 'change', value ->> 'raw', value ->> 'occurred_at', value ->> 'received_at',
-                iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note', value ->> 'correlation'
+                iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note', value ->> 'correlation',
+                value ->> 'own'
          FROM json_each(?1) WHERE true ORDER BY key
          ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id, pair, dedupe",
     )
@@ -58,9 +59,10 @@ pub(super) async fn append(
 }
 
 fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
-    let (change, note) = match &event.incoming {
-        Incoming::Change(change) => (Some(change), None),
-        Incoming::Ignored { reason, change } => (change.as_ref(), Some(reason)),
+    let (change, note, own) = match &event.incoming {
+        Incoming::Change(change) => (Some(change), None, None),
+        Incoming::Own { change, state } => (Some(change), None, Some(serde_json::to_string(state)?)),
+        Incoming::Ignored { reason, change } => (change.as_ref(), Some(reason), None),
     };
     Ok(serde_json::json!({
         "pair": event.pair,
@@ -74,6 +76,7 @@ fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
         "received_at": convert::micros(event.received_at),
         "note": note,
         "correlation": convert::correlation(CorrelationId::of_event(&event.pair, &event.dedupe)),
+        "own": own,
     }))
 }
 
@@ -240,11 +243,92 @@ pub(super) async fn lease(
     .await?;
     // RETURNING has no order of its own.
     rows.sort_by_key(|row| (row.get::<i64, _>("not_before"), row.get::<i64, _>("id")));
+    let contended = contended(c, &rows, request.now).await?;
+    rows.retain(|row| !contended.contains(&row.get::<i64, _>("id")));
     let mut lanes = Vec::with_capacity(rows.len());
     for row in &rows {
         lanes.push(leased(c, row).await?);
     }
+    let heirs = heirs(&lanes);
+    if !heirs.is_empty() {
+        give_back(c, heirs.iter().map(|lane| lane.0)).await?;
+        lanes.retain(|lane| !heirs.contains(&lane.lane.id));
+    }
     Ok(lanes)
+}
+
+/// The lanes of records into which others of the same lease were merged: these hand over what they are paired with, and
+/// the survivor must not look for a counterpart before.
+fn heirs(lanes: &[LeasedLane]) -> HashSet<LaneId> {
+    let into = |lane: &LeasedLane| {
+        let kinds = lane.events.iter().map(|event| &event.change.kind);
+        let into = kinds.filter_map(|kind| match kind {
+            ChangeKind::Merged { into } => Some(into.clone()),
+            _ => None,
+        });
+        into.map(|record| RecordKey { record, ..lane.lane.key.clone() }).collect::<Vec<_>>()
+    };
+    let survivors: HashSet<RecordKey> = lanes.iter().flat_map(into).collect();
+    let of = |lane: &&LeasedLane| survivors.contains(&lane.lane.key);
+    lanes.iter().filter(of).map(|lane| lane.lane.id).collect()
+}
+
+async fn give_back(c: &mut SqliteConnection, lanes: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE lanes SET owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::to_string(&lanes.collect::<Vec<_>>())?)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// Gives back the lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
+async fn contended(
+    c: &mut SqliteConnection,
+    rows: &[SqliteRow],
+    now: DateTime<Utc>,
+) -> Result<HashSet<i64>, StoreError> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+    let pairs = sqlx::query(
+        "WITH held AS (SELECT * FROM lanes WHERE owner IS NOT NULL AND lease_until > ?2),
+              mine AS (SELECT value AS id FROM json_each(?1))
+         SELECT mine.id AS mine, other.id AS other FROM mine JOIN lanes USING (id)
+         JOIN links ON links.pair = lanes.pair AND links.side = lanes.side AND links.object = lanes.object
+             AND links.record = lanes.record AND links.met IS NOT NULL
+         JOIN held AS other ON other.pair = links.pair AND other.side = links.target_side
+             AND other.object = links.target_object AND other.record = links.target
+         UNION
+         SELECT mine.id, other.id FROM mine JOIN lanes USING (id)
+         JOIN links ON links.pair = lanes.pair AND links.target_side = lanes.side
+             AND links.target_object = lanes.object AND links.target = lanes.record AND links.met IS NOT NULL
+         JOIN held AS other ON other.pair = links.pair AND other.side = links.side
+             AND other.object = links.object AND other.record = links.record",
+    )
+    .bind(serde_json::to_string(&ids)?)
+    .bind(convert::micros(now))
+    .fetch_all(&mut *c)
+    .await?;
+    let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    let mut pairs = pairs
+        .iter()
+        .map(|row| Ok((row.try_get("mine")?, row.try_get("other")?)))
+        .collect::<Result<Vec<(i64, i64)>, StoreError>>()?;
+    pairs.sort_by_key(|(mine, _)| places.get(mine));
+    let mut given_back: HashSet<i64> = HashSet::new();
+    for (mine, other) in pairs {
+        let goes_first = match places.get(&other) {
+            Some(place) => Some(place) < places.get(&mine) && !given_back.contains(&other),
+            None => true,
+        };
+        if goes_first {
+            given_back.insert(mine);
+        }
+    }
+    if !given_back.is_empty() {
+        give_back(c, given_back.iter().copied()).await?;
+    }
+    Ok(given_back)
 }
 
 /// Stamps the lane's pending events and requests with its fence, and reads them.
@@ -256,12 +340,12 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
         .execute(&mut *c)
         .await?;
     let rows = sqlx::query(
-        "SELECT id, change FROM events WHERE lane = ?1 AND state = 'pending' ORDER BY occurred_at, id",
+        "SELECT id, change, own FROM events WHERE lane = ?1 AND state = 'pending' ORDER BY occurred_at, id",
     )
     .bind(lane.id.0)
     .fetch_all(&mut *c)
     .await?;
-    let events = rows.iter().map(event).collect::<Result<_, _>>()?;
+    let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     let rows = sqlx::query("UPDATE requests SET fence = ?1 WHERE lane = ?2 RETURNING mapping, cause")
         .bind(lane.fence)
         .bind(lane.id.0)
@@ -275,6 +359,11 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
         }
     }
     let waiting = waiting(c, &lane.key).await?;
+    let met = if events.iter().any(|event| event.own.is_some()) {
+        links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
+    } else {
+        HashMap::new()
+    };
     Ok(LeasedLane {
         attempts: row.try_get("attempts")?,
         last_error: row.try_get("last_error")?,
@@ -284,12 +373,15 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
         requested,
         caused,
         waiting,
+        met: met.into_values().flatten().collect(),
     })
 }
 
 fn event(row: &SqliteRow) -> Result<LeasedEvent, StoreError> {
     let change: ChangeEvent = serde_json::from_str(row.try_get("change")?)?;
-    Ok(LeasedEvent { id: EventId(row.try_get("id")?), change })
+    let own: Option<&str> = row.try_get("own")?;
+    let own = own.map(serde_json::from_str).transpose()?;
+    Ok(LeasedEvent { id: EventId(row.try_get("id")?), change, own })
 }
 
 async fn waiting(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Waiting>, StoreError> {
@@ -351,13 +443,15 @@ pub(super) async fn release(
     Ok(done.rows_affected())
 }
 
-pub(super) async fn pending(c: &mut SqliteConnection) -> Result<Pending, StoreError> {
+/// What is still to be done, for all pairs or for one.
+pub(super) async fn pending(c: &mut SqliteConnection, pair: Option<String>) -> Result<Pending, StoreError> {
     let row = sqlx::query(
-        "SELECT (SELECT count(*) FROM lanes) AS lanes,
-                (SELECT count(*) FROM events WHERE state = 'pending') AS events,
-                (SELECT min(received_at) FROM events WHERE state = 'pending') AS oldest,
-                (SELECT count(*) FROM parked WHERE state = 'open') AS parked",
+        "SELECT (SELECT count(*) FROM lanes WHERE ?1 IS NULL OR pair = ?1) AS lanes,
+                (SELECT count(*) FROM events WHERE state = 'pending' AND (?1 IS NULL OR pair = ?1)) AS events,
+                (SELECT min(received_at) FROM events WHERE state = 'pending' AND (?1 IS NULL OR pair = ?1)) AS oldest,
+                (SELECT count(*) FROM parked WHERE state = 'open' AND (?1 IS NULL OR pair = ?1)) AS parked",
     )
+    .bind(pair)
     .fetch_one(c)
     .await?;
     let count = |column: &str| row.try_get::<i64, _>(column).map(|n| u64::try_from(n).unwrap_or_default());

@@ -1,15 +1,15 @@
 //! What is remembered about pairs of records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::source::ObjectName;
+use crate::source::{ObjectName, Side};
 use crate::types::{Cause, LinkChange, LinkFate, LinkRequest, LinkedPair, Value};
 
-use super::super::{Link, RecordKey, StoreError};
+use super::super::{Link, Met, RecordKey, StoreError};
 use super::{awaited, convert, journal, turned};
 
 pub(super) async fn of_source(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Link>, StoreError> {
@@ -105,21 +105,90 @@ pub(super) async fn counterparts(
     Ok(pairs)
 }
 
+/// What a sync's run leaves with its pair.
+#[derive(Default)]
+pub(super) struct Left<'l> {
+    /// The values that both sides hold.
+    pub(super) synced: BTreeMap<String, Value>,
+    /// Digests of each side's fields.
+    pub(super) met: Option<&'l BTreeMap<Side, BTreeMap<String, String>>>,
+}
+
+impl Left<'_> {
+    fn met(&self, side: Side) -> Result<Option<String>, StoreError> {
+        Ok(self.met.and_then(|met| met.get(&side)).map(serde_json::to_string).transpose()?)
+    }
+}
+
+/// How the syncs' last runs left records of an object, by record.
+pub(super) async fn met(
+    c: &mut SqliteConnection,
+    pair: &str,
+    object: &ObjectName,
+    records: &[String],
+) -> Result<HashMap<String, Vec<Met>>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT record, mapping, met FROM links
+         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record IN (SELECT value FROM json_each(?4))
+             AND met IS NOT NULL
+         UNION ALL
+         SELECT target, mapping, target_met FROM links
+         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3
+             AND target IN (SELECT value FROM json_each(?4)) AND target_met IS NOT NULL",
+    )
+    .bind(pair)
+    .bind(object.side.word())
+    .bind(&object.name)
+    .bind(serde_json::to_string(records)?)
+    .fetch_all(c)
+    .await?;
+    let mut met: HashMap<String, Vec<Met>> = HashMap::new();
+    for row in &rows {
+        let fields = serde_json::from_str(row.try_get("met")?)?;
+        let known = Met { mapping: row.try_get("mapping")?, fields };
+        met.entry(row.try_get("record")?).or_default().push(known);
+    }
+    Ok(met)
+}
+
+/// A run of a sync has ended otherwise than by settling its pair: what its last one knew does not count any more.
+pub(super) async fn doubt(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    mapping: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE links SET met = NULL, target_met = NULL WHERE met IS NOT NULL AND mapping = ?5 AND (
+             (pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4)
+             OR (pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4))",
+    )
+    .bind(&key.pair)
+    .bind(key.object.side.word())
+    .bind(&key.object.name)
+    .bind(&key.record)
+    .bind(mapping)
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 /// Remembers what a run has settled. Everything that was known of an earlier counterpart is void.
 pub(super) async fn remember(
     c: &mut SqliteConnection,
     source: &RecordKey,
     mapping: &str,
     target: (&ObjectName, &str),
-    synced: &BTreeMap<String, Value>,
+    left: &Left<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO links (pair, mapping, side, object, record, target_side, target_object, target, updated_at, synced)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        "INSERT INTO links (pair, mapping, side, object, record, target_side, target_object, target, updated_at, synced,
+                            met, target_met)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (pair, mapping, side, object, record) DO UPDATE SET
              target_side = excluded.target_side, target_object = excluded.target_object, target = excluded.target,
              updated_at = excluded.updated_at, synced = excluded.synced,
+             met = excluded.met, target_met = excluded.target_met,
              tombstone = 0, source_gone = 0, merged_into = NULL, inherited = 0, former_object = NULL, former = NULL",
     )
     .bind(&source.pair)
@@ -131,7 +200,9 @@ pub(super) async fn remember(
     .bind(&target.0.name)
     .bind(target.1)
     .bind(convert::micros(now))
-    .bind(serde_json::to_string(synced)?)
+    .bind(serde_json::to_string(&left.synced)?)
+    .bind(left.met(source.object.side)?)
+    .bind(left.met(target.0.side)?)
     .execute(&mut *c)
     .await?;
     awaited::wake(c, source, &RecordKey::new(&source.pair, target.0.clone(), target.1), now).await
@@ -143,7 +214,7 @@ pub(super) async fn remember_sync(
     hubspot: &RecordKey,
     sync: &str,
     salesforce: (&ObjectName, &str),
-    synced: &BTreeMap<String, Value>,
+    left: &Left<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query(
@@ -160,7 +231,7 @@ pub(super) async fn remember_sync(
     .bind(&hubspot.record)
     .execute(&mut *c)
     .await?;
-    remember(c, hubspot, sync, salesforce, synced, now).await
+    remember(c, hubspot, sync, salesforce, left, now).await
 }
 
 /// Marks a record as gone in its links, on either side of them, or removes the mark.
@@ -173,9 +244,9 @@ pub(super) async fn set_tombstone(
 ) -> Result<u64, StoreError> {
     let mut marked = 0;
     for statement in [
-        "UPDATE links SET tombstone = ?5, merged_into = ?6, updated_at = ?7
+        "UPDATE links SET tombstone = ?5, merged_into = ?6, updated_at = ?7, met = NULL, target_met = NULL
          WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
-        "UPDATE links SET source_gone = ?5, updated_at = ?7
+        "UPDATE links SET source_gone = ?5, updated_at = ?7, met = NULL, target_met = NULL
          WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
     ] {
         let done = sqlx::query(statement)
@@ -263,7 +334,7 @@ async fn became(
 ) -> Result<(), StoreError> {
     let moved = sqlx::query(
         "UPDATE links SET former_object = target_object, former = target, target_object = ?7, target = ?8,
-             tombstone = 0, merged_into = NULL, updated_at = ?9
+             tombstone = 0, merged_into = NULL, updated_at = ?9, met = NULL, target_met = NULL
          WHERE pair = ?1 AND mapping = ?2 AND side = ?3 AND object = ?4 AND record = ?5 AND target = ?6
              AND target_side = ?10",
     )
@@ -320,7 +391,7 @@ async fn update(
     sqlx::query(
         "UPDATE links SET updated_at = ?6, record = coalesce(?7, record), inherited = inherited OR ?7 IS NOT NULL,
              source_gone = 0, target = coalesce(?8, target), tombstone = coalesce(?9, tombstone),
-             merged_into = iif(?9 = 0, NULL, merged_into)
+             merged_into = iif(?9 = 0, NULL, merged_into), met = NULL, target_met = NULL
          WHERE pair = ?1 AND mapping = ?2 AND side = ?3 AND object = ?4 AND record = ?5",
     )
     .bind(&key.pair)

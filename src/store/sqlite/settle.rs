@@ -1,7 +1,5 @@
 //! The end of a lease.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -12,6 +10,7 @@ use super::super::{
     EventId, FieldWritten, Lane, MappingResult, Next, Outcome, ParkReason, RecordKey, RecordWritten, Settled,
     Settlement, StoreError,
 };
+use super::links::Left;
 use super::runs::{self, Context};
 use super::{awaited, convert, journal, links};
 
@@ -187,6 +186,9 @@ async fn record(
         Outcome::Relay(cause) => return links::relay(c, key, mapping, cause, now).await,
         _ => {}
     }
+    if matches!(&result.outcome, Outcome::Skipped | Outcome::Waiting { .. } | Outcome::Parked(_)) {
+        links::doubt(c, key, mapping).await?;
+    }
     match &result.outcome {
         Outcome::Waiting { .. } => {}
         _ => stop_waiting(c, key, mapping).await?,
@@ -195,7 +197,7 @@ async fn record(
         Outcome::Parked(_) => {}
         _ => resolve_parked(c, key, mapping, now).await?,
     }
-    let none = BTreeMap::new();
+    let none = Left::default();
     let run = runs::remember(c, key, result, context).await?;
     match &result.outcome {
         Outcome::Written { object, id, created, fields } => {
@@ -208,9 +210,10 @@ async fn record(
         Outcome::Unchanged { object, id } => {
             links::remember(c, key, ended_by, (object, id), &none, now).await?;
         }
-        Outcome::Synced { hubspot, salesforce, writes, synced } => {
-            let left = RecordKey::new(&key.pair, hubspot.0.clone(), &hubspot.1);
-            links::remember_sync(c, &left, ended_by, (&salesforce.0, &salesforce.1), synced, now).await?;
+        Outcome::Synced { hubspot, salesforce, writes, synced, met } => {
+            let one = RecordKey::new(&key.pair, hubspot.0.clone(), &hubspot.1);
+            let left = Left { synced: synced.clone(), met: Some(met) };
+            links::remember_sync(c, &one, ended_by, (&salesforce.0, &salesforce.1), &left, now).await?;
             for RecordWritten { object, id, created, fields } in writes {
                 let target = RecordKey::new(&key.pair, object.clone(), id);
                 for field in fields {

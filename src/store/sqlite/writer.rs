@@ -1,23 +1,29 @@
-//! The one writer, and its group commit.
+//! The one writer, its group commit, and its turns.
 //!
 //! A commit costs a disk flush, however much it holds. So the writer takes everything that is queued (up to
 //! [`GROUP`] operations) into one transaction, each inside a savepoint of its own, and answers all of them after the
 //! commit. An operation that fails is rolled back alone. An operation that is queued is performed even if its caller
 //! no longer waits.
+//!
+//! Operations belong to a pair, and the pairs take turns: a transaction holds one operation of each pair that waits, then
+//! another of each, until it is full. So a pair that queues a thousand operations holds up another's by one transaction
+//! at most. How many operations may wait is counted for each pair alone.
 
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use sqlx::Executor;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::StoreError;
 
 /// Operations of one transaction; beyond this a commit's cost is already shared enough.
 const GROUP: usize = 256;
 
-/// Operations that may wait; callers then wait to queue, which slows the listener down instead of filling memory.
+/// Operations of one pair that may wait; its callers then wait to queue, which slows the listener down instead of filling memory.
 const QUEUE: usize = 1024;
 
 /// Tells a caller what became of its operation, given what became of the commit.
@@ -26,15 +32,24 @@ type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Performs an operation inside a transaction; answers whether it went well, and how to say so.
 type Operation = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, (bool, Reply)> + Send>;
 
+/// An operation that waits for its turn, and the room that it takes.
+struct Waiting {
+    operation: Operation,
+    /// Given back when the operation has been performed.
+    _room: OwnedSemaphorePermit,
+}
+
 enum Command {
-    Run(Operation),
+    Run(String, Waiting),
     Checkpoint(oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
 /// Queues operations for the writer's task, which ends with the last handle.
 pub(super) struct Writer {
-    commands: mpsc::Sender<Command>,
+    /// Bounded by the room of each pair.
+    commands: mpsc::UnboundedSender<Command>,
+    rooms: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl fmt::Debug for Writer {
@@ -46,13 +61,22 @@ impl fmt::Debug for Writer {
 impl Writer {
     /// Starts the task that owns the connection.
     pub(super) fn start(connection: SqliteConnection) -> Self {
-        let (commands, queue) = mpsc::channel(QUEUE);
+        let (commands, queue) = mpsc::unbounded_channel();
         tokio::spawn(work(connection, queue));
-        Self { commands }
+        Self { commands, rooms: Mutex::default() }
     }
 
-    /// Performs an operation and answers after its commit.
+    /// Performs an operation that belongs to no pair, and answers after its commit.
     pub(super) async fn run<T, F>(&self, operation: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        self.run_for("", operation).await
+    }
+
+    /// Performs an operation of a pair and answers after its commit.
+    pub(super) async fn run_for<T, F>(&self, pair: &str, operation: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
@@ -69,43 +93,91 @@ impl Writer {
                 (fine, reply)
             })
         });
-        self.commands.send(Command::Run(boxed)).await.map_err(|_| StoreError::Closed)?;
+        // The semaphore is never closed.
+        let room = self.room(pair).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let waiting = Waiting { operation: boxed, _room: room };
+        self.commands.send(Command::Run(pair.to_owned(), waiting)).map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn room(&self, pair: &str) -> Arc<Semaphore> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = rooms.entry(pair.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(QUEUE)));
+        Arc::clone(room)
     }
 
     /// Moves the write-ahead log into the file and empties it.
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Checkpoint(answer)).await.map_err(|_| StoreError::Closed)?;
+        self.commands.send(Command::Checkpoint(answer)).map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Ends the task after what is queued, and closes the connection.
     pub(super) async fn close(&self) {
         let (answer, answered) = oneshot::channel();
-        if self.commands.send(Command::Close(answer)).await.is_ok() {
+        if self.commands.send(Command::Close(answer)).is_ok() {
             let _ = answered.await;
         }
     }
 }
 
-async fn work(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Command>) {
-    let mut batch = Vec::with_capacity(GROUP);
-    let mut closing: Option<oneshot::Sender<()>> = None;
-    while closing.is_none() && queue.recv_many(&mut batch, GROUP).await > 0 {
-        let mut operations = Vec::with_capacity(batch.len());
-        let mut checkpoints = Vec::new();
-        for command in batch.drain(..) {
-            match command {
-                Command::Run(operation) => operations.push(operation),
-                Command::Checkpoint(answer) => checkpoints.push(answer),
-                Command::Close(answer) => closing = Some(answer),
+/// The operations that wait, by pair; the pair whose turn it is stands first.
+#[derive(Default)]
+struct Turns(VecDeque<(String, VecDeque<Waiting>)>);
+
+impl Turns {
+    fn push(&mut self, pair: String, waiting: Waiting) {
+        match self.0.iter_mut().find(|(known, _)| *known == pair) {
+            Some((_, queue)) => queue.push_back(waiting),
+            None => self.0.push_back((pair, VecDeque::from([waiting]))),
+        }
+    }
+
+    /// The next operations, at most so many: one of each pair in turn.
+    fn take(&mut self, at_most: usize) -> Vec<Waiting> {
+        let mut taken = Vec::new();
+        while taken.len() < at_most
+            && let Some((pair, mut queue)) = self.0.pop_front()
+        {
+            taken.extend(queue.pop_front());
+            if !queue.is_empty() {
+                self.0.push_back((pair, queue));
             }
         }
-        commit_together(&mut connection, operations).await;
-        for answer in checkpoints {
+        taken
+    }
+}
+
+async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiver<Command>) {
+    let mut turns = Turns::default();
+    let mut checkpoints = Vec::new();
+    let mut closing: Option<oneshot::Sender<()>> = None;
+    loop {
+        // Waits only where there is nothing to do.
+        let idle = turns.0.is_empty() && checkpoints.is_empty() && closing.is_none();
+        let mut next = if idle { queue.recv().await } else { queue.try_recv().ok() };
+        if idle && next.is_none() {
+            break;
+        }
+        while let Some(command) = next {
+            match command {
+                Command::Run(pair, waiting) => turns.push(pair, waiting),
+                Command::Checkpoint(answer) => checkpoints.push(answer),
+                Command::Close(answer) => {
+                    queue.close();
+                    closing = Some(answer);
+                }
+            }
+            next = queue.try_recv().ok();
+        }
+        commit_together(&mut connection, turns.take(GROUP)).await;
+        for answer in checkpoints.drain(..) {
             let done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
             let _ = answer.send(done.map(drop).map_err(StoreError::from));
+        }
+        if closing.is_some() && turns.0.is_empty() {
+            break;
         }
     }
     queue.close();
@@ -117,7 +189,7 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Comman
     }
 }
 
-async fn commit_together(connection: &mut SqliteConnection, operations: Vec<Operation>) {
+async fn commit_together(connection: &mut SqliteConnection, operations: Vec<Waiting>) {
     if operations.is_empty() {
         return;
     }
@@ -136,13 +208,13 @@ async fn commit_together(connection: &mut SqliteConnection, operations: Vec<Oper
 /// their callers get [`StoreError::Closed`].
 async fn perform(
     connection: &mut SqliteConnection,
-    operations: Vec<Operation>,
+    operations: Vec<Waiting>,
     replies: &mut Vec<Reply>,
 ) -> Result<(), StoreError> {
     connection.execute("BEGIN IMMEDIATE").await?;
-    for operation in operations {
+    for waiting in operations {
         connection.execute("SAVEPOINT one").await?;
-        let (fine, reply) = operation(connection).await;
+        let (fine, reply) = (waiting.operation)(connection).await;
         replies.push(reply);
         if !fine {
             connection.execute("ROLLBACK TO one").await?;
@@ -151,4 +223,59 @@ async fn perform(
     }
     connection.execute("COMMIT").await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use futures_util::stream::FuturesUnordered;
+    use sqlx::Connection as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_flood_of_one_pair_holds_up_another_by_one_transaction_at_most() {
+        let connection = SqliteConnection::connect("sqlite::memory:").await.expect("memory");
+        let writer = Writer::start(connection);
+        let one = |pair: &'static str| {
+            writer.run_for(pair, move |c| {
+                Box::pin(async move {
+                    sqlx::query("SELECT 1").execute(c).await?;
+                    Ok(pair)
+                })
+            })
+        };
+        // More than may wait: the rest of the flood waits for room and takes none of the other pair's.
+        let flood = QUEUE * 2;
+        let mut all: FuturesUnordered<_> = (0..flood).map(|_| one("flood")).collect();
+        // Polled once, so that the flood is in the queue before the other pair comes.
+        assert_eq!(all.next().await.expect("one").expect("done"), "flood");
+        let before = flood - all.len();
+        all.push(one("calm"));
+        let mut order = Vec::new();
+        while let Some(done) = all.next().await {
+            order.push(done.expect("done"));
+        }
+        let place = order.iter().position(|pair| *pair == "calm").expect("it was done");
+        // The transaction under way, and the one that holds it; a third for the answers that lay ready.
+        assert!(place <= 3 * GROUP, "{place} after {before}");
+    }
+
+    #[tokio::test]
+    async fn pairs_take_turns() {
+        let room = Arc::new(Semaphore::new(100));
+        let mut turns = Turns::default();
+        for pair in ["a", "a", "a", "a", "b", "c", "c"] {
+            let operation: Operation = Box::new(|_| Box::pin(async { (true, Box::new(|_| ()) as Reply) }));
+            let permit = Arc::clone(&room).acquire_owned().await.expect("room");
+            turns.push(pair.to_owned(), Waiting { operation, _room: permit });
+        }
+        let lengths = |turns: &Turns| {
+            turns.0.iter().map(|(pair, queue)| (pair.clone(), queue.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(turns.take(4).len(), 4, "a, b, c, a");
+        assert_eq!(lengths(&turns), [("c".to_owned(), 1), ("a".to_owned(), 2)]);
+        assert_eq!(turns.take(9).len(), 3);
+        assert_eq!(room.available_permits(), 100, "what was performed gives its room back");
+    }
 }

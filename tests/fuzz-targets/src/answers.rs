@@ -39,7 +39,7 @@ impl Clients {
         let base = runtime.block_on(serve(Arc::clone(&script)));
         let hubspot = HubspotConfig {
             base_url: base.clone(),
-            token: "token".into(),
+            auth: mapwright::crm::hubspot::HubspotAuth::Token("token".into()),
             path_version: "v3".to_owned(),
             objects: [].into(),
         };

@@ -32,7 +32,7 @@ fn state(created: i64, values: &Json) -> Found {
 fn compare(baseline: bool, what: Found, seen: Option<&Seen>) -> (Vec<ChangeKind>, Option<Seen>) {
     let watched = stages();
     let reading = Reading { watched: &watched, baseline, new_since: at(0) };
-    reading.compare(&Change { record: "006".to_owned(), at: at(9), own: false, what }, seen)
+    reading.compare(&Change { record: "006".to_owned(), at: at(9), own: false, what, last: Map::new() }, seen)
 }
 
 fn changed(field: &str, value: Option<&str>) -> ChangeKind {

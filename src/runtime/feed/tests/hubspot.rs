@@ -25,7 +25,7 @@ impl World {
         let portal = HubspotServer::start(PortalConfig::default()).await.expect("a sandbox");
         let config = HubspotConfig {
             base_url: Url::parse(&portal.base_url()).expect("a URL"),
-            token: "pat-na1-sandbox".into(),
+            auth: crate::crm::hubspot::HubspotAuth::Token("pat-na1-sandbox".into()),
             path_version: "v3".to_owned(),
             objects: HashMap::new(),
         };

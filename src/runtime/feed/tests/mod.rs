@@ -45,6 +45,8 @@ fn watched(side: Side, object: &str, fields: &[&str]) -> Watched {
         becomes: BTreeMap::new(),
         ends_only: false,
         mappings: BTreeSet::from(["m".to_owned()]),
+        starts: true,
+        parents: BTreeSet::new(),
     }
 }
 
@@ -108,14 +110,20 @@ impl Polled {
             ttl: Duration::from_mins(1),
             project: None,
         };
-        let mut events = BTreeMap::new();
-        for lane in self.store.lease(request).await.expect("lanes") {
-            let words = lane.events.iter().map(|event| event.change.kind.told()).collect();
-            events.insert(lane.lane.key.record.clone(), words);
-            let settlement = Settlement { next: Next::Done, results: Vec::new() };
-            self.store.settle(&lane.lane, settlement, self.clock.now()).await.expect("settled");
+        let mut events: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        // The survivor of a merge is leased once what was merged into it is settled.
+        loop {
+            let lanes = self.store.lease(request.clone()).await.expect("lanes");
+            if lanes.is_empty() {
+                return events;
+            }
+            for lane in lanes {
+                let words = lane.events.iter().map(|event| event.change.kind.told());
+                events.entry(lane.lane.key.record.clone()).or_default().extend(words);
+                let settlement = Settlement { next: Next::Done, results: Vec::new() };
+                self.store.settle(&lane.lane, settlement, self.clock.now()).await.expect("settled");
+            }
         }
-        events
     }
 
     /// How many records have something pending.

@@ -72,8 +72,12 @@ async fn begun() -> (Rows, Polled) {
         Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
     let app = Router::new().fallback(answer).with_state(Arc::clone(&rows));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let config =
-        HubspotConfig { base_url, token: "t".into(), path_version: "v3".to_owned(), objects: HashMap::new() };
+    let config = HubspotConfig {
+        base_url,
+        auth: crate::crm::hubspot::HubspotAuth::Token("t".into()),
+        path_version: "v3".to_owned(),
+        objects: HashMap::new(),
+    };
     let client = Arc::new(HubspotClient::new(config, options()).expect("a client"));
     let watched = watched(Side::Hubspot, "company", &["name"]);
     let feed = Polled::new(client, watched, Duration::from_mins(10)).await;

@@ -232,13 +232,19 @@ async fn our_own_write_is_counted_and_not_dropped() {
     let lead = world.lead(&json!({}));
     assert_eq!(world.feed.news().await.len(), 1, "the sandbox makes records as the integration user");
     let text = world.feed.parts.parts.metrics.render();
-    assert!(text.contains(r#"mapwright_feed_changes_total{crm="salesforce",result="own"} 1"#), "{text}");
+    assert!(
+        text.contains(r#"mapwright_feed_changes_total{pair="main",crm="salesforce",result="own"} 1"#),
+        "{text}"
+    );
     let user = json!({"Username": "rep@x.test", "LastName": "Rep"});
     let person = world.org.create("User", &user).expect("a person");
     world.change(&lead, &json!({"Email": "a@x.test", "LastModifiedById": person}));
     world.feed.news().await;
     let text = world.feed.parts.parts.metrics.render();
-    assert!(text.contains(r#"mapwright_feed_changes_total{crm="salesforce",result="new"} 1"#), "{text}");
+    assert!(
+        text.contains(r#"mapwright_feed_changes_total{pair="main",crm="salesforce",result="new"} 1"#),
+        "{text}"
+    );
 }
 
 /// The org's clock is minutes ahead of our machine or behind, and the feed's own is years behind.

@@ -50,6 +50,8 @@ CREATE TABLE runs (
     project       INTEGER
 ) STRICT;
 CREATE INDEX runs_of_record ON runs (pair, side, object, record, mapping);
+CREATE INDEX runs_at ON runs (at);
+CREATE INDEX runs_of_project ON runs (project) WHERE project IS NOT NULL;
 CREATE INDEX runs_of_target ON runs (pair, target_side, target_object, target);
 ALTER TABLE history ADD COLUMN run INTEGER;
 CREATE INDEX history_of_run ON history (run) WHERE run IS NOT NULL;
@@ -73,4 +75,5 @@ CREATE TABLE kept (
     run           INTEGER,
     PRIMARY KEY (pair, target_side, target_object, target, field, mapping)
 ) STRICT;
+CREATE INDEX kept_at ON kept (at);
 CREATE INDEX kept_of_record ON kept (pair, side, object, record);

@@ -1,0 +1,76 @@
+//! The scopes of a private app, by what a project does (HubSpot's "Scopes" page).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::schema::Schema;
+use crate::source::Side;
+use crate::types::{Access, CrmError, ObjectAccess};
+
+use super::{HubspotClient, OWNER};
+
+/// The scopes that a project needs, each with what it is for.
+pub fn scopes(access: &Access, schema: &Schema) -> BTreeMap<String, String> {
+    let mut scopes: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |scope: String, what: String| {
+        let reason = scopes.entry(scope).or_default();
+        if !reason.is_empty() {
+            reason.push_str(", ");
+        }
+        reason.push_str(&what);
+    };
+    for (object, rights) in access.objects.iter().filter(|(object, _)| object.side == Side::Hubspot) {
+        let name = object.name.as_str();
+        let known = schema.objects.get(name);
+        if known.is_some_and(|known| known.timeline.is_some()) {
+            add("timeline".to_owned(), format!("writes {name}"));
+        } else if name == OWNER {
+            add("crm.objects.owners.read".to_owned(), "reads owners".to_owned());
+        } else {
+            let api_name = known.map_or(name, |known| known.api_name.as_str());
+            of_object(api_name, name, rights, &mut add);
+        }
+    }
+    scopes
+}
+
+impl HubspotClient {
+    /// The scopes that the token has.
+    pub async fn granted_scopes(&self) -> Result<Vec<String>, CrmError> {
+        let info = self.token_info().await?;
+        let scopes = info.get("scopes").and_then(Json::as_array);
+        let scopes = scopes.ok_or_else(|| self.garbled("it has no `scopes`", true))?;
+        Ok(scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect())
+    }
+}
+
+fn of_object(api_name: &str, name: &str, rights: &ObjectAccess, add: &mut impl FnMut(String, String)) {
+    let what = if rights.edit || rights.create { "reads and writes" } else { "reads" };
+    // Some objects have one scope for everything.
+    let whole = match api_name {
+        "ticket" => Some("tickets"),
+        "product" => Some("e-commerce"),
+        // Activities belong to the contacts that they are with.
+        "call" | "email" | "meeting" | "note" | "task" => Some("crm.objects.contacts"),
+        _ => None,
+    };
+    match whole {
+        Some("crm.objects.contacts") | None => {}
+        Some(scope) => return add(scope.to_owned(), format!("{what} {name}")),
+    }
+    let plural = match api_name {
+        "contact" | "call" | "email" | "meeting" | "note" | "task" => "contacts",
+        "company" => "companies",
+        "deal" => "deals",
+        "line_item" => "line_items",
+        "quote" => "quotes",
+        "lead" => "leads",
+        _ => "custom",
+    };
+    add(format!("crm.objects.{plural}.read"), format!("reads {name}"));
+    if rights.edit || rights.create {
+        add(format!("crm.objects.{plural}.write"), format!("writes {name}"));
+    }
+    add(format!("crm.schemas.{plural}.read"), format!("`schema pull` and `drift` of {name}"));
+}

@@ -1,0 +1,57 @@
+//! What is old goes.
+
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::StoreError;
+use super::convert;
+
+/// An entry of the history goes only when a newer one tells where the field's value came from. Events go by the time at
+/// which they were settled, which is that of the entries to which they led.
+const STATEMENTS: [&str; 9] = [
+    "DELETE FROM history WHERE id IN (
+         SELECT old.id FROM history AS old WHERE old.at < ?1 AND EXISTS (
+             SELECT 1 FROM history AS newer
+             WHERE newer.pair = old.pair AND newer.target_side = old.target_side
+                 AND newer.target_object = old.target_object AND newer.target = old.target
+                 AND newer.field = old.field AND newer.id > old.id)
+         ORDER BY old.at LIMIT ?2)",
+    // A run stays while it tells why a present value is there.
+    "DELETE FROM runs WHERE id IN (
+         SELECT id FROM runs WHERE at < ?1
+             AND NOT EXISTS (SELECT 1 FROM history WHERE history.run = runs.id) ORDER BY at LIMIT ?2)",
+    "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    "DELETE FROM parked WHERE id IN (
+         SELECT id FROM parked WHERE closed_at < ?1 AND state <> 'open' ORDER BY closed_at LIMIT ?2)",
+    "DELETE FROM events WHERE id IN (
+         SELECT id FROM events WHERE settled_at < ?1 AND state = 'done' ORDER BY settled_at LIMIT ?2)",
+    "DELETE FROM events WHERE id IN (
+         SELECT id FROM events WHERE received_at < ?1 AND state = 'ignored' ORDER BY received_at LIMIT ?2)",
+    "DELETE FROM seen WHERE (pair, side, object, record) IN (
+         SELECT pair, side, object, record FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    // A version of the project goes when it was replaced so long ago and nothing names it any more.
+    "DELETE FROM projects WHERE id IN (
+         SELECT id FROM projects AS old
+         WHERE EXISTS (SELECT 1 FROM projects AS newer WHERE newer.id > old.id AND newer.since < ?1)
+             AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.project = old.id)
+             AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.project = old.id)
+             AND NOT EXISTS (SELECT 1 FROM lanes WHERE lanes.project = old.id)
+         ORDER BY id LIMIT ?2)",
+    "DELETE FROM project_texts WHERE digest IN (
+         SELECT digest FROM project_texts WHERE digest NOT IN (SELECT digest FROM project_files) LIMIT ?2)",
+];
+
+/// Removes at most so many rows of each kind.
+pub(super) async fn prune(
+    c: &mut SqliteConnection,
+    before: DateTime<Utc>,
+    at_most: u32,
+) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    for statement in STATEMENTS {
+        let done =
+            sqlx::query(statement).bind(convert::micros(before)).bind(at_most).execute(&mut *c).await?;
+        removed += done.rows_affected();
+    }
+    Ok(removed)
+}
