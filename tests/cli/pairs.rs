@@ -30,7 +30,7 @@ test "a contact makes a Lead" {
 }
 "#;
 
-const OWN: &str = r#"mapping own {
+const OWN: &str = r"mapping own {
   from hubspot.company
   to   salesforce.Account
   when created
@@ -45,7 +45,7 @@ const OWN: &str = r#"mapping own {
   }
 }
 
-"#;
+";
 
 const TEST_OF_OWN: &str = r#"test "a company makes an Account" {
   mapping own
@@ -147,7 +147,7 @@ fn what_is_wrong_for_two_pairs_is_said_once() {
 fn a_name_of_another_pair_is_unknown() {
     let world = world();
     let text = world.read("shared/lead.map");
-    world.write("shared/lead.map", format!("{text}\n{}", TEST_OF_OWN));
+    world.write("shared/lead.map", format!("{text}\n{TEST_OF_OWN}"));
     let found = findings(&world, &["check"]);
     assert!(
         found.iter().any(|(code, message)| code == "E0204" && message.contains("(for `emea`)")),
