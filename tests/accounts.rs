@@ -182,3 +182,74 @@ async fn sessions_of_salesforce_are_renewed_with_a_token_that_is_replaced() {
     let kept = keeper.load().await.expect("a keeper").expect("a token");
     assert_ne!(kept.token.expose_secret(), first);
 }
+
+/// What the page of an authorisation server gives: the parameters with which it sends the browser back.
+async fn consent(page: &str, challenge: &str) -> std::collections::HashMap<String, String> {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().expect("a client");
+    let query = [
+        ("redirect_uri", "http://localhost:1/callback"),
+        ("state", "s1"),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let answer = client.get(page).query(&query).send().await.expect("an answer");
+    assert_eq!(answer.status(), 302, "{:?}", answer.text().await);
+    let to: url::Url = answer.headers()["location"].to_str().expect("text").parse().expect("a URL");
+    assert_eq!(to.port(), Some(1));
+    to.query_pairs().into_owned().collect()
+}
+
+/// The status of a redemption, and the body.
+async fn redeem(url: &str, client: (&str, &str), code: &str, verifier: Option<&str>) -> (u16, Json) {
+    let mut form = vec![
+        ("grant_type", "authorization_code"),
+        ("client_id", client.0),
+        ("client_secret", client.1),
+        ("redirect_uri", "http://localhost:1/callback"),
+        ("code", code),
+    ];
+    form.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = http.post(url).form(&form).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+#[tokio::test]
+async fn the_sandbox_verifies_the_proof_and_spends_a_code_by_the_first_attempt() {
+    // RFC 7636, appendix B.
+    let (verifier, challenge) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let portal = portal::HubspotServer::start(portal::HubspotConfig::default()).await.expect("a portal");
+    let org = org::SalesforceServer::start(org::SalesforceConfig::default()).await.expect("an org");
+    let (base, login) = (portal.base_url(), org.base_url());
+    let hubspot = portal.config();
+    let servers = [
+        (
+            format!("{base}/oauth/authorize?client_id={}&scope=oauth", hubspot.client_id),
+            format!("{base}/oauth/2026-03/token"),
+            (hubspot.client_id.as_str(), hubspot.app_secret.as_str()),
+        ),
+        (
+            format!(
+                "{login}/services/oauth2/authorize?response_type=code&client_id=sandbox-client&scope=api%20refresh_token"
+            ),
+            format!("{login}/services/oauth2/token"),
+            ("sandbox-client", "sandbox-secret"),
+        ),
+    ];
+    for (page, url, client) in servers {
+        for wrong in [None, Some("short"), Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")] {
+            let back = consent(&page, challenge).await;
+            assert_eq!(back["state"], "s1");
+            let (status, body) = redeem(&url, client, &back["code"], wrong).await;
+            assert_eq!(status, 400, "{wrong:?}: {body}");
+            let (status, body) = redeem(&url, client, &back["code"], Some(verifier)).await;
+            assert_eq!(status, 400, "spent: {body}");
+        }
+        let back = consent(&page, challenge).await;
+        let (status, body) = redeem(&url, client, &back["code"], Some(verifier)).await;
+        assert_eq!(status, 200, "{body}");
+        assert!(body["refresh_token"].is_string() && body["access_token"].is_string(), "{body}");
+    }
+}

@@ -147,7 +147,7 @@ Exit codes:
 pub(super) const AUTH: &str = "\
 Examples:
   mapwright auth key             a fresh key, for MAPWRIGHT_KEY; keep it where you keep secrets
-  mapwright auth login hubspot   opens the browser; the app must allow http://localhost:8723/callback
+  mapwright auth login hubspot   opens the browser, and waits for it to come back
   mapwright auth login salesforce --pair emea --no-browser
   mapwright auth status          who is logged in, and with which key it is sealed
   mapwright auth logout hubspot
