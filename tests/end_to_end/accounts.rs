@@ -272,7 +272,7 @@ fn a_person_who_refuses_and_a_scope_that_is_missing_are_told_on_page_and_termina
 fn an_answer_to_another_request_changes_nothing_and_the_right_one_counts_once() {
     let stage = Stage::set();
     let login = stage.login("hubspot");
-    let (callback, secret) = login.callback();
+    let (callback, given) = login.callback();
     let visit = |query: &str| http::get(&format!("{callback}?{query}"));
     for query in
         ["code=stolen", "code=stolen&state=", "code=stolen&state=guessed", "error=access_denied&state=x"]
@@ -290,7 +290,7 @@ fn an_answer_to_another_request_changes_nothing_and_the_right_one_counts_once() 
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("the answer to another login; it is ignored"), "{text}");
     // It is over: nobody listens any more, whatever the state.
-    let late = http::call("GET", &format!("{callback}?code=again&state={secret}"), &[], Vec::new());
+    let late = http::call("GET", &format!("{callback}?code=again&state={given}"), &[], Vec::new());
     assert!(late.is_err(), "{late:?}");
 }
 
@@ -303,14 +303,14 @@ fn the_login_of_another_portal_or_another_code_is_refused() {
     assert!(text.contains("this is portal 1001, and pair `main` is about portal 77"), "{text}");
     // A code that was made up is not redeemed, and what others say is shown as text.
     let login = stage.login("salesforce");
-    let (callback, secret) = login.callback();
-    let page = http::get(&format!("{callback}?code=made-up&state={secret}"));
+    let (callback, given) = login.callback();
+    let page = http::get(&format!("{callback}?code=made-up&state={given}"));
     let (code, text) = login.end();
     assert_eq!((page.status, code), (400, 1), "{text}");
     assert!(text.contains("invalid authorization code"), "{text}");
     let login = stage.login("salesforce");
-    let (callback, secret) = login.callback();
-    let page = http::get(&format!("{callback}?error=x&error_description=%3Cb%3Ehi%3C%2Fb%3E&state={secret}"));
+    let (callback, given) = login.callback();
+    let page = http::get(&format!("{callback}?error=x&error_description=%3Cb%3Ehi%3C%2Fb%3E&state={given}"));
     assert!(page.text.contains("&lt;b&gt;hi&lt;/b&gt;") && !page.text.contains("<b>"), "{}", page.text);
     assert_eq!(login.end().0, 1);
 }

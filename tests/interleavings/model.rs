@@ -70,11 +70,10 @@ pub(crate) fn settled(rule: Rule, base: &str, hubspot: &str, salesforce: &str) -
         Rule::From(Side::Salesforce) => one(salesforce),
         _ if hubspot == salesforce => one(hubspot),
         Rule::HubspotFills if salesforce.is_empty() && base.is_empty() => one(hubspot),
-        Rule::HubspotFills => one(salesforce),
         Rule::Decides(_) if hubspot == base => one(salesforce),
         Rule::Decides(_) if salesforce == base => one(hubspot),
         Rule::Decides(Some(Side::Hubspot)) => one(hubspot),
-        Rule::Decides(Some(Side::Salesforce)) => one(salesforce),
+        Rule::HubspotFills | Rule::Decides(Some(Side::Salesforce)) => one(salesforce),
         Rule::Decides(None) => both(),
     }
 }

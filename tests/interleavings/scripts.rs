@@ -17,7 +17,7 @@ const AT_REST: usize = 3;
 /// Waves in which people edit while runs, polls and webhooks are under way.
 const RACING: usize = 2;
 
-/// SplitMix64, so that a seed is one number.
+/// `SplitMix64`, so that a seed is one number.
 struct Random(u64);
 
 impl Random {
@@ -215,6 +215,7 @@ impl Played {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's own seed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_interleavings_settle_by_policy_and_lose_no_edit() {
     let seed = std::env::var("MAPWRIGHT_SEED").ok().and_then(|seed| seed.parse().ok());
