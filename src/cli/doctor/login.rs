@@ -24,15 +24,14 @@ pub(super) fn check(ready: &Ready, accounts: &[Account], report: &mut Report) ->
             Side::Salesforce => "Salesforce login",
         };
         let Login { text, kept, problem } = login(&ready.pair, side, accounts, ready.keys.as_deref());
-        match problem {
-            Some((message, help)) => report.problem(check, message, help),
-            None => {
-                if kept {
-                    report.ok(check, text);
-                }
-                usable.push(side);
-            }
+        if let Some((message, help)) = problem {
+            report.problem(check, message, help);
+            continue;
         }
+        if kept {
+            report.ok(check, text);
+        }
+        usable.push(side);
     }
     usable
 }
