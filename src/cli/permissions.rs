@@ -62,7 +62,7 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
 
 /// Shows the scopes, and counts those that are not granted.
 fn show_hubspot(scopes: &BTreeMap<String, String>, granted: Option<&[String]>) -> usize {
-    Output::result("HubSpot: the scopes of the private app");
+    Output::result("HubSpot: the scopes of the app");
     let width = scopes.keys().map(String::len).max().unwrap_or(0);
     let mut lacks = 0;
     for (scope, why) in scopes {

@@ -111,27 +111,13 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
     let token = hubspot.tokens.first().map_or("", String::as_str);
     let (client_id, client_secret) = &servers.app;
     if as_json {
-        let facts = json!({
-            "hubspot": {
-                "base_url": servers.hubspot.base_url(),
-                "portal": hubspot.portal_id,
-                "token": token,
-                "app_id": hubspot.app_id,
-                "client_id": hubspot.client_id,
-                "client_secret": hubspot.app_secret,
-            },
-            "salesforce": {
-                "login_url": servers.salesforce.base_url(),
-                "client_id": client_id,
-                "client_secret": client_secret,
-            },
-        });
-        return Output::result(&facts.to_string());
+        return Output::result(&facts(servers).to_string());
     }
     Output::result(&format!(
         "HubSpot     {hubspot_url}\n\
          Salesforce  {salesforce_url}\n\n\
-         # For `pairs:` in mapwright.yaml, in place of what stands there; then `mapwright serve` receives the webhooks.\n\
+         # For `pairs:` in mapwright.yaml, in place of what stands there; then `mapwright serve` receives the webhooks. The file\n\
+         # must also say `allow_private_addresses: true`.\n\
          \x20 sandbox:\n\
          \x20   hubspot:\n\
          \x20     portal: {portal}\n\
@@ -146,12 +132,38 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
          \x20     auth:\n\
          \x20       client_credentials:\n\
          \x20         client_id: {client_id}\n\
-         \x20         client_secret: {client_secret}",
+         \x20         client_secret: {client_secret}\n\
+         # To log in as people do, HubSpot's app stands in place of `token`, and Salesforce's under `oauth`:\n\
+         \x20     auth: {{ oauth: {{ client_id: {app_client}, client_secret: {secret} }} }}\n\
+         \x20     auth: {{ oauth: {{ client_id: {client_id}, client_secret: {client_secret} }} }}",
         hubspot_url = servers.hubspot.base_url(),
         salesforce_url = servers.salesforce.base_url(),
         portal = hubspot.portal_id,
         app = hubspot.app_id,
+        app_client = hubspot.client_id,
         secret = hubspot.app_secret,
     ));
     output.note("ctrl-c stops both; what they hold is forgotten");
+}
+
+/// What a program needs to know of them.
+fn facts(servers: &Servers) -> serde_json::Value {
+    let hubspot = servers.hubspot.config();
+    let token = hubspot.tokens.first().map_or("", String::as_str);
+    let (client_id, client_secret) = &servers.app;
+    json!({
+        "hubspot": {
+            "base_url": servers.hubspot.base_url(),
+            "portal": hubspot.portal_id,
+            "token": token,
+            "app_id": hubspot.app_id,
+            "client_id": hubspot.client_id,
+            "client_secret": hubspot.app_secret,
+        },
+        "salesforce": {
+            "login_url": servers.salesforce.base_url(),
+            "client_id": client_id,
+            "client_secret": client_secret,
+        },
+    })
 }

@@ -43,7 +43,7 @@ pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Se
         CrmErrorKind::Unauthorised => Policy::Pause {
             time: settings.credentials,
             reason: "unauthorised",
-            help: "the CRM refuses the token; renew it in the configuration",
+            help: "the CRM refuses the token; renew it in the configuration, or by `mapwright auth login`",
         },
         CrmErrorKind::Forbidden => Policy::Pause {
             time: settings.credentials,

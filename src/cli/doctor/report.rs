@@ -59,7 +59,11 @@ impl Report {
     pub(super) fn failed(&mut self, check: &'static str, what: &str, error: &CrmError) {
         let label = error.side.label();
         let help = match error.kind {
-            CrmErrorKind::Unauthorised => format!("{label} refuses the token: renew it in the configuration"),
+            CrmErrorKind::Unauthorised => {
+                format!(
+                    "{label} refuses the token: renew it in the configuration, or by `mapwright auth login`"
+                )
+            }
             CrmErrorKind::Forbidden => format!("a scope or permission is missing: grant it in {label}"),
             CrmErrorKind::Window => {
                 format!("the limit is used up: {label} answers again when its window opens")
