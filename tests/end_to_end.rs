@@ -30,6 +30,8 @@ mod schema_changes;
 mod serve;
 #[path = "end_to_end/stage.rs"]
 mod stage;
+#[path = "end_to_end/walk.rs"]
+mod walk;
 #[path = "end_to_end/why.rs"]
 mod why;
 #[path = "cli/world.rs"]
