@@ -3,7 +3,7 @@
 //!
 //! | block | what it is |
 //! | --- | --- |
-//! | `console` | commands behind `$ `, a `\` at the end goes on in the next line; below each what the terminal shows |
+//! | `console` | commands behind `$ `, which go on behind a `\` at the end and in an open quote; below each what the terminal shows |
 //! | `console,again` | the same, but the first command is repeated until the terminal shows it, as the page asks its reader to |
 //! | `diff FILE` | lines to take out of a file and to put there; a line `@@` is between two places |
 //!

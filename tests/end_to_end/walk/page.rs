@@ -113,16 +113,20 @@ fn steps(at: &str, lines: &[&str]) -> Result<Vec<Step>, String> {
         } else {
             let step = steps.last_mut().ok_or(format!("{at}: commands begin with `$ `"))?;
             if goes_on {
-                step.command.push_str(line);
+                if !step.command.ends_with('\\') {
+                    step.command.push('\n');
+                }
+                step.command = step.command.trim_end_matches('\\').to_owned() + line;
             } else {
                 step.told.push((*line).to_owned());
             }
         }
         let step = steps.last_mut().ok_or("a command")?;
-        goes_on = step.told.is_empty() && step.command.ends_with('\\');
-        if goes_on {
-            step.command.pop();
-        }
+        let is_open = step.command.matches('\'').count() % 2 == 1;
+        goes_on = step.told.is_empty() && (is_open || step.command.ends_with('\\'));
+    }
+    if goes_on {
+        return Err(format!("{at}: the last command goes on, and the block ends"));
     }
     if let Some(step) = steps.iter().find(|step| {
         let is_wild = |line: &String| line.trim() == "…";
