@@ -3,6 +3,7 @@
 //! `wait`. What it does not know is a mistake of the page.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{PipeReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -381,12 +382,12 @@ enum Token {
 /// One port in the place of another, where a port stands.
 fn ports(text: &str, from: u16, to: u16) -> String {
     BEFORE_A_PORT.iter().fold(text.to_owned(), |text, before| {
-        let mut pieces = text.split(&format!("{before}{from}"));
+        let wanted = format!("{before}{from}");
+        let mut pieces = text.split(&wanted);
         let mut into = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
             let longer = piece.starts_with(|c: char| c.is_ascii_digit());
-            into.push_str(&format!("{before}{}", if longer { from } else { to }));
-            into.push_str(piece);
+            let _ = write!(into, "{before}{}{piece}", if longer { from } else { to });
         }
         into
     })
