@@ -161,7 +161,7 @@ impl Shell {
             }
             ("kill", [jobs @ ..]) => (self.kill(jobs)?, String::new()),
             ("wait", [jobs @ ..]) => self.wait(jobs)?,
-            _ => return Err(format!("the walk's shell has no command `{}`", call.words.join(" "))),
+            _ => return Err(format!("the walk's shell has no command `{name}` with these words: {line}")),
         };
         self.code = code;
         match &call.into {
