@@ -36,7 +36,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
         "one branch for each thing that a script may do to a record",
     ),
     ("src/sandbox/salesforce/describe.rs", "describe_field", 65, "one document, member for member"),
-    ("src/store/sqlite/settle.rs", "record", 55, "one branch for each thing that a run comes to"),
     ("src/syntax/words.rs", "words", 230, "a table: one line for each rule of the grammar"),
     ("src/types/fit.rs", "fits", 55, "a table: one line for each pair of types"),
 ];

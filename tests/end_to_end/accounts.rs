@@ -239,6 +239,53 @@ fn a_login_that_was_revoked_pauses_and_a_new_one_is_picked_up() {
     serve.until("the others are done", || serve.metric("mapwright_events_pending") == 1);
 }
 
+/// What `doctor` says of one check, with what to do about it, at a level.
+fn told(ran: &Ran, level: &str, check: &str) -> String {
+    let document = ran.json();
+    let lines = document["checks"].as_array().expect("checks").iter();
+    let of = lines.filter(|line| line["level"] == level && line["check"] == check);
+    let text = |line: &Json, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    of.map(|line| format!("{} → {}\n", text(line, "message"), text(line, "help"))).collect()
+}
+
+#[test]
+fn doctor_says_who_logged_in() {
+    let stage = Stage::set();
+    let ran = stage.run(&["doctor", "--json"]).exits(1);
+    for (check, crm) in [("HubSpot login", "hubspot"), ("Salesforce login", "salesforce")] {
+        let problem = told(&ran, "problem", check);
+        assert!(problem.contains("nobody has logged in"), "{}", ran.out);
+        assert!(problem.contains(&format!("auth login {crm} --pair main")), "{}", ran.out);
+    }
+    assert_eq!(told(&ran, "problem", "HubSpot token"), "", "it is said once");
+    assert!(!stage.world.path(".mapwright").exists(), "a look makes no store");
+
+    for crm in ["hubspot", "salesforce"] {
+        assert_eq!(stage.login(crm).consent().1.0, 0);
+    }
+    let ran = stage.run(&["doctor", "--json"]);
+    let login = told(&ran, "ok", "HubSpot login");
+    assert!(login.contains("OAuth: 1001 as sandbox@example.com, kept "), "{}", ran.out);
+    assert!(login.contains(", scopes "), "{}", ran.out);
+    assert!(told(&ran, "ok", "Salesforce login").contains("OAuth: 00D"), "{}", ran.out);
+    let token = told(&ran, "ok", "HubSpot token");
+    assert!(token.contains("works for portal 1001 as sandbox@example.com"), "{}", ran.out);
+    assert!(told(&ran, "ok", "Salesforce token").contains("in org 00D"), "{}", ran.out);
+    assert!(told(&ran, "warning", "webhooks").contains("the token of an installation"), "{}", ran.out);
+    assert!(!ran.out.contains(&stage.key), "{}", ran.out);
+
+    // Another key than the one that sealed them, then the portal's owner removes the app.
+    let other = stage.world.run(&["auth", "key"]).fine().out;
+    let mut command = stage.command(&["doctor", "--json"]);
+    command.env("MAPWRIGHT_KEY", other.trim());
+    let ran = stage.world.finish(command, &[]).exits(1);
+    assert!(told(&ran, "problem", "HubSpot login").contains("`store: keys:`"), "{}", ran.out);
+    stage.sandbox.portal("POST", "oauth/revoke", &Json::Null).fine();
+    let ran = stage.run(&["doctor", "--json"]).exits(1);
+    let problem = told(&ran, "problem", "HubSpot token");
+    assert!(problem.contains("lets nobody in") && problem.contains("auth login hubspot"), "{}", ran.out);
+}
+
 #[test]
 fn a_person_who_refuses_and_a_scope_that_is_missing_are_told_on_page_and_terminal() {
     let stage = Stage::set();

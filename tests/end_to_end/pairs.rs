@@ -152,3 +152,32 @@ fn commands_ask_which_pair() {
     let ran = stage.world.run(&["parked", "list", "--pair", "helthy"]).exits(2);
     assert!(ran.err.contains("there is no pair `helthy`"), "{}", ran.err);
 }
+
+#[test]
+fn doctor_and_why_tell_of_each_pair() {
+    let stage = Stage::set();
+    stage.world.run(&["run", "mql_to_lead", "--record", "101", "--pair", "healthy"]).fine();
+    let ran = stage.world.run(&["doctor", "--json"]).exits(1);
+    let document = ran.json();
+    let lines = document["checks"].as_array().expect("checks");
+    let level = |pair: &str, check: &str| {
+        let found = lines.iter().find(|line| line["pair"] == pair && line["check"] == check);
+        found.map(|line| line["level"].clone()).unwrap_or_default()
+    };
+    for (pair, expected) in NAMES.iter().zip(["ok", "problem", "ok"]) {
+        assert_eq!(level(pair, "HubSpot token"), expected, "{pair}: {}", ran.out);
+        assert_eq!(level(pair, "Salesforce token"), "ok", "{pair}: {}", ran.out);
+        assert_eq!(level(pair, "queue"), "ok", "{pair}: {}", ran.out);
+    }
+    let one = stage.world.run(&["doctor", "--pair", "healthy"]);
+    assert!(one.out.contains("pair `healthy`:") && !one.out.contains("pair `refused`:"), "{}", one.out);
+    stage.world.run(&["doctor", "--pair", "helthy"]).exits(2);
+
+    // Each portal has a contact 101; only one of them is known.
+    let ran = stage.world.run(&["why", "contact", "101", "--json"]).fine();
+    assert_eq!(ran.json()["runs"][0]["result"], "created", "{}", ran.out);
+    stage.world.run(&["why", "contact", "101", "--pair", "refused"]).exits(1);
+    stage.world.run(&["run", "mql_to_lead", "--record", "101", "--pair", "hanging"]).fine();
+    let ran = stage.world.run(&["why", "contact", "101"]).exits(2);
+    assert!(ran.err.contains("the pairs `hanging` and `healthy` know such a record"), "{}", ran.err);
+}

@@ -196,7 +196,32 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         return Err("the shipped project has errors".to_owned());
     };
     let hubspot = servers.hubspot.config();
-    let text = format!(
+    let text = configuration(servers);
+    let environment = |name: &str| match name {
+        "HUBSPOT_TOKEN" => hubspot.tokens.first().cloned(),
+        "HUBSPOT_CLIENT_SECRET" => Some(hubspot.app_secret.clone()),
+        "SALESFORCE_CLIENT_ID" => Some(servers.app.0.clone()),
+        "SALESFORCE_CLIENT_SECRET" => Some(servers.app.1.clone()),
+        _ => None,
+    };
+    let version = parts::version(&project);
+    let mut sources = Sources::new();
+    let (config, mut findings) = crate::config::parse(&mut sources, "mapwright.yaml", &text);
+    let config =
+        config.and_then(|config| config.resolve(&environment).map_err(|more| findings.extend(more)).ok());
+    let pair = config.as_ref().and_then(|config| config.pairs.values().next().cloned());
+    let (Some(config), Some(pair), Some(schemas)) = (config, pair, world.schemas.clone()) else {
+        output.findings(&sources, &findings);
+        return Err("the demo's configuration has errors".to_owned());
+    };
+    let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
+    Ok(parts::Ready { plan, schemas, pair, config, keys: None, root: std::path::PathBuf::new(), version })
+}
+
+/// A configuration for these servers.
+fn configuration(servers: &Servers) -> String {
+    let hubspot = servers.hubspot.config();
+    format!(
         "language: 1\n\
          pairs:\n\
          \x20 demo:\n\
@@ -218,24 +243,5 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         app = hubspot.app_id,
         hubspot_url = servers.hubspot.base_url(),
         salesforce_url = servers.salesforce.base_url(),
-    );
-    let environment = |name: &str| match name {
-        "HUBSPOT_TOKEN" => hubspot.tokens.first().cloned(),
-        "HUBSPOT_CLIENT_SECRET" => Some(hubspot.app_secret.clone()),
-        "SALESFORCE_CLIENT_ID" => Some(servers.app.0.clone()),
-        "SALESFORCE_CLIENT_SECRET" => Some(servers.app.1.clone()),
-        _ => None,
-    };
-    let version = parts::version(&project);
-    let mut sources = Sources::new();
-    let (config, mut findings) = crate::config::parse(&mut sources, "mapwright.yaml", &text);
-    let config =
-        config.and_then(|config| config.resolve(&environment).map_err(|more| findings.extend(more)).ok());
-    let pair = config.as_ref().and_then(|config| config.pairs.values().next().cloned());
-    let (Some(config), Some(pair), Some(schemas)) = (config, pair, world.schemas.clone()) else {
-        output.findings(&sources, &findings);
-        return Err("the demo's configuration has errors".to_owned());
-    };
-    let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
-    Ok(parts::Ready { plan, schemas, pair, config, keys: None, root: std::path::PathBuf::new(), version })
+    )
 }

@@ -186,17 +186,7 @@ async fn record(
         Outcome::Relay(cause) => return links::relay(c, key, mapping, cause, now).await,
         _ => {}
     }
-    if matches!(&result.outcome, Outcome::Skipped | Outcome::Waiting { .. } | Outcome::Parked(_)) {
-        links::doubt(c, key, mapping).await?;
-    }
-    match &result.outcome {
-        Outcome::Waiting { .. } => {}
-        _ => stop_waiting(c, key, mapping).await?,
-    }
-    match &result.outcome {
-        Outcome::Parked(_) => {}
-        _ => resolve_parked(c, key, mapping, now).await?,
-    }
+    supersede(c, key, result, now).await?;
     let none = Left::default();
     let run = runs::remember(c, key, result, context).await?;
     match &result.outcome {
@@ -227,6 +217,25 @@ async fn record(
         }
         Outcome::Parked(reason) => park(c, key, mapping, reason, context).await?,
         Outcome::Skipped | Outcome::Ended | Outcome::Link(_) | Outcome::Relay(_) => {}
+    }
+    Ok(())
+}
+
+/// Ends what an earlier run of the mapping left.
+async fn supersede(
+    c: &mut SqliteConnection,
+    key: &RecordKey,
+    MappingResult { mapping, outcome, .. }: &MappingResult,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if matches!(outcome, Outcome::Skipped | Outcome::Waiting { .. } | Outcome::Parked(_)) {
+        links::doubt(c, key, mapping).await?;
+    }
+    if !matches!(outcome, Outcome::Waiting { .. }) {
+        stop_waiting(c, key, mapping).await?;
+    }
+    if !matches!(outcome, Outcome::Parked(_)) {
+        resolve_parked(c, key, mapping, now).await?;
     }
     Ok(())
 }
