@@ -41,7 +41,10 @@ fn words(told: &str, shown: &str) -> bool {
 
 /// Both, for the person who has to mend one of them.
 pub(super) fn beside(told: &[String], shown: &str) -> String {
-    let indent = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let indent = |text: &str| {
+        let lines: Vec<&str> = text.lines().flat_map(|line| ["    ", line, "\n"]).collect();
+        lines.concat()
+    };
     format!("  the page says\n{}  the terminal shows\n{}", indent(&told.join("\n")), indent(shown))
 }
 

@@ -1,5 +1,7 @@
 //! The walk as the page has it.
 
+use super::shell::BEFORE_A_PORT;
+
 const BEGIN: &str = "<!-- walk: begin -->";
 const END: &str = "<!-- walk: end -->";
 const PROMPT: &str = "$ ";
@@ -31,6 +33,12 @@ pub(super) struct Edit {
     pub(super) file: String,
     /// What stands there, and what is to stand there.
     pub(super) places: Vec<(String, String)>,
+}
+
+impl Step {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.command.as_str()).chain(self.told.iter().map(String::as_str))
+    }
 }
 
 impl Page {
@@ -67,22 +75,21 @@ impl Page {
 
     /// The ports of this machine that the walk speaks of.
     pub(super) fn ports(&self) -> Vec<u16> {
-        let mut ports = Vec::new();
+        let mut texts: Vec<&str> = Vec::new();
         for block in &self.blocks {
-            let text = match block {
-                Block::Session { steps, .. } => {
-                    steps.iter().map(|step| format!("{}\n{}\n", step.command, step.told.join("\n"))).collect()
-                }
+            match block {
+                Block::Session { steps, .. } => texts.extend(steps.iter().flat_map(Step::texts)),
                 Block::Edit(edit) => {
-                    edit.places.iter().map(|(old, new)| format!("{old}\n{new}\n")).collect::<String>()
+                    texts.extend(edit.places.iter().flat_map(|(old, new)| [old.as_str(), new.as_str()]));
                 }
-            };
-            for before in super::shell::BEFORE_A_PORT {
-                ports.extend(text.split(before).skip(1).filter_map(|rest| {
-                    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-                    rest[..end].parse::<u16>().ok().filter(|port| *port != 0)
-                }));
             }
+        }
+        let mut ports = Vec::new();
+        for (text, before) in texts.iter().flat_map(|text| BEFORE_A_PORT.map(|before| (text, before))) {
+            ports.extend(text.split(before).skip(1).filter_map(|rest| {
+                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                rest[..end].parse::<u16>().ok().filter(|port| *port != 0)
+            }));
         }
         ports.sort_unstable();
         ports.dedup();

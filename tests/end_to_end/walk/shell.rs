@@ -17,7 +17,7 @@ use crate::stage::free_port;
 use crate::world::{World, wait};
 
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(100);
 
 /// What stands before the number of a port.
@@ -121,22 +121,35 @@ impl Shell {
         let line = self.as_it_is(line);
         let mut shown = String::new();
         for call in self.calls(&line)? {
-            shown.push_str(&self.call(call, &line)?);
+            shown.push_str(&self.call(&call, &line)?);
         }
         Ok(shown)
     }
 
-    fn call(&mut self, call: Call, line: &str) -> Result<String, String> {
+    fn call(&mut self, call: &Call, line: &str) -> Result<String, String> {
         let Some((name, words)) = call.words.split_first() else { return Ok(String::new()) };
         if name == "mapwright" {
-            return self.mapwright(words, &call, line);
+            return self.mapwright(words, call, line);
         }
         if call.behind {
             return Err(format!("the walk runs nothing but `mapwright` in the background: {line}"));
         }
-        let (code, shown) = match (name.as_str(), words) {
+        let (code, shown) = self.builtin(name, words, line)?;
+        self.code = code;
+        match &call.into {
+            None => Ok(shown),
+            Some((file, _)) => {
+                std::fs::write(self.folder.join(file), shown).map_err(|error| format!("{file}: {error}"))?;
+                Ok(String::new())
+            }
+        }
+    }
+
+    /// Everything but the binary: the exit code, and what it shows.
+    fn builtin(&mut self, name: &str, words: &[String], line: &str) -> Result<(i32, String), String> {
+        Ok(match (name, words) {
             ("curl", words) => curl::run(words)?,
-            ("echo", words) => (0, format!("{}\n", words.join(" "))),
+            ("echo", words) => (0, words.join(" ") + "\n"),
             ("export", words) => {
                 for word in words {
                     let (name, value) = word.split_once('=').ok_or(format!("`export {word}`: no value"))?;
@@ -155,22 +168,16 @@ impl Shell {
                     return Err(format!("the walk's `grep` knows no patterns: {part}"));
                 }
                 let text = self.file(file)?;
-                let found: String =
-                    text.lines().filter(|line| line.contains(part)).map(|line| format!("{line}\n")).collect();
-                (i32::from(found.is_empty()), found)
+                let found: Vec<&str> =
+                    text.split_inclusive('\n').filter(|line| line.contains(part.as_str())).collect();
+                (i32::from(found.is_empty()), found.concat())
             }
-            ("kill", [jobs @ ..]) => (self.kill(jobs)?, String::new()),
-            ("wait", [jobs @ ..]) => self.wait(jobs)?,
-            _ => return Err(format!("the walk's shell has no command `{name}` with these words: {line}")),
-        };
-        self.code = code;
-        match &call.into {
-            None => Ok(shown),
-            Some((file, _)) => {
-                std::fs::write(self.folder.join(file), shown).map_err(|error| format!("{file}: {error}"))?;
-                Ok(String::new())
+            ("kill", jobs) => (self.kill(jobs)?, String::new()),
+            ("wait", jobs) => self.wait(jobs)?,
+            _ => {
+                return Err(format!("the walk's shell has no command `{name}` with these words: {line}"));
             }
-        }
+        })
     }
 
     fn file(&self, file: &str) -> Result<String, String> {
@@ -241,12 +248,12 @@ impl Shell {
     /// What the files that jobs write into hold, for whoever has to find out what went wrong.
     fn logs(&self) -> String {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let logs = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "log"));
-        logs.map(|log| {
+        let mut logs = String::new();
+        for log in entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "log")) {
             let text = std::fs::read_to_string(log.path()).unwrap_or_default();
-            format!("  {}\n{text}", log.file_name().display())
-        })
-        .collect()
+            let _ = write!(logs, "  {}\n{text}", log.file_name().display());
+        }
+        logs
     }
 
     /// The page's ports as those that are free here.
@@ -362,12 +369,11 @@ impl Shell {
             let (command, after) = inner.split_once(')').ok_or(format!("`$(` is open: {text}"))?;
             return Ok((self.line(command)?.trim_end().to_owned(), after));
         }
-        let (name, after) = match rest.strip_prefix('{') {
-            Some(inner) => inner.split_once('}').ok_or(format!("`${{` is open: {text}"))?,
-            None => {
-                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()))
-            }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (name, after) = if let Some(inner) = rest.strip_prefix('{') {
+            inner.split_once('}').ok_or(format!("`${{` is open: {text}"))?
+        } else {
+            rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()))
         };
         let value = self.variables.get(name).ok_or(format!("no variable `{name}` was exported"))?;
         Ok((value.clone(), after))
