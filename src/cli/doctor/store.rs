@@ -171,7 +171,7 @@ fn queue(condition: &Condition, report: &mut Report) {
         report.warning(
             "retries",
             format!("{retrying} records are tried again after a failure, the latest: {error}"),
-            "nothing yet: after `limits: max_attempts` they are parked",
+            "nothing yet: what fails in itself is parked after `limits: max_attempts`; a pause uses no attempt up",
         );
     }
     let parked: u64 = condition.parked.iter().map(|(_, count)| count).sum();
