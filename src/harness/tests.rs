@@ -332,6 +332,12 @@ fn what_triggers_a_mapping_is_judged_where_a_test_says_what_happened() {
     passes(&format!(
         "{CONTACT}\n when email changes\n when primary hubspot.company changes\n expect not triggered"
     ));
+    // For a record that is paired, another company beside it is another value to write.
+    passes(&format!(
+        "{CONTACT}\n given salesforce.Lead {{ Id: \"A\", HubSpot_Contact_ID__c: \"5501\", LastName: \"Doe\" }}\n \
+         given link hubspot.contact \"5501\" = salesforce.Lead \"A\"\n when primary hubspot.company changes\n \
+         expect update salesforce.Lead {{ Email: \"jane@acme.example\" }}"
+    ));
     let (_, expected, found) = differs_once(&format!("{CONTACT}\n when email changes\n expect skip"));
     assert_eq!(
         (expected.as_str(), found.as_str()),

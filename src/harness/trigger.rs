@@ -3,10 +3,10 @@
 use chrono::DateTime;
 
 use crate::check::typed::{Test, Trigger};
-use crate::eval::{Finished, Point, Trace, Verdict};
+use crate::eval::{Answer, Finished, Point, Trace, Verdict};
 use crate::plan::{Mapping, Plan};
 use crate::source::Side;
-use crate::types::{ChangeEvent, ChangeKind, display};
+use crate::types::{ChangeEvent, ChangeKind, LinkRequest, display};
 
 use super::world::World;
 
@@ -16,7 +16,21 @@ pub(super) fn started(plan: &Plan, mapping: &Mapping, test: &Test, world: &World
         return Some(false);
     }
     let events = events(mapping, test, world);
-    plan.triggered(&events).iter().find(|start| start.mapping == mapping.name).map(|start| start.if_became)
+    let starts = plan.triggered(&events);
+    let start = starts.iter().find(|start| start.mapping == mapping.name)?;
+    if !start.if_paired {
+        return Some(start.if_became);
+    }
+    // Another record beside it concerns a record that is paired; one that is not runs only if it became so.
+    let paired = is_paired(mapping, world);
+    (paired || start.if_became).then_some(start.if_became && !paired)
+}
+
+/// Whether the test pairs its source record.
+fn is_paired(mapping: &Mapping, world: &World) -> bool {
+    let ids = world.source().map(str::to_owned).into_iter().collect();
+    let (of, to) = (mapping.source.clone(), mapping.target.clone());
+    matches!(world.links(&LinkRequest { by: None, of, ids, to }), Answer::Links(pairs) if !pairs.is_empty())
 }
 
 /// Whether a run ended because the record did not become what a trigger waits for.

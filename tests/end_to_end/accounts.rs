@@ -245,8 +245,9 @@ fn told(ran: &Ran, level: &str, check: &str) -> String {
     let lines = document["checks"].as_array().expect("checks").iter();
     let of = lines.filter(|line| line["level"] == level && line["check"] == check);
     let text = |line: &Json, key: &str| line[key].as_str().unwrap_or_default().to_owned();
-    of.flat_map(|line| [text(line, "message"), " → ".to_owned(), text(line, "help"), "\n".to_owned()])
-        .collect()
+    let said: Vec<String> =
+        of.map(|line| format!("{} → {}", text(line, "message"), text(line, "help"))).collect();
+    said.join("\n")
 }
 
 #[test]

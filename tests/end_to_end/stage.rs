@@ -188,12 +188,20 @@ impl Stage {
 
     /// The portal's deals, as its API lists them.
     pub(crate) fn deals(&self) -> Vec<Json> {
+        self.listed("deals?properties=dealstage,amount,salesforce_opportunity_id&associations=companies")
+    }
+
+    /// The portal's companies, as its API lists them.
+    pub(crate) fn companies(&self) -> Vec<Json> {
+        self.listed("companies?properties=name")
+    }
+
+    fn listed(&self, objects: &str) -> Vec<Json> {
         let token = self.variables.iter().find(|(name, _)| *name == "HUBSPOT_TOKEN").expect("a token");
         let bearer = format!("Bearer {}", token.1);
-        let properties = "dealstage,amount,salesforce_opportunity_id&associations=companies";
-        let url = format!("{}/crm/v3/objects/deals?properties={properties}", self.hubspot);
+        let url = format!("{}/crm/v3/objects/{objects}", self.hubspot);
         let answer = http::call("GET", &url, &[("authorization", &bearer)], Vec::new()).expect("an answer");
-        answer.fine().json()["results"].as_array().expect("deals").clone()
+        answer.fine().json()["results"].as_array().expect("records").clone()
     }
 
     /// Records of the org, by SOQL.

@@ -194,14 +194,20 @@ impl Stage {
     /// Waits until every object was polled; the poll that is under way may have begun too early.
     async fn polled(&self) {
         let begun = self.polls();
-        while self.polls() < begun + 2 * self.watched {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let twice = async {
+            while self.polls() < begun + 2 * self.watched {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let rendered = || self.metrics.render();
+        tokio::time::timeout(PATIENCE, twice)
+            .await
+            .unwrap_or_else(|_| panic!("nothing is polled: {}", rendered()));
     }
 
     fn polls(&self) -> usize {
         let text = self.metrics.render();
-        let line = "mapwright_feed_pages_total{crm=\"salesforce\",result=\"read\"} ";
+        let line = "mapwright_feed_pages_total{pair=\"main\",crm=\"salesforce\",result=\"read\"} ";
         let value = text.lines().find_map(|found| found.strip_prefix(line));
         value.map_or(0, |value| value.parse().expect("a number"))
     }

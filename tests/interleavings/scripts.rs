@@ -252,9 +252,9 @@ async fn thousands_of_interleavings_settle_by_policy_and_lose_no_edit() {
         played.world.settle().await;
         played.check_raced(&scripts);
     }
-    let echoes = played.world.count("mapwright_records_total{verdict=\"echo\"}");
+    let echoes = played.world.count("mapwright_records_total{pair=\"main\",verdict=\"echo\"}");
     assert!(echoes > PAIRS, "{echoes} echoes ended without a run");
-    assert_eq!(played.world.count("mapwright_records_total{verdict=\"parked\"}"), 0);
+    assert_eq!(played.world.count("mapwright_records_total{pair=\"main\",verdict=\"parked\"}"), 0);
     println!("{}", played.world.metrics.render());
     played.world.end().await;
 }

@@ -107,9 +107,13 @@ impl World {
             self.portal.settled().await;
             assert!(worker.idle(PATIENCE).await.expect("the store"), "{:?}", self.store.pending().await);
             // The poll that was under way may have begun too early.
-            while self.polls() < polls + 2 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            let twice = async {
+                while self.polls() < polls + 2 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            let over = tokio::time::timeout(PATIENCE, twice).await;
+            over.unwrap_or_else(|_| panic!("nothing is polled: {}", self.metrics.render()));
             let counts = self.counts("mapwright_records_total") + &self.counts("mapwright_events_total");
             let idle = self.store.pending().await.expect("pending").lanes == 0;
             if idle && counts == before {
@@ -121,7 +125,7 @@ impl World {
     }
 
     fn polls(&self) -> usize {
-        self.count("mapwright_feed_pages_total{crm=\"salesforce\",result=\"read\"}")
+        self.count("mapwright_feed_pages_total{pair=\"main\",crm=\"salesforce\",result=\"read\"}")
     }
 
     /// The lines of a counter.
