@@ -14,6 +14,7 @@ mod share;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
+mod walk;
 mod waves;
 
 use async_trait::async_trait;
@@ -28,6 +29,7 @@ use crate::types::{
 
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 pub use limits::{Allowance, Limits};
+pub use walk::{Walk, WalkPage, WalkRequest};
 
 /// A CRM that the engine can read and write.
 ///

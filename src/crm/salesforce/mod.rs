@@ -16,6 +16,7 @@ mod soql;
 mod tests;
 mod tools;
 mod values;
+mod walk;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,0 +1,193 @@
+//! Loads of whole objects.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::backfills::{BackfillKey, Backfills, Held, HoldRequest, Step};
+use super::super::{Settled, StoreError};
+use super::{SqliteStore, convert, journal, settle};
+
+#[async_trait]
+impl Backfills for SqliteStore {
+    async fn backfill(&self, key: &BackfillKey) -> Result<Option<String>, StoreError> {
+        let of = key.clone();
+        self.read(&key.pair, move |c| Box::pin(async move { progress(c, &of).await })).await
+    }
+
+    async fn forget_backfill(&self, key: &BackfillKey) -> Result<(), StoreError> {
+        let of = key.clone();
+        self.writer.run_for(&key.pair, move |c| Box::pin(async move { forget(c, &of).await })).await
+    }
+
+    async fn hold(&self, request: HoldRequest) -> Result<Held, StoreError> {
+        let pair = request.pair.clone();
+        self.writer.run_for(&pair, move |c| Box::pin(async move { hold(c, &request).await })).await
+    }
+
+    async fn step(
+        &self,
+        key: &BackfillKey,
+        step: Step,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Settled>, StoreError> {
+        let of = key.clone();
+        let settled = self
+            .writer
+            .run_for(&key.pair, move |c| Box::pin(async move { self::step(c, &of, &step, now).await }))
+            .await?;
+        // Records may have waited for these.
+        self.wake(&key.pair);
+        Ok(settled)
+    }
+
+    async fn refused(&self, key: &BackfillKey) -> Result<Vec<String>, StoreError> {
+        let of = key.clone();
+        self.read(&key.pair, move |c| Box::pin(async move { refused(c, &of).await })).await
+    }
+}
+
+async fn progress(c: &mut SqliteConnection, key: &BackfillKey) -> Result<Option<String>, StoreError> {
+    let found =
+        sqlx::query_scalar("SELECT progress FROM backfills WHERE pair = ?1 AND mapping = ?2 AND side = ?3")
+            .bind(&key.pair)
+            .bind(&key.mapping)
+            .bind(key.side.word())
+            .fetch_optional(c)
+            .await?;
+    Ok(found)
+}
+
+async fn forget(c: &mut SqliteConnection, key: &BackfillKey) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM backfills WHERE pair = ?1 AND mapping = ?2 AND side = ?3",
+        "DELETE FROM backfill_refused WHERE pair = ?1 AND mapping = ?2 AND side = ?3",
+    ] {
+        sqlx::query(statement)
+            .bind(&key.pair)
+            .bind(&key.mapping)
+            .bind(key.side.word())
+            .execute(&mut *c)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn refused(c: &mut SqliteConnection, key: &BackfillKey) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query_scalar(
+        "SELECT row FROM backfill_refused WHERE pair = ?1 AND mapping = ?2 AND side = ?3 ORDER BY id",
+    )
+    .bind(&key.pair)
+    .bind(&key.mapping)
+    .bind(key.side.word())
+    .fetch_all(c)
+    .await?;
+    Ok(rows)
+}
+
+async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, StoreError> {
+    let records = serde_json::to_string(&request.records)?;
+    sqlx::query(
+        "INSERT INTO lanes (pair, side, object, record, not_before)
+         SELECT ?1, ?2, ?3, value, ?4 FROM json_each(?5) WHERE true
+         ON CONFLICT (pair, side, object, record) DO NOTHING",
+    )
+    .bind(&request.pair)
+    .bind(request.object.side.word())
+    .bind(&request.object.name)
+    .bind(convert::micros(request.now))
+    .bind(&records)
+    .execute(&mut *c)
+    .await?;
+    let rows = sqlx::query(
+        "UPDATE lanes SET owner = ?1, fence = fence + 1, lease_until = ?2, attempts = attempts + (owner IS NOT NULL)
+         WHERE pair = ?3 AND side = ?4 AND object = ?5 AND record IN (SELECT value FROM json_each(?6))
+             AND (owner IS NULL OR lease_until <= ?7)
+         RETURNING id, pair, side, object, record, fence, attempts, last_error, not_before",
+    )
+    .bind(&request.worker)
+    .bind(convert::micros(request.now + request.ttl))
+    .bind(&request.pair)
+    .bind(request.object.side.word())
+    .bind(&request.object.name)
+    .bind(&records)
+    .bind(convert::micros(request.now))
+    .fetch_all(&mut *c)
+    .await?;
+    let lanes = journal::taken(c, rows, request.now).await?;
+    let settled = sqlx::query(
+        "SELECT record FROM links
+         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND updated_at >= ?4
+             AND record IN (SELECT value FROM json_each(?5))
+         UNION
+         SELECT target AS record FROM links
+         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND updated_at >= ?4
+             AND target IN (SELECT value FROM json_each(?5))",
+    )
+    .bind(&request.pair)
+    .bind(request.object.side.word())
+    .bind(&request.object.name)
+    .bind(convert::micros(request.read_at))
+    .bind(&records)
+    .fetch_all(c)
+    .await?;
+    let settled_since = settled.iter().map(|row| row.try_get("record")).collect::<Result<Vec<_>, _>>()?;
+    Ok(Held { lanes, settled_since })
+}
+
+async fn step(
+    c: &mut SqliteConnection,
+    key: &BackfillKey,
+    step: &Step,
+    now: DateTime<Utc>,
+) -> Result<Vec<Settled>, StoreError> {
+    let lost = lost(c, step).await?;
+    if !lost.is_empty() {
+        let of = |id: &i64| if lost.contains(id) { Settled::Stale } else { Settled::Accepted };
+        return Ok(step.settlements.iter().map(|(lane, _)| of(&lane.id.0)).collect());
+    }
+    let mut settled = Vec::with_capacity(step.settlements.len());
+    for (lane, settlement) in &step.settlements {
+        settled.push(settle::settle(c, lane, settlement, now).await?);
+    }
+    for row in &step.refused {
+        sqlx::query("INSERT INTO backfill_refused (pair, mapping, side, row) VALUES (?1, ?2, ?3, ?4)")
+            .bind(&key.pair)
+            .bind(&key.mapping)
+            .bind(key.side.word())
+            .bind(row)
+            .execute(&mut *c)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO backfills (pair, mapping, side, progress, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (pair, mapping, side) DO UPDATE
+         SET progress = excluded.progress, updated_at = excluded.updated_at",
+    )
+    .bind(&key.pair)
+    .bind(&key.mapping)
+    .bind(key.side.word())
+    .bind(&step.progress)
+    .bind(convert::micros(now))
+    .execute(c)
+    .await?;
+    Ok(settled)
+}
+
+/// The lanes whose lease was lost.
+async fn lost(c: &mut SqliteConnection, step: &Step) -> Result<HashSet<i64>, StoreError> {
+    let lanes: Vec<_> = step.settlements.iter().map(|(lane, _)| (lane.id.0, lane.fence)).collect();
+    let held = sqlx::query_scalar(
+        "SELECT lanes.id FROM json_each(?1) AS given
+         JOIN lanes ON lanes.id = given.value ->> 0 AND lanes.fence = given.value ->> 1
+         WHERE lanes.owner IS NOT NULL",
+    )
+    .bind(serde_json::to_string(&lanes)?)
+    .fetch_all(c)
+    .await?;
+    let held: HashSet<i64> = held.into_iter().collect();
+    Ok(lanes.into_iter().map(|(id, _)| id).filter(|id| !held.contains(id)).collect())
+}
