@@ -5,6 +5,7 @@
 
 mod args;
 mod auth;
+mod backfill;
 mod check;
 mod demo;
 mod eval;
@@ -75,6 +76,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
             parts::block_on(record::run(project, options, record::Mode::Preview, output))
         }
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
+        Command::Backfill(options) => parts::block_on(backfill::run(project, options, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
         Command::Auth(options) => parts::block_on(auth::run(project, options, output)),
         Command::Parked(options) => parts::block_on(parked::run(project, options, output)),

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::output::Output;
 use super::{Exit, auth, project};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
-use crate::crm::Changes;
+use crate::crm::{Changes, Walk};
 use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotAuth, HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
@@ -18,7 +18,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::Crms;
 use crate::schema::Schemas;
-use crate::source::Side;
+use crate::source::{Side, Sources};
 use crate::store::{Claim, Keys, SqliteStore};
 
 /// An environment variable; unset and not UTF-8 are the same to us.
@@ -71,6 +71,8 @@ pub(super) struct Ready {
     pub(super) plan: Arc<Plan>,
     /// Its snapshots.
     pub(super) schemas: Arc<Schemas>,
+    /// All files of the project.
+    pub(super) sources: Arc<Sources>,
     /// Its portal and org.
     pub(super) pair: Pair,
     /// The configuration.
@@ -240,6 +242,7 @@ fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> R
         Some(root) => keys(&config, root, output)?,
         None => None,
     };
+    let sources = Arc::new(project.sources.clone());
     let mut all = Vec::new();
     for world in &project.worlds {
         let wanted: Vec<&Pair> = world.pairs.iter().filter_map(|name| config.pairs.get(name)).collect();
@@ -253,6 +256,7 @@ fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> R
         all.extend(wanted.into_iter().map(|pair| Ready {
             plan: Arc::clone(&plan),
             schemas: Arc::clone(&schemas),
+            sources: Arc::clone(&sources),
             pair: pair.clone(),
             config: Arc::clone(&config),
             keys: keys.clone(),
@@ -320,6 +324,14 @@ impl Clients {
     /// To read and write records.
     pub(super) fn crms(&self) -> Crms {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
+    }
+
+    /// To walk the records of a side.
+    pub(super) fn walk(&self, side: Side) -> Arc<dyn Walk> {
+        match side {
+            Side::Hubspot => self.hubspot.clone(),
+            Side::Salesforce => self.salesforce.clone(),
+        }
     }
 
     /// To hear of changes.

@@ -478,6 +478,7 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
     let finished: Finished = match end {
         End::Finished(finished) => finished,
         End::Failed(error) if error.kind == CrmErrorKind::Refused => {
+            counts.records += 1;
             counts.parked += 1;
             let reason = format!("{} refused a call", error.side.label());
             return Ok(Some(RefusedRow { answer: Some(error.to_string()), ..RefusedRow::of(record, reason) }));
@@ -485,6 +486,7 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
         End::Failed(error) => return Err(Stop::Crm { error, again: None }),
         End::Unremembered(text) => return Err(StoreError::Database(text).into()),
         End::Broken(text) => {
+            counts.records += 1;
             counts.parked += 1;
             return Ok(Some(RefusedRow::of(record, format!("the engine failed on this record: {text}"))));
         }
