@@ -236,5 +236,7 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         return Err("the demo's configuration has errors".to_owned());
     };
     let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
-    Ok(parts::Ready { plan, schemas, pair, config, keys: None, root: std::path::PathBuf::new() })
+    let sources = Arc::new(sources);
+    let root = std::path::PathBuf::new();
+    Ok(parts::Ready { plan, schemas, sources, pair, config, keys: None, root })
 }
