@@ -1,5 +1,7 @@
 //! End to end: the real binary as several processes on loopback, with the sandbox in the place of both CRMs.
 
+#[path = "end_to_end/backfill.rs"]
+mod backfill;
 #[path = "end_to_end/crash.rs"]
 mod crash;
 #[path = "end_to_end/demo.rs"]

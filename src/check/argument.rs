@@ -27,14 +27,14 @@ pub fn filters(
     let shown = sources.add(name, text.clone());
     let whole = format!("{head}{text}\n}}\n");
     let file = sources.add(name, whole.clone());
-    let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    let skip = u32::try_from(head.len()).unwrap_or(u32::MAX);
+    let (skip, end) = (head.len(), text.len());
     let in_text = |finding: Diagnostic| {
-        let place = |at: u32| at.saturating_sub(skip).min(end);
+        let place = |at: usize| at.saturating_sub(skip).min(end);
         let mut finding = Diagnostic { fix: None, ..finding };
         // What else it points at stands in a snapshot.
         for label in finding.labels.iter_mut().filter(|label| label.span.file == file) {
-            label.span = Span::new(shown, place(label.span.start), place(label.span.end));
+            let range = label.span.range();
+            label.span = Span::new(shown, place(range.start), place(range.end));
         }
         finding
     };

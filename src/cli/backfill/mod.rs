@@ -13,7 +13,6 @@ use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::check;
 use crate::config::Limits;
-use crate::crm::Walk;
 use crate::runtime::{
     Backfill, Health, Load, LoadError, Metrics, Parts, Progress, Settings, Stop, SystemClock, shutdown_signal,
 };
@@ -170,8 +169,9 @@ impl Backfilling<'_> {
             Err(exit) => return exit,
         };
         let bar = self.bar(progress.taken).await;
+        let watch = |now: &Progress| bar.show(now);
         let ended = tokio::select! {
-            ended = self.backfill.run(&mut progress, &|now| bar.show(now)) => Some(ended),
+            ended = self.backfill.run(&mut progress, &watch) => Some(ended),
             signal = shutdown_signal() => {
                 if let Err(error) = signal {
                     self.output.note(&format!("signals cannot be received, so it stops at once: {error}"));
@@ -232,7 +232,8 @@ impl Backfilling<'_> {
         let bar = self.bar(0).await;
         // Whoever wants the file wants all of them.
         let examples = if refused.is_some() { usize::MAX } else { EXAMPLES };
-        let found = self.backfill.dry_run(examples, &|now| bar.show(now)).await;
+        let watch = |now: &Progress| bar.show(now);
+        let found = self.backfill.dry_run(examples, &watch).await;
         bar.end();
         let found = match found {
             Ok(found) => found,
