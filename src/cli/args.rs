@@ -212,6 +212,17 @@ pub(super) struct RecordArgs {
     pub(super) json: bool,
 }
 
+/// How Salesforce is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Api {
+    /// As it pays.
+    Auto,
+    /// In jobs, wherever a write can be a row of one.
+    Bulk,
+    /// By collections.
+    Rest,
+}
+
 /// Arguments of `backfill`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct BackfillArgs {
@@ -235,6 +246,9 @@ pub(super) struct BackfillArgs {
     /// Forget an earlier backfill that is not finished, and begin anew.
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) restart: bool,
+    /// How Salesforce is written to: in jobs of the Bulk API, by collections, or as it pays (`limits: bulk_from_rows`).
+    #[arg(long, value_enum, value_name = "API", default_value_t = Api::Auto)]
+    pub(super) api: Api,
     /// Write the records that a person must look at to this file, as CSV.
     #[arg(long, value_name = "FILE.csv")]
     pub(super) refused: Option<PathBuf>,

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::output::Output;
 use super::{Exit, auth, project};
 use crate::config::{self, Pair, PrivateKey, ResolvedConfig};
-use crate::crm::{Changes, Walk};
+use crate::crm::{Bulk, Changes, Walk};
 use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotAuth, HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
@@ -332,6 +332,11 @@ impl Clients {
             Side::Hubspot => self.hubspot.clone(),
             Side::Salesforce => self.salesforce.clone(),
         }
+    }
+
+    /// To write very many records.
+    pub(super) fn bulk(&self) -> Arc<dyn Bulk> {
+        self.salesforce.clone()
     }
 
     /// To hear of changes.

@@ -4,6 +4,7 @@
 //! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
 
 pub mod answers;
+mod bulk;
 mod changes;
 pub mod http;
 pub mod hubspot;
@@ -27,6 +28,7 @@ use crate::types::{
     FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
+pub use bulk::{Bulk, JobState};
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 pub use limits::{Allowance, Limits};
 pub use walk::{Walk, WalkPage, WalkRequest};

@@ -55,7 +55,7 @@ use crate::source::Side;
 use crate::store::{Store, StoreError};
 
 pub use backfill::{
-    Backfill, Calls, Counts, DryRun, Load, LoadError, Progress, RefusedRow, Stop,
+    Backfill, BulkWrites, Calls, Counts, DryRun, JobMark, Load, LoadError, Progress, RefusedRow, Stop,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use feed::{Feed, FeedParts, PollSettings};

@@ -8,13 +8,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{BackfillArgs, FromSide};
+use super::args::{Api, BackfillArgs, FromSide};
 use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::check;
 use crate::config::Limits;
 use crate::runtime::{
-    Backfill, Health, Load, LoadError, Metrics, Parts, Progress, Settings, Stop, SystemClock, shutdown_signal,
+    Backfill, BulkWrites, Health, Load, LoadError, Metrics, Parts, Progress, Settings, Stop, SystemClock, shutdown_signal,
 };
 use crate::source::{Side, Sources};
 use crate::store::{Claim, SqliteStore, StoreError};
@@ -25,6 +25,9 @@ use report::Report;
 
 /// Records of a dry run that are shown of those that a person would have to look at.
 const EXAMPLES: usize = 10;
+
+/// Records of one chunk where they may go in jobs: so many that jobs are worth their calls, and few enough for memory.
+const JOB_RECORDS: usize = 10_000;
 
 pub(super) async fn run(given: Option<&Path>, options: &BackfillArgs, output: Output) -> Exit {
     match try_run(given, options, output).await {
@@ -50,6 +53,8 @@ async fn try_run(given: Option<&Path>, options: &BackfillArgs, output: Output) -
         Exit::Usage
     })?;
     let walk = clients.walk(load.object.side);
+    let from_rows = bulk_from(&ready.pair.limits, options.api);
+    let bulk = from_rows.map(|from_rows| BulkWrites { bulk: clients.bulk(), from_rows });
     let backfill = Backfill {
         parts: Parts {
             pair: ready.pair.name.clone(),
@@ -59,11 +64,12 @@ async fn try_run(given: Option<&Path>, options: &BackfillArgs, output: Output) -
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::default()),
             health: Arc::new(Health::default()),
-            settings: settings(&ready.pair.limits),
+            settings: settings(&ready.pair.limits, load.chunk),
         },
         loads: store.clone(),
         walk,
         load,
+        bulk,
     };
     let it = Backfilling { backfill: &backfill, options, output };
     let exit = it.run(refused).await;
@@ -71,8 +77,22 @@ async fn try_run(given: Option<&Path>, options: &BackfillArgs, output: Output) -
     Ok(exit)
 }
 
-fn settings(limits: &Limits) -> Settings {
-    Settings { lanes: limits.records_at_a_time, max_attempts: limits.max_attempts, ..Settings::default() }
+fn settings(limits: &Limits, chunk: usize) -> Settings {
+    Settings {
+        lanes: limits.records_at_a_time,
+        max_attempts: limits.max_attempts,
+        write_rows: chunk,
+        ..Settings::default()
+    }
+}
+
+/// From how many rows on Salesforce gets jobs; `None` for never.
+fn bulk_from(limits: &Limits, api: Api) -> Option<usize> {
+    match api {
+        Api::Auto => Some(usize::try_from(limits.bulk_from_rows).unwrap_or(usize::MAX)),
+        Api::Bulk => Some(1),
+        Api::Rest => None,
+    }
 }
 
 /// What is loaded, or what is wrong with the call.
@@ -91,7 +111,10 @@ fn load(ready: &parts::Ready, options: &BackfillArgs, output: Output) -> Result<
     load.filters = filters(ready, &load, options, output)?;
     load.limit = options.limit.map(std::num::NonZeroU64::get);
     load.options = asked_for(options);
-    load.chunk = usize::try_from(ready.pair.limits.records_at_a_time).unwrap_or(1_000).max(1);
+    let at_a_time = usize::try_from(ready.pair.limits.records_at_a_time).unwrap_or(1_000).max(1);
+    let to_salesforce = load.object.side == Side::Hubspot;
+    let jobs = to_salesforce && options.api != Api::Rest;
+    load.chunk = if jobs { at_a_time.max(JOB_RECORDS) } else { at_a_time };
     Ok(load)
 }
 

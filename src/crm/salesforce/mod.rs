@@ -6,6 +6,7 @@
 
 mod answers;
 mod auth;
+mod bulk;
 mod changes;
 mod convert;
 mod history;

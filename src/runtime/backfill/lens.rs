@@ -17,12 +17,16 @@ use crate::types::{
 
 use super::super::Crms;
 use super::Load;
+use super::jobs::Jobs;
 
 /// Stands for the id of a record that a dry run would make; no CRM has such an id.
 const NEW: &str = "(new)";
 
 /// Rows of one write: HubSpot's batches, and Salesforce's collections.
 const ROWS: [(Side, usize); 2] = [(Side::Hubspot, 100), (Side::Salesforce, 200)];
+
+/// Calls of one job: it is opened, filled and started, looked at three times or more, and its two results are read.
+const JOB_CALLS: usize = 8;
 
 /// The calls of a load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -59,17 +63,21 @@ impl Calls {
 pub(super) struct Imagined {
     /// Calls, by side.
     calls: Mutex<BTreeMap<Side, u64>>,
+    /// From so many rows on, Salesforce gets jobs.
+    pub(super) bulk_from: Option<usize>,
 }
 
 impl Imagined {
     /// Counts the calls of these rows, which share one where they are alike.
-    fn rows<K: Ord>(&self, side: Side, kinds: impl Iterator<Item = K>) {
+    fn rows<K: Ord>(&self, side: Side, bulk_from: Option<usize>, kinds: impl Iterator<Item = K>) {
         let mut groups: BTreeMap<K, usize> = BTreeMap::new();
         for kind in kinds {
             *groups.entry(kind).or_default() += 1;
         }
         let rows = ROWS.iter().find(|(of, _)| *of == side).map_or(1, |(_, rows)| *rows);
-        let calls: usize = groups.values().map(|count| count.div_ceil(rows)).sum();
+        let bulk_from = bulk_from.filter(|_| side == Side::Salesforce).unwrap_or(usize::MAX);
+        let of = |count: &usize| if *count >= bulk_from { JOB_CALLS } else { count.div_ceil(rows) };
+        let calls: usize = groups.values().map(of).sum();
         *locked(&self.calls).entry(side).or_default() += u64::try_from(calls).unwrap_or(u64::MAX);
     }
 }
@@ -89,8 +97,13 @@ struct Walked {
 
 impl Lens {
     /// CRMs that need not be asked for these records.
-    pub(super) fn walked(crms: &Crms, load: &Load, records: Vec<Record>) -> Self {
-        Self::of(crms, load, records, None)
+    pub(super) fn walked(
+        crms: &Crms,
+        load: &Load,
+        records: Vec<Record>,
+        jobs: Option<&Arc<Jobs>>,
+    ) -> Self {
+        Self::of(crms, load, records, None, jobs)
     }
 
     /// The same, and nothing is written.
@@ -100,10 +113,16 @@ impl Lens {
         records: Vec<Record>,
         imagined: &Arc<Imagined>,
     ) -> Crms {
-        Self::of(crms, load, records, Some(imagined)).crms()
+        Self::of(crms, load, records, Some(imagined), None).crms()
     }
 
-    fn of(crms: &Crms, load: &Load, records: Vec<Record>, imagined: Option<&Arc<Imagined>>) -> Self {
+    fn of(
+        crms: &Crms,
+        load: &Load,
+        records: Vec<Record>,
+        imagined: Option<&Arc<Imagined>>,
+        jobs: Option<&Arc<Jobs>>,
+    ) -> Self {
         let records = records.into_iter().map(|record| (record.id.clone(), record)).collect();
         let walked = Arc::new(Walked {
             object: load.object.clone(),
@@ -112,7 +131,9 @@ impl Lens {
         });
         let seen = |inner: &Arc<dyn Crm>| -> Arc<dyn Crm> {
             let (inner, walked, imagined) = (Arc::clone(inner), Arc::clone(&walked), imagined.cloned());
-            Arc::new(Seen { inner, walked, imagined })
+            // Of the two only Salesforce takes jobs.
+            let jobs = jobs.filter(|_| inner.side() == Side::Salesforce).cloned();
+            Arc::new(Seen { inner, walked, imagined, jobs })
         };
         let crms = Crms { hubspot: seen(&crms.hubspot), salesforce: seen(&crms.salesforce) };
         Self { crms, walked }
@@ -135,6 +156,16 @@ struct Seen {
     inner: Arc<dyn Crm>,
     walked: Arc<Walked>,
     imagined: Option<Arc<Imagined>>,
+    jobs: Option<Arc<Jobs>>,
+}
+
+impl Seen {
+    /// Writes, many rows of a kind in jobs.
+    async fn really_write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {
+        let Some(jobs) = &self.jobs else { return self.inner.write(requests).await };
+        let inner = Arc::clone(&self.inner);
+        jobs.write(requests, |rest| async move { inner.write(&rest).await }).await
+    }
 }
 
 #[async_trait]
@@ -170,7 +201,7 @@ impl Crm for Seen {
     }
 
     async fn write(&self, requests: &[WriteRequest]) -> Vec<WriteAnswer> {
-        let Some(imagined) = &self.imagined else { return self.inner.write(requests).await };
+        let Some(imagined) = &self.imagined else { return self.really_write(requests).await };
         let kind = |request: &WriteRequest| {
             let verb = match &request.target {
                 WriteTarget::Create => String::new(),
@@ -179,7 +210,7 @@ impl Crm for Seen {
             };
             (request.object.name.clone(), verb)
         };
-        imagined.rows(self.side(), requests.iter().map(kind));
+        imagined.rows(self.side(), imagined.bulk_from, requests.iter().map(kind));
         let answer = |request: &WriteRequest| match &request.target {
             WriteTarget::Update { id } => WriteAnswer::Written { id: id.clone(), created: false },
             _ => WriteAnswer::Written { id: NEW.to_owned(), created: true },
@@ -189,7 +220,7 @@ impl Crm for Seen {
 
     async fn convert(&self, requests: &[ConvertRequest]) -> Vec<ConvertAnswer> {
         let Some(imagined) = &self.imagined else { return self.inner.convert(requests).await };
-        imagined.rows(self.side(), requests.iter().map(|_| ()));
+        imagined.rows(self.side(), None, requests.iter().map(|_| ()));
         requests.iter().map(|request| ConvertAnswer::Converted(would_become(request, NEW))).collect()
     }
 
@@ -207,7 +238,7 @@ impl Crm for Seen {
 
     async fn associate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
         let Some(imagined) = &self.imagined else { return self.inner.associate(requests).await };
-        imagined.rows(self.side(), requests.iter().map(|request| request.from.name.clone()));
+        imagined.rows(self.side(), None, requests.iter().map(|request| request.from.name.clone()));
         requests.iter().map(|_| Ok(())).collect()
     }
 
@@ -221,7 +252,7 @@ impl Crm for Seen {
 
     async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>> {
         let Some(imagined) = &self.imagined else { return self.inner.dissociate(requests).await };
-        imagined.rows(self.side(), requests.iter().map(|request| request.from.name.clone()));
+        imagined.rows(self.side(), None, requests.iter().map(|request| request.from.name.clone()));
         requests.iter().map(|_| Ok(())).collect()
     }
 

@@ -12,13 +12,17 @@
 //! What somebody else has settled since the page was read is read again. Events that wait for a record are worked off with
 //! it, by the mappings that they trigger.
 //!
+//! **Jobs.** Many rows of one kind for Salesforce go in a job of its own, whose id is in the store before it begins. A load
+//! that is killed meanwhile waits for the job, and then runs its records, which find themselves written.
+//!
 //! **Stop.** A limit that is used up, a token that is refused, or a CRM that does not answer end the load; what is done is
 //! settled, and the same load goes on later.
 
+mod jobs;
 mod lens;
 mod progress;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +43,8 @@ use super::policy::Policy;
 use super::worker::{self, Decided};
 use super::{Memory, Parts};
 
+use jobs::Jobs;
+pub use jobs::{BulkWrites, JobMark};
 pub use lens::Calls;
 use lens::{Imagined, Lens};
 pub use progress::{Counts, Progress, RefusedRow};
@@ -144,6 +150,8 @@ pub struct Backfill {
     pub walk: Arc<dyn Walk>,
     /// What is loaded.
     pub load: Load,
+    /// When writes to Salesforce go in jobs, if ever.
+    pub bulk: Option<BulkWrites>,
 }
 
 impl std::fmt::Debug for Backfill {
@@ -250,7 +258,8 @@ impl Backfill {
         let engine = PlanEngine(Arc::clone(&self.parts.plan));
         let (mut progress, mut found) = (Progress::default(), DryRun::default());
         let before = Calls::made(&self.parts.crms);
-        let imagined = Arc::new(Imagined::default());
+        let bulk_from = self.bulk.as_ref().map(|bulk| bulk.from_rows);
+        let imagined = Arc::new(Imagined { bulk_from, ..Imagined::default() });
         while !progress.walked {
             let records = self.gather(&mut progress).await?;
             let crms = Lens::imagining(&self.parts.crms, &self.load, records, &imagined);
@@ -309,10 +318,18 @@ impl Backfill {
         read_at: DateTime<Utc>,
         watch: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<(), Stop> {
-        let lens = Lens::walked(&self.parts.crms, &self.load, records);
+        let jobs = self.bulk.clone().map(|writes| {
+            let (clock, loads) = (Arc::clone(&self.parts.clock), Arc::clone(&self.loads));
+            Arc::new(Jobs::new(writes, clock, loads, self.key(), progress))
+        });
+        let lens = Lens::walked(&self.parts.crms, &self.load, records, jobs.as_ref());
         let parts = Parts { crms: lens.crms(), ..self.parts.clone() };
         let (mut busy, mut fruitless) = (0, 0);
         while !progress.pending.is_empty() {
+            if let Some(jobs) = &jobs {
+                jobs.at(progress);
+                jobs.recover().await.map_err(|error| self.stopped(error))?;
+            }
             let lanes = self.hold(&progress.pending, read_at, &lens).await?;
             if lanes.is_empty() {
                 busy += 1;
@@ -328,7 +345,11 @@ impl Backfill {
             let failed = decided.iter().find_map(failure);
             let again = decided.iter().filter_map(retry_at).min();
             let before = progress.pending.len();
-            self.settle(progress, decided, watch).await?;
+            let found = jobs.as_ref().map(|jobs| {
+                jobs.at(progress);
+                jobs.found()
+            });
+            self.settle(progress, decided, &found.unwrap_or_default(), watch).await?;
             if let Some((error, policy)) = pause {
                 let time = if let Policy::Pause { time, .. } = policy { Some(time) } else { None };
                 return Err(Stop::Crm { error, again: time.map(|time| self.now() + time) });
@@ -394,6 +415,7 @@ impl Backfill {
         &self,
         progress: &mut Progress,
         decided: Vec<Decided>,
+        found: &HashMap<String, bool>,
         watch: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<(), Stop> {
         let mut left: Vec<Decided> = decided;
@@ -402,9 +424,12 @@ impl Backfill {
             let (mut after, mut step) = (progress.clone(), Step::default());
             let done: HashSet<&str> = left.iter().filter(|one| is_done(one)).map(record_of).collect();
             after.pending.retain(|id| !done.contains(id.as_str()));
+            if after.pending.is_empty() {
+                after.jobs.clear();
+            }
             for one in &left {
                 if is_done(one) {
-                    let row = after.counts.add(&self.load.mapping, one);
+                    let row = after.counts.add(&self.load.mapping, one, found);
                     step.refused.extend(row.iter().map(RefusedRow::stored));
                 }
                 step.settlements.push((one.lane.lane.clone(), one.settlement.clone()));
@@ -491,5 +516,5 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
             return Ok(Some(RefusedRow::of(record, format!("the engine failed on this record: {text}"))));
         }
     };
-    Ok(counts.end(record, &finished))
+    Ok(counts.end(record, &finished, &HashMap::new()))
 }

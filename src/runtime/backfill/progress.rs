@@ -1,5 +1,7 @@
 //! How far a load is, and what became of its records.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::eval::{Finished, Park, Verdict};
@@ -8,6 +10,7 @@ use crate::store::{Next, Outcome, ParkReason};
 
 use super::super::driver::End;
 use super::super::worker::Decided;
+use super::jobs::JobMark;
 
 /// How far a load is. Stored, so fields are only ever added, with a default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,8 @@ pub struct Progress {
     pub pending: Vec<String>,
     /// What became of the others.
     pub counts: Counts,
+    /// Jobs that may have written some of them.
+    pub jobs: Vec<JobMark>,
 }
 
 impl Progress {
@@ -57,14 +62,19 @@ pub struct Counts {
 
 impl Counts {
     /// Counts a record that is settled; a row for it, where a person must look.
-    pub(super) fn add(&mut self, mapping: &str, decided: &Decided) -> Option<RefusedRow> {
+    pub(super) fn add(
+        &mut self,
+        mapping: &str,
+        decided: &Decided,
+        found: &HashMap<String, bool>,
+    ) -> Option<RefusedRow> {
         let record = &decided.lane.lane.key.record;
         let parked = decided.settlement.results.iter().find_map(|result| match &result.outcome {
             Outcome::Parked(reason) if result.mapping == mapping => Some(reason.clone()),
             _ => None,
         });
         match &decided.end {
-            Some(End::Finished(finished)) => return self.end(record, finished),
+            Some(End::Finished(finished)) => return self.end(record, finished, found),
             _ if parked.is_some() => self.parked += 1,
             // Erased, or its life has ended: nothing is left to load.
             _ => self.skipped += 1,
@@ -74,8 +84,14 @@ impl Counts {
         parked.map(|reason| RefusedRow::of_reason(record, reason))
     }
 
-    /// Counts how a run ended.
-    pub(super) fn end(&mut self, record: &str, finished: &Finished) -> Option<RefusedRow> {
+    /// Counts how a run ended. A record that is as it should be because a job of before a crash wrote it (`found`) was
+    /// written.
+    pub(super) fn end(
+        &mut self,
+        record: &str,
+        finished: &Finished,
+        found: &HashMap<String, bool>,
+    ) -> Option<RefusedRow> {
         self.records += 1;
         let count = match &finished.verdict {
             Verdict::Written { created: true, .. } => &mut self.created,
@@ -83,6 +99,9 @@ impl Counts {
             Verdict::Synced(synced) if synced.writes.iter().any(|write| write.created) => &mut self.created,
             Verdict::Synced(synced) if !synced.writes.is_empty() => &mut self.updated,
             _ if finished.converted().is_some() => &mut self.updated,
+            Verdict::Unchanged { id, .. } if found.contains_key(id) => {
+                if found[id] { &mut self.created } else { &mut self.updated }
+            }
             Verdict::Unchanged { .. } | Verdict::Synced(_) => &mut self.unchanged,
             Verdict::Skipped { .. } | Verdict::SourceGone | Verdict::Relinked { .. } => &mut self.skipped,
             Verdict::Waiting { .. } => &mut self.waiting,
