@@ -41,7 +41,8 @@ pub fn filters(
     let (tree, findings) = syntax::parse(file, &whole);
     let errors: Vec<Diagnostic> = findings.into_iter().filter(Diagnostic::is_error).collect();
     let Some(tests) = tests(&tree).filter(|_| errors.is_empty()) else {
-        let other = || Diagnostic::error(Code::SYNTAX, Span::new(file, skip, skip + end), "these are no tests");
+        let other =
+            || Diagnostic::error(Code::SYNTAX, Span::new(file, skip, skip + end), "these are no tests");
         let errors = if errors.is_empty() { vec![other().help(FORM)] } else { errors };
         return Err(errors.into_iter().map(in_text).collect());
     };
@@ -94,8 +95,7 @@ fn filter(test: &FieldTest) -> Result<Filter, Box<Diagnostic>> {
 
 /// The value of an expression that reads no record.
 fn constant(expr: &Expr) -> Result<Value, Box<Diagnostic>> {
-    let finding =
-        |message: String| Box::new(Diagnostic::error(Code::COMPARISON, expr.span, message));
+    let finding = |message: String| Box::new(Diagnostic::error(Code::COMPARISON, expr.span, message));
     match &expr.kind {
         ExprKind::Literal(value) => Ok(value.clone()),
         ExprKind::Call { function, args } => {
@@ -108,7 +108,9 @@ fn constant(expr: &Expr) -> Result<Value, Box<Diagnostic>> {
         }
         _ => {
             let finding = finding("the value is not written out".to_owned());
-            Err(Box::new(finding.help("there is no record to read it from: write text in quotes, a number, or `true`")))
+            Err(Box::new(
+                finding.help("there is no record to read it from: write text in quotes, a number, or `true`"),
+            ))
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::world::World;
 fn ran(args: &[&str]) -> crate::world::Ran {
     let world = World::project();
     let mut command = world.command(args);
-    for name in ["HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"] {
+    for name in ["HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET", "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET"]
+    {
         command.env(name, "secret");
     }
     world.finish(command, &[])

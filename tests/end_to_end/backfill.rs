@@ -49,7 +49,11 @@ fn a_dry_run_writes_nothing_and_a_run_writes_what_it_said() {
 
     // What was loaded is known, and another load finds nothing to do.
     let again = stage.run(&["backfill", "mql_to_lead"]).exits(1);
-    assert!(again.out.contains("234 records: 229 unchanged, 3 skipped, 1 waiting, 1 parked"), "{}", again.out);
+    assert!(
+        again.out.contains("234 records: 229 unchanged, 3 skipped, 1 waiting, 1 parked"),
+        "{}",
+        again.out
+    );
     let said = stage.run(&["backfill", "mql_to_lead", "--resume"]).exits(2).err;
     assert!(said.contains("there is nothing to go on with"), "{said}");
 }
@@ -165,7 +169,11 @@ fn records_of_salesforce_are_loaded_into_hubspot() {
     let stage = Stage::shipped();
     let run = stage.run(&["backfill", "account_company", "--from", "salesforce", "--json"]).fine().json();
     assert!(count(&run, "records") > 0, "{run}");
-    assert_eq!(count(&run, "records"), count(&run, "created") + count(&run, "updated") + count(&run, "unchanged"), "{run}");
+    assert_eq!(
+        count(&run, "records"),
+        count(&run, "created") + count(&run, "updated") + count(&run, "unchanged"),
+        "{run}"
+    );
     let again = stage.run(&["backfill", "account_company", "--from", "salesforce", "--json"]).fine().json();
     assert_eq!(count(&again, "unchanged"), count(&again, "records"), "{again}");
 }

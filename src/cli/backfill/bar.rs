@@ -85,7 +85,10 @@ mod tests {
     #[test]
     fn the_line_says_how_far_it_is() {
         assert_eq!(line(Some(200), &at(50, 0)), "[######..................]  25 %  50 of 200 records");
-        assert_eq!(line(Some(200), &at(201, 2)), "[########################] 100 %  201 of 200 records, 2 parked");
+        assert_eq!(
+            line(Some(200), &at(201, 2)),
+            "[########################] 100 %  201 of 200 records, 2 parked"
+        );
         assert_eq!(line(None, &at(7, 0)), "7 records");
         assert_eq!(line(Some(0), &at(0, 0)), "0 records");
     }

@@ -14,7 +14,8 @@ pub(super) fn write(file: impl Write, rows: &[RefusedRow]) -> io::Result<()> {
     for row in rows {
         let place = row.line.as_ref().map(ToString::to_string).unwrap_or_default();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let cells = [&row.record, &text(&row.field), &row.reason, &place, &text(&row.answer), &text(&row.help)];
+        let cells =
+            [&row.record, &text(&row.field), &row.reason, &place, &text(&row.answer), &text(&row.help)];
         line(&mut out, cells.map(String::as_str))?;
     }
     out.flush()
@@ -65,9 +66,6 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out, &[row]).expect("written");
         let text = String::from_utf8(out).expect("UTF-8");
-        assert_eq!(
-            text,
-            "record,field,reason,line,answer,help\r\n7,,too long,,\"'=cmd|'/c calc'!A0\",\r\n"
-        );
+        assert_eq!(text, "record,field,reason,line,answer,help\r\n7,,too long,,\"'=cmd|'/c calc'!A0\",\r\n");
     }
 }

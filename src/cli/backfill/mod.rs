@@ -14,7 +14,8 @@ use super::{Exit, eval, parts};
 use crate::check;
 use crate::config::Limits;
 use crate::runtime::{
-    Backfill, BulkWrites, Health, Load, LoadError, Metrics, Parts, Progress, Settings, Stop, SystemClock, shutdown_signal,
+    Backfill, BulkWrites, Health, Load, LoadError, Metrics, Parts, Progress, Settings, Stop, SystemClock,
+    shutdown_signal,
 };
 use crate::source::{Side, Sources};
 use crate::store::{Claim, SqliteStore, StoreError};
@@ -162,7 +163,8 @@ fn claim(mut store: PathBuf, output: Output) -> Result<Claim, Exit> {
     Claim::of(&store).map_err(|error| {
         output.error(&match error {
             StoreError::InUse { .. } => {
-                "another `mapwright backfill` is at work on this store; wait for its end, or stop it".to_owned()
+                "another `mapwright backfill` is at work on this store; wait for its end, or stop it"
+                    .to_owned()
             }
             other => other.to_string(),
         });
@@ -244,9 +246,9 @@ impl Backfilling<'_> {
                 ));
                 Ok(kept)
             }
-            None if self.options.resume => {
-                Err(usage(format!("there is nothing to go on with: no unfinished `mapwright backfill {asked}`")))
-            }
+            None if self.options.resume => Err(usage(format!(
+                "there is nothing to go on with: no unfinished `mapwright backfill {asked}`"
+            ))),
             None => self.backfill.begin().await.map_err(|error| self.stopped(&error)),
         }
     }
@@ -309,7 +311,9 @@ impl Backfilling<'_> {
         }
         if !self.options.dry_run {
             let when = match stop {
-                Stop::Crm { again: Some(again), .. } => format!(" after {}", again.format("%Y-%m-%d %H:%M UTC")),
+                Stop::Crm { again: Some(again), .. } => {
+                    format!(" after {}", again.format("%Y-%m-%d %H:%M UTC"))
+                }
                 _ => String::new(),
             };
             self.output.note(&format!("what is done is kept; the same command goes on from here{when}"));

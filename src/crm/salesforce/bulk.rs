@@ -40,8 +40,10 @@ impl Bulk for SalesforceClient {
             _ if !plain || !sound => None,
             WriteTarget::Create => None,
             WriteTarget::Update { id } => is_id(id).then(|| (object.clone(), id.clone())),
-            WriteTarget::Upsert { key, value } => (name(key, false).is_ok() && !value.is_empty() && value != NULL)
-                .then(|| (format!("{object} {key}"), value.to_lowercase())),
+            WriteTarget::Upsert { key, value } => {
+                (name(key, false).is_ok() && !value.is_empty() && value != NULL)
+                    .then(|| (format!("{object} {key}"), value.to_lowercase()))
+            }
         }
     }
 
@@ -59,7 +61,8 @@ impl Bulk for SalesforceClient {
 
     async fn open(&self, like: &WriteRequest) -> Result<String, CrmError> {
         let object = self.api_name(&like.object.name);
-        let mut body = json!({"object": object, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"});
+        let mut body =
+            json!({"object": object, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"});
         match &like.target {
             WriteTarget::Create => body["operation"] = "insert".into(),
             WriteTarget::Update { .. } => body["operation"] = "update".into(),
@@ -98,9 +101,8 @@ impl Bulk for SalesforceClient {
     }
 
     async fn state(&self, job: &str) -> Result<JobState, CrmError> {
-        let answer = self
-            .send(|instance| Ok(Call::get(self.resource(instance, &["jobs", "ingest", job]))))
-            .await?;
+        let answer =
+            self.send(|instance| Ok(Call::get(self.resource(instance, &["jobs", "ingest", job])))).await?;
         if answer.status == 404 {
             return Ok(JobState::Unknown);
         }
@@ -139,7 +141,9 @@ impl Bulk for SalesforceClient {
                 Some(Found::Written { id, created }) => WriteAnswer::Written { id, created },
                 Some(Found::Refused(error)) => self.refusal(row, &error).await,
                 // Not dealt with: it did nothing.
-                None => WriteAnswer::Failed(self.http.error(CrmErrorKind::Retry, "the job ended before this row")),
+                None => {
+                    WriteAnswer::Failed(self.http.error(CrmErrorKind::Retry, "the job ended before this row"))
+                }
             });
         }
         Ok(said)
@@ -246,7 +250,8 @@ fn csv(rows: &[WriteRequest]) -> String {
     line(&mut std::iter::once(by).chain(columns.iter().map(|column| (*column).to_owned())));
     for row in rows {
         let value = |column: &&str| row.fields.iter().find(|(field, _)| field == column);
-        let cells = columns.iter().map(|column| value(column).map_or_else(String::new, |(_, value)| cell(value)));
+        let cells =
+            columns.iter().map(|column| value(column).map_or_else(String::new, |(_, value)| cell(value)));
         line(&mut std::iter::once(quoted(key_of(row))).chain(cells));
     }
     out

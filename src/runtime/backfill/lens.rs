@@ -62,7 +62,7 @@ impl Calls {
 #[derive(Debug, Default)]
 pub(super) struct Imagined {
     /// Calls, by side.
-    calls: Mutex<BTreeMap<Side, u64>>,
+    pub(super) calls: Mutex<BTreeMap<Side, u64>>,
     /// From so many rows on, Salesforce gets jobs.
     pub(super) bulk_from: Option<usize>,
 }
@@ -97,12 +97,7 @@ struct Walked {
 
 impl Lens {
     /// CRMs that need not be asked for these records.
-    pub(super) fn walked(
-        crms: &Crms,
-        load: &Load,
-        records: Vec<Record>,
-        jobs: Option<&Arc<Jobs>>,
-    ) -> Self {
+    pub(super) fn walked(crms: &Crms, load: &Load, records: Vec<Record>, jobs: Option<&Arc<Jobs>>) -> Self {
         Self::of(crms, load, records, None, jobs)
     }
 

@@ -108,9 +108,7 @@ impl Load {
         let program = match (plan.sync(mapping), from) {
             (Some(sync), Some(from)) => &plan.mappings[sync.leg(from.other())],
             (Some(_), None) => return Err(LoadError::NoSide(mapping.to_owned())),
-            (None, _) => {
-                plan.mapping(mapping).ok_or_else(|| LoadError::NoSuchMapping(mapping.to_owned()))?
-            }
+            (None, _) => plan.mapping(mapping).ok_or_else(|| LoadError::NoSuchMapping(mapping.to_owned()))?,
         };
         if from.is_some_and(|from| from != program.source.side) {
             let object = program.source.clone();
@@ -259,7 +257,7 @@ impl Backfill {
         let (mut progress, mut found) = (Progress::default(), DryRun::default());
         let before = Calls::made(&self.parts.crms);
         let bulk_from = self.bulk.as_ref().map(|bulk| bulk.from_rows);
-        let imagined = Arc::new(Imagined { bulk_from, ..Imagined::default() });
+        let imagined = Arc::new(Imagined { bulk_from, calls: std::sync::Mutex::default() });
         while !progress.walked {
             let records = self.gather(&mut progress).await?;
             let crms = Lens::imagining(&self.parts.crms, &self.load, records, &imagined);
@@ -506,7 +504,10 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
             counts.records += 1;
             counts.parked += 1;
             let reason = format!("{} refused a call", error.side.label());
-            return Ok(Some(RefusedRow { answer: Some(error.to_string()), ..RefusedRow::of(record, reason) }));
+            return Ok(Some(RefusedRow {
+                answer: Some(error.to_string()),
+                ..RefusedRow::of(record, reason)
+            }));
         }
         End::Failed(error) => return Err(Stop::Crm { error, again: None }),
         End::Unremembered(text) => return Err(StoreError::Database(text).into()),

@@ -100,7 +100,11 @@ impl Counts {
             Verdict::Synced(synced) if !synced.writes.is_empty() => &mut self.updated,
             _ if finished.converted().is_some() => &mut self.updated,
             Verdict::Unchanged { id, .. } if found.contains_key(id) => {
-                if found[id] { &mut self.created } else { &mut self.updated }
+                if found[id] {
+                    &mut self.created
+                } else {
+                    &mut self.updated
+                }
             }
             Verdict::Unchanged { .. } | Verdict::Synced(_) => &mut self.unchanged,
             Verdict::Skipped { .. } | Verdict::SourceGone | Verdict::Relinked { .. } => &mut self.skipped,

@@ -106,9 +106,11 @@ fn create(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, A
     let body = request.json()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let object = text("object").unwrap_or_default();
-    let facts = org.schema.object(object).cloned().ok_or_else(|| {
-        invalid("INVALIDENTITY", format!("Unable to find object: {object}"))
-    })?;
+    let facts = org
+        .schema
+        .object(object)
+        .cloned()
+        .ok_or_else(|| invalid("INVALIDENTITY", format!("Unable to find object: {object}")))?;
     let operation = text("operation").unwrap_or_default().to_owned();
     if !["insert", "update", "upsert"].contains(&operation.as_str()) {
         return Err(invalid("INVALIDJOB", format!("InvalidJob : Unsupported operation: {operation}")).into());
@@ -116,11 +118,21 @@ fn create(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, A
     let key = text("externalIdFieldName");
     let key = match (operation.as_str(), key) {
         ("upsert", None) => {
-            return Err(invalid("INVALIDJOB", "InvalidJob : externalIdFieldName is required for upsert").into());
+            return Err(
+                invalid("INVALIDJOB", "InvalidJob : externalIdFieldName is required for upsert").into()
+            );
         }
         ("upsert", Some(key)) => {
             let field = facts.field(key).filter(|field| field.is_key());
-            let unknown = || invalid("INVALIDJOB", format!("InvalidJob : Field name provided, {key} does not match an External ID for {}", facts.name));
+            let unknown = || {
+                invalid(
+                    "INVALIDJOB",
+                    format!(
+                        "InvalidJob : Field name provided, {key} does not match an External ID for {}",
+                        facts.name
+                    ),
+                )
+            };
             Some(field.ok_or_else(unknown)?.name.clone())
         }
         _ => None,
@@ -130,7 +142,9 @@ fn create(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, A
         Some("CRLF") => true,
         Some(other) => return Err(invalid("INVALIDJOB", format!("InvalidJob : lineEnding {other}")).into()),
     };
-    if text("contentType").is_some_and(|kind| kind != "CSV") || text("columnDelimiter").is_some_and(|by| by != "COMMA") {
+    if text("contentType").is_some_and(|kind| kind != "CSV")
+        || text("columnDelimiter").is_some_and(|by| by != "COMMA")
+    {
         return Err(invalid("INVALIDJOB", "InvalidJob : this sandbox takes CSV with commas").into());
     }
     org.jobs.last += 1;
@@ -177,12 +191,17 @@ fn look(org: &mut Org, id: &str) -> Result<Answer, Answer> {
 fn upload(org: &mut Org, request: &Request, id: &str) -> Result<Answer, Answer> {
     let job = job(org, id)?;
     if job.state != State::Open || job.upload.is_some() {
-        let message = format!("Found multiple contents for job: <{}>, please 'Close' / 'Abort' / 'Delete' the current Job then create a new Job", job.id);
+        let message = format!(
+            "Found multiple contents for job: <{}>, please 'Close' / 'Abort' / 'Delete' the current Job then create a new Job",
+            job.id
+        );
         return Err(invalid("CLIENT_ERROR", message).into());
     }
     let kind = request.header("content-type").unwrap_or_default().to_ascii_lowercase();
     if !kind.starts_with(CSV) {
-        return Err(ApiError::new("UNSUPPORTED_MEDIA_TYPE", format!("Content type {kind} not supported.")).into());
+        return Err(
+            ApiError::new("UNSUPPORTED_MEDIA_TYPE", format!("Content type {kind} not supported.")).into()
+        );
     }
     job.upload = Some(request.body.clone());
     Ok(Answer { status: 201, headers: Vec::new(), body: Body::Empty })
@@ -268,13 +287,15 @@ fn row(
     let mut take = |name: &str| fields.shift_remove(name).and_then(|value| value.as_str().map(str::to_owned));
     match (job.operation.as_str(), &job.key) {
         ("upsert", Some(key)) => {
-            let missing = || vec![ApiError::on_fields("MISSING_ARGUMENT", format!("{key} not specified"), &[])];
+            let missing =
+                || vec![ApiError::on_fields("MISSING_ARGUMENT", format!("{key} not specified"), &[])];
             let value = take(key).ok_or_else(missing)?;
             match records::upsert(org, caller, &facts.name, key, &value, &fields, &raw) {
                 Ok(done) => Ok((done.id, done.created)),
                 Err(UpsertError::Errors(errors)) => Err(errors),
                 Err(UpsertError::Many(found)) => {
-                    let message = format!("more than one record found for external id field: [{}]", found.join(", "));
+                    let message =
+                        format!("more than one record found for external id field: [{}]", found.join(", "));
                     Err(vec![ApiError::on_fields("DUPLICATE_EXTERNAL_ID", message, &[])])
                 }
             }
@@ -321,7 +342,8 @@ fn results_of(org: &mut Org, id: &str, which: &str) -> Result<Answer, Answer> {
     }
     let mut out = String::new();
     let mut put = |own: &[&str], cells: &[String]| {
-        let all: Vec<String> = own.iter().copied().chain(cells.iter().map(String::as_str)).map(quoted).collect();
+        let all: Vec<String> =
+            own.iter().copied().chain(cells.iter().map(String::as_str)).map(quoted).collect();
         out.push_str(&all.join(","));
         out.push('\n');
     };
@@ -414,7 +436,10 @@ fn read(text: &str, crlf: bool) -> Result<Vec<Vec<String>>, String> {
             ',' => row.push(std::mem::take(&mut cell)),
             '\r' if crlf && characters.peek() == Some(&'\n') => {}
             '\r' | '\n' if (character == '\r') || (crlf && !text.contains("\r\n")) => {
-                return Err(format!("LineEnding is invalid on user data. Current LineEnding setting is {}", if crlf { "CRLF" } else { "LF" }));
+                return Err(format!(
+                    "LineEnding is invalid on user data. Current LineEnding setting is {}",
+                    if crlf { "CRLF" } else { "LF" }
+                ));
             }
             '\n' => {
                 row.push(std::mem::take(&mut cell));
@@ -447,7 +472,9 @@ mod tests {
     fn ask(org: &mut Org, caller: &Caller, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut request = Request::new(method, &format!("/jobs/ingest/{path}"));
         request.body = body.to_owned();
-        request.headers.insert("content-type".into(), if method == "PUT" { CSV } else { "application/json" }.into());
+        request
+            .headers
+            .insert("content-type".into(), if method == "PUT" { CSV } else { "application/json" }.into());
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let answer = route(org, caller, &request, &parts);
         let text = match answer.body {
@@ -468,8 +495,16 @@ mod tests {
         let id = job["id"].as_str().unwrap().to_owned();
         let csv = "LastName,Company,Title,HasOptedOutOfEmail\nDoe,\"A, \"\"B\"\"\nC\",#N/A,true\nRoe,,,\n";
         assert_eq!(ask(&mut org, &caller, "PUT", &format!("{id}/batches"), csv), (201, String::new()));
-        assert_eq!(ask(&mut org, &caller, "PUT", &format!("{id}/batches"), csv).0, 400, "one upload is a job's");
-        assert_eq!(ask(&mut org, &caller, "GET", &format!("{id}/failedResults"), "").0, 400, "it has not ended");
+        assert_eq!(
+            ask(&mut org, &caller, "PUT", &format!("{id}/batches"), csv).0,
+            400,
+            "one upload is a job's"
+        );
+        assert_eq!(
+            ask(&mut org, &caller, "GET", &format!("{id}/failedResults"), "").0,
+            400,
+            "it has not ended"
+        );
         let (status, _) = ask(&mut org, &caller, "PATCH", &id, r#"{"state": "UploadComplete"}"#);
         assert_eq!(status, 200);
         assert_eq!(ask(&mut org, &caller, "PATCH", &id, r#"{"state": "UploadComplete"}"#).0, 400);
@@ -478,13 +513,19 @@ mod tests {
             .collect();
         let names: Vec<&str> = states.iter().map(|state| state["state"].as_str().unwrap()).collect();
         assert_eq!(names, ["UploadComplete", "InProgress", "JobComplete"]);
-        assert_eq!((&states[2]["numberRecordsProcessed"], &states[2]["numberRecordsFailed"]), (&json!(2), &json!(1)));
+        assert_eq!(
+            (&states[2]["numberRecordsProcessed"], &states[2]["numberRecordsFailed"]),
+            (&json!(2), &json!(1))
+        );
         let (_, done) = ask(&mut org, &caller, "GET", &format!("{id}/successfulResults/"), "");
         let lines: Vec<&str> = done.splitn(2, '\n').collect();
         assert_eq!(lines[0], r#""sf__Id","sf__Created","LastName","Company","Title","HasOptedOutOfEmail""#);
         assert!(lines[1].contains("\"true\",\"Doe\",\"A, \"\"B\"\"\nC\""), "{done}");
         let (_, failed) = ask(&mut org, &caller, "GET", &format!("{id}/failedresults"), "");
-        assert!(failed.contains("REQUIRED_FIELD_MISSING:Required fields are missing: [Company]:Company --"), "{failed}");
+        assert!(
+            failed.contains("REQUIRED_FIELD_MISSING:Required fields are missing: [Company]:Company --"),
+            "{failed}"
+        );
     }
 
     #[test]
@@ -496,8 +537,15 @@ mod tests {
         ask(&mut org, &caller, "PUT", &format!("{id}/batches"), "LastName,Nope__c\nDoe,1\n");
         ask(&mut org, &caller, "PATCH", &id, r#"{"state": "UploadComplete"}"#);
         let last = (0..3).map(|_| ask(&mut org, &caller, "GET", &id, "").1).last().unwrap();
-        assert!(last.contains(r#""state":"Failed""#) && last.contains("Field name not found : Nope__c"), "{last}");
-        assert!(ask(&mut org, &caller, "GET", &format!("{id}/unprocessedrecords"), "").1.contains("\"Doe\",\"1\""));
+        assert!(
+            last.contains(r#""state":"Failed""#) && last.contains("Field name not found : Nope__c"),
+            "{last}"
+        );
+        assert!(
+            ask(&mut org, &caller, "GET", &format!("{id}/unprocessedrecords"), "")
+                .1
+                .contains("\"Doe\",\"1\"")
+        );
         for (body, status) in [
             (r#"{"object": "Nope", "operation": "insert"}"#, 400),
             (r#"{"object": "Lead", "operation": "upsert"}"#, 400),

@@ -125,8 +125,17 @@ fn versions() -> Value {
 }
 
 fn resources(caller: &Caller) -> Value {
-    let names =
-        ["composite", "jobs", "limits", "parameterizedSearch", "query", "queryAll", "recent", "search", "sobjects"];
+    let names = [
+        "composite",
+        "jobs",
+        "limits",
+        "parameterizedSearch",
+        "query",
+        "queryAll",
+        "recent",
+        "search",
+        "sobjects",
+    ];
     let root = caller.root();
     Value::Object(names.iter().map(|name| ((*name).to_owned(), format!("{root}/{name}").into())).collect())
 }
