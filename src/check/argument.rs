@@ -97,7 +97,8 @@ fn filter(test: &FieldTest) -> Result<Filter, Box<Diagnostic>> {
 fn constant(expr: &Expr) -> Result<Value, Box<Diagnostic>> {
     let finding = |message: String| Box::new(Diagnostic::error(Code::COMPARISON, expr.span, message));
     match &expr.kind {
-        ExprKind::Literal(value) => Ok(value.clone()),
+        // A name stands for nothing here; the checker leaves a blank in its place.
+        ExprKind::Literal(value) if !value.is_blank() => Ok(value.clone()),
         ExprKind::Call { function, args } => {
             let args = args.iter().map(constant).collect::<Result<Vec<_>, _>>()?;
             let mut borrowed: Vec<_> = args.iter().map(Value::borrowed).collect();

@@ -68,6 +68,12 @@ fn five_thousand_records_cost_few_calls() {
     // Pages of a hundred, and no record is read a second time.
     assert_eq!(portal["hubspot.list"], 51, "{portal}");
     assert_eq!(portal["hubspot.batch_read"], Json::Null, "{portal}");
+    let org = stage.operations();
+    for (operation, times) in [("bulk_create", 1), ("bulk_upload", 1), ("bulk_close", 1), ("bulk_results", 2)]
+    {
+        assert_eq!(org[format!("salesforce.{operation}")], times, "{operation}: {org}");
+    }
+    assert_eq!(org["salesforce.collections_upsert"], Json::Null, "{org}");
     let calls: u64 = portal.as_object().expect("counts").values().filter_map(Json::as_u64).sum();
     assert!(calls <= 60, "{portal}");
 }
@@ -84,7 +90,7 @@ fn conditions_and_limits_choose_the_records() {
     assert_eq!(of("lastname in [\"N1001\", \"N1002\"]", &[]), 2);
     assert_eq!(of("lifecyclestage = \"marketingqualifiedlead\"", &["--limit", "7"]), 7);
     assert_eq!(of("createdate > datetime(\"2199-01-01T00:00:00Z\")", &["--dry-run"]), 0);
-    assert_eq!(loaded(&stage).0, 9, "the first seven, one of which is named above, and two others");
+    assert_eq!(loaded(&stage).0, 8, "the first seven, two of which are named above, and another one");
 }
 
 #[test]
@@ -167,6 +173,9 @@ fn a_stop_by_signal_keeps_what_is_done() {
 #[test]
 fn records_of_salesforce_are_loaded_into_hubspot() {
     let stage = Stage::shipped();
+    for (name, website) in [("Acme", "https://www.acme.example/about"), ("Initech", "initech.example")] {
+        stage.org("POST", "records/Account", &json!({"Name": name, "Website": website})).fine();
+    }
     let run = stage.run(&["backfill", "account_company", "--from", "salesforce", "--json"]).fine().json();
     assert!(count(&run, "records") > 0, "{run}");
     assert_eq!(
@@ -176,4 +185,92 @@ fn records_of_salesforce_are_loaded_into_hubspot() {
     );
     let again = stage.run(&["backfill", "account_company", "--from", "salesforce", "--json"]).fine().json();
     assert_eq!(count(&again, "unchanged"), count(&again, "records"), "{again}");
+}
+
+/// All that one load of 400 contacts in jobs takes.
+const IN_JOBS: [&str; 5] = ["backfill", "mql_to_lead", "--api", "bulk", "--json"];
+
+#[test]
+fn a_row_that_is_refused_in_a_job_is_parked_and_told() {
+    let stage = Stage::with_qualified(400);
+    let refused = json!({
+        "record": {"object": "Lead", "contains": "n1005@acme.example"}, "times": "always", "answer": "validation_rule",
+        "with": {"field": "Phone", "message": "=HYPERLINK(\"x\")"},
+    });
+    stage.org("POST", "faults", &refused).fine();
+    let mut args = IN_JOBS.to_vec();
+    args.extend(["--refused", "refused.csv"]);
+    let run = stage.run(&args).exits(1).json();
+    assert_eq!((count(&run, "created"), count(&run, "parked")), (399, 1), "{run}");
+    assert_eq!(loaded(&stage), (399, 399));
+    assert_eq!(
+        (&run["refused"][0]["record"], &run["refused"][0]["field"]),
+        (&json!("1005"), &json!("Phone"))
+    );
+    let csv = stage.world.read("refused.csv");
+    assert!(csv.contains("1005,Phone,") && !csv.contains(",=HYPERLINK"), "{csv}");
+    // A lock that opens again is waited for.
+    stage.org("DELETE", "faults", &json!(null)).fine();
+    stage
+        .org("POST", "faults", &json!({"record": {"object": "Lead", "contains": "n1007@"}, "times": 1}))
+        .fine();
+    stage.edit_contact("1007", &json!({"jobtitle": "Boss"}));
+    stage.edit_contact("1008", &json!({"jobtitle": "Boss"}));
+    let again = stage.run(&IN_JOBS).fine().json();
+    assert_eq!((count(&again, "updated"), count(&again, "created")), (2, 1), "{again}");
+    let leads = stage.query("SELECT Id FROM Lead WHERE Title = 'Boss'");
+    assert_eq!(leads.len(), 2);
+}
+
+#[test]
+fn killed_while_a_job_is_under_way_it_finds_the_job_again() {
+    let stage = Stage::with_qualified(400);
+    let slow = json!({"operation": "salesforce.bulk_read", "nth": 2, "moment": "after", "status": 200, "delay_ms": 600_000});
+    stage.org("POST", "faults", &slow).fine();
+    let running = stage.start(&IN_JOBS);
+    running.until("the job is asked for again", || stage.operations()["salesforce.bulk_read"] == 2);
+    running.kill();
+    let run = stage.run(&IN_JOBS).fine();
+    assert!(run.err.contains("going on where an earlier backfill stopped"), "{}", run.err);
+    assert_eq!(loaded(&stage), (400, 400));
+    let run = run.json();
+    assert_eq!(
+        (count(&run, "records"), count(&run, "created"), count(&run, "skipped")),
+        (404, 400, 4),
+        "{run}"
+    );
+    assert_eq!(stage.operations()["salesforce.bulk_create"], 1, "it is not sent twice");
+}
+
+#[test]
+fn killed_before_a_job_has_begun_it_gives_the_job_up() {
+    let stage = Stage::with_qualified(400);
+    let slow =
+        json!({"operation": "salesforce.bulk_upload", "moment": "after", "status": 201, "delay_ms": 600_000});
+    stage.org("POST", "faults", &slow).fine();
+    let running = stage.start(&IN_JOBS);
+    running.until("the rows are there", || stage.operations()["salesforce.bulk_upload"] == 1);
+    running.kill();
+    assert_eq!(loaded(&stage).0, 0, "it was never started");
+    let run = stage.run(&IN_JOBS).fine().json();
+    assert_eq!(loaded(&stage), (400, 400));
+    assert_eq!((count(&run, "records"), count(&run, "created")), (404, 400), "{run}");
+    let jobs = stage.rest("GET", "jobs/ingest").json();
+    let states: Vec<&str> = jobs["records"]
+        .as_array()
+        .expect("jobs")
+        .iter()
+        .map(|job| job["state"].as_str().expect("a state"))
+        .collect();
+    assert_eq!(states, ["Aborted", "JobComplete"]);
+}
+
+#[test]
+fn a_job_whose_start_was_not_answered_is_looked_at_and_not_sent_again() {
+    let stage = Stage::with_qualified(400);
+    let lost = json!({"operation": "salesforce.bulk_close", "moment": "after", "status": 502});
+    stage.org("POST", "faults", &lost).fine();
+    let run = stage.run(&IN_JOBS).fine().json();
+    assert_eq!((count(&run, "created"), loaded(&stage)), (400, (400, 400)), "{run}");
+    assert_eq!(stage.operations()["salesforce.bulk_create"], 1);
 }

@@ -303,12 +303,7 @@ impl Backfilling<'_> {
     }
 
     fn stopped(&self, stop: &Stop) -> Exit {
-        // What the CRM has against the question itself is the caller's affair.
-        if let Stop::Crm { error, .. } = stop {
-            self.output.error(&format!("{}: {error}", error.side.label()));
-        } else {
-            self.output.error(&stop.to_string());
-        }
+        self.output.error(&stop.to_string());
         if !self.options.dry_run {
             let when = match stop {
                 Stop::Crm { again: Some(again), .. } => {

@@ -191,3 +191,93 @@ async fn lost(c: &mut SqliteConnection, step: &Step) -> Result<HashSet<i64>, Sto
     let held: HashSet<i64> = held.into_iter().collect();
     Ok(lanes.into_iter().map(|(id, _)| id).filter(|id| !held.contains(id)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::source::{ObjectName, Side};
+    use crate::store::conformance::{at, lease_at};
+    use crate::store::{Next, RecordKey, Settlement, Store};
+
+    fn key() -> BackfillKey {
+        BackfillKey { pair: "main".to_owned(), mapping: "lead".to_owned(), side: Side::Hubspot }
+    }
+
+    fn contact() -> ObjectName {
+        ObjectName::new(Side::Hubspot, "contact")
+    }
+
+    fn wanted(records: &[&str], now: i64) -> HoldRequest {
+        HoldRequest {
+            pair: "main".to_owned(),
+            object: contact(),
+            records: records.iter().map(|record| (*record).to_owned()).collect(),
+            worker: "backfill@main".to_owned(),
+            read_at: at(0),
+            now: at(now),
+            ttl: Duration::from_mins(1),
+        }
+    }
+
+    fn done(held: &Held, progress: &str, refused: &[&str]) -> Step {
+        let done = || Settlement { next: Next::Done, results: Vec::new() };
+        Step {
+            settlements: held.lanes.iter().map(|lane| (lane.lane.clone(), done())).collect(),
+            progress: progress.to_owned(),
+            refused: refused.iter().map(|row| (*row).to_owned()).collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn lanes_are_held_and_settled_with_how_far_the_load_is() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        assert_eq!(store.backfill(&key()).await.expect("none"), None);
+        let held = store.hold(wanted(&["1", "2"], 0)).await.expect("held");
+        assert_eq!(held.lanes.len(), 2);
+        assert!(store.lease(lease_at(1)).await.expect("lease").is_empty(), "nobody else gets them");
+        assert!(store.hold(wanted(&["1"], 1)).await.expect("held").lanes.is_empty());
+        let settled =
+            store.step(&key(), done(&held, "{\"taken\":2}", &["a", "b"]), at(2)).await.expect("settled");
+        assert_eq!(settled, [Settled::Accepted, Settled::Accepted]);
+        assert_eq!(store.pending().await.expect("pending").lanes, 0, "lanes without work are gone");
+        assert_eq!(store.backfill(&key()).await.expect("kept").as_deref(), Some("{\"taken\":2}"));
+        assert_eq!(store.refused(&key()).await.expect("rows"), ["a", "b"]);
+        store.forget_backfill(&key()).await.expect("forgotten");
+        assert_eq!(store.backfill(&key()).await.expect("none"), None);
+        assert!(store.refused(&key()).await.expect("rows").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_lost_lease_leaves_everything_as_it_was() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let held = store.hold(wanted(&["1", "2"], 0)).await.expect("held");
+        let taken = store.hold(wanted(&["2"], 3_600)).await.expect("held");
+        assert_eq!(taken.lanes.len(), 1, "a lease runs out");
+        let settled = store.step(&key(), done(&held, "{}", &["a"]), at(3_601)).await.expect("an answer");
+        assert_eq!(settled, [Settled::Accepted, Settled::Stale]);
+        assert_eq!(store.backfill(&key()).await.expect("none"), None);
+        assert_eq!(store.pending().await.expect("pending").lanes, 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_settled_since_it_was_read_is_named() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let written = |id: &str| crate::store::MappingResult {
+            mapping: "lead".to_owned(),
+            ended_by: "lead".to_owned(),
+            outcome: crate::store::Outcome::Unchanged {
+                object: ObjectName::new(Side::Salesforce, "Lead"),
+                id: id.to_owned(),
+            },
+        };
+        for (record, time) in [("1", 5), ("2", 50)] {
+            let key = RecordKey::new("main", contact(), record);
+            store.record(&key, vec![written(record)], at(time)).await.expect("recorded");
+        }
+        let request = HoldRequest { read_at: at(20), ..wanted(&["1", "2", "3"], 60) };
+        let held = store.hold(request).await.expect("held");
+        assert_eq!((held.lanes.len(), held.settled_since), (3, vec!["2".to_owned()]));
+    }
+}
