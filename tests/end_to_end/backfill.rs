@@ -195,7 +195,7 @@ fn a_row_that_is_refused_in_a_job_is_parked_and_told() {
     let stage = Stage::with_qualified(400);
     let refused = json!({
         "record": {"object": "Lead", "contains": "n1005@acme.example"}, "times": "always", "answer": "validation_rule",
-        "with": {"field": "Phone", "message": "=HYPERLINK(\"x\")"},
+        "with": {"field": "LastName", "message": "=HYPERLINK(\"x\")"},
     });
     stage.org("POST", "faults", &refused).fine();
     let mut args = IN_JOBS.to_vec();
