@@ -117,11 +117,6 @@ impl Stage {
         http::get(&format!("{}/_sandbox/calls", self.salesforce)).fine().json()["operations"].clone()
     }
 
-    /// The same of the portal.
-    pub(crate) fn portal_operations(&self) -> Json {
-        http::get(&format!("{}/_sandbox/calls", self.hubspot)).fine().json()["operations"].clone()
-    }
-
     /// A sandbox that holds what the shipped project's own does.
     pub(crate) fn shipped() -> Self {
         let world = World::project();
