@@ -171,3 +171,14 @@ async fn a_dry_run_tells_the_calls_that_the_writes_take() {
     world.load().await;
     assert_eq!(world.org_calls("salesforce.collections_upsert"), found.calls.salesforce_writes);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_fails_as_a_whole_leaves_its_rows_to_collections() {
+    let world = World::new(250, Some(1)).await;
+    // The upload is answered, and nothing of it is there.
+    let fault = serde_json::json!({"operation": "salesforce.bulk_upload", "status": 201});
+    world.org.add_fault(serde_json::from_value(fault).expect("a fault"));
+    let progress = world.load().await;
+    assert_eq!((world.leads(), progress.counts.created), (250, 250), "{progress:?}");
+    assert_eq!(world.org_calls("salesforce.collections_upsert"), 2);
+}

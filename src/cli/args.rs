@@ -225,6 +225,7 @@ pub(super) enum Api {
 
 /// Arguments of `backfill`.
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each of them is a flag that stands for itself")]
 pub(super) struct BackfillArgs {
     /// The mapping, or a sync with `--from`.
     pub(super) mapping: String,

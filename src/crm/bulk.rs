@@ -36,8 +36,8 @@ pub trait Bulk: Send + Sync {
     /// How it is.
     async fn state(&self, job: &str) -> Result<JobState, CrmError>;
 
-    /// What became of the rows of a job that has ended; one answer for each, in order.
-    async fn answers(&self, job: &str, rows: &[WriteRequest]) -> Result<Vec<WriteAnswer>, CrmError>;
+    /// What became of the rows of a job that has ended, in order; none where it did nothing about a row.
+    async fn answers(&self, job: &str, rows: &[WriteRequest]) -> Result<Vec<Option<WriteAnswer>>, CrmError>;
 
     /// The ids of the records that a job has written, each with whether it is new.
     async fn written(&self, job: &str) -> Result<BTreeMap<String, bool>, CrmError>;

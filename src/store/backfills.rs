@@ -83,6 +83,9 @@ pub trait Backfills: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Vec<Settled>, StoreError>;
 
+    /// Gives back the leases of a load that has stopped; no record loses an attempt, and a lane without work is deleted.
+    async fn let_go(&self, pair: &str, worker: &str) -> Result<(), StoreError>;
+
     /// The refused rows of a load, in the order in which they came.
     async fn refused(&self, key: &BackfillKey) -> Result<Vec<String>, StoreError>;
 }

@@ -205,6 +205,11 @@ impl Backfilling<'_> {
             }
         };
         bar.end();
+        if ended.is_none()
+            && let Err(error) = self.backfill.let_go().await
+        {
+            self.output.error(&error.to_string());
+        }
         let rows = match self.backfill.refused().await {
             Ok(rows) => rows,
             Err(error) => return self.stopped(&error),

@@ -118,7 +118,7 @@ impl Bulk for SalesforceClient {
         }
     }
 
-    async fn answers(&self, job: &str, rows: &[WriteRequest]) -> Result<Vec<WriteAnswer>, CrmError> {
+    async fn answers(&self, job: &str, rows: &[WriteRequest]) -> Result<Vec<Option<WriteAnswer>>, CrmError> {
         let by = key_column(rows);
         let mut found: HashMap<String, Found> = HashMap::new();
         for (which, failed) in [("successfulResults", false), ("failedResults", true)] {
@@ -138,12 +138,9 @@ impl Bulk for SalesforceClient {
         let mut said = Vec::with_capacity(rows.len());
         for row in rows {
             said.push(match found.remove(&key_of(row).to_lowercase()) {
-                Some(Found::Written { id, created }) => WriteAnswer::Written { id, created },
-                Some(Found::Refused(error)) => self.refusal(row, &error).await,
-                // Not dealt with: it did nothing.
-                None => {
-                    WriteAnswer::Failed(self.http.error(CrmErrorKind::Retry, "the job ended before this row"))
-                }
+                Some(Found::Written { id, created }) => Some(WriteAnswer::Written { id, created }),
+                Some(Found::Refused(error)) => Some(self.refusal(row, &error).await),
+                None => None,
             });
         }
         Ok(said)

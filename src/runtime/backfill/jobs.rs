@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::crm::{Bulk, JobState};
+use crate::source::Side;
 use crate::store::{BackfillKey, Backfills, Step, StoreError};
 use crate::types::{CrmError, CrmErrorKind, WriteAnswer, WriteRequest};
 
@@ -100,7 +101,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Writes: rows of one kind in a job where there are many, the others by `rest`.
+    /// Writes: rows of one kind in a job where there are many, the others by `rest`, and with them those that their job did
+    /// not deal with: a job says only what is wrong with all of it.
     pub(super) async fn write<F>(
         &self,
         requests: &[WriteRequest],
@@ -125,7 +127,7 @@ impl Jobs {
         for (_, members, _) in kinds.into_iter().filter(|(_, rows, _)| rows.len() >= self.writes.from_rows) {
             let rows: Vec<WriteRequest> = members.iter().map(|index| requests[*index].clone()).collect();
             for (index, answer) in members.into_iter().zip(self.in_jobs(&rows).await) {
-                answers[index] = Some(answer);
+                answers[index] = answer;
             }
         }
         let left: Vec<usize> = (0..requests.len()).filter(|index| answers[*index].is_none()).collect();
@@ -136,27 +138,28 @@ impl Jobs {
             }
         }
         // INVARIANT: every row went in a job or with the rest, and each of them answers all its rows.
-        let unsent = || WriteAnswer::Failed(lost(&self.key, "the write was not sent"));
+        let unsent = || WriteAnswer::Failed(lost("the write was not sent"));
         answers.into_iter().map(|answer| answer.unwrap_or_else(unsent)).collect()
     }
 
-    async fn in_jobs(&self, rows: &[WriteRequest]) -> Vec<WriteAnswer> {
+    /// The answers of jobs; none where a job ended before it dealt with a row.
+    async fn in_jobs(&self, rows: &[WriteRequest]) -> Vec<Option<WriteAnswer>> {
         let (mut answers, mut left) = (Vec::with_capacity(rows.len()), rows);
         while !left.is_empty() {
             let (job, others) = left.split_at(self.writes.bulk.fitting(left).clamp(1, left.len()));
             match self.in_job(job).await {
                 Ok(said) => answers.extend(said),
-                Err(error) => answers.extend(job.iter().map(|_| WriteAnswer::Failed(error.clone()))),
+                Err(error) => answers.extend(job.iter().map(|_| Some(WriteAnswer::Failed(error.clone())))),
             }
             left = others;
         }
         answers
     }
 
-    async fn in_job(&self, rows: &[WriteRequest]) -> Result<Vec<WriteAnswer>, CrmError> {
+    async fn in_job(&self, rows: &[WriteRequest]) -> Result<Vec<Option<WriteAnswer>>, CrmError> {
         let bulk = &self.writes.bulk;
         let id = bulk.open(&rows[0]).await.map_err(unapplied)?;
-        self.keep(&id).await.map_err(|error| lost(&self.key, &error.to_string()))?;
+        self.keep(&id).await.map_err(|error| lost(&error.to_string()))?;
         bulk.fill(&id, rows).await.map_err(unapplied)?;
         if let Err(error) = bulk.start(&id).await {
             // Nobody knows whether it has begun, unless it says so itself.
@@ -166,16 +169,20 @@ impl Jobs {
             }
         }
         match self.end_of(&id).await? {
-            JobState::Open | JobState::Unknown => Err(lost(&self.key, "the job is gone")),
+            JobState::Open | JobState::Unknown => Err(lost("the job is gone")),
             JobState::Failed(why) => {
-                tracing::warn!(job = id, why, "a job failed; rows that it did not deal with are tried again");
+                tracing::warn!(
+                    job = id,
+                    why,
+                    "a job failed; rows that it did not deal with are written one by one"
+                );
                 self.answers(&id, rows).await
             }
             JobState::Complete | JobState::Working => self.answers(&id, rows).await,
         }
     }
 
-    async fn answers(&self, id: &str, rows: &[WriteRequest]) -> Result<Vec<WriteAnswer>, CrmError> {
+    async fn answers(&self, id: &str, rows: &[WriteRequest]) -> Result<Vec<Option<WriteAnswer>>, CrmError> {
         let answers = self.writes.bulk.answers(id, rows).await?;
         // Its mark stays until its records are settled.
         locked(&self.known).insert(id.to_owned());
@@ -211,9 +218,9 @@ fn unapplied(error: CrmError) -> CrmError {
     CrmError { maybe_applied: false, ..error }
 }
 
-fn lost(key: &BackfillKey, message: &str) -> CrmError {
+fn lost(message: &str) -> CrmError {
     CrmError {
-        side: key.side.other(),
+        side: Side::Salesforce,
         kind: CrmErrorKind::Retry,
         status: None,
         code: None,

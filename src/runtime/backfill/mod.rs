@@ -222,13 +222,17 @@ impl Backfill {
         watch: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<(), Stop> {
         // What a load that was killed has left leased is leased again at once.
-        self.parts.store.release(&self.worker(), self.now()).await?;
+        self.let_go().await?;
         let done = self.run_on(progress, watch).await;
         if done.is_err() {
-            // A record that is not done is free for `serve` at once.
-            self.parts.store.release(&self.worker(), self.now()).await?;
+            self.let_go().await?;
         }
         done
+    }
+
+    /// Frees the records that are not done, for `serve`: after a load was dropped.
+    pub async fn let_go(&self) -> Result<(), Stop> {
+        Ok(self.loads.let_go(&self.parts.pair, &self.worker()).await?)
     }
 
     async fn run_on(
@@ -349,7 +353,11 @@ impl Backfill {
             });
             self.settle(progress, decided, &found.unwrap_or_default(), watch).await?;
             if let Some((error, policy)) = pause {
-                let time = if let Policy::Pause { time, .. } = policy { Some(time) } else { None };
+                // A token does not become good by waiting.
+                let time = match policy {
+                    Policy::Pause { time, .. } if error.kind == CrmErrorKind::Window => Some(time),
+                    _ => None,
+                };
                 return Err(Stop::Crm { error, again: time.map(|time| self.now() + time) });
             }
             fruitless = if progress.pending.len() < before { 0 } else { fruitless + 1 };

@@ -508,13 +508,13 @@ mod tests {
         let (status, _) = ask(&mut org, &caller, "PATCH", &id, r#"{"state": "UploadComplete"}"#);
         assert_eq!(status, 200);
         assert_eq!(ask(&mut org, &caller, "PATCH", &id, r#"{"state": "UploadComplete"}"#).0, 400);
-        let states: Vec<Value> = (0..3)
+        let looks: Vec<Value> = (0..3)
             .map(|_| serde_json::from_str::<Value>(&ask(&mut org, &caller, "GET", &id, "").1).unwrap())
             .collect();
-        let names: Vec<&str> = states.iter().map(|state| state["state"].as_str().unwrap()).collect();
+        let names: Vec<&str> = looks.iter().map(|look| look["state"].as_str().unwrap()).collect();
         assert_eq!(names, ["UploadComplete", "InProgress", "JobComplete"]);
         assert_eq!(
-            (&states[2]["numberRecordsProcessed"], &states[2]["numberRecordsFailed"]),
+            (&looks[2]["numberRecordsProcessed"], &looks[2]["numberRecordsFailed"]),
             (&json!(2), &json!(1))
         );
         let (_, done) = ask(&mut org, &caller, "GET", &format!("{id}/successfulResults/"), "");

@@ -44,6 +44,13 @@ impl Backfills for SqliteStore {
         Ok(settled)
     }
 
+    async fn let_go(&self, pair: &str, worker: &str) -> Result<(), StoreError> {
+        let worker = worker.to_owned();
+        self.writer.run_for(pair, move |c| Box::pin(async move { let_go(c, &worker).await })).await?;
+        self.wake(pair);
+        Ok(())
+    }
+
     async fn refused(&self, key: &BackfillKey) -> Result<Vec<String>, StoreError> {
         let of = key.clone();
         self.read(&key.pair, move |c| Box::pin(async move { refused(c, &of).await })).await
@@ -72,6 +79,19 @@ async fn forget(c: &mut SqliteConnection, key: &BackfillKey) -> Result<(), Store
             .bind(key.side.word())
             .execute(&mut *c)
             .await?;
+    }
+    Ok(())
+}
+
+async fn let_go(c: &mut SqliteConnection, worker: &str) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM lanes WHERE owner = ?1
+             AND NOT EXISTS (SELECT 1 FROM events WHERE events.lane = lanes.id AND state = 'pending')
+             AND NOT EXISTS (SELECT 1 FROM requests WHERE requests.lane = lanes.id)",
+        // The fence moves on too, so that a settlement of the old lease, still on its way, is stale.
+        "UPDATE lanes SET owner = NULL, lease_until = NULL, fence = fence + 1 WHERE owner = ?1",
+    ] {
+        sqlx::query(statement).bind(worker).execute(&mut *c).await?;
     }
     Ok(())
 }
@@ -259,6 +279,20 @@ mod tests {
         assert_eq!(settled, [Settled::Accepted, Settled::Stale]);
         assert_eq!(store.backfill(&key()).await.expect("none"), None);
         assert_eq!(store.pending().await.expect("pending").lanes, 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_let_go_is_free_and_has_lost_no_attempt() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        store.request(&RecordKey::new("main", contact(), "2"), "other", at(0)).await.expect("asked for");
+        let held = store.hold(wanted(&["1", "2"], 0)).await.expect("held");
+        assert_eq!(held.lanes.len(), 2);
+        store.let_go("main", "backfill@main").await.expect("let go");
+        let settled = store.step(&key(), done(&held, "{}", &[]), at(1)).await.expect("an answer");
+        assert_eq!(settled, [Settled::Stale, Settled::Stale]);
+        let left = store.lease(lease_at(1)).await.expect("lease");
+        let left: Vec<_> = left.iter().map(|lane| (lane.lane.key.record.as_str(), lane.attempts)).collect();
+        assert_eq!(left, [("2", 0)], "only what has work of its own is left");
     }
 
     #[tokio::test]
