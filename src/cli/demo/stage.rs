@@ -1,5 +1,6 @@
 //! The stage: both servers, the listener and the worker, and what can be asked of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -236,7 +237,5 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         return Err("the demo's configuration has errors".to_owned());
     };
     let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
-    let sources = Arc::new(sources);
-    let root = std::path::PathBuf::new();
-    Ok(parts::Ready { plan, schemas, sources, pair, config, keys: None, root })
+    Ok(Ready { plan, schemas, sources: sources.into(), pair, config, keys: None, root: PathBuf::new() })
 }

@@ -343,30 +343,34 @@ impl Backfill {
             }
             busy = 0;
             let decided = self.work(&parts, lanes).await;
-            let pause = decided.iter().find_map(|one| one.pause.clone());
-            let failed = decided.iter().find_map(failure);
-            let again = decided.iter().filter_map(retry_at).min();
+            let ends = Ends::of(&decided);
             let before = progress.pending.len();
             let found = jobs.as_ref().map(|jobs| {
                 jobs.at(progress);
                 jobs.found()
             });
             self.settle(progress, decided, &found.unwrap_or_default(), watch).await?;
-            if let Some((error, policy)) = pause {
-                // A token does not become good by waiting.
-                let time = match policy {
-                    Policy::Pause { time, .. } if error.kind == CrmErrorKind::Window => Some(time),
-                    _ => None,
-                };
-                return Err(Stop::Crm { error, again: time.map(|time| self.now() + time) });
-            }
             fruitless = if progress.pending.len() < before { 0 } else { fruitless + 1 };
-            if let Some(error) = failed.filter(|_| fruitless >= FRUITLESS) {
-                return Err(Stop::Crm { error, again: None });
-            }
-            if let Some(wait) = again.and_then(|again| (again - self.now()).to_std().ok()) {
-                self.parts.clock.sleep(wait).await;
-            }
+            self.go_on(ends, fruitless).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until records that failed are due again; or stops, where a CRM is to be left alone.
+    async fn go_on(&self, ends: Ends, fruitless: u32) -> Result<(), Stop> {
+        if let Some((error, policy)) = ends.pause {
+            // A token does not become good by waiting.
+            let time = match policy {
+                Policy::Pause { time, .. } if error.kind == CrmErrorKind::Window => Some(time),
+                _ => None,
+            };
+            return Err(Stop::Crm { error, again: time.map(|time| self.now() + time) });
+        }
+        if let Some(error) = ends.failed.filter(|_| fruitless >= FRUITLESS) {
+            return Err(Stop::Crm { error, again: None });
+        }
+        if let Some(wait) = ends.again.and_then(|again| (again - self.now()).to_std().ok()) {
+            self.parts.clock.sleep(wait).await;
         }
         Ok(())
     }
@@ -479,6 +483,26 @@ impl Backfill {
 
     fn now(&self) -> DateTime<Utc> {
         self.parts.clock.now()
+    }
+}
+
+/// What the ends of a round mean for the load.
+struct Ends {
+    /// The failure that pauses a CRM.
+    pause: Option<(CrmError, Policy)>,
+    /// A failure of a record.
+    failed: Option<CrmError>,
+    /// When the first record is due again.
+    again: Option<DateTime<Utc>>,
+}
+
+impl Ends {
+    fn of(decided: &[Decided]) -> Self {
+        Self {
+            pause: decided.iter().find_map(|one| one.pause.clone()),
+            failed: decided.iter().find_map(failure),
+            again: decided.iter().filter_map(retry_at).min(),
+        }
     }
 }
 

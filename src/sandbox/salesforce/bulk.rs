@@ -115,38 +115,8 @@ fn create(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, A
     if !["insert", "update", "upsert"].contains(&operation.as_str()) {
         return Err(invalid("INVALIDJOB", format!("InvalidJob : Unsupported operation: {operation}")).into());
     }
-    let key = text("externalIdFieldName");
-    let key = match (operation.as_str(), key) {
-        ("upsert", None) => {
-            return Err(
-                invalid("INVALIDJOB", "InvalidJob : externalIdFieldName is required for upsert").into()
-            );
-        }
-        ("upsert", Some(key)) => {
-            let field = facts.field(key).filter(|field| field.is_key());
-            let unknown = || {
-                invalid(
-                    "INVALIDJOB",
-                    format!(
-                        "InvalidJob : Field name provided, {key} does not match an External ID for {}",
-                        facts.name
-                    ),
-                )
-            };
-            Some(field.ok_or_else(unknown)?.name.clone())
-        }
-        _ => None,
-    };
-    let crlf = match text("lineEnding") {
-        None | Some("LF") => false,
-        Some("CRLF") => true,
-        Some(other) => return Err(invalid("INVALIDJOB", format!("InvalidJob : lineEnding {other}")).into()),
-    };
-    if text("contentType").is_some_and(|kind| kind != "CSV")
-        || text("columnDelimiter").is_some_and(|by| by != "COMMA")
-    {
-        return Err(invalid("INVALIDJOB", "InvalidJob : this sandbox takes CSV with commas").into());
-    }
+    let key = key_of(&facts, &operation, text("externalIdFieldName"))?;
+    let crlf = lines_end_with_cr(text)?;
     org.jobs.last += 1;
     let job = Job {
         id: ids::mint(PREFIX, org.jobs.last),
@@ -168,6 +138,36 @@ fn create(org: &mut Org, caller: &Caller, request: &Request) -> Result<Answer, A
     let shown = show(&job, false);
     org.jobs.jobs.insert(job.id.clone(), job);
     Ok(Answer::json(200, shown))
+}
+
+/// The field by which records are upserted.
+fn key_of(facts: &ObjectFacts, operation: &str, given: Option<&str>) -> Result<Option<String>, ApiError> {
+    if operation != "upsert" {
+        return Ok(None);
+    }
+    let missing = || invalid("INVALIDJOB", "InvalidJob : externalIdFieldName is required for upsert");
+    let key = given.ok_or_else(missing)?;
+    let field = facts.field(key).filter(|field| field.is_key());
+    let unknown = || {
+        let name = &facts.name;
+        let message =
+            format!("InvalidJob : Field name provided, {key} does not match an External ID for {name}");
+        invalid("INVALIDJOB", message)
+    };
+    Ok(Some(field.ok_or_else(unknown)?.name.clone()))
+}
+
+/// Whether lines end with CR and LF, of a form that is played here.
+fn lines_end_with_cr<'t>(text: impl Fn(&str) -> Option<&'t str>) -> Result<bool, ApiError> {
+    let other = |name: &str, known: &str| text(name).is_some_and(|given| given != known);
+    if other("contentType", "CSV") || other("columnDelimiter", "COMMA") {
+        return Err(invalid("INVALIDJOB", "InvalidJob : this sandbox takes CSV with commas"));
+    }
+    match text("lineEnding") {
+        None | Some("LF") => Ok(false),
+        Some("CRLF") => Ok(true),
+        Some(other) => Err(invalid("INVALIDJOB", format!("InvalidJob : lineEnding {other}"))),
+    }
 }
 
 fn list(org: &Org) -> Value {
