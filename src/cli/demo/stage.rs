@@ -8,9 +8,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cli::output::Output;
 use crate::cli::parts::Ready;
+use crate::cli::project;
 use crate::cli::sandbox::{self, Servers};
 use crate::cli::serve::{self, Service};
-use crate::cli::{parts, project};
 use crate::sandbox::faults::FaultSet;
 use crate::sandbox::hubspot::Actor;
 use crate::sandbox::seed::Seed;

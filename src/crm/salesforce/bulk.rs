@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::crm::bulk::{Bulk, JobState};
 use crate::crm::http::{Answer, Body, Call};
-use crate::types::{CrmError, CrmErrorKind, Value, WriteAnswer, WriteRequest, WriteTarget};
+use crate::types::{CrmError, Value, WriteAnswer, WriteRequest, WriteTarget};
 
 use super::soql::name;
 use super::{SalesforceClient, answers, is_id, values};
