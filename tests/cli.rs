@@ -1,5 +1,7 @@
 //! The command line, through the real binary.
 
+#[path = "cli/backfill.rs"]
+mod backfill;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/check.rs"]

@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "end_to_end/alerts.rs"]
 mod alerts;
+#[path = "end_to_end/backfill.rs"]
+mod backfill;
 #[path = "end_to_end/crash.rs"]
 mod crash;
 #[path = "end_to_end/demo.rs"]

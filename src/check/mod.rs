@@ -19,6 +19,7 @@
 //! [`Type::Error`]: crate::types::Type::Error
 
 mod allow;
+mod argument;
 mod assign;
 mod associate;
 mod authority;
@@ -67,6 +68,7 @@ use crate::source::Sources;
 use crate::syntax::ast;
 
 pub use allow::suppress;
+pub use argument::filters;
 pub use typed::{Checked, Project};
 
 use world::World;

@@ -49,6 +49,9 @@ pub(super) enum Command {
     /// Run a mapping for one record
     #[command(after_help = help::RUN)]
     Run(RecordArgs),
+    /// Load a whole object through a mapping; goes on where it was if it is interrupted
+    #[command(after_help = help::BACKFILL)]
+    Backfill(BackfillArgs),
     /// Receive webhooks and carry records
     #[command(after_help = help::SERVE)]
     Serve(ServeArgs),
@@ -219,6 +222,55 @@ pub(super) struct RecordArgs {
     /// The source record's id.
     #[arg(long, value_name = "ID")]
     pub(super) record: String,
+    /// Which pair of portal and org; may be left out where there is one.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How Salesforce is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Api {
+    /// As it pays.
+    Auto,
+    /// In jobs, wherever a write can be a row of one.
+    Bulk,
+    /// By collections.
+    Rest,
+}
+
+/// Arguments of `backfill`.
+#[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "each of them is a flag that stands for itself")]
+pub(super) struct BackfillArgs {
+    /// The mapping, or a sync with `--from`.
+    pub(super) mapping: String,
+    /// For a sync: whose records are loaded.
+    #[arg(long, value_name = "CRM")]
+    pub(super) from: Option<FromSide>,
+    /// Only records of which this holds, in the words of a mapping's `where`; the CRM compares.
+    #[arg(long = "where", value_name = "FIELD = VALUE and …")]
+    pub(super) condition: Option<String>,
+    /// Stop after so many records.
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<std::num::NonZeroU64>,
+    /// Write nothing; count what would be done, show what would be parked, and estimate the calls.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Go on with an earlier backfill or fail; without it, one that is not finished is gone on with, else a new one begins.
+    #[arg(long, conflicts_with_all = ["restart", "dry_run"])]
+    pub(super) resume: bool,
+    /// Forget an earlier backfill that is not finished, and begin anew.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) restart: bool,
+    /// How Salesforce is written to: in jobs of the Bulk API, by collections, or as it pays (`limits: bulk_from_rows`).
+    #[arg(long, value_enum, value_name = "API", default_value_t = Api::Auto)]
+    pub(super) api: Api,
+    /// Write the records that a person must look at to this file, as CSV.
+    #[arg(long, value_name = "FILE.csv")]
+    pub(super) refused: Option<PathBuf>,
     /// Which pair of portal and org; may be left out where there is one.
     #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,

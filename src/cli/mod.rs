@@ -5,6 +5,7 @@
 
 mod args;
 mod auth;
+mod backfill;
 mod check;
 mod cost;
 mod demo;
@@ -83,6 +84,7 @@ fn dispatch(args: &Args, output: output::Output) -> Exit {
             parts::block_on(record::run(project, options, record::Mode::Preview, output))
         }
         Command::Run(options) => parts::block_on(record::run(project, options, record::Mode::Write, output)),
+        Command::Backfill(options) => parts::block_on(backfill::run(project, options, output)),
         Command::Serve(options) => parts::block_on(serve::run(project, options, output)),
         Command::Schema(options) => parts::block_on(schema::run(project, options, output)),
         Command::Drift(options) => parts::block_on(drift::run(project, options, output)),

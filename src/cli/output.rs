@@ -19,6 +19,11 @@ impl Output {
         Self { quiet, colour }
     }
 
+    /// Whether nothing but results and errors is wanted.
+    pub(super) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// A line of results. A closed pipe (`| head`) is no error: the reader has what it wanted.
     pub(super) fn result(line: &str) {
         let _ = writeln!(std::io::stdout().lock(), "{line}");

@@ -14,12 +14,12 @@ use crate::crm::http::HttpOptions;
 use crate::crm::hubspot::{HubspotAuth, HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
 use crate::crm::tokens::{InMemory, TokenKeeper};
-use crate::crm::{Changes, Describe};
+use crate::crm::{Bulk, Changes, Describe, Walk};
 use crate::diagnostic::Diagnostic;
 use crate::plan::Plan;
 use crate::runtime::{Crms, Metrics};
 use crate::schema::Schemas;
-use crate::source::Side;
+use crate::source::{Side, Sources};
 use crate::store::{self, Claim, Keys, SqliteStore};
 
 /// An environment variable; unset and not UTF-8 are the same to us.
@@ -72,6 +72,8 @@ pub(super) struct Ready {
     pub(super) plan: Arc<Plan>,
     /// Its snapshots.
     pub(super) schemas: Arc<Schemas>,
+    /// All files of the project.
+    pub(super) sources: Arc<Sources>,
     /// Its portal and org.
     pub(super) pair: Pair,
     /// The configuration.
@@ -252,6 +254,7 @@ fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> R
         None => None,
     };
     let version = version(project);
+    let sources = Arc::new(project.sources.clone());
     let mut all = Vec::new();
     for world in &project.worlds {
         let wanted: Vec<&Pair> = world.pairs.iter().filter_map(|name| config.pairs.get(name)).collect();
@@ -265,6 +268,7 @@ fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> R
         all.extend(wanted.into_iter().map(|pair| Ready {
             plan: Arc::clone(&plan),
             schemas: Arc::clone(&schemas),
+            sources: Arc::clone(&sources),
             pair: pair.clone(),
             config: Arc::clone(&config),
             keys: keys.clone(),
@@ -374,12 +378,25 @@ impl Clients {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
     }
 
-    /// To ask what it says about its objects.
+    /// To ask what a side says about its objects.
     pub(super) fn describer(&self, side: Side) -> Arc<dyn Describe> {
         match side {
             Side::Hubspot => self.hubspot.clone(),
             Side::Salesforce => self.salesforce.clone(),
         }
+    }
+
+    /// To walk the records of a side.
+    pub(super) fn walk(&self, side: Side) -> Arc<dyn Walk> {
+        match side {
+            Side::Hubspot => self.hubspot.clone(),
+            Side::Salesforce => self.salesforce.clone(),
+        }
+    }
+
+    /// To write very many records.
+    pub(super) fn bulk(&self) -> Arc<dyn Bulk> {
+        self.salesforce.clone()
     }
 
     /// The portal.
@@ -433,6 +450,7 @@ pub(super) async fn clients_of(
     let ready = Ready {
         plan: Arc::default(),
         schemas: Arc::new(schemas),
+        sources: Arc::default(),
         pair: configured.pair.clone(),
         config: Arc::clone(&configured.config),
         keys: configured.keys(output)?,

@@ -263,12 +263,15 @@ impl Reading<'_> {
         let max_attempts = max_attempts.map_or(Some(default.max_attempts), |entry| self.positive(entry));
         let timeout = keys.entry("http_timeout_seconds");
         let timeout = timeout.map_or(Some(default.http_timeout_seconds), |entry| self.positive(entry));
+        let bulk = keys.entry("bulk_from_rows");
+        let bulk = bulk.map_or(Some(default.bulk_from_rows), |entry| self.positive(entry));
         keys.finish();
         Some(Limits {
             records_at_a_time: records?,
             gather_seconds: gather?,
             max_attempts: max_attempts?,
             http_timeout_seconds: timeout?,
+            bulk_from_rows: bulk?,
         })
     }
 }

@@ -229,6 +229,8 @@ pub struct Limits {
     pub max_attempts: u32,
     /// How long one HTTP call may take.
     pub http_timeout_seconds: u64,
+    /// From so many rows of one kind on, a backfill writes to Salesforce in jobs.
+    pub bulk_from_rows: u32,
 }
 
 /// Ten of the batches that HubSpot reads, and five of those that Salesforce writes.
@@ -237,6 +239,8 @@ const RECORDS_AT_A_TIME: u32 = 1_000;
 const GATHER_SECONDS: u64 = 30;
 const MAX_ATTEMPTS: u32 = 10;
 const HTTP_TIMEOUT_SECONDS: u64 = 30;
+/// Ten collections' worth: a job costs about eight calls, however many rows it has.
+const BULK_FROM_ROWS: u32 = 2_000;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -245,6 +249,7 @@ impl Default for Limits {
             gather_seconds: GATHER_SECONDS,
             max_attempts: MAX_ATTEMPTS,
             http_timeout_seconds: HTTP_TIMEOUT_SECONDS,
+            bulk_from_rows: BULK_FROM_ROWS,
         }
     }
 }

@@ -186,6 +186,7 @@ fn each_mistake_has_its_code_and_place() {
         ("language: 1\nserve: { listen: '0.0.0.0:80' }\n".to_owned(), bad, "'0.0.0.0:80'"),
         ("language: 1\nserve: { max_body_bytes: -1 }\n".to_owned(), bad, "-1"),
         ("language: 1\nlimits: { records_at_a_time: 0 }\n".to_owned(), bad, "0"),
+        ("language: 1\nlimits: { bulk_from_rows: 0 }\n".to_owned(), bad, "0"),
         ("language: 1\nstore: { sqlite: '' }\n".to_owned(), bad, "''"),
         ("language: 1\nstore: {}\n".to_owned(), Code::YAML_MISSING_KEY, "store"),
         (local("{}"), Code::YAML_MISSING_KEY, "auth"),

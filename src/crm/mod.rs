@@ -4,6 +4,7 @@
 //! own way (an error code, a date format, a batch size, a limit) is known in that vendor's folder and nowhere else.
 
 pub mod answers;
+mod bulk;
 mod changes;
 mod cost;
 mod describe;
@@ -16,6 +17,7 @@ mod share;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
+mod walk;
 mod waves;
 
 use async_trait::async_trait;
@@ -28,10 +30,12 @@ use crate::types::{
     FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
 };
 
+pub use bulk::{Bulk, JobState};
 pub use changes::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 pub use cost::{calls, calls_of, limits_in_words, once};
 pub use describe::Describe;
 pub use limits::{Allowance, Limits};
+pub use walk::{Walk, WalkPage, WalkRequest};
 
 /// A CRM that the engine can read and write.
 ///

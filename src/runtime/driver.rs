@@ -29,7 +29,7 @@ const READ_IDS: usize = 1_000;
 
 /// Rows of one write; split by the clients too, whose batches follow one another: two at the same time would lock one
 /// another out of a parent record.
-const WRITE_ROWS: usize = 1_000;
+pub(super) const WRITE_ROWS: usize = 1_000;
 
 /// Effects after which a run is stopped: a mapping's ladder and hand-overs need a dozen, so this is a loop.
 const MAX_EFFECTS: usize = 200;
@@ -63,9 +63,20 @@ enum State {
 }
 
 /// Runs jobs to their ends, in order of the jobs.
+#[cfg(test)]
 pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms, memory: Memory<'_>) -> Vec<End> {
+    drive_by(jobs, crms, memory, WRITE_ROWS).await
+}
+
+/// The same, with at most so many rows in one write.
+pub(super) async fn drive_by(
+    jobs: Vec<Box<dyn Job>>,
+    crms: &Crms,
+    memory: Memory<'_>,
+    rows: usize,
+) -> Vec<End> {
     let mut slots: Vec<Slot> = jobs.into_iter().map(Slot::start).collect();
-    let mut writes = Writes::default();
+    let mut writes = Writes { rows, ..Writes::default() };
     loop {
         writes.round += 1;
         let calls = plan_round(&mut slots, &mut writes);
@@ -231,7 +242,7 @@ fn plan_round(slots: &mut [Slot], writes: &mut Writes) -> Vec<Call> {
             Effect::Associated(request) => add_associated(&mut calls, index, request),
             Effect::Find(requests) => add_find(&mut calls, index, requests),
             Effect::Write(write) => match writes.turn(write, slot.looked) {
-                Turn::Send => add_write(&mut calls, index, &write.request),
+                Turn::Send => add_write(&mut calls, index, &write.request, writes.rows),
                 Turn::Wait => {}
                 Turn::LookAgain => {
                     // Each time another run has written, so these are bounded by the runs.
@@ -389,10 +400,10 @@ fn add_associate(
     }
 }
 
-fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest) {
+fn add_write(calls: &mut Vec<Call>, index: usize, wanted: &WriteRequest, rows: usize) {
     let of = wanted.object.side;
     let open = calls.iter_mut().find_map(|call| match call {
-        Call::Write { side, requests, waiting } if *side == of && requests.len() < WRITE_ROWS => {
+        Call::Write { side, requests, waiting } if *side == of && requests.len() < rows => {
             Some((requests, waiting))
         }
         _ => None,
@@ -427,6 +438,8 @@ fn add_conversion(calls: &mut Vec<Call>, index: usize, wanted: &ConvertRequest) 
 #[derive(Default)]
 struct Writes {
     round: usize,
+    /// Rows of one write.
+    rows: usize,
     sent: HashMap<String, usize>,
 }
 

@@ -20,6 +20,7 @@
 
 #[cfg(test)]
 mod associations;
+mod backfill;
 mod clock;
 mod driver;
 mod echo;
@@ -57,6 +58,9 @@ use crate::plan::Plan;
 use crate::source::Side;
 use crate::store::{ProjectId, Store, StoreError};
 
+pub use backfill::{
+    Backfill, BulkWrites, Calls, Counts, DryRun, JobMark, Load, LoadError, Progress, RefusedRow, Stop,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use feed::{Feed, FeedParts, PollSettings};
 pub use health::{FeedHealth, Health, Pause, WorkerHealth};
@@ -132,6 +136,8 @@ pub struct Settings {
     pub lanes: u32,
     /// How long a batch may wait for more records while more keep coming; zero never waits.
     pub gather: Duration,
+    /// Rows of one write that is handed to a client, which splits it into its vendor's batches.
+    pub write_rows: usize,
     /// For how long lanes are leased; renewed at a third of it.
     pub lease: Duration,
     /// How often it looks for work that nothing woke it for.
@@ -161,6 +167,7 @@ impl Default for Settings {
             worker: "worker".to_owned(),
             lanes: 1_000,
             gather: Duration::ZERO,
+            write_rows: driver::WRITE_ROWS,
             lease: Duration::from_mins(1),
             poll: Duration::from_secs(1),
             max_attempts: 12,

@@ -14,7 +14,7 @@ use crate::source::Side;
 use crate::store::{
     LeaseRequest, LeasedLane, MappingResult, Next, Notes, Outcome, Settled, Settlement, StoreError,
 };
-use crate::types::{Cause, ChangeEvent, ChangeKind, LinkRequest};
+use crate::types::{Cause, ChangeEvent, ChangeKind, CrmError, LinkRequest};
 
 use super::driver::{self, End};
 use super::echo;
@@ -174,21 +174,54 @@ struct LaneWork {
 }
 
 async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
-    let mut works = Vec::with_capacity(lanes.len());
+    let mut failures = Vec::new();
+    let settlements = decided(parts, engine, lanes, None).await.into_iter().map(|decided| {
+        failures.extend(decided.pause);
+        let (lane, settlement, verdicts) = (decided.lane, decided.settlement, decided.verdicts);
+        async move { settle(parts, &lane, settlement, &verdicts).await }
+    });
+    join_all(settlements.collect::<Vec<_>>()).await;
+    note_pauses(parts, failures);
+}
+
+/// What a lane's runs came to, before it is settled.
+pub(super) struct Decided {
+    /// The lane.
+    pub(super) lane: LeasedLane,
+    /// For the store.
+    pub(super) settlement: Settlement,
+    /// The failure that pauses a CRM, if one does.
+    pub(super) pause: Option<(CrmError, Policy)>,
+    /// For the counters.
+    pub(super) verdicts: Vec<&'static str>,
+    /// How the run ended that was asked for with the lanes.
+    pub(super) end: Option<End>,
+}
+
+impl Decided {
+    fn at_once(lane: LeasedLane, settlement: Settlement, verdict: &'static str) -> Self {
+        Self { lane, settlement, pause: None, verdicts: vec![verdict], end: None }
+    }
+}
+
+/// Runs what the lanes ask for, and for each record of them `also`; in order of the lanes, but that lanes which need no
+/// run come first.
+pub(super) async fn decided(
+    parts: &Parts,
+    engine: &dyn Engine,
+    lanes: Vec<LeasedLane>,
+    also: Option<&Task>,
+) -> Vec<Decided> {
+    let (mut works, mut all) = (Vec::with_capacity(lanes.len()), Vec::new());
     for lane in lanes {
         let (tasks, echoes) = tasks(engine, &lane);
-        let tasks = for_pairs(parts, engine, &lane, tasks).await;
+        let tasks = with(for_pairs(parts, engine, &lane, tasks).await, also);
         if forgotten(&lane) {
             let settlement = Settlement { next: Next::Erase, results: Vec::new() };
-            settle(parts, &lane, settlement, &["erased"]).await;
+            all.push(Decided::at_once(lane, settlement, "erased"));
         } else if lane.attempts >= parts.settings.max_attempts {
-            settle(
-                parts,
-                &lane,
-                settle::give_up(&lane, tasks.into_iter().map(|task| task.mapping)),
-                &["parked"],
-            )
-            .await;
+            let settlement = settle::give_up(&lane, tasks.into_iter().map(|task| task.mapping));
+            all.push(Decided::at_once(lane, settlement, "parked"));
         } else {
             let relays = engine.relays(&changes(&lane));
             works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new(), relays, echoes });
@@ -198,22 +231,31 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
     while works.iter().any(|work| !work.todo.is_empty()) {
         advance(parts, engine, &mut works).await;
     }
-    let mut failures = Vec::new();
-    let settlements = works.into_iter().map(|work| {
+    all.extend(works.into_iter().map(|work| {
+        let own = |(task, _): &&(Task, End)| also.is_some_and(|also| also.mapping == task.mapping);
+        let end = work.ends.iter().find(own).map(|(_, end)| end.clone());
         let decision = settle::decide(&work.lane, work.ends, parts.clock.as_ref(), &parts.settings);
         let Decision { mut settlement, pause, mut verdicts, dropped } = decision;
         report_dropped(parts, &work.lane, &dropped);
-        failures.extend(pause);
         // Only once: a lane that is tried again tells them when it is done.
         if settlement.next == Next::Done {
             verdicts.extend(work.relays.iter().map(|_| "relayed"));
             verdicts.extend(std::iter::repeat_n("echo", work.echoes));
             settlement.results.extend(work.relays.into_iter().map(relay));
         }
-        async move { settle(parts, &work.lane, settlement, &verdicts).await }
-    });
-    join_all(settlements.collect::<Vec<_>>()).await;
-    note_pauses(parts, failures);
+        Decided { lane: work.lane, settlement, pause, verdicts, end }
+    }));
+    all
+}
+
+/// What a lane asks for, and one task more where it does not ask for that mapping already.
+fn with(mut tasks: Vec<Task>, also: Option<&Task>) -> Vec<Task> {
+    let Some(also) = also else { return tasks };
+    match tasks.iter_mut().find(|task| task.mapping == also.mapping) {
+        Some(task) => task.if_became &= also.if_became,
+        None => tasks.push(also.clone()),
+    }
+    tasks
 }
 
 /// Runs the next mapping of every lane that has one.
@@ -234,7 +276,7 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
         }
     }
     let memory = Memory { store: parts.store.as_ref(), pair: &parts.pair };
-    let ends = driver::drive(jobs, &parts.crms, memory).await;
+    let ends = driver::drive_by(jobs, &parts.crms, memory, parts.settings.write_rows).await;
     for ((place, task), end) in places.into_iter().zip(ends) {
         works[place].ends.push((task, end));
     }
@@ -443,7 +485,7 @@ fn report_result(lane: &LeasedLane, MappingResult { mapping, ended_by, outcome, 
 }
 
 /// Puts pauses on the board, and takes those off that are over: a batch without such a failure went through.
-fn note_pauses(parts: &Parts, failures: Vec<(crate::types::CrmError, Policy)>) {
+fn note_pauses(parts: &Parts, failures: Vec<(CrmError, Policy)>) {
     let now = parts.clock.now();
     if failures.is_empty() {
         pauses::end(parts, |_, pause| pause.until <= now);

@@ -44,6 +44,7 @@
 //! sequences may commit out of order.
 
 mod accounts;
+mod backfills;
 mod claim;
 mod model;
 mod origin;
@@ -64,6 +65,7 @@ use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
 
 pub use accounts::{Account, AccountKey, Accounts, Purpose};
+pub use backfills::{BackfillKey, Backfills, Held, HoldRequest, Step};
 pub use claim::Claim;
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,

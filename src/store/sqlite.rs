@@ -5,6 +5,7 @@
 
 mod accounts;
 mod awaited;
+mod backfills;
 mod convert;
 mod feed;
 mod journal;
@@ -46,7 +47,7 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
@@ -55,6 +56,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/sqlite_0006_accounts.sql"),
     include_str!("migrations/sqlite_0007_met.sql"),
     include_str!("migrations/sqlite_0008_trail.sql"),
+    include_str!("migrations/sqlite_0009_backfill.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.

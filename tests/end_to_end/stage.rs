@@ -78,7 +78,6 @@ impl Stage {
 
     /// The same, with so many contacts more: ids from 1000.
     pub(crate) fn with_contacts(more: u32) -> Self {
-        let world = World::project();
         let mut contacts = String::new();
         for id in 1000..1000 + more {
             let _ = writeln!(
@@ -86,9 +85,36 @@ impl Stage {
                 "      - {{ id: \"{id}\", properties: {{ lastname: N{id}, email: n{id}@acme.example }} }}"
             );
         }
+        Self::beside(&contacts)
+    }
+
+    /// The same, and they are marketing qualified already.
+    pub(crate) fn with_qualified(count: u32) -> Self {
+        let mut contacts = String::new();
+        for id in 1000..1000 + count {
+            let _ = writeln!(
+                contacts,
+                "      - {{ id: \"{id}\", properties: {{ lastname: N{id}, email: n{id}@acme.example, \
+                 lifecyclestage: marketingqualifiedlead }} }}"
+            );
+        }
+        Self::beside(&contacts)
+    }
+
+    fn beside(contacts: &str) -> Self {
         let (head, tail) = SEED.split_once("salesforce:").expect("two halves");
         let seed = format!("{head}{}\nsalesforce:{tail}", contacts.trim_end()).replace("\n\n", "\n");
-        Self::on(world, &seed)
+        Self::on(World::project(), &seed)
+    }
+
+    /// Starts a command that is killed when its handle is dropped.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        Running { process: Process::new(self.command(args).spawn().expect("it starts")) }
+    }
+
+    /// Calls that the org has answered, by operation.
+    pub(crate) fn operations(&self) -> Json {
+        http::get(&format!("{}/_sandbox/calls", self.salesforce)).fine().json()["operations"].clone()
     }
 
     /// A sandbox that holds what the shipped project's own does.
@@ -370,6 +396,30 @@ impl Serve {
     }
 
     /// SIGTERM; the exit code, and what was logged.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
+        (self.process.terminate(), self.process.log())
+    }
+}
+
+/// A command that runs.
+pub(crate) struct Running {
+    process: Process,
+}
+
+impl Running {
+    /// Waits until something is so, while it runs.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        until(what, is_so, || self.process.log());
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.process.child.kill().expect("killed");
+        self.process.child.wait().expect("ended");
+    }
+
+    /// SIGTERM; the exit code, and what it said.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
         (self.process.terminate(), self.process.log())
     }

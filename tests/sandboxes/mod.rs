@@ -65,9 +65,19 @@ pub(crate) async fn start(
     let seed = Seed::parse(PORTAL, "seed").expect("a seed");
     let portal = portal::HubspotConfig { webhooks, ..Default::default() }.seeded(seed.hubspot);
     let portal = portal::HubspotServer::start(portal).await.expect("a portal");
-    let config = org::SalesforceConfig::default();
-    let app = config.connected_apps[0].clone();
-    let org = org::SalesforceServer::start(config).await.expect("an org");
+    let org = org::SalesforceServer::start(org::SalesforceConfig::default()).await.expect("an org");
+    let (hubspot, salesforce) = clients(&portal, &org, http);
+    let changes: Arc<dyn Changes> = salesforce.clone();
+    (portal, org, Crms { hubspot, salesforce }, changes)
+}
+
+/// Clients of both, whose org is the usual one.
+pub(crate) fn clients(
+    portal: &portal::HubspotHandle,
+    org: &org::SalesforceHandle,
+    http: HttpOptions,
+) -> (Arc<HubspotClient>, Arc<SalesforceClient>) {
+    let app = org::SalesforceConfig::default().connected_apps[0].clone();
     let hubspot = HubspotConfig {
         base_url: portal.base_url().parse().expect("a URL"),
         auth: mapwright::crm::hubspot::HubspotAuth::Token(portal.config().tokens[0].clone().into()),
@@ -85,6 +95,5 @@ pub(crate) async fn start(
     };
     let salesforce = Arc::new(SalesforceClient::new(salesforce, http).expect("a client"));
     let hubspot = Arc::new(HubspotClient::new(hubspot, http).expect("a client"));
-    let changes: Arc<dyn Changes> = salesforce.clone();
-    (portal, org, Crms { hubspot, salesforce }, changes)
+    (hubspot, salesforce)
 }

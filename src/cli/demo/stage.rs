@@ -1,15 +1,16 @@
 //! The stage: both servers, the listener and the worker, and what can be asked of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::cli::output::Output;
-use crate::cli::parts::Ready;
+use crate::cli::parts::{self, Ready};
+use crate::cli::project;
 use crate::cli::sandbox::{self, Servers};
 use crate::cli::serve::{self, Service};
-use crate::cli::{parts, project};
 use crate::sandbox::faults::FaultSet;
 use crate::sandbox::hubspot::Actor;
 use crate::sandbox::seed::Seed;
@@ -215,7 +216,8 @@ fn ready(servers: &Servers, output: Output) -> Result<Ready, String> {
         return Err("the demo's configuration has errors".to_owned());
     };
     let (plan, schemas, config) = (Arc::new(plan), Arc::new(schemas), Arc::new(config));
-    Ok(parts::Ready { plan, schemas, pair, config, keys: None, root: std::path::PathBuf::new(), version })
+    let (sources, root) = (sources.into(), PathBuf::new());
+    Ok(Ready { plan, schemas, sources, pair, config, keys: None, root, version })
 }
 
 /// A configuration for these servers.

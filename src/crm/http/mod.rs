@@ -115,6 +115,8 @@ pub(super) enum Body {
     Empty,
     /// JSON.
     Json(serde_json::Value),
+    /// A file of rows.
+    Csv(Bytes),
     /// A form, already encoded; it may hold a secret.
     Form(SecretString),
     /// A SOAP envelope, which holds the session's token.
@@ -313,6 +315,7 @@ impl Http {
         request = match &call.body {
             Body::Empty => request,
             Body::Json(json) => request.json(json),
+            Body::Csv(rows) => request.header(CONTENT_TYPE, "text/csv; charset=UTF-8").body(rows.clone()),
             Body::Xml(envelope) => request
                 .header(CONTENT_TYPE, "text/xml; charset=utf-8")
                 .body(envelope.expose_secret().to_owned()),

@@ -17,6 +17,7 @@ mod tests;
 mod timeline;
 mod tools;
 mod values;
+mod walk;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};

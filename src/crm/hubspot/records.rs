@@ -25,7 +25,7 @@ const SEARCH_FILTERS: usize = 6;
 const SEARCH_GROUPS: usize = 5;
 
 /// The record's id where a mapping names it as a field; HubSpot has no such property.
-const ID: &str = "id";
+pub(super) const ID: &str = "id";
 
 impl HubspotClient {
     /// Reads records by id. A record that is archived or never existed is absent.
@@ -57,7 +57,7 @@ impl HubspotClient {
         }
     }
 
-    fn records(
+    pub(super) fn records(
         &self,
         object: &ObjectName,
         answer: &Json,
@@ -160,7 +160,7 @@ pub(super) fn record(object: &ObjectName, row: &Json, fields: &[String]) -> Opti
 /// The filters as groups: all of one group must hold, and one group must.
 ///
 /// "Not equal" also holds of a blank, which HubSpot tests apart; each one doubles the groups.
-fn groups(filters: &[Filter]) -> Result<Json, String> {
+pub(super) fn groups(filters: &[Filter]) -> Result<Json, String> {
     let mut groups: Vec<Vec<Json>> = vec![Vec::new()];
     for filter in filters {
         let alternatives = tests(filter)?;

@@ -6,6 +6,7 @@
 
 mod answers;
 mod auth;
+mod bulk;
 mod changes;
 mod convert;
 mod cost;
@@ -19,6 +20,7 @@ mod soql;
 mod tests;
 mod tools;
 mod values;
+mod walk;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};

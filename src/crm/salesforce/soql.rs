@@ -39,7 +39,7 @@ pub(super) struct SelectBuilder {
     object: String,
     fields: Vec<String>,
     conditions: Vec<String>,
-    order: [&'static str; 2],
+    order: Vec<&'static str>,
     limit: Option<u32>,
 }
 
@@ -47,7 +47,7 @@ impl SelectBuilder {
     /// Selects from an object; `Id` always comes first.
     pub(super) fn from(object: &str) -> Result<Self, SoqlError> {
         let object = name(object, false)?.to_owned();
-        let order = ["CreatedDate", "Id"];
+        let order = vec!["CreatedDate", "Id"];
         Ok(Self { object, fields: vec!["Id".to_owned()], conditions: Vec::new(), order, limit: None })
     }
 
@@ -74,7 +74,7 @@ impl SelectBuilder {
         from: DateTime<Utc>,
         after: Option<&str>,
     ) -> Result<Self, SoqlError> {
-        self.order = [COMMITTED, "Id"];
+        self.order = vec![COMMITTED, "Id"];
         let instant = literal(&Value::DateTime(from))?;
         // First the plain bound, which an index can serve.
         self.conditions.push(format!("{COMMITTED} >= {instant}"));
@@ -82,6 +82,25 @@ impl SelectBuilder {
             self.conditions.push(format!("({COMMITTED} > {instant} OR Id > {})", quoted(id)?));
         }
         Ok(self)
+    }
+
+    /// Orders by id, and starts behind one.
+    pub(super) fn by_id(mut self, after: Option<&str>) -> Result<Self, SoqlError> {
+        self.order = vec!["Id"];
+        if let Some(id) = after {
+            self.conditions.push(format!("Id > {}", quoted(id)?));
+        }
+        Ok(self)
+    }
+
+    /// The statement that asks only how many rows there are.
+    pub(super) fn count(self) -> Result<String, SoqlError> {
+        let mut soql = format!("SELECT COUNT() FROM {}", self.object);
+        if !self.conditions.is_empty() {
+            soql.push_str(" WHERE ");
+            soql.push_str(&self.conditions.join(" AND "));
+        }
+        fitting(soql)
     }
 
     /// Returns at most so many rows.
@@ -103,12 +122,17 @@ impl SelectBuilder {
             soql.push_str(" LIMIT ");
             soql.push_str(&rows.to_string());
         }
-        let encoded: usize = url::form_urlencoded::byte_serialize(soql.as_bytes()).map(str::len).sum();
-        if soql.chars().count() > MAX_STATEMENT || encoded > MAX_ENCODED {
-            return Err(SoqlError::Length);
-        }
-        Ok(soql)
+        fitting(soql)
     }
+}
+
+/// A statement that fits Salesforce's limits.
+fn fitting(soql: String) -> Result<String, SoqlError> {
+    let encoded: usize = url::form_urlencoded::byte_serialize(soql.as_bytes()).map(str::len).sum();
+    if soql.chars().count() > MAX_STATEMENT || encoded > MAX_ENCODED {
+        return Err(SoqlError::Length);
+    }
+    Ok(soql)
 }
 
 fn condition(filter: &Filter) -> Result<String, SoqlError> {

@@ -35,6 +35,7 @@
 
 mod admin;
 mod auth;
+mod bulk;
 mod clock;
 mod collections;
 mod composite;

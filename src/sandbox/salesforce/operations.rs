@@ -8,6 +8,12 @@ use super::{soql, xml};
 
 /// All operations.
 pub(super) const NAMES: &[&str] = &[
+    "bulk_close",
+    "bulk_create",
+    "bulk_delete",
+    "bulk_read",
+    "bulk_results",
+    "bulk_upload",
     "collections_create",
     "collections_delete",
     "collections_read",
@@ -73,6 +79,7 @@ fn data(schema: &Schema, request: &Request, rest: &[&str]) -> (&'static str, Opt
         ["search" | "parameterizedSearch", ..] => ("search", None),
         ["sobjects"] => ("describe_global", None),
         ["sobjects", object, rest @ ..] => (sobject(method, rest), Some((*object).to_owned())),
+        ["jobs", "ingest", rest @ ..] => (ingest(method, rest), None),
         ["composite"] => ("composite", None),
         ["composite", "batch"] => ("composite_batch", None),
         ["composite", "tree", object] => ("composite_tree", Some((*object).to_owned())),
@@ -87,6 +94,17 @@ fn data(schema: &Schema, request: &Request, rest: &[&str]) -> (&'static str, Opt
         ["composite", "sobjects", object] => ("collections_read", Some((*object).to_owned())),
         ["composite", "sobjects", object, _] => ("collections_upsert", Some((*object).to_owned())),
         _ => ("other", None),
+    }
+}
+
+fn ingest(method: &str, rest: &[&str]) -> &'static str {
+    match (rest, method) {
+        ([], "POST") => "bulk_create",
+        ([_], "PATCH") => "bulk_close",
+        ([_], "DELETE") => "bulk_delete",
+        ([_, "batches"], "PUT") => "bulk_upload",
+        ([_, _], "GET") => "bulk_results",
+        _ => "bulk_read",
     }
 }
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::auth::Sessions;
+use super::bulk::Jobs;
 use super::config::{SalesforceConfig, SandboxUser};
 use super::derived;
 use super::duplicates::DuplicateRule;
@@ -37,6 +38,7 @@ pub(super) struct Org {
     pub(super) users: Vec<SandboxUser>,
     pub(super) faults: Faults,
     pub(super) cursors: Cursors,
+    pub(super) jobs: Jobs,
     pub(super) calls: Vec<Call>,
     /// Calls by operation, with the server's name; none is forgotten until they are cleared.
     pub(super) counts: BTreeMap<String, u64>,
@@ -100,6 +102,7 @@ impl Org {
             sessions: Sessions::default(),
             faults: Faults::default(),
             cursors: Cursors::default(),
+            jobs: Jobs::default(),
             calls: Vec::new(),
             counts: BTreeMap::new(),
             api_requests: 0,

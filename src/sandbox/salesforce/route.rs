@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed, settle};
 use super::org::{Caller, Org};
-use super::{auth, collections, composite, describe, query, search, soap, sobjects, tree, ui_api};
+use super::{auth, bulk, collections, composite, describe, query, search, soap, sobjects, tree, ui_api};
 
 /// The oldest version that answers. The real API has retired those below 31, which popular clients still ask for
 /// when nothing else is set.
@@ -54,6 +54,7 @@ pub(super) fn resource(org: &mut Org, caller: &Caller, request: &Request, path: 
         ["composite", "batch"] => composite::batch(org, caller, request),
         ["composite", "tree", object] => tree::create(org, caller, request, object),
         ["composite", "sobjects", rest @ ..] => collections::route(org, caller, request, rest),
+        ["jobs", "ingest", rest @ ..] => bulk::route(org, caller, request, rest),
         _ => Answer::from(ApiError::no_resource()),
     }
 }
@@ -124,8 +125,17 @@ fn versions() -> Value {
 }
 
 fn resources(caller: &Caller) -> Value {
-    let names =
-        ["composite", "limits", "parameterizedSearch", "query", "queryAll", "recent", "search", "sobjects"];
+    let names = [
+        "composite",
+        "jobs",
+        "limits",
+        "parameterizedSearch",
+        "query",
+        "queryAll",
+        "recent",
+        "search",
+        "sobjects",
+    ];
     let root = caller.root();
     Value::Object(names.iter().map(|name| ((*name).to_owned(), format!("{root}/{name}").into())).collect())
 }

@@ -224,7 +224,7 @@ pub(super) async fn lease(
     request: &LeaseRequest,
 ) -> Result<Vec<LeasedLane>, StoreError> {
     let until = request.now + request.ttl;
-    let mut rows = sqlx::query(
+    let rows = sqlx::query(
         "UPDATE lanes SET owner = ?1, fence = fence + 1, lease_until = ?2, attempts = attempts + (owner IS NOT NULL),
                           project = ?6
          WHERE id IN (
@@ -241,9 +241,18 @@ pub(super) async fn lease(
     .bind(request.project.map(|project| project.0))
     .fetch_all(&mut *c)
     .await?;
+    taken(c, rows, request.now).await
+}
+
+/// Reads the work of lanes that were just leased, and gives back those that must wait for others.
+pub(super) async fn taken(
+    c: &mut SqliteConnection,
+    mut rows: Vec<SqliteRow>,
+    now: DateTime<Utc>,
+) -> Result<Vec<LeasedLane>, StoreError> {
     // RETURNING has no order of its own.
     rows.sort_by_key(|row| (row.get::<i64, _>("not_before"), row.get::<i64, _>("id")));
-    let contended = contended(c, &rows, request.now).await?;
+    let contended = contended(c, &rows, now).await?;
     rows.retain(|row| !contended.contains(&row.get::<i64, _>("id")));
     let mut lanes = Vec::with_capacity(rows.len());
     for row in &rows {
