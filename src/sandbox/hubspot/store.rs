@@ -188,7 +188,7 @@ impl Portal {
         };
         self.tables.entry(object.id.clone()).or_default().records.insert(id, record);
         self.outbox.push(Event::record(object, "creation", id, now, actor).flag("CREATED"));
-        let values = self.completed(object, id, values, actor);
+        let values = completed(object, id, values, actor, now);
         self.set(object, id, &values, actor, now);
         id
     }
@@ -318,42 +318,6 @@ impl Portal {
         self.next_id - 1
     }
 
-    /// The values of a new record, with those that HubSpot fills in.
-    fn completed(&self, object: &ObjectType, id: u64, values: Values, actor: &Actor) -> Values {
-        let created = instant(self.clock.now());
-        let mut all = Values::new();
-        let mut put = |name: &str, value: &str| {
-            if object.properties.contains_key(name) {
-                all.insert(name.to_owned(), value.to_owned());
-            }
-        };
-        put("hs_object_id", &id.to_string());
-        put("createdate", &created);
-        put("hs_createdate", &created);
-        put("hs_object_source", &actor.change_source);
-        put("hs_object_source_label", &actor.change_source);
-        put("hs_object_source_id", actor.source_id.as_deref().unwrap_or_default());
-        match object.name.as_str() {
-            "contact" => {
-                put("hs_is_contact", "true");
-                put("hs_is_unworked", "true");
-                put("hs_all_contact_vids", &id.to_string());
-                put("hs_pipeline", "contacts-lifecycle-pipeline");
-                put("lifecyclestage", "lead");
-            }
-            "company" => put("hs_pipeline", "companies-lifecycle-pipeline"),
-            "deal" => put("pipeline", "default"),
-            "ticket" => put("hs_pipeline", "0"),
-            _ => {}
-        }
-        all.extend(values);
-        if object.name == "company" && !all.contains_key("website") {
-            let domain = all.get("domain").cloned();
-            all.extend(domain.map(|domain| ("website".to_owned(), domain)));
-        }
-        all
-    }
-
     fn set(
         &mut self,
         object: &ObjectType,
@@ -445,6 +409,42 @@ impl Portal {
         edit(self.catalog.edit(id)?);
         self.catalog.by_id(id).cloned()
     }
+}
+
+/// The values of a new record, with those that HubSpot fills in.
+fn completed(object: &ObjectType, id: u64, values: Values, actor: &Actor, now: DateTime<Utc>) -> Values {
+    let created = instant(now);
+    let mut all = Values::new();
+    let mut put = |name: &str, value: &str| {
+        if object.properties.contains_key(name) {
+            all.insert(name.to_owned(), value.to_owned());
+        }
+    };
+    put("hs_object_id", &id.to_string());
+    put("createdate", &created);
+    put("hs_createdate", &created);
+    put("hs_object_source", &actor.change_source);
+    put("hs_object_source_label", &actor.change_source);
+    put("hs_object_source_id", actor.source_id.as_deref().unwrap_or_default());
+    match object.name.as_str() {
+        "contact" => {
+            put("hs_is_contact", "true");
+            put("hs_is_unworked", "true");
+            put("hs_all_contact_vids", &id.to_string());
+            put("hs_pipeline", "contacts-lifecycle-pipeline");
+            put("lifecyclestage", "lead");
+        }
+        "company" => put("hs_pipeline", "companies-lifecycle-pipeline"),
+        "deal" => put("pipeline", "default"),
+        "ticket" => put("hs_pipeline", "0"),
+        _ => {}
+    }
+    all.extend(values);
+    if object.name == "company" && !all.contains_key("website") {
+        let domain = all.get("domain").cloned();
+        all.extend(domain.map(|domain| ("website".to_owned(), domain)));
+    }
+    all
 }
 
 /// HubSpot's lifecycle moves forward only, unless a person moves it or it is cleared first; a step back through the API is

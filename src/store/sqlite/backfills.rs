@@ -110,22 +110,7 @@ async fn refused(c: &mut SqliteConnection, key: &BackfillKey) -> Result<Vec<Stri
 
 async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, StoreError> {
     let records = serde_json::to_string(&request.records)?;
-    sqlx::query(
-        "INSERT INTO lanes (pair, side, object, record, not_before)
-         SELECT ?1, ?2, ?3, value, ?4 FROM json_each(?5) WHERE true
-         ON CONFLICT (pair, side, object, record) DO NOTHING",
-    )
-    .bind(&request.pair)
-    .bind(request.object.side.word())
-    .bind(&request.object.name)
-    .bind(convert::micros(request.now))
-    .bind(&records)
-    .execute(&mut *c)
-    .await?;
-    if let Some(first) = request.records.first() {
-        let key = RecordKey::new(&request.pair, request.object.clone(), first);
-        journal::correlate(c, CorrelationId::of_request(&key, &request.worker, request.now)).await?;
-    }
+    open_lanes(c, request, &records).await?;
     let rows = sqlx::query(
         "UPDATE lanes SET owner = ?1, fence = fence + 1, lease_until = ?2, attempts = attempts + (owner IS NOT NULL),
                           project = ?8
@@ -162,6 +147,31 @@ async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, S
     .await?;
     let settled_since = settled.iter().map(|row| row.try_get("record")).collect::<Result<Vec<_>, _>>()?;
     Ok(Held { lanes, settled_since })
+}
+
+/// Makes the lanes that are not there yet.
+async fn open_lanes(
+    c: &mut SqliteConnection,
+    request: &HoldRequest,
+    records: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO lanes (pair, side, object, record, not_before)
+         SELECT ?1, ?2, ?3, value, ?4 FROM json_each(?5) WHERE true
+         ON CONFLICT (pair, side, object, record) DO NOTHING",
+    )
+    .bind(&request.pair)
+    .bind(request.object.side.word())
+    .bind(&request.object.name)
+    .bind(convert::micros(request.now))
+    .bind(records)
+    .execute(&mut *c)
+    .await?;
+    if let Some(first) = request.records.first() {
+        let key = RecordKey::new(&request.pair, request.object.clone(), first);
+        journal::correlate(c, CorrelationId::of_request(&key, &request.worker, request.now)).await?;
+    }
+    Ok(())
 }
 
 async fn step(
@@ -316,7 +326,10 @@ mod tests {
         };
         for (record, time) in [("1", 5), ("2", 50)] {
             let key = RecordKey::new("main", contact(), record);
-            store.record(&key, vec![written(record)], crate::store::Origin::default(), at(time)).await.expect("recorded");
+            store
+                .record(&key, vec![written(record)], crate::store::Origin::default(), at(time))
+                .await
+                .expect("recorded");
         }
         let request = HoldRequest { read_at: at(20), ..wanted(&["1", "2", "3"], 60) };
         let held = store.hold(request).await.expect("held");
