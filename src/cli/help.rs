@@ -89,18 +89,18 @@ Exit codes:
 
 pub(super) const BACKFILL: &str = "\
 Examples:
-  mapwright backfill mql_to_lead --dry-run                     what it would do, and what that costs
+  mapwright backfill mql_to_lead --dry-run              what it would do, and the calls that it takes
   mapwright backfill mql_to_lead --where 'createdate >= datetime(\"2026-01-01T00:00:00Z\")'
-  mapwright backfill mql_to_lead --refused refused.csv         and what a person must look at, as CSV
+  mapwright backfill mql_to_lead --refused refused.csv  with a list of what a person must look at
   mapwright backfill account_company --from salesforce --limit 100
-
-Run again after it was stopped or killed, it goes on where it was; --restart begins anew. It may run beside `serve`.
 
 Exit codes:
   0  every record is done
   1  some records are parked, or the project has errors
   2  a wrong call or configuration, or another backfill is at work
-  3  a CRM or the store failed, or it was stopped; what is done is kept";
+  3  a CRM or the store failed, or it was stopped; what is done is kept
+
+Run again after it was stopped or killed, it goes on where it was; --restart begins anew. It may run beside `serve`.";
 
 pub(super) const SERVE: &str = "\
 Examples:
