@@ -89,9 +89,9 @@ Exit codes:
 
 pub(super) const BACKFILL: &str = "\
 Examples:
-  mapwright backfill mql_to_lead --dry-run              what it would do, and the calls that it takes
+  mapwright backfill mql_to_lead --dry-run              what it would do, and what it costs
   mapwright backfill mql_to_lead --where 'createdate >= datetime(\"2026-01-01T00:00:00Z\")'
-  mapwright backfill mql_to_lead --refused refused.csv  with a list of what a person must look at
+  mapwright backfill mql_to_lead --refused refused.csv  with what a person must look at
   mapwright backfill account_company --from salesforce --limit 100
 
 Exit codes:
