@@ -34,15 +34,21 @@ impl Target {
         Ok(Self { settings, outbound, http, count })
     }
 
-    /// Delivers one alert everywhere, each place with its own tries.
+    /// Delivers one alert everywhere, each place with its own tries and at its own pace.
     async fn deliver(&self, alert: &Alert) {
         let body = serde_json::to_string(alert).unwrap_or_default();
-        if let (Some(hook), Some(outbound)) = (&self.settings.webhook, &self.outbound) {
-            self.tries("webhook", alert, || webhook::post(hook, outbound, &body, (self.http.now)())).await;
-        }
-        if let Some(program) = &self.settings.command {
-            self.tries("command", alert, || command::run(program, &body, self.settings.timeout)).await;
-        }
+        let post = async {
+            if let (Some(hook), Some(outbound)) = (&self.settings.webhook, &self.outbound) {
+                self.tries("webhook", alert, || webhook::post(hook, outbound, &body, (self.http.now)()))
+                    .await;
+            }
+        };
+        let run = async {
+            if let Some(program) = &self.settings.command {
+                self.tries("command", alert, || command::run(program, &body, self.settings.timeout)).await;
+            }
+        };
+        futures_util::future::join(post, run).await;
     }
 
     async fn tries<F>(&self, by: &'static str, alert: &Alert, deliver: impl Fn() -> F)

@@ -43,8 +43,9 @@ pub fn filters(
     let Some(tests) = tests(&tree).filter(|_| errors.is_empty()) else {
         let other =
             || Diagnostic::error(Code::SYNTAX, Span::new(file, skip, skip + end), "these are no tests");
-        let errors = if errors.is_empty() { vec![other().help(FORM)] } else { errors };
-        return Err(errors.into_iter().map(in_text).collect());
+        let errors = if errors.is_empty() { vec![other()] } else { errors };
+        // What is said about files does not help here.
+        return Err(errors.into_iter().map(|finding| in_text(finding.help(FORM))).collect());
     };
     let owner = builtin::owner(schemas);
     let world = World::new(schemas, sources, &owner);
@@ -63,7 +64,8 @@ pub fn filters(
 }
 
 /// What to write.
-const FORM: &str = "write `FIELD = VALUE`, several joined by `and`";
+const FORM: &str =
+    "write `FIELD = VALUE`, several joined by `and`; for one of several values `FIELD in [A, B]`";
 
 /// The tests of the one statement, if that is all that there is.
 fn tests(tree: &ast::File) -> Option<&[ast::FieldTest]> {
@@ -108,7 +110,7 @@ fn constant(expr: &Expr) -> Result<Value, Box<Diagnostic>> {
             }
         }
         _ => {
-            let finding = finding("the value is not written out".to_owned());
+            let finding = finding("the value is not written out".to_owned()).label("not a value");
             Err(Box::new(
                 finding.help("there is no record to read it from: write text in quotes, a number, or `true`"),
             ))

@@ -206,7 +206,7 @@ impl<'a> World<'a> {
                     return format!("an owner has {}", known.join(", "));
                 }
                 let file = self.sources.file(self.schemas.side(object.name.side).file).name();
-                format!("if it is new in the CRM, add it to `{file}`")
+                format!("if it is new in the CRM, `mapwright schema pull` adds it to `{file}`")
             });
         let finding = Diagnostic::error(Code::UNKNOWN_FIELD, span, message);
         let unknown = format!("unknown {}", field_word(object.name.side));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::help;
+use crate::source::Side;
 
 /// Carries records between HubSpot and Salesforce as checked-in `.map` files say.
 #[derive(Debug, Parser)]
@@ -188,7 +189,7 @@ pub(super) struct EvalArgs {
     pub(super) mapping: String,
     /// For a sync: whose records are given. The fields of the other side's record come out.
     #[arg(long, value_name = "CRM")]
-    pub(super) from: Option<FromSide>,
+    pub(super) from: Option<Crm>,
     /// Source records, one JSON object a line, as the CRM answers them; `-` or nothing is standard input.
     pub(super) file: Option<PathBuf>,
     /// Which pair's mappings; may be left out where all pairs have the same.
@@ -207,11 +208,20 @@ pub(super) struct EvalArgs {
 
 /// One of the two CRMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum FromSide {
+pub(super) enum Crm {
     /// HubSpot
     Hubspot,
     /// Salesforce
     Salesforce,
+}
+
+impl From<Crm> for Side {
+    fn from(crm: Crm) -> Self {
+        match crm {
+            Crm::Hubspot => Side::Hubspot,
+            Crm::Salesforce => Side::Salesforce,
+        }
+    }
 }
 
 /// Arguments of `plan` and `run`.
@@ -249,7 +259,7 @@ pub(super) struct BackfillArgs {
     pub(super) mapping: String,
     /// For a sync: whose records are loaded.
     #[arg(long, value_name = "CRM")]
-    pub(super) from: Option<FromSide>,
+    pub(super) from: Option<Crm>,
     /// Only records of which this holds, in the words of a mapping's `where`; the CRM compares.
     #[arg(long = "where", value_name = "FIELD = VALUE and …")]
     pub(super) condition: Option<String>,
@@ -316,7 +326,7 @@ pub(super) struct WhyArgs {
     pub(super) field: Option<String>,
     /// Which CRM, where both have an object of this name.
     #[arg(long, value_name = "CRM")]
-    pub(super) side: Option<FromSide>,
+    pub(super) side: Option<Crm>,
     /// Which pair of portal and org; may be left out where one knows the record.
     #[arg(long)]
     pub(super) pair: Option<String>,
@@ -378,15 +388,6 @@ pub(super) struct DriftArgs {
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(super) format: Format,
-}
-
-/// One of the two CRMs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Crm {
-    /// HubSpot
-    Hubspot,
-    /// Salesforce
-    Salesforce,
 }
 
 /// Arguments of `permissions`.
@@ -480,7 +481,7 @@ pub(super) enum AuthAction {
     Logout {
         /// Of which CRM.
         #[arg(value_name = "CRM")]
-        crm: FromSide,
+        crm: Crm,
         /// Which pair of portal and org; may be left out where there is one.
         #[arg(long, value_name = "NAME")]
         pair: Option<String>,
@@ -494,7 +495,7 @@ pub(super) enum AuthAction {
 pub(super) struct LoginArgs {
     /// To which CRM.
     #[arg(value_name = "CRM")]
-    pub(super) crm: FromSide,
+    pub(super) crm: Crm,
     /// Which pair of portal and org; may be left out where there is one.
     #[arg(long, value_name = "NAME")]
     pub(super) pair: Option<String>,

@@ -24,10 +24,7 @@ pub(super) async fn run(given: Option<&Path>, options: &CostArgs, output: Output
 
 async fn shown(given: Option<&Path>, options: &CostArgs, output: Output) -> Result<Exit, Exit> {
     let project = parts::checked(given, output)?;
-    let world = project.world(options.pair.as_deref()).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+    let world = parts::world(&project, options.pair.as_deref(), output)?;
     let plan = world.plan(&project.sources).ok_or(Exit::Findings)?;
     let schemas = world.schemas.as_ref().ok_or(Exit::Findings)?;
     let is_event = |object: &ObjectName| {

@@ -7,7 +7,7 @@ use super::args::DriftArgs;
 use super::live::{self, Snapshot, Wanted};
 use super::output::Output;
 use super::project::{self, Project};
-use super::{Exit, check};
+use super::{Exit, check, parts};
 use crate::diagnostic::Diagnostic;
 use crate::drift::drift;
 use crate::schema;
@@ -20,10 +20,7 @@ pub(super) async fn run(given: Option<&Path>, options: &DriftArgs, output: Outpu
 }
 
 async fn compared(given: Option<&Path>, options: &DriftArgs, output: Output) -> Result<Exit, Exit> {
-    let root = project::find(given).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+    let root = parts::root(given, output)?;
     let wanted =
         Wanted { sides: &Side::ALL, pair: options.pair.as_deref(), objects: &[], all: false, missing: false };
     let live = live::take(&root, &wanted, output).await?;

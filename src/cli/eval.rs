@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::args::{EvalArgs, FromSide};
+use super::args::EvalArgs;
 use super::lines::{LineReader, MAX_LINE, Piece};
 use super::output::Output;
 use super::{Exit, parts};
@@ -25,12 +25,9 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
         Ok(project) => project,
         Err(exit) => return exit,
     };
-    let plan = match project.world(options.pair.as_deref()) {
+    let plan = match parts::world(&project, options.pair.as_deref(), output) {
         Ok(world) => world.plan(&project.sources),
-        Err(message) => {
-            output.error(&message);
-            return Exit::Usage;
-        }
+        Err(exit) => return exit,
     };
     let Some(plan) = plan else { return Exit::Findings };
     drop(project);
@@ -67,10 +64,7 @@ pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> E
 /// The index of the mapping that is meant, or of the leg of a sync; else what is wrong.
 fn chosen(plan: &Plan, options: &EvalArgs) -> Result<usize, String> {
     let name = &options.mapping;
-    let from = options.from.map(|from| match from {
-        FromSide::Hubspot => Side::Hubspot,
-        FromSide::Salesforce => Side::Salesforce,
-    });
+    let from = options.from.map(Side::from);
     if let Some(sync) = plan.sync(name) {
         return from.map(|from| sync.leg(from.other())).ok_or_else(|| {
             format!(

@@ -163,8 +163,8 @@ impl Asked {
             Exit::Findings
         })?;
         let mut sources = Sources::new();
-        let empty = format!("crm: {}\napi_version: \"\"\nobjects: {{}}\n", side.word());
-        let (schema, findings) = schema::load(&mut sources, &name, old.as_deref().unwrap_or(&empty));
+        let text = old.clone().unwrap_or_else(|| empty(side));
+        let (schema, findings) = schema::load(&mut sources, &name, &text);
         if let Some(schema) = schema.filter(|schema| findings.is_empty() && schema.side == side) {
             return Ok(Self { side, name, crm: None, old, schema, objects: Vec::new(), gone: Vec::new() });
         }
@@ -247,9 +247,7 @@ impl Asked {
 
     fn text(&self, output: Output) -> Result<String, Exit> {
         let Some(crm) = &self.crm else {
-            return Ok(self.old.clone().unwrap_or_else(|| {
-                format!("crm: {}\napi_version: \"\"\nobjects: {{}}\n", self.side.word())
-            }));
+            return Ok(self.old.clone().unwrap_or_else(|| empty(self.side)));
         };
         let taken = Taken {
             side: self.side,
@@ -289,4 +287,9 @@ fn failed(error: &CrmError, what: &str, output: Output) -> Exit {
     };
     output.note(hint);
     Exit::Remote
+}
+
+/// A snapshot of nothing.
+fn empty(side: Side) -> String {
+    format!("crm: {}\napi_version: \"\"\nobjects: {{}}\n", side.word())
 }

@@ -15,7 +15,7 @@ use crate::crm::hubspot::{HubspotAuth, HubspotClient, HubspotConfig};
 use crate::crm::salesforce::{SalesforceAuth, SalesforceClient, SalesforceConfig};
 use crate::crm::tokens::{InMemory, TokenKeeper};
 use crate::crm::{Bulk, Changes, Describe, Walk};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plan::Plan;
 use crate::runtime::{Crms, Metrics};
 use crate::schema::Schemas;
@@ -133,7 +133,7 @@ impl Configured {
 
     /// Opens the project's store.
     pub(super) async fn store(&self, output: Output) -> Result<SqliteStore, Exit> {
-        open_store(&self.root, &self.store_path(), output).await
+        open_store(&self.store_path(), output).await
     }
 }
 
@@ -161,10 +161,7 @@ fn configurations(
     one: bool,
     output: Output,
 ) -> Result<Vec<Configured>, Exit> {
-    let root = project::find(given).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+    let root = root(given, output)?;
     let (sources, config, findings) = project::config(&root);
     let bad = |findings: &[Diagnostic]| {
         output.findings(&sources, findings);
@@ -193,8 +190,8 @@ fn keys(config: &ResolvedConfig, root: &Path, output: Output) -> Result<Option<A
     })
 }
 
-/// The lines of a file of secrets, which others may not read.
-fn secret_lines(path: &Path) -> Result<Vec<SecretString>, String> {
+/// The text of a file of secrets, which others may neither read nor change.
+fn secret_file(path: &Path) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
     #[cfg(unix)]
     {
@@ -203,13 +200,18 @@ fn secret_lines(path: &Path) -> Result<Vec<SecretString>, String> {
         let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
         if mode & 0o027 != 0 {
             return Err(format!(
-                "`{}` holds keys and its rights are {:03o}, so that others can read or change it: `chmod 600` it",
+                "`{}` holds a secret and its rights are {:03o}, so that others can read or change it: `chmod 600` it",
                 path.display(),
                 mode & 0o777
             ));
         }
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// The lines of a file of secrets.
+fn secret_lines(path: &Path) -> Result<Vec<SecretString>, String> {
+    let text = secret_file(path)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(|line| SecretString::from(line.to_owned())).collect())
 }
@@ -317,12 +319,29 @@ pub(super) fn alerts(ready: &Ready, metrics: &Arc<Metrics>) -> Result<(Alerts, O
         .map_err(|error| format!("`alerts: webhook:` cannot be used: {error}"))
 }
 
-/// Loads and checks the project; an error in it is reported and ends the command.
-pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::Project, Exit> {
-    let root = project::find(given).map_err(|message| {
+/// The project's folder.
+pub(super) fn root(given: Option<&Path>, output: Output) -> Result<std::path::PathBuf, Exit> {
+    project::find(given).map_err(|message| {
         output.error(&message);
         Exit::Usage
-    })?;
+    })
+}
+
+/// The mappings and snapshots of a pair of a checked project; says which pairs there are where that is not settled.
+pub(super) fn world<'p>(
+    project: &'p project::Project,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<&'p project::World, Exit> {
+    project.world(pair).map_err(|message| {
+        output.error(&message);
+        Exit::Usage
+    })
+}
+
+/// Loads and checks the project; an error in it is reported and ends the command.
+pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::Project, Exit> {
+    let root = root(given, output)?;
     let project = project::load(&root, None);
     if !project.is_checked() {
         let errors: Vec<_> = project.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
@@ -344,7 +363,7 @@ fn pair_name(config: Option<&config::Config>, name: Option<&str>, output: Output
         (Some(name), _) => Err(no_such_pair(name, &pairs)),
         (None, [one]) => Ok(one.clone()),
         (None, []) => Err("the configuration names no pair".to_owned()),
-        (None, _) => Err(format!("which pair? `--pair` names one of {}", listed(&pairs))),
+        (None, _) => Err(which_pair(&pairs)),
     };
     found.map_err(|message| {
         output.error(&message);
@@ -354,7 +373,14 @@ fn pair_name(config: Option<&config::Config>, name: Option<&str>, output: Output
 
 /// Says that there is no such pair, and which there are.
 pub(super) fn no_such_pair(name: &str, pairs: &[String]) -> String {
-    format!("there is no pair `{name}`; there is {}", listed(pairs))
+    let near = did_you_mean(name, pairs.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; {near}"));
+    format!("there is no pair `{name}`; there is {}{near}", listed(pairs))
+}
+
+/// Asks for one of the pairs.
+pub(super) fn which_pair(pairs: &[String]) -> String {
+    format!("which pair? `--pair` names one of {}", listed(pairs))
 }
 
 fn listed(pairs: &[String]) -> String {
@@ -493,9 +519,13 @@ fn kept(
     seed: Option<SecretString>,
 ) -> Result<Arc<dyn TokenKeeper>, String> {
     match (store, &ready.keys) {
-        (Some(store), Some(keys)) => {
-            Ok(auth::keeper(Arc::clone(store), Arc::clone(keys), (&ready.pair.name, side), seed))
-        }
+        (Some(store), Some(keys)) => Ok(auth::keeper(
+            Arc::clone(store),
+            Arc::clone(keys),
+            (&ready.pair.name, side),
+            seed,
+            &ready.http(),
+        )),
         (_, None) => Err(format!(
             "pair `{}` logs in to {}, so its tokens are kept sealed, and there is no key: write `keys: \
              [\"${{MAPWRIGHT_KEY}}\"]` under `store:` (`mapwright auth key` prints one)",
@@ -547,23 +577,23 @@ fn salesforce_auth(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result<Sa
 }
 
 fn key_file(path: &Path) -> Result<SecretString, String> {
-    let pem = std::fs::read_to_string(path)
-        .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-    Ok(SecretString::from(pem))
+    secret_file(path).map(SecretString::from)
 }
 
-/// The store holds people's data: its own folder is for its owner alone, and never a part of the repository. Where that
-/// cannot be set (another file system), the store works all the same.
-fn keep_private(root: &Path, store: &Path) {
-    let Some(folder) = store.parent().filter(|folder| *folder != root) else { return };
-    let ignore = folder.join(".gitignore");
-    if !ignore.exists() {
-        let _ = std::fs::write(ignore, "*\n");
+/// The store holds people's data and tokens: its file is for its owner alone (SQLite gives those beside it the same rights), and
+/// so is its folder where it is made for it, which never is a part of the repository. Where that cannot be set (another file
+/// system), the store works all the same.
+fn keep_private(store: &Path, made: Option<&Path>) {
+    if let Some(folder) = made {
+        let _ = std::fs::write(folder.join(".gitignore"), "*\n");
     }
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        if let Some(folder) = made {
+            let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+        }
+        let _ = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(store);
     }
 }
 
@@ -583,7 +613,7 @@ pub(super) fn store_path(ready: &Ready) -> std::path::PathBuf {
 
 /// Opens the project's store and makes its folder.
 pub(super) async fn store(ready: &Ready, output: Output) -> Result<SqliteStore, Exit> {
-    open_store(&ready.root, &store_path(ready), output).await
+    open_store(&store_path(ready), output).await
 }
 
 /// Opens the store of a project whatever its mappings are like, and without any secret of a CRM; with the names of the
@@ -607,18 +637,19 @@ pub(super) async fn store_alone(
         Exit::Usage
     })?;
     let pairs = config.pairs.iter().map(|pair| pair.name.value.clone()).collect();
-    Ok((open_store(&root, &root.join(path), output).await?, pairs))
+    Ok((open_store(&root.join(path), output).await?, pairs))
 }
 
 /// Opens a store and makes its folder.
-pub(super) async fn open_store(root: &Path, path: &Path, output: Output) -> Result<SqliteStore, Exit> {
-    if let Some(parent) = path.parent()
-        && let Err(error) = std::fs::create_dir_all(parent)
+pub(super) async fn open_store(path: &Path, output: Output) -> Result<SqliteStore, Exit> {
+    let folder = path.parent().filter(|folder| !folder.exists());
+    if let Some(folder) = folder
+        && let Err(error) = std::fs::create_dir_all(folder)
     {
-        output.error(&format!("`{}` cannot be made: {error}", parent.display()));
+        output.error(&format!("`{}` cannot be made: {error}", folder.display()));
         return Err(Exit::Remote);
     }
-    keep_private(root, path);
+    keep_private(path, folder);
     SqliteStore::open(path).await.map_err(|error| {
         output.error(&format!("the store `{}`: {error}", path.display()));
         Exit::Remote

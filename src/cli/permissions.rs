@@ -18,10 +18,7 @@ pub(super) async fn run(given: Option<&Path>, options: &PermissionsArgs, output:
 
 async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output) -> Result<Exit, Exit> {
     let project = parts::checked(given, output)?;
-    let world = project.world(options.pair.as_deref()).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+    let world = parts::world(&project, options.pair.as_deref(), output)?;
     let plan = world.plan(&project.sources).ok_or(Exit::Findings)?;
     let schemas = world.schemas.as_ref().ok_or(Exit::Findings)?;
     let access = access(&plan, schemas);
@@ -51,6 +48,9 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
     match (&clients, lacks) {
         (None, _) => {}
         (Some(_), 0) => output.note("everything is granted"),
+        (Some(_), lacks) if missing.is_empty() => {
+            output.note(&format!("{lacks} missing; grant the scopes to HubSpot's app"));
+        }
         (Some(_), lacks) => {
             output.note(&format!(
                 "{lacks} missing; `mapwright permissions --salesforce-xml` prints a permission set"

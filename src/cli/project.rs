@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
+use super::parts;
 use crate::check::{Checked, Project as Typed};
 use crate::config::{self, Config, PairFiles, SCHEMA};
 use crate::diagnostic::{Code, Diagnostic, Suppressed, nearest};
@@ -74,18 +75,17 @@ impl Project {
     pub(super) fn world(&self, pair: Option<&str>) -> Result<&World, String> {
         match (pair, self.worlds.as_slice()) {
             (None, [one]) => Ok(one),
-            (None, _) => Err(format!("which pair? `--pair` names one of {}", self.pair_names())),
+            (None, _) => Err(parts::which_pair(&self.pair_names())),
             (Some(name), worlds) => {
                 let found = worlds.iter().find(|world| world.pairs.iter().any(|pair| pair == name));
-                found.ok_or_else(|| format!("there is no pair `{name}`; there is {}", self.pair_names()))
+                found.ok_or_else(|| parts::no_such_pair(name, &self.pair_names()))
             }
         }
     }
 
-    fn pair_names(&self) -> String {
-        let names = self.config.iter().flat_map(|config| &config.pairs);
-        let names: Vec<String> = names.map(|pair| format!("`{}`", pair.name.value)).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    fn pair_names(&self) -> Vec<String> {
+        let pairs = self.config.iter().flat_map(|config| &config.pairs);
+        pairs.map(|pair| pair.name.value.clone()).collect()
     }
 }
 
@@ -180,15 +180,24 @@ fn read_text(path: &Path, name: &str, limit: usize) -> Result<String, Box<(Sourc
 }
 
 /// Writes a file whole or not at all: beside it first, so that a full disk does not cost the author the file. A link
-/// stays one, and the rights of the file stay what they were.
+/// stays one, and the rights of the file stay what they were. One that is not there is made, with its folder.
 pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = path.canonicalize()?;
+    let (path, rights) = match path.canonicalize() {
+        Ok(path) => {
+            let rights = std::fs::metadata(&path)?.permissions();
+            (path, Some(rights))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            (path.to_owned(), None)
+        }
+        Err(error) => return Err(error),
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    let rights = std::fs::metadata(&path)?.permissions();
     let written = std::fs::write(&beside, text)
-        .and_then(|()| std::fs::set_permissions(&beside, rights))
+        .and_then(|()| rights.map_or(Ok(()), |rights| std::fs::set_permissions(&beside, rights)))
         .and_then(|()| std::fs::rename(&beside, &path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);

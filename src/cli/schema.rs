@@ -4,10 +4,10 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use super::args::{Crm, PullArgs, SchemaAction, SchemaArgs};
+use super::args::{PullArgs, SchemaAction, SchemaArgs};
 use super::live::{self, Snapshot, Wanted};
 use super::output::Output;
-use super::{Exit, project};
+use super::{Exit, parts, project};
 use crate::drift::options_in_words;
 use crate::schema::{Change, Weight, What};
 use crate::source::Side;
@@ -20,14 +20,10 @@ pub(super) async fn run(given: Option<&Path>, options: &SchemaArgs, output: Outp
 }
 
 async fn pull(given: Option<&Path>, options: &PullArgs, output: Output) -> Result<Exit, Exit> {
-    let root = project::find(given).map_err(|message| {
-        output.error(&message);
-        Exit::Usage
-    })?;
+    let root = parts::root(given, output)?;
     let sides = match options.crm {
         None => Side::ALL.to_vec(),
-        Some(Crm::Hubspot) => vec![Side::Hubspot],
-        Some(Crm::Salesforce) => vec![Side::Salesforce],
+        Some(crm) => vec![crm.into()],
     };
     let wanted = Wanted {
         sides: &sides,
@@ -40,7 +36,7 @@ async fn pull(given: Option<&Path>, options: &PullArgs, output: Output) -> Resul
     let live = live::take(&root, &wanted, output).await?;
     for snapshot in &live.snapshots {
         if snapshot.old.as_ref() != Some(&snapshot.new) {
-            write(&root.join(&snapshot.name), &snapshot.new).map_err(|error| {
+            project::write_whole(&root.join(&snapshot.name), &snapshot.new).map_err(|error| {
                 output.error(&format!("`{}` cannot be written: {error}", snapshot.name));
                 Exit::Usage
             })?;
@@ -49,21 +45,6 @@ async fn pull(given: Option<&Path>, options: &PullArgs, output: Output) -> Resul
     }
     output.note("`mapwright check` says what this means for the mappings");
     Ok(Exit::Fine)
-}
-
-/// Writes a file whole or not at all, and its folder where that is missing.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    if path.exists() {
-        return project::write_whole(path, text);
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let beside = path.with_extension("yaml.new");
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }
 
 /// What is different, a line each; of an object that is new or gone, one line.

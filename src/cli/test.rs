@@ -26,9 +26,9 @@ pub(super) fn run(given: Option<&Path>, options: &TestArgs, output: Output) -> E
     let wants_coverage = options.coverage || options.coverage_min.is_some();
     let worlds: Vec<&World> = match options.pair.as_deref() {
         // What a test exercises is told for one set of mappings.
-        pair if pair.is_some() || wants_coverage => match project.world(pair) {
+        pair if pair.is_some() || wants_coverage => match parts::world(&project, pair, output) {
             Ok(world) => vec![world],
-            Err(message) => return usage(message),
+            Err(exit) => return exit,
         },
         _ => project.worlds.iter().collect(),
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::yaml::Entry;
 
 use super::model::{AlertWebhook, Alerts};
-use super::reading::{Reading, is_loopback};
+use super::reading::{Reading, is_loopback, optional};
 
 /// As long as a chat service's own servers wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,14 +35,7 @@ impl Reading<'_> {
             self.bad(span, "`timeout` is longer than two minutes", "write at most `2m`");
             return None;
         }
-        let webhook = match webhook {
-            Some(webhook) => Some(webhook?),
-            None => None,
-        };
-        let command = match command {
-            Some(command) => Some(command?),
-            None => None,
-        };
+        let (webhook, command) = (optional(webhook)?, optional(command)?);
         Some(Some(Alerts { webhook, command, timeout, personal_data }))
     }
 
@@ -57,14 +50,22 @@ impl Reading<'_> {
             None => Vec::new(),
             Some(entries) => entries?
                 .iter()
-                .map(|entry| Some((entry.key.value.clone(), self.secret_of(entry, local)?)))
+                .map(|entry| Some((self.header_name(entry)?, self.secret_of(entry, local)?)))
                 .collect::<Option<_>>()?,
         };
-        let secret = match secret {
-            Some(secret) => Some(secret?),
-            None => None,
-        };
-        Some(AlertWebhook { url: url?, secret, headers })
+        Some(AlertWebhook { url: url?, secret: optional(secret)?, headers })
+    }
+
+    /// The name of a header: a token of HTTP (RFC 9110, 5.6.2).
+    fn header_name(&self, entry: &Entry) -> Option<String> {
+        let name = &entry.key.value;
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(is_token) {
+            let help = "write a name such as `Authorization` or `X-Token`: letters, digits and `-`";
+            self.bad(entry.key.span, format!("`{name}` cannot name a header"), help);
+            return None;
+        }
+        Some(name.clone())
     }
 
     /// A program and its arguments.

@@ -14,6 +14,7 @@ mod limits;
 pub mod login;
 pub mod salesforce;
 mod share;
+mod shared;
 #[cfg(test)]
 mod testing;
 pub mod tokens;

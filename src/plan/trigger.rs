@@ -70,8 +70,16 @@ impl Mapping {
         indexes.map(|(index, _)| index).collect()
     }
 
+    /// Whether it can be started because other records stand beside the source record than before. One that nothing starts
+    /// (it is handed its records) is not started by that either.
+    pub fn hears_of_associations(&self) -> bool {
+        let reads = self.related.iter().any(|related| matches!(related.kind, WithKind::Association(_)));
+        !self.triggers.is_empty()
+            && (reads || self.eaches.iter().any(|each| each.object.side == self.source.side))
+    }
+
     /// Whether an event says that other records stand beside the source record than before, of those that this mapping
-    /// reads with it. One that nothing starts (it is handed its records) is not started by that either.
+    /// reads with it.
     fn reads_with(&self, event: &ChangeEvent) -> bool {
         let ChangeKind::AssociationChanged { other } = &event.kind else { return false };
         let named = |name: &String| other.as_ref().is_none_or(|other| other == name);
@@ -80,7 +88,7 @@ impl Mapping {
         };
         let rows = |each: &Each| each.object.side == self.source.side && named(&each.object.name);
         let reads = self.related.iter().any(associated) || self.eaches.iter().any(rows);
-        event.object == self.source && !self.triggers.is_empty() && reads
+        event.object == self.source && self.hears_of_associations() && reads
     }
 }
 

@@ -79,6 +79,15 @@ pub trait Accounts: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Account, StoreError>;
 
+    /// Keeps a configured token as a login of its own, unless one about the same is kept already.
+    async fn plant(
+        &self,
+        key: &AccountKey,
+        sealed: Sealed,
+        about: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
     /// Keeps a token in place of the one that was read, of this login and revision, if that still stands; answers it as it is
     /// then.
     async fn replace(

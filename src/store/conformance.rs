@@ -62,6 +62,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("a mapping asked for by name", |s| Box::pin(requested(s))),
         ("how a sync left its pair is known to its echoes", |s| Box::pin(echoes::met(s))),
         ("a pair is worked on from one side at a time", |s| Box::pin(echoes::apart(s))),
+        ("what waits for its pair holds up no other", |s| Box::pin(echoes::behind(s))),
         ("the survivor of a merge comes after it", |s| Box::pin(echoes::heirs(s))),
         ("what is old goes in steps", |s| Box::pin(pruned(s))),
         ("of what is told the latest stays", |s| Box::pin(trail::pruned(s))),

@@ -47,7 +47,7 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
@@ -57,6 +57,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/sqlite_0007_met.sql"),
     include_str!("migrations/sqlite_0008_trail.sql"),
     include_str!("migrations/sqlite_0009_backfill.sql"),
+    include_str!("migrations/sqlite_0010_syncs.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
@@ -376,7 +377,8 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError> {
-        self.writer.run(move |c| Box::pin(prune::prune(c, before, at_most))).await
+        let old = self.read("", move |c| Box::pin(prune::superseded(c, before, at_most))).await?;
+        self.writer.run(move |c| Box::pin(prune::prune(c, old, before, at_most))).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -10,33 +10,44 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::cli::parts;
+use crate::crm::http::HttpOptions;
 use crate::crm::tokens::{KeepError, Kept, TokenKeeper};
 use crate::source::Side;
 use crate::store::{Account, AccountKey, Accounts, KeyError, Keys, Purpose, SqliteStore, StoreError};
 
-/// Longer than a refresh takes with all its time-outs; a holder that dies loses its turn then.
-const TURN: TimeDelta = TimeDelta::minutes(2);
+/// No turn is longer, however long the time-outs are.
+const LONGEST_TURN: TimeDelta = TimeDelta::hours(1);
 
-/// Keeps the token of a login, or what replaced a configured one (`seed`).
+/// How long a refresh can take: it asks twice at most, each time with all its tries. A holder that dies loses its turn then.
+fn turn(http: &HttpOptions) -> TimeDelta {
+    let tries = http.retry.max_attempts;
+    let once = http.request_timeout * tries + http.retry.max_delay * tries.saturating_sub(1);
+    TimeDelta::from_std(once * 2).unwrap_or(LONGEST_TURN).min(LONGEST_TURN)
+}
+
+/// Keeps the token of a login, or a configured one (`seed`) and what replaces it.
 pub(in crate::cli) fn keeper(
     store: Arc<SqliteStore>,
     keys: Arc<Keys>,
     (pair, side): (&str, Side),
     seed: Option<SecretString>,
+    http: &HttpOptions,
 ) -> Arc<dyn TokenKeeper> {
     let purpose = if seed.is_some() { Purpose::Replacement } else { Purpose::Login };
     let key = AccountKey { pair: pair.to_owned(), side, purpose };
     let mut bytes = [0; 8];
     parts::entropy(&mut bytes);
-    Arc::new(Vault { store, keys, key, seed, holder: hex::encode(bytes) })
+    Arc::new(Vault { store, keys, key, seed, holder: hex::encode(bytes), turn: turn(http) })
 }
 
 struct Vault {
     store: Arc<SqliteStore>,
     keys: Arc<Keys>,
     key: AccountKey,
-    /// The configured token, which counts until it is replaced.
+    /// The configured token, with which it begins.
     seed: Option<SecretString>,
+    /// How long its turn lasts.
+    turn: TimeDelta,
     /// This process, among those that share the store.
     holder: String,
 }
@@ -65,6 +76,17 @@ impl Vault {
         })
     }
 
+    /// Keeps the configured token before it is used for the first time, so that whoever uses it takes the turn.
+    async fn plant(&self) -> Result<(), KeepError> {
+        let Some(seed) = &self.seed else { return Ok(()) };
+        if self.row().await?.is_some() {
+            return Ok(());
+        }
+        let sealed = self.keys.seal(&self.key, seed).map_err(|error| self.sealed_failed(&error))?;
+        let planted = self.store.plant(&self.key, sealed, &self.about(), parts::now()).await;
+        planted.map_err(|error| store_failed(&error))
+    }
+
     async fn row(&self) -> Result<Option<Account>, KeepError> {
         let row = self.store.account(&self.key).await.map_err(|error| store_failed(&error))?;
         Ok(row.filter(|row| self.seed.is_none() || row.about == self.about()))
@@ -74,9 +96,7 @@ impl Vault {
 #[async_trait]
 impl TokenKeeper for Vault {
     async fn load(&self) -> Result<Option<Kept>, KeepError> {
-        let Some(mut row) = self.row().await? else {
-            return Ok(self.seed.clone().map(|token| Kept { token, login: 0, revision: 0 }));
-        };
+        let Some(mut row) = self.row().await? else { return Ok(None) };
         let token = self.keys.open(&self.key, &row.sealed).map_err(|error| self.sealed_failed(&error))?;
         if !self.keys.is_newest(&row.sealed) {
             // The key was replaced: what the old one sealed is sealed anew when it is read.
@@ -95,32 +115,22 @@ impl TokenKeeper for Vault {
     }
 
     async fn login(&self) -> Result<Option<i64>, KeepError> {
-        let row = self.row().await?;
-        Ok(row.map(|row| row.login).or(self.seed.as_ref().map(|_| 0)))
+        Ok(self.row().await?.map(|row| row.login))
     }
 
     async fn replace(&self, was: &Kept, with: SecretString) -> Result<Option<Kept>, KeepError> {
         let sealed = self.keys.seal(&self.key, &with).map_err(|error| self.sealed_failed(&error))?;
-        let now = parts::now();
-        let row = if was.login == 0 {
-            // The first that replaces the configured one.
-            Some(
-                self.store
-                    .log_in(&self.key, sealed, &self.about(), now)
-                    .await
-                    .map_err(|error| store_failed(&error))?,
-            )
-        } else {
-            let was = (was.login, was.revision);
-            self.store.replace(&self.key, was, sealed, now).await.map_err(|error| store_failed(&error))?
-        };
+        let was = (was.login, was.revision);
+        let row = self.store.replace(&self.key, was, sealed, parts::now()).await;
+        let row = row.map_err(|error| store_failed(&error))?;
         Ok(row.map(|row| Kept { token: with, login: row.login, revision: row.revision }))
     }
 
     async fn take_turn(&self) -> Result<bool, KeepError> {
+        self.plant().await?;
         let now = parts::now();
         self.store
-            .take_turn(&self.key, &self.holder, now + TURN, now)
+            .take_turn(&self.key, &self.holder, now + self.turn, now)
             .await
             .map_err(|error| store_failed(&error))
     }

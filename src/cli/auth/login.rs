@@ -43,7 +43,7 @@ pub(super) async fn run(given: Option<&Path>, options: &LoginArgs, output: Outpu
         output.error(&message);
         Exit::Usage
     };
-    let side = super::side(options.crm);
+    let side = Side::from(options.crm);
     let place = Place::open(given, options.pair.as_deref(), output).await?;
     let (client, scopes) = Client::of(&place.configured, side).map_err(usage)?;
     if place.keys.is_none() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::args::{AuthAction, AuthArgs, FromSide};
+use super::args::{AuthAction, AuthArgs};
 use super::output::Output;
 use super::{Exit, parts};
 use crate::config::{HubspotAuth, Pair, SalesforceAuth};
@@ -30,7 +30,7 @@ pub(super) async fn run(given: Option<&Path>, options: &AuthArgs, output: Output
     let done = match &options.action {
         AuthAction::Login(options) => login::run(given, options, output).await,
         AuthAction::Status { pair, json } => status::run(given, pair.as_deref(), *json, output).await,
-        AuthAction::Logout { crm, pair } => logout(given, side(*crm), pair.as_deref(), output).await,
+        AuthAction::Logout { crm, pair } => logout(given, (*crm).into(), pair.as_deref(), output).await,
         AuthAction::Key => {
             Output::result(Keys::fresh(parts::entropy).expose_secret());
             Ok(Exit::Fine)
@@ -38,13 +38,6 @@ pub(super) async fn run(given: Option<&Path>, options: &AuthArgs, output: Output
     };
     match done {
         Ok(exit) | Err(exit) => exit,
-    }
-}
-
-fn side(crm: FromSide) -> Side {
-    match crm {
-        FromSide::Hubspot => Side::Hubspot,
-        FromSide::Salesforce => Side::Salesforce,
     }
 }
 

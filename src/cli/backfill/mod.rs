@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{Api, BackfillArgs, FromSide};
+use super::args::{Api, BackfillArgs};
 use super::output::Output;
 use super::{Exit, eval, parts};
 use crate::check;
@@ -39,7 +39,7 @@ pub(super) async fn run(given: Option<&Path>, options: &BackfillArgs, output: Ou
 async fn try_run(given: Option<&Path>, options: &BackfillArgs, output: Output) -> Result<Exit, Exit> {
     let ready = parts::ready(given, options.pair.as_deref(), output)?;
     let load = load(&ready, options, output)?;
-    let refused = options.refused.as_deref().map(|path| created(path, output)).transpose()?;
+    let refused = options.refused.as_deref().map(|path| opened(path, output)).transpose()?;
     let path = parts::store_path(&ready);
     let store = if options.dry_run && !path.exists() && !ready.keeps_tokens() {
         // A project that never ran has no store, and a dry run makes none.
@@ -105,10 +105,7 @@ fn bulk_from(limits: &Limits, api: Api) -> Option<usize> {
 
 /// What is loaded, or what is wrong with the call.
 fn load(ready: &parts::Ready, options: &BackfillArgs, output: Output) -> Result<Load, Exit> {
-    let from = options.from.map(|from| match from {
-        FromSide::Hubspot => Side::Hubspot,
-        FromSide::Salesforce => Side::Salesforce,
-    });
+    let from = options.from.map(Side::from);
     let mut load = Load::of(&ready.plan, &options.mapping, from).map_err(|error| {
         output.error(&match error {
             LoadError::NoSuchMapping(name) => eval::unknown_mapping(&ready.plan, &name),
@@ -144,18 +141,16 @@ fn filters(
 /// The options that say what is loaded, as a person writes them.
 fn asked_for(options: &BackfillArgs) -> String {
     let mut asked = vec![options.mapping.clone()];
-    asked.extend(options.from.map(|from| match from {
-        FromSide::Hubspot => "--from hubspot".to_owned(),
-        FromSide::Salesforce => "--from salesforce".to_owned(),
-    }));
+    asked.extend(options.from.map(|from| format!("--from {}", Side::from(from).word())));
     asked.extend(options.condition.as_ref().map(|text| format!("--where '{}'", text.replace('\'', r"'\''"))));
     asked.extend(options.limit.map(|limit| format!("--limit {limit}")));
     asked.join(" ")
 }
 
-/// A file for the refused rows, made at once: nobody wants to hear after hours that it cannot be.
-fn created(path: &Path, output: Output) -> Result<(PathBuf, File), Exit> {
-    let file = File::create(path).map_err(|error| {
+/// A file for the refused rows, opened at once: nobody wants to hear after hours that it cannot be. What is in it stays until
+/// there are rows to write.
+fn opened(path: &Path, output: Output) -> Result<(PathBuf, File), Exit> {
+    let file = File::options().write(true).create(true).truncate(false).open(path).map_err(|error| {
         output.error(&format!("`{}` cannot be written: {error}", path.display()));
         Exit::Usage
     })?;
@@ -302,7 +297,7 @@ impl Backfilling<'_> {
         file: &File,
         rows: &[crate::runtime::RefusedRow],
     ) -> Result<(), Exit> {
-        csv::write(file, rows).map_err(|error| {
+        file.set_len(0).and_then(|()| csv::write(file, rows)).map_err(|error| {
             self.output.error(&format!("`{}` cannot be written: {error}", path.display()));
             Exit::Remote
         })

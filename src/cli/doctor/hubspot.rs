@@ -71,13 +71,13 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
             "HubSpot app",
             "`app_id:` is not set, so our own writes come back as events and are worked on once more"
                 .to_owned(),
-            format!("add `app_id: {app}`"),
+            format!("write `app_id: {app}` under `hubspot:`"),
         ),
-        (Some(known), Some(app)) if known != app => report.problem(
+        (Some(known), Some(app)) if known != app => report.warning(
             "HubSpot app",
             format!("`app_id:` says {known}, and the token is of app {app}"),
             format!(
-                "write `app_id: {app}`; else changes of that other app are taken for our own and left out"
+                "write `app_id: {app}` under `hubspot:`; else our own writes are not recognised, and each costs a run more"
             ),
         ),
         _ => {}

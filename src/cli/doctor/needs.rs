@@ -91,6 +91,18 @@ pub(super) fn made(plan: &Plan) -> BTreeMap<String, BTreeSet<String>> {
     made
 }
 
+/// The fields of its source whose changes a mapping acts on.
+fn heard(mapping: &Mapping) -> impl Iterator<Item = &String> {
+    let triggers = mapping.triggers.iter().flat_map(|trigger| match trigger {
+        Trigger::Becomes(field, _) => std::slice::from_ref(field),
+        Trigger::Changes(fields) => fields.as_slice(),
+        Trigger::Created | Trigger::AssociatedChanges(..) => &[],
+    });
+    // A record that waits is worked on when one of these changes.
+    let waits = mapping.guards.iter().filter(|guard| matches!(guard.otherwise, GuardElse::Wait));
+    triggers.chain(waits.flat_map(|guard| &guard.fields)).filter(|field| *field != ID)
+}
+
 /// What HubSpot must send: the kind of event, and the property where it is about one, each with the mappings.
 pub(super) fn subscriptions(plan: &Plan) -> BTreeMap<(String, Option<String>), BTreeSet<String>> {
     let mut needed: BTreeMap<(String, Option<String>), BTreeSet<String>> = BTreeMap::new();
@@ -102,27 +114,21 @@ pub(super) fn subscriptions(plan: &Plan) -> BTreeMap<(String, Option<String>), B
     };
     for mapping in &plan.mappings {
         let (source, target, by) = (&mapping.source, &mapping.target, mapping.name.as_str());
+        for field in heard(mapping) {
+            add(source, "propertyChange", Some(field), by);
+        }
         for trigger in &mapping.triggers {
             match trigger {
-                Trigger::Created => {}
-                Trigger::Becomes(field, _) => add(source, "propertyChange", Some(field), by),
-                Trigger::Changes(fields) => {
-                    for field in fields.iter().filter(|field| *field != ID) {
-                        add(source, "propertyChange", Some(field), by);
-                    }
+                Trigger::Created | Trigger::Becomes(..) => {
+                    add(source, "creation", None, by);
+                    add(source, "restore", None, by);
                 }
+                Trigger::Changes(_) => {}
                 Trigger::AssociatedChanges(..) => add(source, "associationChange", None, by),
             }
-            if matches!(trigger, Trigger::Created | Trigger::Becomes(..)) {
-                add(source, "creation", None, by);
-                add(source, "restore", None, by);
-            }
         }
-        // A record that waits is worked on when one of these changes.
-        for guard in mapping.guards.iter().filter(|guard| matches!(guard.otherwise, GuardElse::Wait)) {
-            for field in guard.fields.iter().filter(|field| *field != ID) {
-                add(source, "propertyChange", Some(field), by);
-            }
+        if mapping.hears_of_associations() {
+            add(source, "associationChange", None, by);
         }
         for (situation, object, what) in [
             (Situation::SourceDeleted, source, "deletion"),

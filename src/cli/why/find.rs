@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::args::{FromSide, WhyArgs};
+use super::super::args::WhyArgs;
 use super::super::output::Output;
+use super::super::parts;
 use super::super::project::Project;
 use super::known::Known;
 use crate::diagnostic::did_you_mean;
@@ -50,10 +51,7 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
         Some(("salesforce", name)) => (Some(Side::Salesforce), name),
         _ => (None, options.object.as_str()),
     };
-    let given = options.side.map(|side| match side {
-        FromSide::Hubspot => Side::Hubspot,
-        FromSide::Salesforce => Side::Salesforce,
-    });
+    let given = options.side.map(Side::from);
     let side = given.or(side);
     let all = objects(project, known);
     let of_side = |object: &&ObjectName| side.is_none_or(|side| object.side == side);
@@ -111,8 +109,7 @@ fn pair(
         return if pairs.contains(pair) || known.iter().any(|key| key.pair == *pair) {
             Ok(pair.clone())
         } else {
-            let names: Vec<String> = pairs.iter().map(|name| format!("`{name}`")).collect();
-            Err(format!("there is no pair `{pair}`; there is {}", names.join(", ")))
+            Err(parts::no_such_pair(pair, pairs))
         };
     }
     let held: BTreeSet<&str> =

@@ -1,17 +1,15 @@
 //! HubSpot's tokens: a private app's, which does not expire, or an OAuth app's, which is refreshed before it does.
-//!
-//! Cancellation: a refresh runs in a task of its own, so that a caller that is dropped loses no token.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
-use crate::crm::http::{Answer, Body, Call, Http, HttpOptions, SetupError, join};
+use crate::crm::http::{Call, Http, HttpOptions, SetupError, join};
 use crate::crm::login::{Authorization, LoggedIn, Verifier};
+use crate::crm::shared::{Shared, ask_for_token};
 use crate::crm::tokens::{Asked, Granted, TokenKeeper, Unkept, refresh};
 use crate::types::{CrmError, CrmErrorKind};
 
@@ -41,24 +39,18 @@ pub(super) struct Access {
     renew_at: Option<DateTime<Utc>>,
 }
 
+impl Access {
+    fn is_good(&self, now: DateTime<Utc>) -> bool {
+        self.renew_at.is_none_or(|at| now < at)
+    }
+}
+
 /// The tokens of one client.
 pub(super) struct Sessions {
     endpoint: Url,
     auth: HubspotAuth,
-    state: Arc<Mutex<State>>,
+    shared: Shared<Access>,
 }
-
-#[derive(Default)]
-struct State {
-    access: Option<Arc<Access>>,
-    login: i64,
-    /// When the keeper was last asked whether somebody logged in anew.
-    looked_at: Option<DateTime<Utc>>,
-    unkept: Unkept,
-}
-
-/// How often the keeper is asked whether somebody has logged in anew or out.
-const LOOK: TimeDelta = TimeDelta::seconds(5);
 
 /// An access token is renewed this long before its end, or at nine tenths of a short life. HubSpot's last 30 minutes.
 const MARGIN: i64 = 60;
@@ -74,7 +66,7 @@ struct TokenAnswer {
 
 impl Sessions {
     pub(super) fn new(base: &Url, version: &str, auth: HubspotAuth) -> Self {
-        Self { endpoint: endpoint(base, version, "token"), auth, state: Arc::default() }
+        Self { endpoint: endpoint(base, version, "token"), auth, shared: Shared::new(Access::is_good) }
     }
 
     /// Whether the tokens are an OAuth app's.
@@ -90,23 +82,10 @@ impl Sessions {
             }
             HubspotAuth::OAuth { keeper, .. } => keeper,
         };
-        let mut state = self.state.lock().await;
-        let now = http.now();
-        if state.looked_at.is_none_or(|looked| now - looked >= LOOK || now < looked) {
-            // Where that cannot be known now, the token in hand goes on.
-            if let Ok(login) = keeper.login().await {
-                state.looked_at = Some(now);
-                if login != Some(state.login) {
-                    state.access = None;
-                }
-            }
+        match self.shared.held(http.now(), Some(keeper.as_ref())).await {
+            Some(access) => Ok(access),
+            None => self.fetch(http, None).await,
         }
-        let good = state.access.as_ref().filter(|access| access.renew_at.is_none_or(|at| now < at));
-        if let Some(access) = good {
-            return Ok(Arc::clone(access));
-        }
-        drop(state);
-        self.fetch(http, None).await
     }
 
     /// A token other than the one that was just refused; `None` where there can be no other.
@@ -122,26 +101,12 @@ impl Sessions {
         }
     }
 
-    /// Fetches a token, unless somebody else has done so meanwhile.
     async fn fetch(&self, http: &Arc<Http>, refused: Option<Arc<Access>>) -> Result<Arc<Access>, CrmError> {
-        let (state, http, endpoint, auth) =
-            (Arc::clone(&self.state), Arc::clone(http), self.endpoint.clone(), self.auth.clone());
-        let lost = http.error(CrmErrorKind::Retry, "the refresh of the token broke off");
-        let task = tokio::spawn(async move {
-            let mut state = state.lock().await;
-            let now = http.now();
-            if let Some(access) = &state.access
-                && refused.as_ref().is_none_or(|refused| !Arc::ptr_eq(access, refused))
-                && access.renew_at.is_none_or(|at| now < at)
-            {
-                return Ok(Arc::clone(access));
-            }
-            let (access, login) = granted(&http, &endpoint, &auth, &mut state.unkept).await?;
-            let access = Arc::new(access);
-            (state.access, state.login) = (Some(Arc::clone(&access)), login);
-            Ok(access)
+        let (endpoint, auth) = (self.endpoint.clone(), self.auth.clone());
+        let fetch = self.shared.fetch(http, refused, |http, unkept| {
+            Box::pin(async move { granted(&http, &endpoint, &auth, unkept).await })
         });
-        task.await.unwrap_or(Err(lost))
+        fetch.await
     }
 }
 
@@ -163,7 +128,7 @@ async fn granted(
         form.append_pair("refresh_token", token.expose_secret());
         let form: SecretString = form.finish().into();
         Box::pin(async move {
-            let answer = ask_for_token(http, endpoint, form).await?;
+            let answer: TokenAnswer = ask_for_token(http, endpoint, form).await?;
             let lasts = |seconds: i64| TimeDelta::seconds(seconds - MARGIN.min(seconds / 10).max(0));
             let renew_at = answer.expires_in.map(|seconds| http.now() + lasts(seconds));
             let access = Access { token: answer.access_token.into(), renew_at };
@@ -171,28 +136,6 @@ async fn granted(
         })
     };
     refresh(keeper.as_ref(), unkept, &error, &ask).await
-}
-
-/// Posts a form to the token endpoint. Whatever it refuses, calls cannot go on without a person.
-async fn ask_for_token(http: &Http, endpoint: &Url, form: SecretString) -> Result<TokenAnswer, CrmError> {
-    let answer = post(http, endpoint.clone(), form).await?;
-    if !answer.success() {
-        let mut error = http.explain(&answer, true);
-        if error.kind == CrmErrorKind::Refused {
-            error.kind = CrmErrorKind::Unauthorised;
-        }
-        return Err(error);
-    }
-    // The body holds a token, so no part of it may go into an error.
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| http.error(CrmErrorKind::Garbled, "the token answer is not understood"))
-}
-
-async fn post(http: &Http, url: Url, form: SecretString) -> Result<Answer, CrmError> {
-    let mut call = Call::get(url);
-    call.method = reqwest::Method::POST;
-    call.body = Body::Form(form);
-    http.send(&call, None).await
 }
 
 /// `/oauth/v1/…`, or `/oauth/2026-03/…` where the paths go by date.
@@ -262,7 +205,7 @@ impl HubspotLogin {
         form.append_pair("code", code.expose_secret());
         form.append_pair("code_verifier", verifier.secret().expose_secret());
         let url = endpoint(&self.base, &self.version, "token");
-        let answer = ask_for_token(&self.http, &url, form.finish().into()).await?;
+        let answer: TokenAnswer = ask_for_token(&self.http, &url, form.finish().into()).await?;
         let Some(refresh_token) = answer.refresh_token else {
             return Err(self.http.error(CrmErrorKind::Garbled, "the token answer holds no refresh token"));
         };

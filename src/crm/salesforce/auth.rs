@@ -1,19 +1,16 @@
 //! Salesforce's sessions: fetched when first needed, shared by all callers, renewed once when one has ended.
-//!
-//! Cancellation: a session is fetched in a task of its own, so that a caller that is dropped loses no refresh token which the
-//! answer replaces.
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
 use crate::crm::http::{Body, Call, Http, HttpOptions, SetupError, join};
 use crate::crm::login::{Authorization, LoggedIn, Verifier};
+use crate::crm::shared::{Shared, ask_for_token};
 use crate::crm::tokens::{Asked, Granted, TokenKeeper, Unkept, refresh};
 use crate::types::{CrmError, CrmErrorKind};
 
@@ -66,7 +63,7 @@ pub(super) struct Session {
 pub(super) struct Sessions {
     endpoint: Url,
     proof: Arc<Proof>,
-    state: Arc<Mutex<State>>,
+    shared: Shared<Session>,
 }
 
 /// What is checked once and used for every token.
@@ -75,19 +72,6 @@ enum Proof {
     Credentials { client_id: String, client_secret: SecretString },
     Refresh { client_id: String, client_secret: Option<SecretString>, keeper: Arc<dyn TokenKeeper> },
 }
-
-#[derive(Default)]
-struct State {
-    session: Option<Arc<Session>>,
-    /// The login that the session belongs to.
-    login: i64,
-    /// When the keeper was last asked whether somebody logged in anew.
-    looked_at: Option<DateTime<Utc>>,
-    unkept: Unkept,
-}
-
-/// How often the keeper is asked whether somebody has logged in anew or out.
-const LOOK: TimeDelta = TimeDelta::seconds(5);
 
 /// A token lives for minutes in the assertion: Salesforce refuses an expiry of more than five (its JWT bearer page).
 const ASSERTION_SECONDS: i64 = 180;
@@ -132,29 +116,19 @@ impl Sessions {
             }
         };
         let endpoint = join(login, &["services", "oauth2", "token"]);
-        Ok(Self { endpoint, proof: Arc::new(proof), state: Arc::default() })
+        Ok(Self { endpoint, proof: Arc::new(proof), shared: Shared::new(|_, _| true) })
     }
 
     /// The session; fetches one where there is none. Callers that come meanwhile wait for the same one.
     pub(super) async fn current(&self, http: &Arc<Http>) -> Result<Arc<Session>, CrmError> {
-        let mut state = self.state.lock().await;
-        if let Proof::Refresh { keeper, .. } = self.proof.as_ref() {
-            let now = http.now();
-            if state.looked_at.is_none_or(|looked| now - looked >= LOOK || now < looked)
-                // Where that cannot be known now, the session in hand goes on.
-                && let Ok(login) = keeper.login().await
-            {
-                state.looked_at = Some(now);
-                if login != Some(state.login) {
-                    state.session = None;
-                }
-            }
+        let keeper = match self.proof.as_ref() {
+            Proof::Refresh { keeper, .. } => Some(keeper.as_ref()),
+            _ => None,
+        };
+        match self.shared.held(http.now(), keeper).await {
+            Some(session) => Ok(session),
+            None => self.fetch(http, None).await,
         }
-        if let Some(session) = &state.session {
-            return Ok(Arc::clone(session));
-        }
-        drop(state);
-        self.fetch(http, None).await
     }
 
     /// A session other than the one that was just refused; fetches only if nobody else has.
@@ -166,25 +140,12 @@ impl Sessions {
         self.fetch(http, Some(Arc::clone(refused))).await
     }
 
-    /// Fetches a session, unless somebody else has done so meanwhile.
     async fn fetch(&self, http: &Arc<Http>, refused: Option<Arc<Session>>) -> Result<Arc<Session>, CrmError> {
-        let (state, proof) = (Arc::clone(&self.state), Arc::clone(&self.proof));
-        let (http, endpoint) = (Arc::clone(http), self.endpoint.clone());
-        let lost = http.error(CrmErrorKind::Retry, "the request for a session broke off");
-        let task = tokio::spawn(async move {
-            let mut state = state.lock().await;
-            if let Some(session) = &state.session
-                && refused.as_ref().is_none_or(|refused| !Arc::ptr_eq(session, refused))
-            {
-                return Ok(Arc::clone(session));
-            }
-            state.session = None;
-            let (session, login) = proof.session(&http, &endpoint, &mut state.unkept).await?;
-            let session = Arc::new(session);
-            (state.session, state.login) = (Some(Arc::clone(&session)), login);
-            Ok(session)
+        let (proof, endpoint) = (Arc::clone(&self.proof), self.endpoint.clone());
+        let fetch = self.shared.fetch(http, refused, |http, unkept| {
+            Box::pin(async move { proof.session(&http, &endpoint, unkept).await })
         });
-        task.await.unwrap_or(Err(lost))
+        fetch.await
     }
 }
 
@@ -211,7 +172,7 @@ impl Proof {
             form.append_pair("refresh_token", token.expose_secret());
             let form: SecretString = form.finish().into();
             Box::pin(async move {
-                let answer = ask_for_token(http, endpoint, form).await?;
+                let answer: TokenAnswer = ask_for_token(http, endpoint, form).await?;
                 // Judged after the new token is kept: an answer with a strange host is no reason to lose it.
                 let access = session(http, &answer);
                 Ok(Granted { access, refresh_token: answer.refresh_token.map(SecretString::from) })
@@ -245,24 +206,6 @@ impl Proof {
         }
         Ok(form.finish().into())
     }
-}
-
-/// Posts a form to the token endpoint. Whatever it refuses, calls cannot go on without a person.
-async fn ask_for_token(http: &Http, endpoint: &Url, form: SecretString) -> Result<TokenAnswer, CrmError> {
-    let mut call = Call::get(endpoint.clone());
-    call.method = reqwest::Method::POST;
-    call.body = Body::Form(form);
-    let answer = http.send(&call, None).await?;
-    if !answer.success() {
-        let mut error = http.explain(&answer, true);
-        if error.kind == CrmErrorKind::Refused {
-            error.kind = CrmErrorKind::Unauthorised;
-        }
-        return Err(error);
-    }
-    // The body holds a token, so no part of it may go into an error.
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| http.error(CrmErrorKind::Garbled, "the token answer is not understood"))
 }
 
 fn session(http: &Http, answer: &TokenAnswer) -> Result<Session, CrmError> {
@@ -320,7 +263,7 @@ impl SalesforceLogin {
         form.append_pair("code", code.expose_secret());
         form.append_pair("code_verifier", verifier.secret().expose_secret());
         let url = join(&self.login, &["services", "oauth2", "token"]);
-        let answer = ask_for_token(&self.http, &url, form.finish().into()).await?;
+        let answer: TokenAnswer = ask_for_token(&self.http, &url, form.finish().into()).await?;
         let scopes = answer.scope.map(|scope| scope.split(' ').map(str::to_owned).collect());
         let Some(refresh_token) = answer.refresh_token else {
             let message =

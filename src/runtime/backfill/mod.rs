@@ -375,7 +375,8 @@ impl Backfill {
         Ok(())
     }
 
-    /// Leases the lanes of records. What somebody has settled since these were read is read again.
+    /// Leases the lanes of records. What somebody has worked on since these were read is read again, and what has events or
+    /// requests of its own: those are settled with the load's, and may tell of something newer.
     async fn hold(
         &self,
         records: &[String],
@@ -396,6 +397,12 @@ impl Backfill {
             };
             let held = self.loads.hold(request).await?;
             lens.forget(&held.settled_since);
+            let has_own = |lane: &&LeasedLane| {
+                !(lane.events.is_empty() && lane.requested.is_empty() && lane.caused.is_empty())
+            };
+            let own: Vec<String> =
+                held.lanes.iter().filter(has_own).map(|lane| lane.lane.key.record.clone()).collect();
+            lens.forget(&own);
             lanes.extend(held.lanes);
         }
         Ok(lanes)

@@ -101,6 +101,25 @@ pub(super) async fn apart(store: &dyn Store) {
     assert_eq!(second[0].attempts, 0, "to wait for its pair is no failure");
 }
 
+/// What must wait for its pair does not keep others from being leased.
+pub(super) async fn behind(store: &dyn Store) {
+    synced(store, 1).await;
+    let free = RecordKey { record: "78".to_owned(), ..company() };
+    store.append(vec![event(&account(), 2, renamed(), false)]).await.expect("append");
+    let held = store.lease(lease_at(3)).await.expect("lease");
+    let events = vec![event(&company(), 4, renamed(), false), event(&free, 5, renamed(), false)];
+    store.append(events).await.expect("append");
+    let one = || crate::store::LeaseRequest { limit: 1, ..lease_at(6) };
+    assert!(store.lease(one()).await.expect("lease").is_empty(), "the first in line must wait");
+    let next = store.lease(one()).await.expect("lease");
+    assert_eq!(next.iter().map(|lane| &lane.lane.key).collect::<Vec<_>>(), [&free]);
+    for lane in held.iter().chain(&next) {
+        settle(store, &lane.lane, Settlement { next: Next::Done, results: Vec::new() }, 7).await;
+    }
+    let last = store.lease(lease_at(8)).await.expect("lease");
+    assert_eq!(last.iter().map(|lane| &lane.lane.key).collect::<Vec<_>>(), [&company()]);
+}
+
 pub(super) async fn heirs(store: &dyn Store) {
     let survivor = RecordKey { record: "002".to_owned(), ..account() };
     let merged = ChangeKind::Merged { into: survivor.record.clone() };

@@ -40,6 +40,26 @@ impl Accounts for SqliteStore {
             .await
     }
 
+    async fn plant(
+        &self,
+        key: &AccountKey,
+        sealed: Sealed,
+        about: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (of, about) = (key.clone(), about.to_owned());
+        self.writer
+            .run_for(&key.pair, move |c| {
+                Box::pin(async move {
+                    if find(c, &of).await?.is_none_or(|known| known.about != about) {
+                        log_in(c, &of, &sealed, &about, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     async fn replace(
         &self,
         key: &AccountKey,
@@ -251,6 +271,22 @@ mod tests {
         assert!(store.log_out(&key()).await.expect("gone"));
         assert!(!store.log_out(&key()).await.expect("gone already"));
         assert_eq!(store.accounts().await.expect("one").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_configured_token_is_planted_once() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let kept = async || store.account(&key()).await.expect("read").expect("a row");
+        store.plant(&key(), sealed("seed"), "of a", at(0)).await.expect("planted");
+        let first = kept().await;
+        let was = (first.login, first.revision);
+        let grown = store.replace(&key(), was, sealed("grown"), at(1)).await.expect("kept");
+        store.plant(&key(), sealed("seed"), "of a", at(2)).await.expect("nothing to do");
+        assert_eq!(Some(kept().await), grown, "what has replaced it stays");
+        store.plant(&key(), sealed("other"), "of b", at(3)).await.expect("another one is configured");
+        let second = kept().await;
+        assert!(second.login > first.login && second.sealed == sealed("other"));
+        assert_eq!(store.replace(&key(), was, sealed("late"), at(4)).await.expect("refused"), None);
     }
 
     #[tokio::test]

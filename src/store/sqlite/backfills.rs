@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::backfills::{BackfillKey, Backfills, Held, HoldRequest, Step};
-use super::super::{CorrelationId, RecordKey, Settled, StoreError};
+use super::super::{CorrelationId, Next, RecordKey, Settled, StoreError};
 use super::{SqliteStore, convert, journal, settle};
 
 #[async_trait]
@@ -35,10 +35,15 @@ impl Backfills for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<Vec<Settled>, StoreError> {
         let of = key.clone();
+        let erases = step.settlements.iter().any(|(_, settlement)| settlement.next == Next::Erase);
         let settled = self
             .writer
             .run_for(&key.pair, move |c| Box::pin(async move { self::step(c, &of, &step, now).await }))
             .await?;
+        if erases {
+            // Erased pages must not live on in the write-ahead log.
+            self.writer.checkpoint().await?;
+        }
         // Records may have waited for these.
         self.wake(&key.pair);
         Ok(settled)
@@ -136,6 +141,14 @@ async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, S
          UNION
          SELECT target AS record FROM links
          WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND updated_at >= ?4
+             AND target IN (SELECT value FROM json_each(?5))
+         UNION
+         SELECT record FROM runs
+         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
+             AND record IN (SELECT value FROM json_each(?5))
+         UNION
+         SELECT target AS record FROM runs
+         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND at >= ?4
              AND target IN (SELECT value FROM json_each(?5))",
     )
     .bind(&request.pair)
@@ -235,7 +248,7 @@ mod tests {
     use super::*;
     use crate::source::{ObjectName, Side};
     use crate::store::conformance::{at, lease_at};
-    use crate::store::{Next, RecordKey, Settlement, Store};
+    use crate::store::{MappingResult, Notes, Origin, Outcome, Settlement, Store};
 
     fn key() -> BackfillKey {
         BackfillKey { pair: "main".to_owned(), mapping: "lead".to_owned(), side: Side::Hubspot }
@@ -315,24 +328,42 @@ mod tests {
     #[tokio::test]
     async fn what_was_settled_since_it_was_read_is_named() {
         let store = SqliteStore::in_memory().await.expect("a store");
-        let written = |id: &str| crate::store::MappingResult {
+        let written = |id: &str| MappingResult {
             mapping: "lead".to_owned(),
             ended_by: "lead".to_owned(),
-            outcome: crate::store::Outcome::Unchanged {
+            outcome: Outcome::Unchanged {
                 object: ObjectName::new(Side::Salesforce, "Lead"),
                 id: id.to_owned(),
             },
-            notes: crate::store::Notes::default(),
+            notes: Notes::default(),
         };
         for (record, time) in [("1", 5), ("2", 50)] {
             let key = RecordKey::new("main", contact(), record);
-            store
-                .record(&key, vec![written(record)], crate::store::Origin::default(), at(time))
-                .await
-                .expect("recorded");
+            store.record(&key, vec![written(record)], Origin::default(), at(time)).await.expect("recorded");
         }
-        let request = HoldRequest { read_at: at(20), ..wanted(&["1", "2", "3"], 60) };
+        // A run that settles no pair, such as one that a guard ends.
+        let skipped = MappingResult { outcome: Outcome::Skipped, ..written("") };
+        let key = RecordKey::new("main", contact(), "3");
+        store.record(&key, vec![skipped], Origin::default(), at(50)).await.expect("recorded");
+        let request = HoldRequest { read_at: at(20), ..wanted(&["1", "2", "3", "4"], 60) };
         let held = store.hold(request).await.expect("held");
-        assert_eq!((held.lanes.len(), held.settled_since), (3, vec!["2".to_owned()]));
+        assert_eq!((held.lanes.len(), held.settled_since), (4, vec!["2".to_owned(), "3".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn who_asks_to_be_forgotten_is_no_refused_row_either() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let held = store.hold(wanted(&["1", "2"], 0)).await.expect("held");
+        let rows = [r#"{"record":"1","reason":"no"}"#, r#"{"record":"2","reason":"no"}"#];
+        store.step(&key(), done(&held, "{}", &rows), at(1)).await.expect("settled");
+        let held = store.hold(wanted(&["1"], 2)).await.expect("held");
+        let erase = Settlement { next: Next::Erase, results: Vec::new() };
+        let step = Step {
+            settlements: vec![(held.lanes[0].lane.clone(), erase)],
+            progress: "{}".to_owned(),
+            refused: Vec::new(),
+        };
+        store.step(&key(), step, at(3)).await.expect("settled");
+        assert_eq!(store.refused(&key()).await.expect("rows"), rows[1..]);
     }
 }

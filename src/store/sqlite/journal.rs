@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -260,7 +260,7 @@ pub(super) async fn taken(
     }
     let heirs = heirs(&lanes);
     if !heirs.is_empty() {
-        give_back(c, heirs.iter().map(|lane| lane.0)).await?;
+        give_back(c, heirs.iter().map(|lane| lane.0), now).await?;
         lanes.retain(|lane| !heirs.contains(&lane.lane.id));
     }
     Ok(lanes)
@@ -282,11 +282,21 @@ fn heirs(lanes: &[LeasedLane]) -> HashSet<LaneId> {
     lanes.iter().filter(of).map(|lane| lane.lane.id).collect()
 }
 
-async fn give_back(c: &mut SqliteConnection, lanes: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+/// How long a lane that was given back waits before it is looked at again.
+const BEHIND: TimeDelta = TimeDelta::milliseconds(100);
+
+/// Gives lanes back, behind those that are due: what must wait is not to keep others from being leased.
+async fn give_back(
+    c: &mut SqliteConnection,
+    lanes: impl Iterator<Item = i64>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE lanes SET owner = NULL, lease_until = NULL WHERE id IN (SELECT value FROM json_each(?1))",
+        "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = max(not_before, ?2)
+         WHERE id IN (SELECT value FROM json_each(?1))",
     )
     .bind(serde_json::to_string(&lanes.collect::<Vec<_>>())?)
+    .bind(convert::micros(now + BEHIND))
     .execute(c)
     .await?;
     Ok(())
@@ -304,13 +314,13 @@ async fn contended(
               mine AS (SELECT value AS id FROM json_each(?1))
          SELECT mine.id AS mine, other.id AS other FROM mine JOIN lanes USING (id)
          JOIN links ON links.pair = lanes.pair AND links.side = lanes.side AND links.object = lanes.object
-             AND links.record = lanes.record AND links.met IS NOT NULL
+             AND links.record = lanes.record AND links.sync
          JOIN held AS other ON other.pair = links.pair AND other.side = links.target_side
              AND other.object = links.target_object AND other.record = links.target
          UNION
          SELECT mine.id, other.id FROM mine JOIN lanes USING (id)
          JOIN links ON links.pair = lanes.pair AND links.target_side = lanes.side
-             AND links.target_object = lanes.object AND links.target = lanes.record AND links.met IS NOT NULL
+             AND links.target_object = lanes.object AND links.target = lanes.record AND links.sync
          JOIN held AS other ON other.pair = links.pair AND other.side = links.side
              AND other.object = links.object AND other.record = links.record",
     )
@@ -335,7 +345,7 @@ async fn contended(
         }
     }
     if !given_back.is_empty() {
-        give_back(c, given_back.iter().copied()).await?;
+        give_back(c, given_back.iter().copied(), now).await?;
     }
     Ok(given_back)
 }

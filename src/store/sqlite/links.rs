@@ -110,7 +110,7 @@ pub(super) async fn counterparts(
 pub(super) struct Left<'l> {
     /// The values that both sides hold.
     pub(super) synced: BTreeMap<String, Value>,
-    /// Digests of each side's fields.
+    /// Digests of each side's fields; `None` where a mapping has left it, and no sync.
     pub(super) met: Option<&'l BTreeMap<Side, BTreeMap<String, String>>>,
 }
 
@@ -158,7 +158,8 @@ pub(super) async fn doubt(
     mapping: &str,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE links SET met = NULL, target_met = NULL WHERE met IS NOT NULL AND mapping = ?5 AND (
+        "UPDATE links SET met = NULL, target_met = NULL
+         WHERE (met IS NOT NULL OR target_met IS NOT NULL) AND mapping = ?5 AND (
              (pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4)
              OR (pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4))",
     )
@@ -183,12 +184,12 @@ pub(super) async fn remember(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO links (pair, mapping, side, object, record, target_side, target_object, target, updated_at, synced,
-                            met, target_met)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                            met, target_met, sync)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (pair, mapping, side, object, record) DO UPDATE SET
              target_side = excluded.target_side, target_object = excluded.target_object, target = excluded.target,
              updated_at = excluded.updated_at, synced = excluded.synced,
-             met = excluded.met, target_met = excluded.target_met,
+             met = excluded.met, target_met = excluded.target_met, sync = excluded.sync,
              tombstone = 0, source_gone = 0, merged_into = NULL, inherited = 0, former_object = NULL, former = NULL",
     )
     .bind(&source.pair)
@@ -203,6 +204,7 @@ pub(super) async fn remember(
     .bind(serde_json::to_string(&left.synced)?)
     .bind(left.met(source.object.side)?)
     .bind(left.met(target.0.side)?)
+    .bind(left.met.is_some())
     .execute(&mut *c)
     .await?;
     awaited::wake(c, source, &RecordKey::new(&source.pair, target.0.clone(), target.1), now).await

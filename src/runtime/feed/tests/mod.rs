@@ -102,7 +102,7 @@ impl Polled {
 
     /// All that is pending, by record, in order; and deals with it.
     async fn events(&self) -> BTreeMap<String, Vec<String>> {
-        let request = LeaseRequest {
+        let mut request = LeaseRequest {
             pair: "main".to_owned(),
             worker: "w".to_owned(),
             limit: 1_000_000,
@@ -111,8 +111,9 @@ impl Polled {
             project: None,
         };
         let mut events: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        // The survivor of a merge is leased once what was merged into it is settled.
         loop {
+            // The survivor of a merge is leased a little later, once what was merged into it is settled.
+            request.now += chrono::TimeDelta::seconds(1);
             let lanes = self.store.lease(request.clone()).await.expect("lanes");
             if lanes.is_empty() {
                 return events;
