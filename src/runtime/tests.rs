@@ -433,6 +433,12 @@ async fn leases_are_renewed_while_a_crm_is_slow() {
     assert_eq!(world.salesforce.rows("write"), [1]);
 }
 
+/// What people are told next.
+async fn next(told: &mut tokio::sync::mpsc::Receiver<Notice>, of: &str) -> Notice {
+    let notice = tokio::time::timeout(SOON, told.recv()).await;
+    notice.unwrap_or_else(|_| panic!("nobody is told of {of}")).expect("somebody tells")
+}
+
 #[tokio::test]
 async fn people_are_told_of_a_pause_its_end_and_parked_records() {
     let (alerts, mut told) = Alerts::watched();
@@ -445,12 +451,12 @@ async fn people_are_told_of_a_pause_its_end_and_parked_records() {
     let paused = async |world: &World| !world.parts.health.workers()["main"].paused.is_empty();
     world.until(paused).await;
     world.idle_after(Duration::from_secs(30), Duration::from_mins(30)).await;
-    let began = told.recv().await.expect("a notice");
+    let began = next(&mut told, "a pause").await;
     assert!(
         matches!(&began, Notice::PauseBegan { crm: Side::Salesforce, reason: "unauthorised", pair, .. } if pair == "main"),
         "{began:?}"
     );
-    let ended = told.recv().await.expect("a notice");
+    let ended = next(&mut told, "the end of the pause").await;
     assert!(
         matches!(ended, Notice::PauseEnded { crm: Side::Salesforce, reason: "unauthorised", .. }),
         "{ended:?}"
@@ -460,7 +466,7 @@ async fn people_are_told_of_a_pause_its_end_and_parked_records() {
     world.send(&["2"]).await;
     world.idle().await;
     let parked = world.store.parked().await.expect("parked").remove(0);
-    let notice = told.recv().await.expect("a notice");
+    let notice = next(&mut told, "the parked record").await;
     let Notice::Parked { mapping, record, correlation, .. } = notice else { panic!("{notice:?}") };
     assert_eq!((mapping.as_str(), record.as_str()), ("copy", "hubspot.contact 2"));
     assert_eq!(correlation, parked.correlation.to_string());

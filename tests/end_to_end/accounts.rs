@@ -228,13 +228,13 @@ fn a_login_that_was_revoked_pauses_and_a_new_one_is_picked_up() {
     stage.login("hubspot").consent();
     let after = stage.oauth_calls();
     assert_eq!(after - before, 3, "the page, the code, and whose it is");
-    std::thread::sleep(Duration::from_secs(5));
-    stage
-        .sandbox
-        .portal("PATCH", "records/contact/101", &json!({"properties": {"lifecyclestage": ""}}))
-        .fine();
-    stage.qualify("101");
-    serve.until("the new login is refreshed", || stage.oauth_calls() > after);
+    let blank = json!({"properties": {"lifecyclestage": ""}});
+    serve.until("the new login is refreshed", || {
+        stage.sandbox.portal("PATCH", "records/contact/101", &blank).fine();
+        stage.qualify("101");
+        std::thread::sleep(Duration::from_millis(200));
+        stage.oauth_calls() > after
+    });
     // The contact that met the revoked token waits for its next try, a minute later.
     serve.until("the others are done", || serve.metric("mapwright_events_pending") == 1);
 }

@@ -128,21 +128,30 @@ fn it_runs_beside_serve_and_one_at_a_time() {
     let stage = Stage::with_qualified(400);
     let serve = stage.serve();
     let slow = json!({
-        "operation": "salesforce.collections_upsert", "nth": 1, "moment": "after", "status": 503, "delay_ms": 1_500,
+        "operation": "salesforce.collections_upsert", "nth": 1, "moment": "after", "status": 503, "delay_ms": 8_000,
     });
     stage.org("POST", "faults", &slow).fine();
     let running = stage.start(&["backfill", "mql_to_lead", "--api", "rest"]);
-    running.until("a batch is written", || loaded(&stage).0 >= 200);
+    running.until("a batch is written, and its answer is on the way", || loaded(&stage).0 == 200);
     let second = stage.run(&["backfill", "mql_to_lead"]).exits(2);
     assert!(second.err.contains("another `mapwright backfill` is at work"), "{}", second.err);
     // A change of a record that is being loaded waits for it, and is not lost.
-    stage.edit_contact("1001", &json!({"lastname": "Changed"}));
-    running.until("all are written", || loaded(&stage).0 == 400);
-    drop(running);
-    let again = stage.run(&["backfill", "mql_to_lead", "--json"]).fine().json();
-    assert_eq!(loaded(&stage), (400, 400), "{again}");
+    stage.edit_contact("1001", &json!({"lastname": "Changed", "lifecyclestage": "lead"}));
+    stage.qualify("1001");
+    serve.until("the change is journaled", || serve.metric("mapwright_events_pending") == 2);
+    let other = json!({"id": "100", "properties": {"lastname": "Other", "email": "n100@acme.example"}});
+    stage.portal("POST", "records/contact", &other).fine();
+    stage.qualify("100");
+    serve.until("a record that is not loaded is done meanwhile", || !stage.leads_of("100").is_empty());
+    serve.until("only the change is left", || serve.metric("mapwright_events_pending") == 2);
+    let name = || stage.leads_of("1001")[0]["LastName"].clone();
+    assert_eq!((loaded(&stage).0, name()), (200, json!("N1001")), "it waits");
+    let (code, said) = running.end();
+    assert_eq!((code, loaded(&stage)), (Some(0), (400, 400)), "{said}");
+    serve.until("the change is written by `serve`", || name() == "Changed");
     serve.idle();
-    assert_eq!(stage.leads_of("1001")[0]["LastName"], "Changed");
+    let again = stage.run(&["backfill", "mql_to_lead", "--json"]).fine().json();
+    assert_eq!((loaded(&stage), count(&again, "unchanged")), ((400, 400), 401), "{again}");
 }
 
 #[test]

@@ -2,14 +2,10 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
-use sha2::Sha256;
 
-use crate::http;
-use crate::stage::{Sandbox, Serve, free_port};
+use crate::http::Answer;
+use crate::stage::{self, Sandbox, Serve, free_port};
 use crate::world::World;
 
 const NAMES: [&str; 3] = ["healthy", "refused", "hanging"];
@@ -71,25 +67,13 @@ impl Stage {
     }
 
     /// Delivers an event of one portal under the secret of another's app.
-    #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
-    fn deliver(&self, portal: usize, signer: usize) -> http::Answer {
+    fn deliver(&self, portal: usize, signer: usize) -> Answer {
         let url = format!("http://127.0.0.1:{}/webhooks/hubspot", self.port);
         let body = json!([{
             "portalId": 1001 + portal, "occurredAt": 1_727_654_400_000_i64, "subscriptionType": "contact.propertyChange",
             "objectId": 101, "propertyName": "lifecyclestage", "propertyValue": "marketingqualifiedlead",
-        }])
-        .to_string();
-        let now = chrono::Utc::now().timestamp_millis().to_string();
-        let secret = format!("secret-of-{}", NAMES[signer]);
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
-        mac.update(format!("POST{url}{body}{now}").as_bytes());
-        let signature = STANDARD.encode(mac.finalize().into_bytes());
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-hubspot-signature-v3", signature.as_str()),
-            ("x-hubspot-request-timestamp", now.as_str()),
-        ];
-        http::call("POST", &url, &headers, body.into_bytes()).expect("an answer")
+        }]);
+        stage::deliver(&url, &format!("secret-of-{}", NAMES[signer]), &body.to_string())
     }
 }
 

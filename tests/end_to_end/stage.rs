@@ -78,30 +78,23 @@ impl Stage {
 
     /// The same, with so many contacts more: ids from 1000.
     pub(crate) fn with_contacts(more: u32) -> Self {
-        let mut contacts = String::new();
-        for id in 1000..1000 + more {
-            let _ = writeln!(
-                contacts,
-                "      - {{ id: \"{id}\", properties: {{ lastname: N{id}, email: n{id}@acme.example }} }}"
-            );
-        }
-        Self::beside(&contacts)
+        Self::beside(more, "")
     }
 
     /// The same, and they are marketing qualified already.
     pub(crate) fn with_qualified(count: u32) -> Self {
+        Self::beside(count, ", lifecyclestage: marketingqualifiedlead")
+    }
+
+    /// The usual seed, with so many contacts that have these properties more.
+    fn beside(count: u32, more: &str) -> Self {
         let mut contacts = String::new();
         for id in 1000..1000 + count {
             let _ = writeln!(
                 contacts,
-                "      - {{ id: \"{id}\", properties: {{ lastname: N{id}, email: n{id}@acme.example, \
-                 lifecyclestage: marketingqualifiedlead }} }}"
+                "      - {{ id: \"{id}\", properties: {{ lastname: N{id}, email: n{id}@acme.example{more} }} }}"
             );
         }
-        Self::beside(&contacts)
-    }
-
-    fn beside(contacts: &str) -> Self {
         let (head, tail) = SEED.split_once("salesforce:").expect("two halves");
         let seed = format!("{head}{}\nsalesforce:{tail}", contacts.trim_end()).replace("\n\n", "\n");
         Self::on(World::project(), &seed)
@@ -284,19 +277,9 @@ impl Stage {
         http::call(method, &url, &[("authorization", &bearer)], Vec::new()).expect("an answer").fine()
     }
 
-    /// Sends a body as HubSpot would, signed with the v3 signature, which is computed here anew.
-    #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+    /// Sends a body as HubSpot would.
     pub(crate) fn deliver(&self, body: &str) -> Answer {
-        let now = chrono::Utc::now().timestamp_millis().to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("a key");
-        mac.update(format!("POST{}{body}{now}", self.target()).as_bytes());
-        let signature = STANDARD.encode(mac.finalize().into_bytes());
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-hubspot-signature-v3", signature.as_str()),
-            ("x-hubspot-request-timestamp", now.as_str()),
-        ];
-        http::call("POST", &self.target(), &headers, body.as_bytes().to_vec()).expect("an answer")
+        deliver(&self.target(), &self.secret, body)
     }
 
     /// Stops the sandbox: both CRMs are down.
@@ -413,6 +396,11 @@ impl Running {
         until(what, is_so, || self.process.log());
     }
 
+    /// Waits until it ends; the exit code, and what it said.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        (wait(&mut self.process.child, PATIENCE), self.process.log())
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.process.child.kill().expect("killed");
@@ -480,6 +468,21 @@ fn until(what: &str, is_so: impl Fn() -> bool, log: impl Fn() -> String) {
         assert!(start.elapsed() < PATIENCE, "it took too long until {what}\n{}", log());
         thread::sleep(TICK);
     }
+}
+
+/// Sends a body as HubSpot would, signed with the v3 signature, which is computed here anew.
+#[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+pub(crate) fn deliver(url: &str, secret: &str, body: &str) -> Answer {
+    let now = chrono::Utc::now().timestamp_millis().to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
+    mac.update(format!("POST{url}{body}{now}").as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-hubspot-signature-v3", signature.as_str()),
+        ("x-hubspot-request-timestamp", now.as_str()),
+    ];
+    http::call("POST", url, &headers, body.as_bytes().to_vec()).expect("an answer")
 }
 
 /// A port for a listener that is stopped and started again. Below the range from which outgoing connections take

@@ -107,7 +107,7 @@ fn what_the_page_says_wrongly_is_found() {
     wrong("```console\n$ echo a a > file.yaml\n```\n```diff file.yaml\n-b\n+c\n```", "stands there 0 times");
     wrong(
         "```console\n$ mapwright sandbox --hubspot-port 4010 &\nHubSpot     http://127.0.0.1:4011\n…\n```",
-        "4010",
+        "HubSpot     http://127.0.0.1:4010",
     );
 }
 

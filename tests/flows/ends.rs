@@ -35,14 +35,25 @@ async fn a_lead_that_sales_threw_away_is_not_made_again_until_it_is_restored() {
     let lead = stage.qualified("6001", "kim@acme.example").await;
     stage.org.delete("Lead", &lead).expect("deleted");
     stage.settle().await;
-    for (stage_of_life, actor) in [("opportunity", Actor::workflow()), ("customer", Actor::person())] {
-        let properties = [("lifecyclestage", stage_of_life)];
-        stage.portal.edit("contact", "6001", &properties, &actor).expect("edited");
-        stage.settle().await;
-    }
     stage.store.request(&key("contact", "6001"), "mql_to_lead", super::stage::now()).await.expect("asked");
     stage.settle().await;
     assert_eq!((leads(&stage).len(), stage.parked().await), (0, vec![]));
+    // Marketing goes on: there is no Lead to convert, and that is for a person.
+    stage.portal.associate(("contact", "6001"), ("company", "9001"), &Actor::person()).expect("associated");
+    let accepted = [("lifecyclestage", "salesqualifiedlead")];
+    stage.portal.edit("contact", "6001", &accepted, &Actor::workflow()).expect("edited");
+    stage.settle().await;
+    let parked = stage.parked().await;
+    assert_eq!((leads(&stage).len(), parked.len()), (0, 1), "{parked:?}");
+    assert_eq!(parked[0].1, "there is no Lead to convert");
+    // Sales takes it out of the bin: it is the contact's Lead again.
+    stage.org.undelete("Lead", &lead).expect("restored");
+    stage.settle().await;
+    stage.store.request(&key("contact", "6001"), "mql_to_lead", super::stage::now()).await.expect("asked");
+    stage.settle().await;
+    let rows = leads(&stage);
+    assert_eq!((rows.len(), &rows[0]["Id"]), (1, &json!(lead)), "{rows:?}");
+    assert_eq!(stage.counterpart(hubspot("contact"), "6001").await, Some(lead));
     stage.end().await;
 }
 

@@ -86,12 +86,7 @@ async fn what_a_workflow_makes_of_our_write_goes_back() {
     let (account, company) = pair(&world).await;
     // Salesforce's own automation puts a number in another form, in our name, before anybody polls.
     world.edit(Side::Hubspot, &company, "phone", "558", Who::Person);
-    let written = async {
-        while world.field(Side::Salesforce, &account, "Phone") != "558" {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    };
-    written.await;
+    world.until(Side::Salesforce, &account, "Phone", "558").await;
     world.edit(Side::Salesforce, &account, "Phone", "+1 558", Who::OurToken);
     world.settle().await;
     assert_eq!(world.field(Side::Hubspot, &company, "phone"), "+1 558");
@@ -106,18 +101,14 @@ async fn an_edit_that_comes_with_our_echo_is_worked_on() {
     let (account, company) = pair(&world).await;
     // One row stands for our write and for a person's edit of another field, and names us.
     world.edit(Side::Hubspot, &company, "phone", "559", Who::Person);
-    while world.field(Side::Salesforce, &account, "Phone") != "559" {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    world.until(Side::Salesforce, &account, "Phone", "559").await;
     world.edit(Side::Salesforce, &account, "BillingCity", "Mesa", Who::OurToken);
     world.settle().await;
     assert_eq!(world.field(Side::Hubspot, &company, "city"), "Mesa");
     // Twice within one second of Salesforce's clock, and back: only what the run has seen in between tells.
     world.edit(Side::Salesforce, &account, "BillingCity", "Yuma", Who::Person);
     world.edit(Side::Hubspot, &company, "name", "Acme Inc", Who::Person);
-    while world.field(Side::Hubspot, &company, "city") != "Yuma" {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    world.until(Side::Hubspot, &company, "city", "Yuma").await;
     world.edit(Side::Salesforce, &account, "BillingCity", "Mesa", Who::Person);
     world.settle().await;
     assert_eq!(world.field(Side::Hubspot, &company, "city"), "Mesa");

@@ -178,6 +178,20 @@ impl World {
         value.as_str().unwrap_or_default().to_owned()
     }
 
+    /// Waits until a field has a value, however far the rest is.
+    pub(crate) async fn until(&self, side: Side, id: &str, field: &str, value: &str) {
+        let has = async {
+            while self.field(side, id, field) != value {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let over = tokio::time::timeout(PATIENCE, has).await;
+        over.unwrap_or_else(|_| {
+            let is = self.field(side, id, field);
+            panic!("`{field}` of {id} is {is:?} and not {value:?}: {}", self.metrics.render())
+        });
+    }
+
     pub(crate) async fn end(mut self) {
         self.stop().await;
         self.ingress.shutdown().await.expect("a clean end");

@@ -3,6 +3,7 @@
 mod calls;
 mod clock;
 mod faults;
+mod pkce;
 mod server;
 
 pub use calls::{CallLog, CallRecord};
@@ -26,4 +27,5 @@ pub const LINE_ANSWERS: &[&str] = &[
 ];
 
 pub(in crate::sandbox) use faults::{Parameters, Reply, Spoiler, Strike, Target, stem, unknown};
+pub(in crate::sandbox) use pkce::proves;
 pub(in crate::sandbox) use server::Line;

@@ -5,13 +5,9 @@
 
 use std::collections::HashMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
 use axum::http::{HeaderMap, Method};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,6 +17,7 @@ use super::error::ApiError;
 use super::http::Headers;
 use super::request::{Call, Outcome, Query, answer, no_content, ok};
 use super::store::Portal;
+use crate::sandbox::core::proves;
 
 /// How long an access token is good for, in seconds (HubSpot's OAuth docs: 30 minutes).
 const LIFETIME: i64 = 1_800;
@@ -86,12 +83,12 @@ pub(super) struct Tokens {
 }
 
 /// How a call was authorised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// A private app's token.
+    /// A private app's token; it may do what the portal's app may.
     Private,
-    /// An OAuth access token.
-    OAuth,
+    /// An OAuth access token, with the scopes that were granted to it.
+    OAuth(Vec<String>),
     /// The developer account's key.
     Developer,
 }
@@ -149,7 +146,7 @@ impl Tokens {
             return Ok(Grant::Private);
         }
         match self.access.get(token) {
-            Some(access) if access.expires > now => Ok(Grant::OAuth),
+            Some(access) if access.expires > now => Ok(Grant::OAuth(access.scopes.clone())),
             Some(access) => Err(expired(access.expires, now)),
             None => Err(unauthenticated()),
         }
@@ -268,14 +265,7 @@ fn token(portal: &mut Portal, call: &Call) -> Outcome {
 
 /// Whether a verifier belongs to a challenge; where there was none, none is needed.
 fn proved(challenge: Option<&str>, verifier: Option<&str>) -> bool {
-    match (challenge, verifier) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(challenge), Some(verifier)) => {
-            let long_enough = (43..=128).contains(&verifier.len());
-            long_enough && URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())) == challenge
-        }
-    }
+    challenge.is_none_or(|challenge| verifier.is_some_and(|verifier| proves(verifier, challenge)))
 }
 
 /// `GET /oauth/authorize`: the page, and where it sends the browser.

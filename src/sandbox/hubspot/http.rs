@@ -206,7 +206,7 @@ fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
     };
     let search = call.method == Method::POST && segments.last() == Some(&"search");
     let counted = shared.limiter().count(search, now);
-    let headers = shared.limiter().headers(grant, search);
+    let headers = shared.limiter().headers(&grant, search);
     let outcome = counted.and_then(|()| {
         media_type(call)?;
         let developers = segments.first() == Some(&"webhooks") || segments.contains(&"event-templates");
@@ -217,16 +217,27 @@ fn answer(shared: &Shared, call: &Call) -> (Outcome, Headers) {
                 "This API does not support hapikey authentication",
             ));
         }
-        if grant != Grant::Developer {
-            let (operation, kind) = operations::of(call);
-            shared.with(|portal| {
-                let object = kind.and_then(|kind| portal.catalog.resolve(kind).ok());
-                scopes::check(&portal.scopes, operation, object.as_ref().map(|object| object.name.as_str()))
-            })?;
-        }
-        shared.with(|portal| route(portal, call, &segments))
+        shared.with(|portal| {
+            permitted(portal, call, &grant)?;
+            route(portal, call, &segments)
+        })
     });
     (outcome, headers)
+}
+
+/// Refuses a call whose scope the app does not have, or the token that it is made with.
+fn permitted(portal: &Portal, call: &Call, grant: &Grant) -> Result<(), ApiError> {
+    let of_token = match grant {
+        Grant::Developer => return Ok(()),
+        Grant::Private => None,
+        Grant::OAuth(scopes) => Some(scopes),
+    };
+    let (operation, kind) = operations::of(call);
+    let object = kind.and_then(|kind| portal.catalog.resolve(kind).ok());
+    let object = object.as_ref().map(|object| object.name.as_str());
+    std::iter::once(&portal.scopes)
+        .chain(of_token)
+        .try_for_each(|granted| scopes::check(granted, operation, object))
 }
 
 fn route(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {

@@ -54,7 +54,7 @@ impl Limiter {
     }
 
     /// The headers of an answer: OAuth leaves the day out, searches have none.
-    pub(super) fn headers(&self, grant: Grant, search: bool) -> Vec<(&'static str, String)> {
+    pub(super) fn headers(&self, grant: &Grant, search: bool) -> Vec<(&'static str, String)> {
         if search {
             return Vec::new();
         }
@@ -64,7 +64,7 @@ impl Limiter {
             ("X-HubSpot-RateLimit-Remaining", self.limits.ten_secondly.saturating_sub(used).to_string()),
             ("X-HubSpot-RateLimit-Interval-Milliseconds", "10000".to_owned()),
         ];
-        if grant != Grant::OAuth {
+        if !matches!(grant, Grant::OAuth(_)) {
             let left = self.limits.daily.saturating_sub(self.today);
             headers.push(("X-HubSpot-RateLimit-Daily", self.limits.daily.to_string()));
             headers.push(("X-HubSpot-RateLimit-Daily-Remaining", left.to_string()));

@@ -8,13 +8,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::config::ConnectedApp;
 use super::error::ApiError;
 use super::http::{Answer, Request, method_not_allowed};
 use super::org::Org;
 use super::{ids, route as routes};
+use crate::sandbox::core::proves;
 
 /// How far ahead an assertion may expire (Salesforce's documentation of the JWT bearer flow: three minutes).
 const MAX_ASSERTION_SECONDS: i64 = 180;
@@ -31,7 +32,7 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     open: HashMap<String, Session>,
-    refresh: HashMap<String, String>,
+    refresh: HashMap<String, Refresh>,
     codes: HashMap<String, Code>,
     pub(super) settings: OAuthSettings,
 }
@@ -59,6 +60,13 @@ struct Code {
     expires: DateTime<Utc>,
 }
 
+/// Whose a refresh token is, and what was granted with it.
+#[derive(Debug, Clone)]
+struct Refresh {
+    user_id: String,
+    scopes: Vec<String>,
+}
+
 #[derive(Debug)]
 struct Session {
     user_id: String,
@@ -82,9 +90,10 @@ impl Sessions {
         self.open.get(token).filter(|session| !session.expired).map(|session| session.user_id.as_str())
     }
 
-    fn open_refresh(&mut self, user_id: &str) -> String {
+    fn open_refresh(&mut self, user_id: &str, scopes: &[String]) -> String {
         let token = format!("5Aep861{}", random_text(80));
-        self.refresh.insert(token.clone(), user_id.to_owned());
+        let refresh = Refresh { user_id: user_id.to_owned(), scopes: scopes.to_vec() };
+        self.refresh.insert(token.clone(), refresh);
         token
     }
 
@@ -182,13 +191,14 @@ fn token(org: &mut Org, request: &Request, form: &HashMap<String, String>) -> Re
         "refresh_token" => {
             let app = client(org, request, form)?;
             let used = get("refresh_token").unwrap_or_default();
-            let user_id = org.sessions.refresh.get(used).cloned();
-            let user_id = user_id.ok_or(Refusal("invalid_grant", "expired access/refresh token"))?;
+            let refresh = org.sessions.refresh.get(used).cloned();
+            let refresh = refresh.ok_or(Refusal("invalid_grant", "expired access/refresh token"))?;
             let rotate = org.sessions.settings.rotate;
             if rotate {
                 org.sessions.refresh.remove(used);
             }
-            (user_id, app, rotate)
+            granted = refresh.scopes;
+            (refresh.user_id, app, rotate)
         }
         "authorization_code" => {
             let app = client(org, request, form)?;
@@ -227,7 +237,7 @@ fn opened(org: &mut Org, user_id: &str, app: &ConnectedApp, scopes: &[String], w
         "issued_at": issued_at,
     });
     if with_refresh {
-        body["refresh_token"] = org.sessions.open_refresh(user_id).into();
+        body["refresh_token"] = org.sessions.open_refresh(user_id, scopes).into();
     }
     Answer::json(200, body).with_header("cache-control", "no-cache, no-store".to_owned())
 }
@@ -249,8 +259,7 @@ fn redeem(org: &mut Org, form: &HashMap<String, String>, app: &ConnectedApp) -> 
     let Some(challenge) = &code.challenge else { return Ok(code) };
     let verifier =
         get("code_verifier").ok_or(Refusal("invalid_request", "missing required code verifier"))?;
-    let length = (43..=128).contains(&verifier.len());
-    if !length || URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())) != *challenge {
+    if !proves(verifier, challenge) {
         return Err(Refusal("invalid_grant", "invalid code verifier"));
     }
     Ok(code)

@@ -213,7 +213,7 @@ fn close(org: &mut Org, caller: &Caller, request: &Request, id: &str) -> Result<
     let job = job(org, id)?;
     match (wanted.as_str(), job.state) {
         ("UploadComplete", State::Open) => job.state = State::UploadComplete,
-        ("Aborted", state) if !state.is_over() && job.done.is_empty() => {
+        ("Aborted", state) if !state.is_over() && job.done.is_empty() && job.failed.is_empty() => {
             job.state = State::Aborted;
             return Ok(Answer::json(200, show(job, false)));
         }

@@ -96,6 +96,46 @@ async fn a_scope_that_is_taken_away_is_named() {
 }
 
 #[tokio::test]
+async fn a_scope_that_a_person_withholds_is_missing_from_the_token_alone() {
+    let mut client = Client::new().await;
+    let private = client.token.clone();
+    client.put("/_sandbox/oauth", json!({"withhold": ["crm.objects.contacts.write"]})).await;
+    let asked = "crm.objects.contacts.read crm.objects.contacts.write";
+    let redirect_uri = "http://localhost:4000/callback";
+    let app = [("client_id", "sandbox-client-id"), ("redirect_uri", redirect_uri)];
+    let no_redirect =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    let page = format!("{}/oauth/authorize", client.server.base_url());
+    let page = url::Url::parse_with_params(&page, app.iter().chain(&[("scope", asked)])).expect("an address");
+    let sent = got(no_redirect.expect("a client").get(page)).await;
+    assert_eq!(sent.status, 302, "{}", sent.body);
+    let back: url::Url = sent.headers["location"].to_str().expect("text").parse().expect("an address");
+    let code = back.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
+    let mut form = app.to_vec();
+    form.extend([("grant_type", "authorization_code"), ("client_secret", "sandbox-client-secret")]);
+    form.push(("code", &code));
+    let issued = got(http().post(format!("{}/oauth/v1/token", client.server.base_url())).form(&form)).await;
+    let token = issued.body["access_token"].as_str().expect("a token").to_owned();
+    let shown = client.get(&format!("/oauth/v1/access-tokens/{token}")).await;
+    assert_eq!(shown.body["scopes"], json!(["crm.objects.contacts.read"]));
+
+    client.use_token(&token);
+    assert_eq!(client.get(LIST).await.status, 200);
+    let contact = json!({"properties": {"email": "a@acme.example"}});
+    let refused = client.post(LIST, contact.clone()).await;
+    assert_eq!((error(&refused).0, error(&refused).1), (403, "MISSING_SCOPES"));
+    let needed = &refused.body["errors"][0]["context"]["requiredGranularScopes"];
+    assert_eq!(*needed, json!(["crm.objects.contacts.write"]));
+    assert!(client.server.records("contact").is_empty());
+    // The app itself has the scope; what it loses, its tokens lose.
+    client.use_token(&private);
+    assert_eq!(client.post(LIST, contact).await.status, 201);
+    client.put("/_sandbox/scopes", json!({"scopes": ["crm.objects.contacts.write"]})).await;
+    client.use_token(&token);
+    assert_eq!((client.get(LIST).await.status, client.server.records("contact").len()), (403, 1));
+}
+
+#[tokio::test]
 async fn limits_change_at_run_time() {
     let client = Client::new().await;
     let limits = json!({"ten_secondly": 100, "daily": 100, "search_secondly": 5});

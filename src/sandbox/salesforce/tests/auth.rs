@@ -121,6 +121,40 @@ async fn the_other_grants_work_and_refuse() {
 }
 
 #[tokio::test]
+async fn a_refreshed_session_has_the_scopes_that_were_granted() {
+    let lab = Lab::start().await;
+    let (redirect_uri, asked) = ("http://localhost:4000/callback", "api id refresh_token");
+    let door = format!("{}/_sandbox/oauth", lab.server.base_url());
+    lab.send(lab.http.put(door).json(&json!({"withhold": ["id"], "rotate": true}))).await;
+    let no_redirect =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    let page = format!("{}/services/oauth2/authorize", lab.server.base_url());
+    let parameters = [
+        ("response_type", "code"),
+        ("client_id", "sandbox-client"),
+        ("redirect_uri", redirect_uri),
+        ("scope", asked),
+    ];
+    let page = url::Url::parse_with_params(&page, parameters).unwrap();
+    let sent = no_redirect.unwrap().get(page).send().await.unwrap();
+    let back: url::Url = sent.headers()["location"].to_str().unwrap().parse().unwrap();
+    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let app = [("client_id", "sandbox-client"), ("client_secret", "sandbox-secret")];
+    let grant =
+        [("grant_type", "authorization_code"), ("redirect_uri", redirect_uri), ("code", code.as_str())];
+    let (status, mut body) = token(&lab, &[app.as_slice(), &grant].concat()).await;
+    assert_eq!((status, &body["scope"]), (200, &json!("api refresh_token")));
+    // Each use replaces the token, and the scopes go along.
+    for _ in 0..2 {
+        let refresh = body["refresh_token"].as_str().unwrap().to_owned();
+        let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+        let (status, refreshed) = token(&lab, &[app.as_slice(), &grant].concat()).await;
+        assert_eq!((status, &refreshed["scope"]), (200, &json!("api refresh_token")));
+        body = refreshed;
+    }
+}
+
+#[tokio::test]
 async fn a_seeded_user_signs_in_and_a_blank_password_never_does() {
     let users = json!([
         {"username": "rep@acme.test", "password": "pw", "first_name": "Rita", "last_name": "Rep"},

@@ -1,6 +1,7 @@
 //! The server over real HTTP, as a client that knows only Salesforce's documentation would use it.
 
 mod auth;
+mod bulk;
 mod changes;
 mod collections;
 mod composite;
