@@ -1,6 +1,6 @@
 //! Events in, lanes out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
@@ -12,7 +12,7 @@ use super::super::{
     Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
     NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
-use super::{convert, links};
+use super::{convert, links, merges};
 
 /// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
 /// thread, and ten thousand events come in one body.
@@ -24,11 +24,11 @@ pub(super) async fn append(
     let rows = serde_json::to_string(&rows)?;
     let inserted = sqlx::query(
         "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note,
-                             correlation, own)
+                             correlation, own, merged_into)
          SELECT value ->> 'pair', value ->> 'dedupe', value ->> 'side', value ->> 'object', value ->> 'record',
                 value ->> 'change', value ->> 'raw', value ->> 'occurred_at', value ->> 'received_at',
                 iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note', value ->> 'correlation',
-                value ->> 'own'
+                value ->> 'own', value ->> 'merged_into'
          FROM json_each(?1) WHERE true ORDER BY key
          ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id, pair, dedupe",
     )
@@ -77,7 +77,15 @@ fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
         "note": note,
         "correlation": convert::correlation(CorrelationId::of_event(&event.pair, &event.dedupe)),
         "own": own,
+        "merged_into": change.and_then(merged_into),
     }))
+}
+
+fn merged_into(change: &ChangeEvent) -> Option<&str> {
+    match &change.kind {
+        ChangeKind::Merged { into } => Some(into),
+        _ => None,
+    }
 }
 
 /// Ids by pair and dedupe key.
@@ -252,63 +260,53 @@ pub(super) async fn taken(
 ) -> Result<Vec<LeasedLane>, StoreError> {
     // RETURNING has no order of its own.
     rows.sort_by_key(|row| (row.get::<i64, _>("not_before"), row.get::<i64, _>("id")));
-    let contended = contended(c, &rows, now).await?;
-    rows.retain(|row| !contended.contains(&row.get::<i64, _>("id")));
+    let merging = merges::waiting(c, &ids(&rows), now).await?;
+    keep(c, &mut rows, &merging, now).await?;
+    let contended = contended(c, &ids(&rows), now).await?;
+    keep(c, &mut rows, &contended, now).await?;
     let mut lanes = Vec::with_capacity(rows.len());
     for row in &rows {
         lanes.push(leased(c, row).await?);
     }
-    let heirs = heirs(&lanes);
-    if !heirs.is_empty() {
-        give_back(c, heirs.iter().map(|lane| lane.0), now).await?;
-        lanes.retain(|lane| !heirs.contains(&lane.lane.id));
-    }
     Ok(lanes)
 }
 
-/// The lanes of records into which others of the same lease were merged: these hand over what they are paired with, and
-/// the survivor must not look for a counterpart before.
-fn heirs(lanes: &[LeasedLane]) -> HashSet<LaneId> {
-    let into = |lane: &LeasedLane| {
-        let kinds = lane.events.iter().map(|event| &event.change.kind);
-        let into = kinds.filter_map(|kind| match kind {
-            ChangeKind::Merged { into } => Some(into.clone()),
-            _ => None,
-        });
-        into.map(|record| RecordKey { record, ..lane.lane.key.clone() }).collect::<Vec<_>>()
-    };
-    let survivors: HashSet<RecordKey> = lanes.iter().flat_map(into).collect();
-    let of = |lane: &&LeasedLane| survivors.contains(&lane.lane.key);
-    lanes.iter().filter(of).map(|lane| lane.lane.id).collect()
+fn ids(rows: &[SqliteRow]) -> Vec<i64> {
+    rows.iter().map(|row| row.get("id")).collect()
 }
 
-/// How long a lane that was given back waits before it is looked at again.
+/// How long a lane that was given back waits at least before it is looked at again.
 const BEHIND: TimeDelta = TimeDelta::milliseconds(100);
 
-/// Gives lanes back, behind those that are due: what must wait is not to keep others from being leased.
-async fn give_back(
+/// Lanes that must wait, each with the time before which there is no use in looking again, in microseconds.
+pub(super) type Waits = HashMap<i64, i64>;
+
+/// Keeps the lanes that need not wait and gives the others back, behind those that are due: what must wait is not to keep
+/// others from being leased.
+async fn keep(
     c: &mut SqliteConnection,
-    lanes: impl Iterator<Item = i64>,
+    rows: &mut Vec<SqliteRow>,
+    waits: &Waits,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    if waits.is_empty() {
+        return Ok(());
+    }
+    rows.retain(|row| !waits.contains_key(&row.get::<i64, _>("id")));
+    let behind = convert::micros(now + BEHIND);
+    let waits: Vec<(i64, i64)> = waits.iter().map(|(lane, at)| (*lane, behind.max(*at))).collect();
     sqlx::query(
-        "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = max(not_before, ?2)
-         WHERE id IN (SELECT value FROM json_each(?1))",
+        "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = max(not_before, given.value ->> 1)
+         FROM json_each(?1) AS given WHERE lanes.id = given.value ->> 0",
     )
-    .bind(serde_json::to_string(&lanes.collect::<Vec<_>>())?)
-    .bind(convert::micros(now + BEHIND))
+    .bind(serde_json::to_string(&waits)?)
     .execute(c)
     .await?;
     Ok(())
 }
 
-/// Gives back the lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
-async fn contended(
-    c: &mut SqliteConnection,
-    rows: &[SqliteRow],
-    now: DateTime<Utc>,
-) -> Result<HashSet<i64>, StoreError> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+/// The lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
+async fn contended(c: &mut SqliteConnection, ids: &[i64], now: DateTime<Utc>) -> Result<Waits, StoreError> {
     let pairs = sqlx::query(
         "WITH held AS (SELECT * FROM lanes WHERE owner IS NOT NULL AND lease_until > ?2),
               mine AS (SELECT value AS id FROM json_each(?1))
@@ -324,9 +322,9 @@ async fn contended(
          JOIN held AS other ON other.pair = links.pair AND other.side = links.side
              AND other.object = links.object AND other.record = links.record",
     )
-    .bind(serde_json::to_string(&ids)?)
+    .bind(serde_json::to_string(ids)?)
     .bind(convert::micros(now))
-    .fetch_all(&mut *c)
+    .fetch_all(c)
     .await?;
     let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut pairs = pairs
@@ -334,20 +332,17 @@ async fn contended(
         .map(|row| Ok((row.try_get("mine")?, row.try_get("other")?)))
         .collect::<Result<Vec<(i64, i64)>, StoreError>>()?;
     pairs.sort_by_key(|(mine, _)| places.get(mine));
-    let mut given_back: HashSet<i64> = HashSet::new();
+    let mut waits = Waits::new();
     for (mine, other) in pairs {
         let goes_first = match places.get(&other) {
-            Some(place) => Some(place) < places.get(&mine) && !given_back.contains(&other),
+            Some(place) => Some(place) < places.get(&mine) && !waits.contains_key(&other),
             None => true,
         };
         if goes_first {
-            given_back.insert(mine);
+            waits.insert(mine, 0);
         }
     }
-    if !given_back.is_empty() {
-        give_back(c, given_back.iter().copied(), now).await?;
-    }
-    Ok(given_back)
+    Ok(waits)
 }
 
 /// Stamps the lane's pending events and requests with its fence, and reads them.
