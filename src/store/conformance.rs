@@ -64,6 +64,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("how a sync left its pair is known to its echoes", |s| Box::pin(echoes::met(s))),
         ("a pair is worked on from one side at a time", |s| Box::pin(echoes::apart(s))),
         ("what waits for its pair holds up no other", |s| Box::pin(echoes::behind(s))),
+        ("records leased together have each its own work", |s| Box::pin(echoes::together(s))),
         ("the survivor of a merge comes after it", |s| Box::pin(echoes::heirs(s))),
         ("the survivor of a merge in hand waits", |s| Box::pin(merges::apart(s))),
         ("the survivor of a merge put off waits", |s| Box::pin(merges::later(s))),

@@ -264,11 +264,7 @@ pub(super) async fn taken(
     keep(c, &mut rows, &merging, now).await?;
     let contended = contended(c, &ids(&rows), now).await?;
     keep(c, &mut rows, &contended, now).await?;
-    let mut lanes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        lanes.push(leased(c, row).await?);
-    }
-    Ok(lanes)
+    leased(c, &rows).await
 }
 
 fn ids(rows: &[SqliteRow]) -> Vec<i64> {
@@ -345,50 +341,100 @@ async fn contended(c: &mut SqliteConnection, ids: &[i64], now: DateTime<Utc>) ->
     Ok(waits)
 }
 
-/// Stamps the lane's pending events and requests with its fence, and reads them.
-async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane, StoreError> {
-    let lane = Lane { id: LaneId(row.try_get("id")?), key: convert::key(row)?, fence: row.try_get("fence")? };
-    sqlx::query("UPDATE events SET fence = ?1 WHERE lane = ?2 AND state = 'pending'")
-        .bind(lane.fence)
-        .bind(lane.id.0)
-        .execute(&mut *c)
-        .await?;
-    let rows = sqlx::query(
-        "SELECT id, change, own FROM events WHERE lane = ?1 AND state = 'pending' ORDER BY occurred_at, id",
-    )
-    .bind(lane.id.0)
-    .fetch_all(&mut *c)
-    .await?;
-    let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
-    let rows = sqlx::query("UPDATE requests SET fence = ?1 WHERE lane = ?2 RETURNING mapping, cause")
-        .bind(lane.fence)
-        .bind(lane.id.0)
-        .fetch_all(&mut *c)
-        .await?;
-    let (mut requested, mut caused) = (Vec::new(), Vec::new());
-    for row in &rows {
+/// Stamps the lanes' pending events and requests with their fences, and reads them: as many statements for a thousand lanes
+/// as for one.
+async fn leased(c: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<Vec<LeasedLane>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lanes = rows.iter().map(lane).collect::<Result<Vec<_>, _>>()?;
+    let fences: Vec<(i64, i64)> = lanes.iter().map(|lane| (lane.lane.id.0, lane.lane.fence)).collect();
+    let fences = serde_json::to_string(&fences)?;
+    let places: HashMap<i64, usize> =
+        lanes.iter().enumerate().map(|(place, lane)| (lane.lane.id.0, place)).collect();
+    // INVARIANT: every statement below answers about these lanes alone.
+    let place = |row: &SqliteRow| places.get(&row.get::<i64, _>("lane")).copied();
+    for row in stamped_events(c, &fences).await? {
+        let Some(place) = place(&row) else { continue };
+        lanes[place].events.push(event(&row)?);
+    }
+    for row in stamped_requests(c, &fences).await? {
+        let Some(place) = place(&row) else { continue };
         match row.try_get("cause")? {
-            "" => requested.push(row.try_get("mapping")?),
-            cause => caused.push((row.try_get("mapping")?, serde_json::from_str(cause)?)),
+            "" => lanes[place].requested.push(row.try_get("mapping")?),
+            cause => lanes[place].caused.push((row.try_get("mapping")?, serde_json::from_str(cause)?)),
         }
     }
-    let waiting = waiting(c, &lane.key).await?;
-    let met = if events.iter().any(|event| event.own.is_some()) {
-        links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
-    } else {
-        HashMap::new()
-    };
+    for row in waiting(c, &fences).await? {
+        let Some(place) = place(&row) else { continue };
+        let fields = serde_json::from_str(row.try_get("fields")?)?;
+        lanes[place].waiting.push(Waiting { mapping: row.try_get("mapping")?, fields });
+    }
+    let is_own = |lane: &&LeasedLane| lane.events.iter().any(|event| event.own.is_some());
+    let own: Vec<i64> = lanes.iter().filter(is_own).map(|lane| lane.lane.id.0).collect();
+    if !own.is_empty() {
+        for (lane, met) in links::met_by_lane(c, &own).await? {
+            let Some(place) = places.get(&lane) else { continue };
+            lanes[*place].met.push(met);
+        }
+    }
+    Ok(lanes)
+}
+
+/// A lane without its work.
+fn lane(row: &SqliteRow) -> Result<LeasedLane, StoreError> {
     Ok(LeasedLane {
+        lane: Lane { id: LaneId(row.try_get("id")?), key: convert::key(row)?, fence: row.try_get("fence")? },
+        correlation: convert::correlation_of(row)?,
         attempts: row.try_get("attempts")?,
         last_error: row.try_get("last_error")?,
-        correlation: convert::correlation_of(row)?,
-        lane,
-        events,
-        requested,
-        caused,
-        waiting,
-        met: met.into_values().flatten().collect(),
+        events: Vec::new(),
+        requested: Vec::new(),
+        caused: Vec::new(),
+        waiting: Vec::new(),
+        met: Vec::new(),
     })
+}
+
+/// The pending events of lanes, by the CRM's clock, then by arrival.
+async fn stamped_events(c: &mut SqliteConnection, fences: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut rows = sqlx::query(
+        "UPDATE events SET fence = given.value ->> 1 FROM json_each(?1) AS given
+         WHERE events.lane = given.value ->> 0 AND events.state = 'pending'
+         RETURNING id, lane, occurred_at, change, own",
+    )
+    .bind(fences)
+    .fetch_all(c)
+    .await?;
+    rows.sort_by_key(|row| (row.get::<i64, _>("occurred_at"), row.get::<i64, _>("id")));
+    Ok(rows)
+}
+
+async fn stamped_requests(c: &mut SqliteConnection, fences: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut rows = sqlx::query(
+        "UPDATE requests SET fence = given.value ->> 1 FROM json_each(?1) AS given
+         WHERE requests.lane = given.value ->> 0
+         RETURNING lane, mapping, cause",
+    )
+    .bind(fences)
+    .fetch_all(c)
+    .await?;
+    rows.sort_by_cached_key(|row| (row.get::<String, _>("mapping"), row.get::<String, _>("cause")));
+    Ok(rows)
+}
+
+/// What waits for fields of the lanes' records.
+async fn waiting(c: &mut SqliteConnection, fences: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT lanes.id AS lane, waiting.mapping, waiting.fields
+         FROM json_each(?1) AS given CROSS JOIN lanes ON lanes.id = given.value ->> 0
+         CROSS JOIN waiting USING (pair, side, object, record)
+         ORDER BY waiting.mapping",
+    )
+    .bind(fences)
+    .fetch_all(c)
+    .await?;
+    Ok(rows)
 }
 
 fn event(row: &SqliteRow) -> Result<LeasedEvent, StoreError> {
@@ -396,27 +442,6 @@ fn event(row: &SqliteRow) -> Result<LeasedEvent, StoreError> {
     let own: Option<&str> = row.try_get("own")?;
     let own = own.map(serde_json::from_str).transpose()?;
     Ok(LeasedEvent { id: EventId(row.try_get("id")?), change, own })
-}
-
-async fn waiting(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Waiting>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT mapping, fields FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4
-         ORDER BY mapping",
-    )
-    .bind(&key.pair)
-    .bind(key.object.side.word())
-    .bind(&key.object.name)
-    .bind(&key.record)
-    .fetch_all(c)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Waiting {
-                mapping: row.try_get("mapping")?,
-                fields: serde_json::from_str(row.try_get("fields")?)?,
-            })
-        })
-        .collect()
 }
 
 pub(super) async fn renew(
