@@ -107,9 +107,9 @@ pub(super) async fn waiting(
 /// Which lanes wait, and which leases of others have run out and must end.
 fn judge(merges: &[Merge], mine: &HashSet<i64>, now: i64) -> (Waits, Vec<i64>) {
     // When each record was merged away; one that was not comes last.
-    let merged: HashMap<i64, (i64, i64)> =
+    let order: HashMap<i64, (i64, i64)> =
         merges.iter().map(|merge| (merge.gone, (merge.at, merge.gone))).collect();
-    let earlier = |gone: i64, heir: i64| merged.get(&heir).is_none_or(|heir| merged.get(&gone) < Some(heir));
+    let earlier = |gone: i64, heir: i64| order.get(&heir).is_none_or(|heir| order.get(&gone) < Some(heir));
     let held = |until: Option<i64>| until.is_some_and(|until| until > now);
     let mut waits = Waits::new();
     for merge in merges {
