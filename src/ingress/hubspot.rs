@@ -374,6 +374,28 @@ mod tests {
         assert_eq!(change(body).kind, ChangeKind::Created);
     }
 
+    /// HubSpot tells both records of an association, each under its own subscription, and of one that is taken away too.
+    #[test]
+    fn both_ends_of_an_association_are_told_when_it_goes() {
+        let notice = |object: &str, from: u32, to: u32, kind: &str| {
+            format!(
+                r#"{{"portalId": 1, "occurredAt": 1, "subscriptionType": "{object}.associationChange",
+                    "fromObjectId": {from}, "toObjectId": {to}, "associationType": "{kind}",
+                    "associationRemoved": true, "isPrimaryAssociation": false}}"#
+            )
+        };
+        for (body, object, record, other) in [
+            (notice("contact", 5, 6, "CONTACT_TO_COMPANY"), "contact", "5", "company"),
+            (notice("company", 6, 5, "COMPANY_TO_CONTACT"), "company", "6", "contact"),
+        ] {
+            let change = change(&body);
+            assert_eq!((change.object.name.as_str(), change.record.as_str()), (object, record));
+            assert_eq!(change.kind, ChangeKind::AssociationChanged { other: Some(other.to_owned()) });
+            let added = body.replace("\"associationRemoved\": true", "\"associationRemoved\": false");
+            assert_ne!(events(&body)[0].dedupe, events(&added)[0].dedupe, "each is told");
+        }
+    }
+
     /// As captured from a portal.
     #[test]
     fn an_own_write_is_recognised() {

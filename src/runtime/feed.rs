@@ -21,7 +21,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 
 use crate::alert::{Notice, redacted};
 use crate::crm::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
-use crate::plan::Parent;
+use crate::plan::{Parent, Watched};
 use crate::source::{ObjectName, Side};
 use crate::store::{Advance, Incoming, NewEvent, Seen, StoreError, Watermark};
 use crate::types::{ChangeEvent, ChangeKind, CrmError};
@@ -310,7 +310,7 @@ fn judge(
         let revision = now.as_ref().or(known).map_or(0, |seen| seen.revision);
         let own = own_state(&reading, change);
         if !kinds.is_empty() || !undone.is_empty() {
-            events.extend(for_parents(&parts.parts, watch, change, revision));
+            events.extend(for_parents(&parts.parts, &reading, change, known, revision));
         }
         if !watch.watched.starts {
             note(&mut seen, &mut renewed, now);
@@ -343,20 +343,33 @@ fn note(seen: &mut HashMap<String, Seen>, renewed: &mut Vec<String>, now: Option
     }
 }
 
-/// What a change of a row means to the records that it belongs to.
-fn for_parents(parts: &Parts, watch: &Watch, change: &Change, revision: i64) -> Vec<NewEvent> {
-    let values = match &change.what {
+/// What a change of a row means to the records that it belongs to, and to those that it belonged to when it was last read:
+/// of a row that was purged nothing else is known.
+fn for_parents(
+    parts: &Parts,
+    reading: &Reading<'_>,
+    change: &Change,
+    known: Option<&Seen>,
+    revision: i64,
+) -> Vec<NewEvent> {
+    let now = reading.parents(match &change.what {
         Found::State { values, .. } => values,
         Found::Event(_) => &change.last,
-    };
-    let row = &watch.watched.object.name;
-    let event_for = |parent: &Parent| {
-        let record = values.get(&parent.field)?.as_str()?.to_owned();
+    });
+    let Watched { object: ObjectName { name: row, .. }, parents, .. } = reading.watched;
+    let event_for = |(parent, record): (&Parent, &String)| {
         let kind = ChangeKind::AssociationChanged { other: Some(row.clone()) };
-        let of = ChangeEvent { object: parent.object.clone(), record, kind, occurred_at: change.at };
-        Some(event(parts, of, None, (revision, json!([row, change.record]))))
+        let (object, record) = (parent.object.clone(), record.clone());
+        let of = ChangeEvent { object, record, kind, occurred_at: change.at };
+        event(parts, of, None, (revision, json!([row, change.record])))
     };
-    watch.watched.parents.iter().filter_map(event_for).collect()
+    let of = |parent| {
+        let Parent { field, .. }: &Parent = parent;
+        let before = known.and_then(|known| known.parents.get(field));
+        let both: BTreeSet<&String> = now.get(field).into_iter().chain(before).collect();
+        both.into_iter().map(move |record| (parent, record))
+    };
+    parents.iter().flat_map(of).map(event_for).collect()
 }
 
 /// Of a row that we were the last to write: digests of what it shows.

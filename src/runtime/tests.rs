@@ -433,6 +433,43 @@ async fn leases_are_renewed_while_a_crm_is_slow() {
     assert_eq!(world.salesforce.rows("write"), [1]);
 }
 
+/// Two workers of one pair: the survivor of a merge changes while the other one has the merge in hand, and both would write
+/// the same record.
+#[tokio::test]
+async fn a_survivor_waits_for_the_merge_that_another_worker_has_in_hand() {
+    let world = World::new(&["shared"]).await;
+    let settings = Settings { worker: "another".to_owned(), ..Settings::default() };
+    let another = Parts { settings, ..world.parts.clone() };
+    let another = start_with(another, Arc::new(ScriptedEngine(vec!["shared"]))).await.expect("a worker");
+    let free = async |world: &World| {
+        let later = world.clock.now() + Duration::from_secs(5);
+        world.store.due("main", later, 9).await.expect("the store")
+    };
+
+    world.hubspot.gate.forget_permits(1000);
+    let merged = ChangeKind::Merged { into: "9".to_owned() };
+    let now = world.clock.now();
+    world.store.append(vec![event("1", 0, now), change("1", 1, now, merged)]).await.expect("append");
+    world.until(async |world| free(world).await == 0).await;
+    world.send(&["9"]).await;
+    for _ in 0..20 {
+        world.clock.advance(Duration::from_millis(500));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(free(&world).await, 1, "nobody has the survivor");
+    }
+    // A third record has nothing to do with it.
+    let deleted = change("5", 0, world.clock.now(), ChangeKind::Deleted);
+    world.store.append(vec![deleted]).await.expect("append");
+    world.until(async |world| world.store.pending().await.expect("pending").lanes == 2).await;
+
+    world.hubspot.gate.add_permits(1000);
+    world.idle_after(Duration::from_millis(200), Duration::from_mins(1)).await;
+    let shared = world.salesforce.records.lock().unwrap()["shared"][0].1.clone();
+    assert_eq!(shared, Value::Text("9".to_owned()), "the survivor's values are the last");
+    assert_eq!(world.salesforce.rows("write"), [1, 1]);
+    assert!(another.shutdown().await && world.handle.shutdown().await);
+}
+
 /// What people are told next.
 async fn next(told: &mut tokio::sync::mpsc::Receiver<Notice>, of: &str) -> Notice {
     let notice = tokio::time::timeout(SOON, told.recv()).await;

@@ -3,6 +3,7 @@
 mod echoes;
 mod feed;
 mod links;
+mod merges;
 mod trail;
 
 use std::time::Duration;
@@ -63,7 +64,15 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("how a sync left its pair is known to its echoes", |s| Box::pin(echoes::met(s))),
         ("a pair is worked on from one side at a time", |s| Box::pin(echoes::apart(s))),
         ("what waits for its pair holds up no other", |s| Box::pin(echoes::behind(s))),
+        ("records leased together have each its own work", |s| Box::pin(echoes::together(s))),
         ("the survivor of a merge comes after it", |s| Box::pin(echoes::heirs(s))),
+        ("the survivor of a merge in hand waits", |s| Box::pin(merges::apart(s))),
+        ("the survivor of a merge put off waits", |s| Box::pin(merges::later(s))),
+        ("a merge waits for its survivor in hand", |s| Box::pin(merges::survivor_in_hand(s))),
+        ("a lost lease ends where a merge goes first", |s| Box::pin(merges::lost(s))),
+        ("merges in a chain go in order", |s| Box::pin(merges::chained(s))),
+        ("merges in a circle come to an end", |s| Box::pin(merges::circles(s))),
+        ("a merge that was undone holds up nobody", |s| Box::pin(merges::undone(s))),
         ("what is old goes in steps", |s| Box::pin(pruned(s))),
         ("of what is told the latest stays", |s| Box::pin(trail::pruned(s))),
         ("ten thousand events", |s| Box::pin(ten_thousand(s))),
@@ -477,18 +486,20 @@ async fn pruned(store: &dyn Store) {
     settle(store, &leased[1].lane, done(Some(Outcome::Parked(reason("no option")))), 1).await;
     let later = Next::RetryAt { at: at(day(500)), error: "busy".to_owned(), counted: true };
     settle(store, &leased[2].lane, Settlement { next: later, results: Vec::new() }, 1).await;
-    feed::known_since(store, "1").await;
+    feed::known_since(store, "1", ["7", "8"]).await;
 
     assert_eq!(store.prune(at(0), 9).await.expect("prune"), 0, "nothing is as old as that");
-    // The event and the digests of the first, and the run that parked the second, whose reason is with what is parked; what
-    // tells where the present value came from stays.
-    assert_eq!(store.prune(at(day(90)), 9).await.expect("prune"), 3);
+    // The event and the digests of the first, those of a row that has ended, and the run that parked the second, whose
+    // reason is with what is parked; what tells where the present value came from stays, and what a row belongs to.
+    assert_eq!(store.prune(at(day(90)), 9).await.expect("prune"), 4);
     assert_eq!(store.prune(at(day(90)), 9).await.expect("prune"), 0);
     let pending = store.pending().await.expect("pending");
     assert_eq!((pending.lanes, pending.events, pending.parked), (1, 1, 1));
     assert_eq!(store.history(&contact("1")).await.expect("history").len(), 1);
     assert_eq!(store.links(&contact("1")).await.expect("links").len(), 1);
-    assert!(!feed::is_known(store, "1").await);
+    for (record, known) in [("1", false), ("7", true), ("8", false)] {
+        assert_eq!(feed::is_known(store, record).await, known, "{record}");
+    }
     let parked = store.parked().await.expect("parked").remove(0);
     assert!(store.retry_parked(parked.id, at(day(91))).await.expect("retry"));
     let again = store.lease(lease_at(day(91))).await.expect("lease").remove(0);

@@ -16,7 +16,8 @@
 //! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
 //! stays pending until a settlement says that it is done or parked.
 //!
-//! A record and the one that a sync pairs it with are not leased at the same time: a run reads and writes both.
+//! A record and the one that a sync pairs it with are not leased at the same time: a run reads and writes both. Nor are a
+//! record that was merged away and its survivor, which is leased only once the merge is settled.
 //!
 //! **Links.** What a mapping or a sync settled about two records is one link, with the name of the mapping. The end of a
 //! record leaves a tombstone in its links; a record that comes back loses it. One that was merged away also says into

@@ -164,6 +164,8 @@ pub struct Seen {
     pub at: DateTime<Utc>,
     /// A digest of each field's value.
     pub fields: BTreeMap<String, String>,
+    /// The records to which it belongs, where others are read with it: their ids, by the field that holds them.
+    pub parents: BTreeMap<String, String>,
     /// How it ended; `None` while it lives.
     pub ended: Option<Ended>,
     /// Grows with every change that is told, so that each of them has a name of its own.

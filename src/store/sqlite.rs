@@ -10,6 +10,7 @@ mod convert;
 mod feed;
 mod journal;
 mod links;
+mod merges;
 mod projects;
 mod prune;
 mod records;
@@ -47,7 +48,7 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
@@ -58,6 +59,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/sqlite_0008_trail.sql"),
     include_str!("migrations/sqlite_0009_backfill.sql"),
     include_str!("migrations/sqlite_0010_syncs.sql"),
+    include_str!("migrations/sqlite_0011_merges.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.

@@ -167,6 +167,55 @@ async fn a_private_opportunity_makes_no_deal() {
     stage.end().await;
 }
 
+/// A deal that belongs to exactly the people who have a role on its opportunity.
+async fn exactly() -> Stage {
+    let (line, exactly) =
+        ("associate linked hubspot.contact of role", "associate exactly linked hubspot.contact of role");
+    Stage::edited_project(line, exactly).await
+}
+
+/// An opportunity, and its deal.
+async fn dealt(stage: &Stage, account: &str) -> (String, String) {
+    let id = stage.made("Opportunity", &opportunity(account, &user(stage, "robin"))).await;
+    let deal = stage.counterpart(salesforce("Opportunity"), &id).await.expect("a deal");
+    (id, deal)
+}
+
+async fn people(stage: &Stage, deal: &str) -> Vec<String> {
+    stage.associated(("deal", deal), "contact").await.into_iter().map(|(id, _)| id).collect()
+}
+
+#[tokio::test]
+async fn a_contact_role_that_goes_takes_its_contact_off_the_deal() {
+    let stage = exactly().await;
+    let (account, contact) = known(&stage).await;
+    let ((one, deal), (other, other_deal)) = (dealt(&stage, &account).await, dealt(&stage, &account).await);
+    let on_one = json!({"OpportunityId": one, "ContactId": contact, "Role": "Decision Maker"});
+    let role = stage.made("OpportunityContactRole", &on_one).await;
+    let who = async || (people(&stage, &deal).await, people(&stage, &other_deal).await);
+    let nina = || vec!["7001".to_owned()];
+    assert_eq!(who().await, (nina(), vec![]));
+    // It goes to the other opportunity, and each deal follows.
+    stage.edited("OpportunityContactRole", &role, &json!({"OpportunityId": other})).await;
+    assert_eq!(who().await, (vec![], nina()));
+    // It goes to the bin, and comes back.
+    stage.org.delete("OpportunityContactRole", &role).expect("deleted");
+    stage.settle().await;
+    assert_eq!(who().await, (vec![], vec![]));
+    stage.org.undelete("OpportunityContactRole", &role).expect("restored");
+    stage.settle().await;
+    assert_eq!(who().await, (vec![], nina()));
+    // It is deleted for good, of which only a list tells that is asked for every quarter of an hour.
+    stage.org.purge("OpportunityContactRole", &role).expect("purged");
+    stage.settle().await;
+    assert_eq!(who().await, (vec![], nina()));
+    stage.org_later(Duration::minutes(20));
+    stage.settle().await;
+    assert_eq!(who().await, (vec![], vec![]));
+    assert_eq!(stage.parked().await, []);
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn a_contact_role_that_comes_later_associates_its_contact() {
     let stage = Stage::new().await;

@@ -17,6 +17,7 @@ use mapwright::runtime::{
     Clock, Crms, Feed, FeedParts, Handle, Health, Metrics, Parts, PollSettings, Runtime, Settings,
     SystemClock,
 };
+use mapwright::sandbox::core::ClockSetting;
 use mapwright::sandbox::hubspot as portal;
 use mapwright::sandbox::salesforce as org;
 use mapwright::sandbox::seed::Seed;
@@ -58,8 +59,8 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("company", "lifecyclestage"),
 ];
 
-/// The project that ships, as one text for each file.
-fn project() -> (Arc<Plan>, Schemas) {
+/// The project that ships, as one text for each file, as somebody has edited it.
+fn project(edit: impl Fn(String) -> String) -> (Arc<Plan>, Schemas) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
     let mut sources = Sources::new();
     let mut read = |name: &str| {
@@ -74,7 +75,7 @@ fn project() -> (Arc<Plan>, Schemas) {
     let trees: Vec<_> = files
         .iter()
         .map(|path| {
-            let text = std::fs::read_to_string(path).expect("a file");
+            let text = edit(std::fs::read_to_string(path).expect("a file"));
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             syntax::parse(sources.add(name, text.clone()), &text).0
         })
@@ -116,7 +117,21 @@ impl Stage {
 
     /// The stage with a contact's lifecycle stage told by this subscription.
     pub(crate) async fn told_by(lifecycle: portal::Subscription) -> Self {
-        let (plan, schemas) = project();
+        Self::with(lifecycle, project(|text| text)).await
+    }
+
+    /// The stage with the shipped project in which one line is another.
+    pub(crate) async fn edited_project(line: &str, by: &str) -> Self {
+        let edited = std::cell::Cell::new(0);
+        let project = project(|text| {
+            edited.set(edited.get() + text.matches(line).count());
+            text.replace(line, by)
+        });
+        assert_eq!(edited.get(), 1, "the project has `{line}` once");
+        Self::with(portal::Subscription::to_property("contact", "lifecyclestage"), project).await
+    }
+
+    async fn with(lifecycle: portal::Subscription, (plan, schemas): (Arc<Plan>, Schemas)) -> Self {
         let seed = Seed::parse(include_str!("../../mappings/sandbox.yaml"), "sandbox.yaml").expect("a seed");
         let mut config = portal::HubspotConfig::default().seeded(seed.hubspot);
         config.webhooks.signed_uri = Some(PUBLIC.to_owned());
@@ -210,6 +225,12 @@ impl Stage {
         let line = "mapwright_feed_pages_total{pair=\"main\",crm=\"salesforce\",result=\"read\"} ";
         let value = text.lines().find_map(|found| found.strip_prefix(line));
         value.map_or(0, |value| value.parse().expect("a number"))
+    }
+
+    /// Lets the org's clock go ahead.
+    pub(crate) fn org_later(&self, by: chrono::Duration) {
+        let offset_seconds = Some(by.num_seconds());
+        self.org.set_clock(ClockSetting { offset_seconds, ..ClockSetting::default() });
     }
 
     /// A record that somebody makes in Salesforce.

@@ -29,14 +29,15 @@ impl Reading<'_> {
     /// A record that was never read is compared with nothing: each field that triggers read may have changed. That starts
     /// a run too many now and then, which changes nothing; to guess the other way would lose a change.
     pub(super) fn compare(&self, change: &Change, seen: Option<&Seen>) -> (Vec<ChangeKind>, Option<Seen>) {
-        let (mut kinds, fields, ended) = match &change.what {
+        let before = seen.map(|seen| seen.parents.clone()).unwrap_or_default();
+        let (mut kinds, fields, parents, ended) = match &change.what {
             Found::State { created_at, values } => {
                 let fields = self.digests(values);
                 let kinds = match seen {
                     Some(seen) => self.differences(seen, &fields, values),
                     None => self.first_sight(*created_at, values),
                 };
-                (kinds, fields, None)
+                (kinds, fields, self.parents(values), None)
             }
             Found::Event(kind) => match ended(kind) {
                 Some(end) => {
@@ -45,7 +46,8 @@ impl Reading<'_> {
                     let told = known == Some(&end) || (known.is_some() && end == Ended::Deleted);
                     let kinds = if told { Vec::new() } else { vec![kind.clone()] };
                     let end = if told { known.cloned() } else { Some(end) };
-                    (kinds, seen.map(|seen| seen.fields.clone()).unwrap_or_default(), end)
+                    let parents = before.into_iter().chain(self.parents(&change.last)).collect();
+                    (kinds, seen.map(|seen| seen.fields.clone()).unwrap_or_default(), parents, end)
                 }
                 // A source that tells what happened need not be compared with anything.
                 None => return (vec![kind.clone()], None),
@@ -56,8 +58,11 @@ impl Reading<'_> {
         }
         let revision = seen.map_or(0, |seen| seen.revision) + i64::from(!kinds.is_empty());
         let (record, at, met) = (change.record.clone(), change.at, Vec::new());
-        let now = Seen { record, at, fields, ended, revision, met };
-        let same = seen.is_some_and(|seen| seen.fields == now.fields && seen.ended == now.ended);
+        let now = Seen { record, at, fields, parents, ended, revision, met };
+        let as_it_is = |seen: &Seen| {
+            (&seen.fields, &seen.parents, &seen.ended) == (&now.fields, &now.parents, &now.ended)
+        };
+        let same = seen.is_some_and(as_it_is);
         (kinds, (!same).then_some(now))
     }
 
@@ -117,6 +122,15 @@ impl Reading<'_> {
             }
             Some(_) => None,
         }
+    }
+
+    /// The records that a row belongs to, by the fields that hold their ids.
+    pub(super) fn parents(&self, values: &Map<String, Json>) -> BTreeMap<String, String> {
+        let id = |field: &String| {
+            let id = values.get(field)?.as_str().filter(|id| !id.is_empty())?;
+            Some((field.clone(), id.to_owned()))
+        };
+        self.watched.parents.iter().filter_map(|parent| id(&parent.field)).collect()
     }
 
     pub(super) fn digests(&self, values: &Map<String, Json>) -> BTreeMap<String, String> {

@@ -14,6 +14,7 @@
 //! | `GET`, `POST records/{object}` | lists records, deleted ones too; creates one past all validation but that of types |
 //! | `GET`, `PATCH`, `DELETE records/{object}/{id}` | reads, changes, sends to the recycle bin |
 //! | `POST records/{object}/{id}/undelete` | takes it out of the recycle bin |
+//! | `POST records/{object}/{id}/purge` | deletes it for good; only `deleted/` tells of it |
 //! | `POST records/Lead/{id}/convert` | converts a Lead as a rep does |
 //! | `POST merge/{object}` | merges `lost` into `master` |
 //! | `PATCH`, `DELETE schema/{object}/{field}` | changes or adds a field, deletes it |
@@ -89,6 +90,9 @@ fn records_route(org: &mut Org, request: &Request, rest: &[&str]) -> Answer {
         ("POST", [object, id, "undelete"]) => settle(as_person(org, request, |org, caller| {
             records::undelete(org, caller, object, id).map(|()| Answer::empty(204))
         })),
+        ("POST", [object, id, "purge"]) => {
+            settle(records::purge(org, object, id).map(|()| Answer::empty(204)).map_err(Answer::from))
+        }
         ("POST", ["Lead", id, "convert"]) => settle(convert_one(org, id, request)),
         (method, [_, ..]) => method_not_allowed(method, "GET,POST,PATCH,DELETE"),
         _ => Answer::from(ApiError::no_resource()),

@@ -199,6 +199,26 @@ pub(super) fn find(org: &Org, facts: &ObjectFacts, id: &str) -> Result<String, A
     }
 }
 
+/// Deletes a record for good, whether it is in the recycle bin or not; what cannot exist without it goes with it.
+pub(super) fn purge(org: &mut Org, object: &str, id: &str) -> Result<(), Vec<ApiError>> {
+    let schema = Arc::clone(&org.schema);
+    let facts = known_object(&schema, object)?;
+    let id = ids::normalize(id).filter(|id| org.store.get(&facts.name, id).is_some());
+    erase(org, &schema, facts, &id.ok_or_else(ApiError::no_resource)?);
+    Ok(())
+}
+
+fn erase(org: &mut Org, schema: &Schema, facts: &ObjectFacts, id: &str) {
+    let at = clock::stamp(org.now());
+    org.store.purge(&facts.name, id, at);
+    for (child, field) in schema.children_of(facts).filter(|(_, field)| field.cascade) {
+        let orphans = org.store.records(&child.name).filter(|record| record.text(&field.name) == Some(id));
+        for orphan in orphans.map(|record| record.id.clone()).collect::<Vec<_>>() {
+            erase(org, schema, child, &orphan);
+        }
+    }
+}
+
 /// Stamps a record as changed now by the system, not by a user.
 pub(super) fn stamp(facts: &ObjectFacts, record: &mut Record, now: DateTime<Utc>) {
     if facts.field("SystemModstamp").is_some() {

@@ -171,6 +171,11 @@ impl SalesforceHandle {
         done.map_err(told)
     }
 
+    /// Deletes a record for good, as when the recycle bin is emptied.
+    pub fn purge(&self, object: &str, id: &str) -> Result<(), SandboxError> {
+        records::purge(&mut self.lock(), object, id).map_err(told)
+    }
+
     /// Changes a field's facts, or adds a field, as an administrator would while clients are at work.
     pub fn define_field(&self, object: &str, facts: &Value) -> Result<(), SandboxError> {
         self.lock().define_field(object, facts).map_err(SandboxError::Seed)

@@ -228,15 +228,18 @@ fn changes(org: &Org, object: &ObjectFacts, request: &Request, deleted: bool) ->
     let earliest = org.now() - Duration::days(15);
     // A deletion can be asked for as long as it is in the recycle bin.
     let (from, to) = (clock::stamp(if deleted { start.max(earliest) } else { start }), clock::stamp(end));
-    let changed = org.store.records(&object.name).filter(|record| {
-        record.deleted == deleted
-            && record.text("SystemModstamp").is_some_and(|at| at >= from.as_str() && at < to.as_str())
-    });
+    let within = |at: &str| at >= from.as_str() && at < to.as_str();
+    let changed = org
+        .store
+        .records(&object.name)
+        .filter(|record| record.deleted == deleted && record.text("SystemModstamp").is_some_and(within));
     let covered = clock::stamp(end.min(org.now()));
     Ok(if deleted {
-        let records: Vec<Value> = changed
-            .map(|record| json!({"id": record.id, "deletedDate": record.get("SystemModstamp")}))
-            .collect();
+        let in_the_bin =
+            changed.map(|record| json!({"id": record.id, "deletedDate": record.get("SystemModstamp")}));
+        let purged = org.store.purged(&object.name).filter(|purged| within(&purged.at));
+        let purged = purged.map(|purged| json!({"id": purged.id, "deletedDate": purged.at}));
+        let records: Vec<Value> = in_the_bin.chain(purged).collect();
         Answer::json(
             200,
             json!({

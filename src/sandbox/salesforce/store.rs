@@ -39,6 +39,14 @@ impl Record {
     }
 }
 
+/// What is left of a record that was deleted for good.
+#[derive(Debug, Clone)]
+pub(super) struct Purged {
+    pub(super) object: String,
+    pub(super) id: String,
+    pub(super) at: String,
+}
+
 /// All records, by object and in the order of their creation.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -48,6 +56,7 @@ pub(super) struct Store {
     key_fields: HashMap<String, Vec<(String, bool)>>,
     undo: Vec<(String, String, Option<Record>)>,
     minted: u64,
+    purged: Vec<Purged>,
 }
 
 impl Store {
@@ -89,6 +98,19 @@ impl Store {
     /// All records of an object, deleted ones too.
     pub(super) fn records(&self, object: &str) -> impl Iterator<Item = &Record> {
         self.tables.get(object).into_iter().flat_map(IndexMap::values)
+    }
+
+    /// Takes a record out of its table for good; only that it was there is remembered.
+    pub(super) fn purge(&mut self, object: &str, id: &str, at: String) {
+        self.unindex(object, id);
+        if self.tables.get_mut(object).and_then(|table| table.shift_remove(id)).is_some() {
+            self.purged.push(Purged { object: object.to_owned(), id: id.to_owned(), at });
+        }
+    }
+
+    /// The records of an object that were deleted for good.
+    pub(super) fn purged(&self, object: &str) -> impl Iterator<Item = &Purged> {
+        self.purged.iter().filter(move |purged| purged.object == object)
     }
 
     /// The live records with this value in a key field.

@@ -131,3 +131,42 @@ pub(super) async fn heirs(store: &dyn Store) {
     let second = store.lease(lease_at(5)).await.expect("lease");
     assert_eq!(second.iter().map(|lane| &lane.lane.key).collect::<Vec<_>>(), [&survivor]);
 }
+
+/// Records that are leased together have each its own work, and no other's.
+pub(super) async fn together(store: &dyn Store) {
+    synced(store, 1).await;
+    let [waits, asked, told] = ["81", "82", "83"].map(|id| RecordKey { record: id.to_owned(), ..company() });
+    let leased = lane(store, &waits, 2, false).await;
+    let fields = vec!["Name".to_owned()];
+    let waiting =
+        Outcome::Waiting { reason: "no name".to_owned(), fields: fields.clone(), pairs: Vec::new() };
+    settle(store, &leased.lane, ended(waiting), 2).await;
+    for mapping in ["b", "a"] {
+        store.request(&asked, mapping, at(3)).await.expect("asked for");
+    }
+    let earlier = NewEvent { received_at: at(6), ..event(&told, 4, renamed(), false) };
+    let events = vec![
+        event(&account(), 5, renamed(), true),
+        event(&waits, 5, renamed(), false),
+        event(&told, 6, ChangeKind::Restored, false),
+        earlier,
+    ];
+    store.append(events).await.expect("append");
+    let leased = store.lease(lease_at(9)).await.expect("lease");
+    let of = |key: &RecordKey| leased.iter().find(|lane| lane.lane.key == *key).expect("its lane");
+    let work = |key: &RecordKey| {
+        let lane = of(key);
+        let kinds: Vec<_> = lane.events.iter().map(|event| event.change.kind.clone()).collect();
+        let waiting: Vec<_> = lane.waiting.iter().map(|waiting| waiting.fields.clone()).collect();
+        (kinds, lane.requested.clone(), waiting, lane.met.len())
+    };
+    assert_eq!(leased.len(), 4);
+    assert_eq!(work(&account()), (vec![renamed()], vec![], vec![], 1));
+    assert_eq!(work(&waits), (vec![renamed()], vec![], vec![fields], 0));
+    assert_eq!(work(&asked), (vec![], vec!["a".to_owned(), "b".to_owned()], vec![], 0));
+    assert_eq!(work(&told), (vec![renamed(), ChangeKind::Restored], vec![], vec![], 0), "in order");
+    for lane in &leased {
+        settle(store, &lane.lane, Settlement { next: Next::Done, results: Vec::new() }, 10).await;
+    }
+    assert_eq!(store.pending().await.expect("pending").lanes, 0, "all of it was leased");
+}

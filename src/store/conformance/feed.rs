@@ -14,7 +14,8 @@ fn object() -> ObjectName {
 
 fn seen(record: &str, revision: i64, ended: Option<Ended>) -> Seen {
     let fields = BTreeMap::from([("email".to_owned(), format!("digest {revision}"))]);
-    Seen { record: record.to_owned(), at: at(revision), fields, ended, revision, met: Vec::new() }
+    let parents = BTreeMap::from([("company".to_owned(), format!("of {revision}"))]);
+    Seen { record: record.to_owned(), at: at(revision), fields, parents, ended, revision, met: Vec::new() }
 }
 
 fn advance(from: Option<&str>, to: &str, events: Vec<NewEvent>, seen: Vec<Seen>) -> Advance {
@@ -92,9 +93,10 @@ pub(super) async fn forgotten(store: &dyn Store) {
     assert!(known(store, &["1"]).await.is_empty());
 }
 
-/// A record is read for the first time.
-pub(super) async fn known_since(store: &dyn Store, record: &str) {
-    let seen = vec![seen(record, 1, None)];
+/// A record is read for the first time; beside it two rows that belong to another record, of which the last has ended.
+pub(super) async fn known_since(store: &dyn Store, record: &str, rows: [&str; 2]) {
+    let alone = Seen { parents: BTreeMap::new(), ..seen(record, 1, None) };
+    let seen = vec![alone, seen(rows[0], 1, None), seen(rows[1], 1, Some(Ended::Deleted))];
     store.advance(advance(None, "a", Vec::new(), seen), at(0)).await.expect("advance");
 }
 

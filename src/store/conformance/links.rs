@@ -19,20 +19,23 @@ async fn settle(store: &dyn Store, record: &str, n: i64, kind: ChangeKind, resul
 }
 
 async fn settle_as(store: &dyn Store, key: &RecordKey, n: i64, kind: ChangeKind, settlement: Settlement) {
+    store.append(vec![event(key, n, kind)]).await.expect("append");
+    let leased = store.lease(lease_at(n)).await.expect("lease");
+    let lane = leased.iter().find(|lane| lane.lane.key == *key).expect("its lane");
+    let settled = store.settle(&lane.lane, settlement, at(n)).await.expect("settle");
+    assert_eq!(settled, Settled::Accepted);
+}
+
+fn event(key: &RecordKey, n: i64, kind: ChangeKind) -> NewEvent {
     let change =
         ChangeEvent { object: key.object.clone(), record: key.record.clone(), kind, occurred_at: at(n) };
-    let event = NewEvent {
+    NewEvent {
         pair: key.pair.clone(),
         dedupe: format!("{key}/{n}"),
         raw: "{}".to_owned(),
         received_at: at(n),
         incoming: Incoming::Change(change),
-    };
-    store.append(vec![event]).await.expect("append");
-    let leased = store.lease(lease_at(n)).await.expect("lease");
-    let lane = leased.iter().find(|lane| lane.lane.key == *key).expect("its lane");
-    let settled = store.settle(&lane.lane, settlement, at(n)).await.expect("settle");
-    assert_eq!(settled, Settled::Accepted);
+    }
 }
 
 fn result(mapping: &str, outcome: Outcome) -> MappingResult {
@@ -288,23 +291,32 @@ pub(super) async fn turned(store: &dyn Store) {
 }
 
 pub(super) async fn inherited_twice(store: &dyn Store) {
-    let merged = || ChangeKind::Merged { into: "9".to_owned() };
     settle(store, "1", 1, ChangeKind::Created, vec![link("a", "L1")]).await;
     settle(store, "2", 2, ChangeKind::Created, vec![link("a", "L2")]).await;
-    settle(store, "1", 3, merged(), vec![fate("a", inherited("9", None))]).await;
-    let heir = store.lease(lease_at(3)).await.expect("lease").remove(0);
-    assert_eq!(heir.requested, ["a"]);
-    // It did not know of the first: it must look again, and nothing is lost.
-    settle(store, "2", 4, merged(), vec![fate("a", inherited("9", None))]).await;
+    let merged = |record, n| event(&contact(record), n, ChangeKind::Merged { into: "9".to_owned() });
+    store.append(vec![merged("1", 3), merged("2", 4)]).await.expect("append");
+    let inherits = async |lane, over, n| {
+        let results = vec![fate("a", inherited("9", over))];
+        let settled = store.settle(lane, Settlement { next: Next::Done, results }, at(n)).await;
+        assert_eq!(settled.expect("settle"), Settled::Accepted);
+    };
+    // Both are in hand when the first is settled. The second did not know of it: it must look again, and nothing is lost.
+    let both = store.lease(lease_at(4)).await.expect("lease");
+    assert_eq!(both.len(), 2);
+    for lane in &both {
+        inherits(&lane.lane, None, 5).await;
+    }
     assert_eq!(leads(store, None, &["9"]).await[0].to, "L1");
     assert_eq!(leads(store, None, &["2"]).await, [pair("2", "L2")]);
-    let again = store.lease(lease_at(5)).await.expect("lease").remove(0);
+    let again = store.lease(lease_at(6)).await.expect("lease");
+    assert_eq!(again.len(), 1, "the survivor waits for it");
+    let again = &again[0];
     assert_eq!((again.lane.key.clone(), again.attempts, again.events.len()), (contact("2"), 0, 1));
     // It knows, and has seen that the first is gone.
-    let over = Settlement { next: Next::Done, results: vec![fate("a", inherited("9", Some("L1")))] };
-    let settled = store.settle(&again.lane, over, at(6)).await.expect("settle");
-    assert_eq!(settled, Settled::Accepted);
+    inherits(&again.lane, Some("L1"), 7).await;
     assert_eq!(leads(store, None, &["9"]).await, [LinkedPair { inherited: true, ..pair("9", "L2") }]);
+    let heir = store.lease(lease_at(8)).await.expect("lease").remove(0);
+    assert_eq!((heir.lane.key, heir.requested), (contact("9"), vec!["a".to_owned()]));
 }
 
 pub(super) async fn relayed(store: &dyn Store) {

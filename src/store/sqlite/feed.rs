@@ -57,6 +57,7 @@ fn seen_row(row: &SqliteRow) -> Result<Seen, StoreError> {
         record: row.try_get("record")?,
         at: convert::time(row.try_get("at")?)?,
         fields: serde_json::from_str(row.try_get("fields")?)?,
+        parents: serde_json::from_str(row.try_get("parents")?)?,
         ended: ended.map(serde_json::from_str).transpose()?,
         revision: row.try_get("revision")?,
         met: Vec::new(),
@@ -102,18 +103,20 @@ async fn remember(c: &mut SqliteConnection, advance: &Advance) -> Result<(), Sto
             "record": seen.record,
             "at": convert::micros(seen.at),
             "fields": serde_json::to_string(&seen.fields)?,
+            "parents": serde_json::to_string(&seen.parents)?,
             "ended": seen.ended.as_ref().map(serde_json::to_string).transpose()?,
             "revision": seen.revision,
         }))
     };
     let rows = advance.seen.iter().map(row).collect::<Result<Vec<_>, StoreError>>()?;
     sqlx::query(
-        "INSERT INTO seen (pair, side, object, record, at, fields, ended, revision)
-         SELECT ?1, ?2, ?3, value ->> 'record', value ->> 'at', value ->> 'fields', value ->> 'ended',
-                value ->> 'revision'
+        "INSERT INTO seen (pair, side, object, record, at, fields, parents, ended, revision)
+         SELECT ?1, ?2, ?3, value ->> 'record', value ->> 'at', value ->> 'fields', value ->> 'parents',
+                value ->> 'ended', value ->> 'revision'
          FROM json_each(?4) WHERE true
          ON CONFLICT (pair, side, object, record) DO UPDATE
-         SET at = excluded.at, fields = excluded.fields, ended = excluded.ended, revision = excluded.revision",
+         SET at = excluded.at, fields = excluded.fields, parents = excluded.parents, ended = excluded.ended,
+             revision = excluded.revision",
     )
     .bind(&advance.pair)
     .bind(advance.object.side.word())

@@ -1,6 +1,6 @@
 //! Events in, lanes out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
@@ -12,7 +12,7 @@ use super::super::{
     Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
     NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
-use super::{convert, links};
+use super::{convert, links, merges};
 
 /// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
 /// thread, and ten thousand events come in one body.
@@ -24,11 +24,11 @@ pub(super) async fn append(
     let rows = serde_json::to_string(&rows)?;
     let inserted = sqlx::query(
         "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note,
-                             correlation, own)
+                             correlation, own, merged_into)
          SELECT value ->> 'pair', value ->> 'dedupe', value ->> 'side', value ->> 'object', value ->> 'record',
                 value ->> 'change', value ->> 'raw', value ->> 'occurred_at', value ->> 'received_at',
                 iif(value ->> 'note' IS NULL, 'pending', 'ignored'), value ->> 'note', value ->> 'correlation',
-                value ->> 'own'
+                value ->> 'own', value ->> 'merged_into'
          FROM json_each(?1) WHERE true ORDER BY key
          ON CONFLICT (pair, dedupe) DO NOTHING RETURNING id, pair, dedupe",
     )
@@ -77,7 +77,15 @@ fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
         "note": note,
         "correlation": convert::correlation(CorrelationId::of_event(&event.pair, &event.dedupe)),
         "own": own,
+        "merged_into": change.and_then(merged_into),
     }))
+}
+
+fn merged_into(change: &ChangeEvent) -> Option<&str> {
+    match &change.kind {
+        ChangeKind::Merged { into } => Some(into),
+        _ => None,
+    }
 }
 
 /// Ids by pair and dedupe key.
@@ -252,63 +260,49 @@ pub(super) async fn taken(
 ) -> Result<Vec<LeasedLane>, StoreError> {
     // RETURNING has no order of its own.
     rows.sort_by_key(|row| (row.get::<i64, _>("not_before"), row.get::<i64, _>("id")));
-    let contended = contended(c, &rows, now).await?;
-    rows.retain(|row| !contended.contains(&row.get::<i64, _>("id")));
-    let mut lanes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        lanes.push(leased(c, row).await?);
-    }
-    let heirs = heirs(&lanes);
-    if !heirs.is_empty() {
-        give_back(c, heirs.iter().map(|lane| lane.0), now).await?;
-        lanes.retain(|lane| !heirs.contains(&lane.lane.id));
-    }
-    Ok(lanes)
+    let merging = merges::waiting(c, &ids(&rows), now).await?;
+    keep(c, &mut rows, &merging, now).await?;
+    let contended = contended(c, &ids(&rows), now).await?;
+    keep(c, &mut rows, &contended, now).await?;
+    leased(c, &rows).await
 }
 
-/// The lanes of records into which others of the same lease were merged: these hand over what they are paired with, and
-/// the survivor must not look for a counterpart before.
-fn heirs(lanes: &[LeasedLane]) -> HashSet<LaneId> {
-    let into = |lane: &LeasedLane| {
-        let kinds = lane.events.iter().map(|event| &event.change.kind);
-        let into = kinds.filter_map(|kind| match kind {
-            ChangeKind::Merged { into } => Some(into.clone()),
-            _ => None,
-        });
-        into.map(|record| RecordKey { record, ..lane.lane.key.clone() }).collect::<Vec<_>>()
-    };
-    let survivors: HashSet<RecordKey> = lanes.iter().flat_map(into).collect();
-    let of = |lane: &&LeasedLane| survivors.contains(&lane.lane.key);
-    lanes.iter().filter(of).map(|lane| lane.lane.id).collect()
+fn ids(rows: &[SqliteRow]) -> Vec<i64> {
+    rows.iter().map(|row| row.get("id")).collect()
 }
 
-/// How long a lane that was given back waits before it is looked at again.
+/// How long a lane that was given back waits at least before it is looked at again.
 const BEHIND: TimeDelta = TimeDelta::milliseconds(100);
 
-/// Gives lanes back, behind those that are due: what must wait is not to keep others from being leased.
-async fn give_back(
+/// Lanes that must wait, each with the time before which there is no use in looking again, in microseconds.
+pub(super) type Waits = HashMap<i64, i64>;
+
+/// Keeps the lanes that need not wait and gives the others back, behind those that are due: what must wait is not to keep
+/// others from being leased.
+async fn keep(
     c: &mut SqliteConnection,
-    lanes: impl Iterator<Item = i64>,
+    rows: &mut Vec<SqliteRow>,
+    waits: &Waits,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    if waits.is_empty() {
+        return Ok(());
+    }
+    rows.retain(|row| !waits.contains_key(&row.get::<i64, _>("id")));
+    let behind = convert::micros(now + BEHIND);
+    let waits: Vec<(i64, i64)> = waits.iter().map(|(lane, at)| (*lane, behind.max(*at))).collect();
     sqlx::query(
-        "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = max(not_before, ?2)
-         WHERE id IN (SELECT value FROM json_each(?1))",
+        "UPDATE lanes SET owner = NULL, lease_until = NULL, not_before = max(not_before, given.value ->> 1)
+         FROM json_each(?1) AS given WHERE lanes.id = given.value ->> 0",
     )
-    .bind(serde_json::to_string(&lanes.collect::<Vec<_>>())?)
-    .bind(convert::micros(now + BEHIND))
+    .bind(serde_json::to_string(&waits)?)
     .execute(c)
     .await?;
     Ok(())
 }
 
-/// Gives back the lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
-async fn contended(
-    c: &mut SqliteConnection,
-    rows: &[SqliteRow],
-    now: DateTime<Utc>,
-) -> Result<HashSet<i64>, StoreError> {
-    let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+/// The lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
+async fn contended(c: &mut SqliteConnection, ids: &[i64], now: DateTime<Utc>) -> Result<Waits, StoreError> {
     let pairs = sqlx::query(
         "WITH held AS (SELECT * FROM lanes WHERE owner IS NOT NULL AND lease_until > ?2),
               mine AS (SELECT value AS id FROM json_each(?1))
@@ -324,9 +318,9 @@ async fn contended(
          JOIN held AS other ON other.pair = links.pair AND other.side = links.side
              AND other.object = links.object AND other.record = links.record",
     )
-    .bind(serde_json::to_string(&ids)?)
+    .bind(serde_json::to_string(ids)?)
     .bind(convert::micros(now))
-    .fetch_all(&mut *c)
+    .fetch_all(c)
     .await?;
     let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut pairs = pairs
@@ -334,66 +328,113 @@ async fn contended(
         .map(|row| Ok((row.try_get("mine")?, row.try_get("other")?)))
         .collect::<Result<Vec<(i64, i64)>, StoreError>>()?;
     pairs.sort_by_key(|(mine, _)| places.get(mine));
-    let mut given_back: HashSet<i64> = HashSet::new();
+    let mut waits = Waits::new();
     for (mine, other) in pairs {
         let goes_first = match places.get(&other) {
-            Some(place) => Some(place) < places.get(&mine) && !given_back.contains(&other),
+            Some(place) => Some(place) < places.get(&mine) && !waits.contains_key(&other),
             None => true,
         };
         if goes_first {
-            given_back.insert(mine);
+            waits.insert(mine, 0);
         }
     }
-    if !given_back.is_empty() {
-        give_back(c, given_back.iter().copied(), now).await?;
-    }
-    Ok(given_back)
+    Ok(waits)
 }
 
-/// Stamps the lane's pending events and requests with its fence, and reads them.
-async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane, StoreError> {
-    let lane = Lane { id: LaneId(row.try_get("id")?), key: convert::key(row)?, fence: row.try_get("fence")? };
-    sqlx::query("UPDATE events SET fence = ?1 WHERE lane = ?2 AND state = 'pending'")
-        .bind(lane.fence)
-        .bind(lane.id.0)
-        .execute(&mut *c)
-        .await?;
-    let rows = sqlx::query(
-        "SELECT id, change, own FROM events WHERE lane = ?1 AND state = 'pending' ORDER BY occurred_at, id",
-    )
-    .bind(lane.id.0)
-    .fetch_all(&mut *c)
-    .await?;
-    let events = rows.iter().map(event).collect::<Result<Vec<_>, _>>()?;
-    let rows = sqlx::query("UPDATE requests SET fence = ?1 WHERE lane = ?2 RETURNING mapping, cause")
-        .bind(lane.fence)
-        .bind(lane.id.0)
-        .fetch_all(&mut *c)
-        .await?;
-    let (mut requested, mut caused) = (Vec::new(), Vec::new());
-    for row in &rows {
+/// Stamps the lanes' pending events and requests with their fences, and reads them: as many statements for a thousand lanes
+/// as for one.
+async fn leased(c: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<Vec<LeasedLane>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lanes = rows.iter().map(lane).collect::<Result<Vec<_>, _>>()?;
+    let fences: Vec<(i64, i64)> = lanes.iter().map(|lane| (lane.lane.id.0, lane.lane.fence)).collect();
+    let fences = serde_json::to_string(&fences)?;
+    let places: HashMap<i64, usize> =
+        lanes.iter().enumerate().map(|(place, lane)| (lane.lane.id.0, place)).collect();
+    // INVARIANT: every statement below answers about these lanes alone.
+    let place = |row: &SqliteRow| places.get(&row.get::<i64, _>("lane")).copied();
+    for row in stamped_events(c, &fences).await? {
+        let Some(place) = place(&row) else { continue };
+        lanes[place].events.push(event(&row)?);
+    }
+    for row in stamped_requests(c, &fences).await? {
+        let Some(place) = place(&row) else { continue };
         match row.try_get("cause")? {
-            "" => requested.push(row.try_get("mapping")?),
-            cause => caused.push((row.try_get("mapping")?, serde_json::from_str(cause)?)),
+            "" => lanes[place].requested.push(row.try_get("mapping")?),
+            cause => lanes[place].caused.push((row.try_get("mapping")?, serde_json::from_str(cause)?)),
         }
     }
-    let waiting = waiting(c, &lane.key).await?;
-    let met = if events.iter().any(|event| event.own.is_some()) {
-        links::met(c, &lane.key.pair, &lane.key.object, std::slice::from_ref(&lane.key.record)).await?
-    } else {
-        HashMap::new()
-    };
+    for row in waiting(c, &fences).await? {
+        let Some(place) = place(&row) else { continue };
+        let fields = serde_json::from_str(row.try_get("fields")?)?;
+        lanes[place].waiting.push(Waiting { mapping: row.try_get("mapping")?, fields });
+    }
+    let is_own = |lane: &&LeasedLane| lane.events.iter().any(|event| event.own.is_some());
+    let own: Vec<i64> = lanes.iter().filter(is_own).map(|lane| lane.lane.id.0).collect();
+    if !own.is_empty() {
+        for (lane, met) in links::met_by_lane(c, &own).await? {
+            let Some(place) = places.get(&lane) else { continue };
+            lanes[*place].met.push(met);
+        }
+    }
+    Ok(lanes)
+}
+
+/// A lane without its work.
+fn lane(row: &SqliteRow) -> Result<LeasedLane, StoreError> {
     Ok(LeasedLane {
+        lane: Lane { id: LaneId(row.try_get("id")?), key: convert::key(row)?, fence: row.try_get("fence")? },
+        correlation: convert::correlation_of(row)?,
         attempts: row.try_get("attempts")?,
         last_error: row.try_get("last_error")?,
-        correlation: convert::correlation_of(row)?,
-        lane,
-        events,
-        requested,
-        caused,
-        waiting,
-        met: met.into_values().flatten().collect(),
+        events: Vec::new(),
+        requested: Vec::new(),
+        caused: Vec::new(),
+        waiting: Vec::new(),
+        met: Vec::new(),
     })
+}
+
+/// The pending events of lanes, by the CRM's clock, then by arrival.
+async fn stamped_events(c: &mut SqliteConnection, fences: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut rows = sqlx::query(
+        "UPDATE events SET fence = given.value ->> 1 FROM json_each(?1) AS given
+         WHERE events.lane = given.value ->> 0 AND events.state = 'pending'
+         RETURNING id, lane, occurred_at, change, own",
+    )
+    .bind(fences)
+    .fetch_all(c)
+    .await?;
+    rows.sort_by_key(|row| (row.get::<i64, _>("occurred_at"), row.get::<i64, _>("id")));
+    Ok(rows)
+}
+
+async fn stamped_requests(c: &mut SqliteConnection, fences: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut rows = sqlx::query(
+        "UPDATE requests SET fence = given.value ->> 1 FROM json_each(?1) AS given
+         WHERE requests.lane = given.value ->> 0
+         RETURNING lane, mapping, cause",
+    )
+    .bind(fences)
+    .fetch_all(c)
+    .await?;
+    rows.sort_by_cached_key(|row| (row.get::<String, _>("mapping"), row.get::<String, _>("cause")));
+    Ok(rows)
+}
+
+/// What waits for fields of the lanes' records.
+async fn waiting(c: &mut SqliteConnection, fences: &str) -> Result<Vec<SqliteRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT lanes.id AS lane, waiting.mapping, waiting.fields
+         FROM json_each(?1) AS given CROSS JOIN lanes ON lanes.id = given.value ->> 0
+         CROSS JOIN waiting USING (pair, side, object, record)
+         ORDER BY waiting.mapping",
+    )
+    .bind(fences)
+    .fetch_all(c)
+    .await?;
+    Ok(rows)
 }
 
 fn event(row: &SqliteRow) -> Result<LeasedEvent, StoreError> {
@@ -401,27 +442,6 @@ fn event(row: &SqliteRow) -> Result<LeasedEvent, StoreError> {
     let own: Option<&str> = row.try_get("own")?;
     let own = own.map(serde_json::from_str).transpose()?;
     Ok(LeasedEvent { id: EventId(row.try_get("id")?), change, own })
-}
-
-async fn waiting(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<Waiting>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT mapping, fields FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4
-         ORDER BY mapping",
-    )
-    .bind(&key.pair)
-    .bind(key.object.side.word())
-    .bind(&key.object.name)
-    .bind(&key.record)
-    .fetch_all(c)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Waiting {
-                mapping: row.try_get("mapping")?,
-                fields: serde_json::from_str(row.try_get("fields")?)?,
-            })
-        })
-        .collect()
 }
 
 pub(super) async fn renew(

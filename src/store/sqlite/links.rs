@@ -151,6 +151,32 @@ pub(super) async fn met(
     Ok(met)
 }
 
+/// The same for the records of lanes, by lane.
+pub(super) async fn met_by_lane(
+    c: &mut SqliteConnection,
+    lanes: &[i64],
+) -> Result<Vec<(i64, Met)>, StoreError> {
+    let rows = sqlx::query(
+        "WITH mine AS (
+             SELECT lanes.id, pair, side, object, record FROM json_each(?1) CROSS JOIN lanes ON lanes.id = value)
+         SELECT mine.id AS lane, mapping, met FROM mine
+         CROSS JOIN links USING (pair, side, object, record) WHERE met IS NOT NULL
+         UNION ALL
+         SELECT mine.id, mapping, target_met FROM mine
+         CROSS JOIN links ON links.pair = mine.pair AND target_side = mine.side AND target_object = mine.object
+             AND target = mine.record
+         WHERE target_met IS NOT NULL",
+    )
+    .bind(serde_json::to_string(lanes)?)
+    .fetch_all(c)
+    .await?;
+    let met = |row: &SqliteRow| {
+        let fields = serde_json::from_str(row.try_get("met")?)?;
+        Ok((row.try_get("lane")?, Met { mapping: row.try_get("mapping")?, fields }))
+    };
+    rows.iter().map(met).collect()
+}
+
 /// A run of a sync has ended otherwise than by settling its pair: what its last one knew does not count any more.
 pub(super) async fn doubt(
     c: &mut SqliteConnection,

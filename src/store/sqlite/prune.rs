@@ -20,7 +20,8 @@ const RUNS: &str = "SELECT id FROM runs WHERE at < ?1 AND NOT EXISTS (
          SELECT 1 FROM history WHERE history.run = runs.id AND history.id NOT IN (SELECT value FROM json_each(?3)))
      ORDER BY at LIMIT ?2";
 
-/// What is found by its age alone, so that no more rows are looked at than go.
+/// What is found by its age alone, so that no more rows are looked at than go. A row that belongs to another record stays
+/// for as long as it lives: nothing else tells, once it is moved or purged, whose it was.
 const STATEMENTS: [&str; 8] = [
     "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept WHERE at < ?1 ORDER BY at LIMIT ?2)",
     "DELETE FROM parked WHERE id IN (
@@ -30,7 +31,8 @@ const STATEMENTS: [&str; 8] = [
     "DELETE FROM events WHERE id IN (
          SELECT id FROM events WHERE received_at < ?1 AND state = 'ignored' ORDER BY received_at LIMIT ?2)",
     "DELETE FROM seen WHERE (pair, side, object, record) IN (
-         SELECT pair, side, object, record FROM seen WHERE at < ?1 ORDER BY at LIMIT ?2)",
+         SELECT pair, side, object, record FROM seen
+         WHERE at < ?1 AND (parents = '{}' OR ended IS NOT NULL) ORDER BY at LIMIT ?2)",
     // A version of the project goes when it was replaced so long ago and nothing names it any more.
     "DELETE FROM projects WHERE id IN (
          SELECT id FROM projects AS old

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use crate::crm::{Change, Found};
-use crate::plan::Watched;
-use crate::source::Side;
+use crate::plan::{Parent, Watched};
+use crate::source::{ObjectName, Side};
 use crate::store::{Ended, Seen};
 use crate::types::ChangeKind;
 
@@ -115,4 +115,32 @@ fn ends_are_told_once_and_a_merge_tells_more() {
 fn a_source_that_tells_what_happened_is_passed_on() {
     let event = changed("StageName", Some("Lost"));
     assert_eq!(compare(false, Found::Event(event.clone()), Some(&known())), (vec![event], None));
+}
+
+#[test]
+fn whose_a_row_is_is_remembered_and_kept_when_it_ends() {
+    let mut watched = stages();
+    let account = ObjectName::new(Side::Salesforce, "Account");
+    watched.parents.insert(Parent { object: account, field: "AccountId".to_owned() });
+    watched.fields.insert("AccountId".to_owned());
+    let reading = Reading { watched: &watched, baseline: false, new_since: at(0) };
+    let compare = |what: Found, last: Json, seen: Option<&Seen>| {
+        let last = last.as_object().expect("a map").clone();
+        reading.compare(&Change { record: "006".to_owned(), at: at(9), own: false, what, last }, seen)
+    };
+    let whose = |seen: &Seen| seen.parents.get("AccountId").cloned();
+    let read = compare(state(-5, &json!({"AccountId": "001"})), json!({}), None).1.expect("it is remembered");
+    assert_eq!(whose(&read).as_deref(), Some("001"));
+    let purged = compare(Found::Event(ChangeKind::Deleted), json!({}), Some(&read)).1.expect("it ended");
+    assert_eq!(whose(&purged).as_deref(), Some("001"), "nothing is shown of it");
+    let binned = json!({"AccountId": "002"});
+    let binned = compare(Found::Event(ChangeKind::Deleted), binned, Some(&read)).1.expect("it ended");
+    assert_eq!(whose(&binned).as_deref(), Some("002"));
+    let nobodys = compare(state(-5, &json!({"AccountId": null})), json!({}), Some(&read)).1.expect("changed");
+    assert_eq!(whose(&nobodys), None);
+    // One that was read before anybody asked whose it is.
+    let before = Seen { parents: std::collections::BTreeMap::new(), ..read.clone() };
+    let (kinds, now) = compare(state(-5, &json!({"AccountId": "001"})), json!({}), Some(&before));
+    assert!(kinds.is_empty());
+    assert_eq!(now.as_ref().and_then(whose).as_deref(), Some("001"));
 }

@@ -4,6 +4,7 @@ mod compared;
 mod hubspot;
 mod model;
 mod portal;
+mod rows;
 mod salesforce;
 
 use std::collections::{BTreeMap, BTreeSet};

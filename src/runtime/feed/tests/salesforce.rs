@@ -23,7 +23,7 @@ struct World {
     feed: Polled,
 }
 
-fn client(org: &SalesforceHandle) -> Arc<SalesforceClient> {
+pub(super) fn client(org: &SalesforceHandle) -> Arc<SalesforceClient> {
     let config = SalesforceConfig {
         login_url: Url::parse(org.base_url()).expect("a URL"),
         api_version: "58.0".to_owned(),
@@ -138,6 +138,19 @@ async fn deleted_merged_and_restored() {
     assert_eq!(world.feed.news().await, said(&[(&both, &["restored", "Email changed"])]));
     world.org.delete("Lead", &both).expect("deleted again");
     assert_eq!(world.feed.news().await, said(&[(&both, &["deleted"])]));
+}
+
+#[tokio::test]
+async fn what_is_purged_at_once_is_found_within_a_quarter_of_an_hour() {
+    let world = World::begun().await;
+    let lead = world.lead(&json!({}));
+    world.feed.news().await;
+    world.org.purge("Lead", &lead).expect("purged");
+    assert!(world.feed.news().await.is_empty(), "the recycle bin does not have it");
+    world.clock(1_200);
+    assert_eq!(world.feed.news().await, said(&[(&lead, &["deleted"])]));
+    world.clock(2_400);
+    assert!(world.feed.news().await.is_empty(), "a record ends once");
 }
 
 #[tokio::test]
