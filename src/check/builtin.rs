@@ -58,6 +58,7 @@ fn owner_field(name: &str, span: Span) -> Field {
         external_options: false,
         relationship: None,
         primary_of: None,
+        owner: false,
         span,
     }
 }

@@ -43,6 +43,7 @@ mod names;
 mod options;
 mod order;
 mod outcomes;
+mod owners;
 mod picklist;
 mod policies;
 mod reach;

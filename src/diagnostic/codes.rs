@@ -181,6 +181,10 @@ codes! {
     OPTION_UNMAPPED = "E0607", "options differ";
     /// The record type of a new record does not allow an option that a rule writes, and Salesforce would refuse the record.
     OPTION_RECORD_TYPE = "E0608", "record type forbids the option";
+    /// No owner of the snapshot has this id, address or name.
+    OWNER_UNKNOWN = "E0609", "unknown owner";
+    /// The owner is archived or inactive, and the CRM gives them no new records.
+    OWNER_LEFT = "E0610", "owner has left";
 
     // Matching.
     /// The key is not both an external ID and unique, so that an upsert by it is not atomic.

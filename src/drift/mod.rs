@@ -21,6 +21,8 @@ pub struct Drift {
     pub findings: Vec<Diagnostic>,
     /// How many labels and orders of options differ, on which nothing in a mapping depends.
     pub cosmetic: usize,
+    /// How many owners joined, left or changed. The lines that name one are the checker's to find.
+    pub owners: usize,
 }
 
 /// Compares a snapshot with what its CRM says now. The places are those of the snapshot; `project` is what was checked
@@ -29,6 +31,10 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
     let mut drift = Drift::default();
     let mut options: IndexMap<(String, String), (Option<Span>, Vec<String>)> = IndexMap::new();
     for change in compare(old, now) {
+        if change.what.is_of_owners() {
+            drift.owners += 1;
+            continue;
+        }
         let weight = change.what.weight();
         if weight == Weight::Cosmetic {
             drift.cosmetic += 1;

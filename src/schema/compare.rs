@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::source::Span;
 
-use super::{Field, FieldType, Object, RecordType, Schema};
+use super::{Field, FieldType, Object, RecordType, Schema, owners};
 
 /// One difference between an older and a newer snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,25 @@ pub enum What {
         /// What it allows now.
         gained: Vec<String>,
     },
+    /// The snapshot lists owners now, so many.
+    OwnersTaken(usize),
+    /// The snapshot does not list owners any more.
+    OwnersLeftOut,
+    /// There is a new owner.
+    OwnerAdded(String),
+    /// An owner is archived or inactive now.
+    OwnerLeft(String),
+    /// An owner who had left is back.
+    OwnerBack(String),
+    /// An owner does not exist any more.
+    OwnerRemoved(String),
+    /// An owner is known by another address or name.
+    OwnerRenamed {
+        /// The owner, as known before.
+        from: String,
+        /// The same, as known now.
+        to: String,
+    },
     /// Something else of its facts: how paths name it, whether it is computed, filled by the CRM or money.
     Other(&'static str),
     /// People see another label.
@@ -124,11 +143,33 @@ pub enum Weight {
 }
 
 impl What {
+    /// Whether it is about an owner. People come and go; what it means to a mapping that names one, the checker says.
+    pub fn is_of_owners(&self) -> bool {
+        matches!(
+            self,
+            Self::OwnersTaken(_)
+                | Self::OwnersLeftOut
+                | Self::OwnerAdded(_)
+                | Self::OwnerLeft(_)
+                | Self::OwnerBack(_)
+                | Self::OwnerRemoved(_)
+                | Self::OwnerRenamed { .. }
+        )
+    }
+
     /// How much it means to a mapping.
     pub fn weight(&self) -> Weight {
         match self {
-            Self::Added | Self::OptionAdded(_) | Self::RecordTypeAdded(_) => Weight::Added,
-            Self::Removed | Self::OptionRemoved(_) | Self::RecordTypeRemoved(_) => Weight::Removed,
+            Self::Added
+            | Self::OptionAdded(_)
+            | Self::RecordTypeAdded(_)
+            | Self::OwnersTaken(_)
+            | Self::OwnerAdded(_) => Weight::Added,
+            Self::Removed
+            | Self::OptionRemoved(_)
+            | Self::RecordTypeRemoved(_)
+            | Self::OwnersLeftOut
+            | Self::OwnerRemoved(_) => Weight::Removed,
             Self::Retyped { .. }
             | Self::Shortened { .. }
             | Self::Required
@@ -136,7 +177,8 @@ impl What {
             | Self::KeyLost(_)
             | Self::Restricted
             | Self::OptionDeactivated(_)
-            | Self::OptionNotConverted(_) => Weight::Narrowed,
+            | Self::OptionNotConverted(_)
+            | Self::OwnerLeft(_) => Weight::Narrowed,
             Self::RecordTypeOptions { lost, .. } if !lost.is_empty() => Weight::Narrowed,
             Self::Widened { .. }
             | Self::Optional
@@ -147,6 +189,8 @@ impl What {
             | Self::OptionConverted(_)
             | Self::RecordTypeDefault(_)
             | Self::RecordTypeOptions { .. }
+            | Self::OwnerBack(_)
+            | Self::OwnerRenamed { .. }
             | Self::Other(_) => Weight::Other,
             Self::Relabelled { .. } | Self::Rearranged => Weight::Cosmetic,
         }
@@ -192,6 +236,13 @@ impl fmt::Display for What {
                 let gained = gained.iter().map(|option| format!(" with `{option}`"));
                 f.write_str(&lost.chain(gained).collect::<Vec<_>>().join(","))
             }
+            Self::OwnersTaken(count) => write!(f, "are in the snapshot now: {count}"),
+            Self::OwnersLeftOut => f.write_str("are left out of the snapshot now"),
+            Self::OwnerAdded(owner) => write!(f, "have a new one: {owner}"),
+            Self::OwnerLeft(owner) => write!(f, "have one who has left: {owner}"),
+            Self::OwnerBack(owner) => write!(f, "have one who is back: {owner}"),
+            Self::OwnerRemoved(owner) => write!(f, "have one less: {owner}"),
+            Self::OwnerRenamed { from, to } => write!(f, "have one who was {from} and is {to}"),
             Self::Other(what) => f.write_str(what),
             Self::Relabelled { from, to } => write!(f, "was called \"{from}\" and is called \"{to}\""),
             Self::Rearranged => f.write_str("shows its options in another way"),
@@ -211,6 +262,8 @@ pub fn compare(old: &Schema, new: &Schema) -> Vec<Change> {
     for object in new.objects.values().filter(|object| !old.objects.contains_key(&object.name)) {
         found.push(Change { object: object.name.clone(), field: None, what: What::Added, at: None });
     }
+    let top = Span::new(old.file, 0, 0);
+    owners::compare(old.side, old.owners.as_deref(), new.owners.as_deref(), top, &mut found);
     found
 }
 
@@ -345,6 +398,7 @@ fn compare_fields(object: &str, old: &Field, new: &Field, found: &mut Vec<Change
         (old.currency != new.currency, "is money, or is not any more"),
         (old.consent != new.consent, "records a consent, or does not any more"),
         (old.primary_of != new.primary_of, "holds the id of another primary record"),
+        (old.owner != new.owner, "holds the id of an owner, or does not any more"),
         (old.external_options != new.external_options, "keeps its options elsewhere"),
     ];
     others.into_iter().filter(|(differ, _)| *differ).for_each(|(_, what)| push(old.span, What::Other(what)));

@@ -71,6 +71,8 @@ pub struct DescribedField {
     pub relationship: Option<String>,
     /// HubSpot: the object whose primary associated record's id stands here.
     pub primary_of: Option<String>,
+    /// HubSpot: whether it holds the id of an owner.
+    pub owner: bool,
     /// The options, in the vendor's order.
     pub options: Vec<DescribedOption>,
 }

@@ -11,6 +11,7 @@ mod described;
 mod hubspot;
 mod load;
 mod model;
+mod owners;
 #[cfg(test)]
 mod pulls;
 mod render;
@@ -23,4 +24,5 @@ pub use compare::{Change, Weight, What, compare};
 pub use described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
 pub use load::load;
 pub use model::{Field, FieldType, Object, PicklistOption, RecordType, Schema, Schemas};
-pub use update::{Taken, update};
+pub use owners::{DescribedOwner, Owner, Who};
+pub use update::{Section, Taken, update};

@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 
 use crate::source::{FileId, Side, Span};
 
+use super::Owner;
+
 /// Both snapshots of a project.
 #[derive(Debug, Clone)]
 pub struct Schemas {
@@ -34,6 +36,8 @@ pub struct Schema {
     pub file: FileId,
     /// Objects by name or alias, in file order.
     pub objects: IndexMap<String, Object>,
+    /// Who can own records, in file order; `None` where the snapshot does not say, and then nothing is judged by it.
+    pub owners: Option<Vec<Owner>>,
 }
 
 /// An object (`contact`, `Lead`).
@@ -107,6 +111,8 @@ pub struct Field {
     pub relationship: Option<String>,
     /// HubSpot: the object whose primary associated record's id stands here (`associatedcompanyid`).
     pub primary_of: Option<String>,
+    /// Whether it holds the id of an owner: one of HubSpot's owners, a user or a queue of Salesforce.
+    pub owner: bool,
     /// The field's name in the snapshot.
     pub span: Span,
 }

@@ -29,7 +29,13 @@ fn lead(fields: Vec<DescribedField>) -> DescribedObject {
 }
 
 fn taken(objects: Vec<DescribedObject>) -> Taken {
-    Taken { side: Side::Salesforce, api_version: "58.0".to_owned(), objects, gone: Vec::new() }
+    Taken {
+        side: Side::Salesforce,
+        api_version: "58.0".to_owned(),
+        objects,
+        gone: Vec::new(),
+        owners: Section::AsItIs,
+    }
 }
 
 fn loaded(text: &str) -> Schema {
@@ -151,7 +157,7 @@ fn a_field_that_changes_keeps_what_a_person_wrote() {
         ..DescribedObject::default()
     };
     let now =
-        Taken { side: Side::Hubspot, api_version: "v3".to_owned(), objects: vec![object], gone: Vec::new() };
+        Taken { side: Side::Hubspot, api_version: "v3".to_owned(), ..taken(vec![object]) };
     let text = update(Some(old), &now).expect("a text");
     assert!(
         text.contains(

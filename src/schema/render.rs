@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::source::Side;
 
+use super::hubspot::OWNER;
 use super::described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
 
 /// A longer line is not read in a review.
@@ -39,6 +40,7 @@ pub(super) fn keepable(side: Side, kind: &str) -> &'static [&'static str] {
         (Side::Hubspot, "string") => &["format", "max_length", "consent", "primary_of", "required"],
         (Side::Hubspot, "phone_number") => &["max_length", "required"],
         (Side::Hubspot, "number") => &["precision", "scale", "currency", "consent", "primary_of", "required"],
+        (Side::Hubspot, "enumeration") => &["consent", "owner", "required"],
         (Side::Hubspot, _) => &["consent", "required"],
         (Side::Salesforce, "double") => &["currency", "consent"],
         (Side::Salesforce, _) => &["consent"],
@@ -84,6 +86,7 @@ impl FieldText {
         raw("currency", flag(field.currency));
         raw("consent", flag(field.consent));
         raw("primary_of", text(&field.primary_of));
+        raw("owner", flag(field.owner && field.name != OWNER));
         let implied = side == Side::Hubspot && field.options.is_empty();
         raw("external_options", flag(field.external_options && !implied));
         if !field.options.is_empty() {

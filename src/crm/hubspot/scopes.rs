@@ -10,6 +10,9 @@ use crate::types::{Access, CrmError, ObjectAccess};
 
 use super::{HubspotClient, OWNER};
 
+/// The scope of HubSpot's owners.
+pub const OWNERS: &str = "crm.objects.owners.read";
+
 /// The scopes that a project needs, each with what it is for.
 pub fn scopes(access: &Access, schema: &Schema) -> BTreeMap<String, String> {
     let mut scopes: BTreeMap<String, String> = BTreeMap::new();
@@ -26,7 +29,7 @@ pub fn scopes(access: &Access, schema: &Schema) -> BTreeMap<String, String> {
         if known.is_some_and(|known| known.timeline.is_some()) {
             add("timeline".to_owned(), format!("writes {name}"));
         } else if name == OWNER {
-            add("crm.objects.owners.read".to_owned(), "reads owners".to_owned());
+            add(OWNERS.to_owned(), "reads owners".to_owned());
         } else {
             let api_name = known.map_or(name, |known| known.api_name.as_str());
             of_object(api_name, name, rights, &mut add);
