@@ -28,6 +28,7 @@ pub(super) fn owner(schemas: &Schemas) -> Object {
         key_prefix: None,
         fields,
         record_types: Vec::new(),
+        associations: IndexMap::new(),
         convertible: false,
         timeline: None,
         span,

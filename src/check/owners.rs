@@ -173,9 +173,10 @@ fn takes_queues(field: &Field) -> bool {
 /// Adds whom an id could mean that no owner has: the owner with that address, or one with a similar one.
 fn meant(world: &World<'_>, finding: Diagnostic, owners: &[Owner], id: &str, span: Span) -> Diagnostic {
     let known = |owner: &&Owner| owner.is.active && owner.is.known_by().is_some();
-    let exact = owners.iter().filter(known).find(|owner| {
-        owner.is.known_by().is_some_and(|name| name.eq_ignore_ascii_case(id))
-    });
+    let exact = owners
+        .iter()
+        .filter(known)
+        .find(|owner| owner.is.known_by().is_some_and(|name| name.eq_ignore_ascii_case(id)));
     if let Some(owner) = exact {
         let help = format!("an owner is written by its id: `\"{}\"`", owner.is.id);
         return mend::replace_text(finding.help(help), id, span, &owner.is.id);
@@ -195,7 +196,10 @@ fn others(owners: &[Owner]) -> String {
     if active.is_empty() {
         return "no owner is active".to_owned();
     }
-    format!("the owners are {}; `mapwright schema pull` takes new ones into the snapshot", words::some(&active))
+    format!(
+        "the owners are {}; `mapwright schema pull` takes new ones into the snapshot",
+        words::some(&active)
+    )
 }
 
 /// The finding of an owner who has left.
@@ -205,7 +209,9 @@ fn gone(owner: &Owner, owners: &[Owner], side: Side, span: Span) -> Diagnostic {
         Side::Salesforce => "not active",
     };
     let message = format!("the owner `{}` has left and can own no new record", owner.is.in_words());
-    Diagnostic::error(Code::OWNER_LEFT, span, message).and(owner.span, format!("{how} here")).help(others(owners))
+    Diagnostic::error(Code::OWNER_LEFT, span, message)
+        .and(owner.span, format!("{how} here"))
+        .help(others(owners))
 }
 
 /// Judges the name by which a look-up finds an owner.
@@ -246,5 +252,9 @@ fn check_name(
         others(&of_kind)
     });
     let finding = finding.help(help);
-    world.report(if by == By::Id { finding } else { mend::reword(&world.guesses, finding, text, span, names()) });
+    world.report(if by == By::Id {
+        finding
+    } else {
+        mend::reword(&world.guesses, finding, text, span, names())
+    });
 }

@@ -75,6 +75,7 @@ pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Re
     if wanted.missing {
         fill(root, &pair, &mut asked, output).await?;
     }
+    label(root, &pair, wanted.missing, &mut asked, output).await?;
     let asked = asked.into_iter().filter(|asked| asked.crm.is_some());
     let snapshots = asked.map(|asked| asked.finish(output)).collect::<Result<Vec<_>, _>>()?;
     Ok(Live { pair, snapshots })
@@ -115,6 +116,29 @@ async fn fill(root: &Path, pair: &str, asked: &mut [Asked], output: Output) -> R
                 one.describe(&name, &name, output).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Asks for the labels of the associations that the snapshots list and, for a pull, that the mappings are about.
+async fn label(
+    root: &Path,
+    pair: &str,
+    missing: bool,
+    asked: &mut [Asked],
+    output: Output,
+) -> Result<(), Exit> {
+    let mut pairs = BTreeSet::new();
+    for asked in asked.iter() {
+        let known = asked.schema.objects.values();
+        let known = known.flat_map(|from| from.associations.keys().map(|to| (from.name.clone(), to.clone())));
+        pairs.extend(known);
+    }
+    if missing {
+        pairs.extend(project::load(root, Some(pair)).associated);
+    }
+    for asked in asked.iter_mut().filter(|asked| asked.side == Side::Hubspot) {
+        asked.labels(&pairs, output).await?;
     }
     Ok(())
 }
@@ -264,6 +288,33 @@ impl Asked {
                 ));
             }
             Err(error) => return Err(failed(&error, "its owners", output)),
+        }
+        Ok(())
+    }
+
+    /// Asks for the labels of associations; what the app may not see stays as it is.
+    async fn labels(&mut self, pairs: &BTreeSet<(String, String)>, output: Output) -> Result<(), Exit> {
+        let Some(crm) = &self.crm else { return Ok(()) };
+        let mut found = Vec::new();
+        for (from, to) in pairs {
+            let place = |name: &String| self.objects.iter().position(|object| object.name == *name);
+            let (Some(from_at), Some(to_at)) = (place(from), place(to)) else { continue };
+            match crm.association_labels(&self.objects[from_at], &self.objects[to_at]).await {
+                Ok(Some(labels)) => found.push((from_at, to.clone(), labels)),
+                Ok(None) => {}
+                Err(error) if error.kind == CrmErrorKind::Forbidden => output.note(&format!(
+                    "{} does not show the labels of associations of {from} with {to}, so they stay as they are in \
+                     `{}`: the app needs to read both objects",
+                    self.side.label(),
+                    self.name
+                )),
+                Err(error) => {
+                    return Err(failed(&error, &format!("the associations of {from} with {to}"), output));
+                }
+            }
+        }
+        for (from, to, labels) in found {
+            self.objects[from].associations.push((to, labels));
         }
         Ok(())
     }

@@ -234,6 +234,8 @@ codes! {
     LINKED_RECORD = "E1103", "no record that could be paired";
     /// `associate` does not say what happens while the other record has no counterpart yet. Add `otherwise wait`, `skip` or `park`.
     PAIR_MISSING = "E1104", "missing pair is not handled";
+    /// The associations of these two objects have no such label in the snapshot.
+    LABEL_UNKNOWN = "E1105", "unknown association label";
 
     // Converting Leads.
     /// There is nothing here that Salesforce could convert: only a Lead is, by a mapping that writes it.

@@ -48,7 +48,13 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
         }
         let name = named(old, &change.object, change.field.as_deref());
         let at = change.at.unwrap_or_else(|| Span::new(old.file, 0, 0));
-        drift.findings.push(finding(weight, at, format!("`{name}` {}", change.what), change.field.is_some()));
+        let mut finding = finding(weight, at, format!("`{name}` {}", change.what), change.field.is_some());
+        if matches!(change.what, What::LabelRemoved { .. }) {
+            let help =
+                "define the label in HubSpot, or take it out of the mappings; then `mapwright schema pull`";
+            finding.help = Some(help.to_owned());
+        }
+        drift.findings.push(finding);
     }
     let picklists: Vec<&Picklist> =
         project.into_iter().flat_map(|project| project.picklists.values()).collect();

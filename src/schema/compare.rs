@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::source::Span;
 
-use super::{Field, FieldType, Object, RecordType, Schema, owners};
+use super::{Field, FieldType, Object, RecordType, Schema, associations, owners};
 
 /// One difference between an older and a newer snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,27 @@ pub enum What {
         /// What it allows now.
         gained: Vec<String>,
     },
+    /// The snapshot lists the labels of these associations now.
+    LabelsTaken {
+        /// The other object.
+        to: String,
+        /// The labels.
+        labels: Vec<String>,
+    },
+    /// There is a new label of associations.
+    LabelAdded {
+        /// The other object.
+        to: String,
+        /// The label.
+        label: String,
+    },
+    /// A label of associations does not exist any more.
+    LabelRemoved {
+        /// The other object.
+        to: String,
+        /// The label.
+        label: String,
+    },
     /// The snapshot lists owners now, so many.
     OwnersTaken(usize),
     /// The snapshot does not list owners any more.
@@ -163,11 +184,14 @@ impl What {
             Self::Added
             | Self::OptionAdded(_)
             | Self::RecordTypeAdded(_)
+            | Self::LabelsTaken { .. }
+            | Self::LabelAdded { .. }
             | Self::OwnersTaken(_)
             | Self::OwnerAdded(_) => Weight::Added,
             Self::Removed
             | Self::OptionRemoved(_)
             | Self::RecordTypeRemoved(_)
+            | Self::LabelRemoved { .. }
             | Self::OwnersLeftOut
             | Self::OwnerRemoved(_) => Weight::Removed,
             Self::Retyped { .. }
@@ -236,6 +260,18 @@ impl fmt::Display for What {
                 let gained = gained.iter().map(|option| format!(" with `{option}`"));
                 f.write_str(&lost.chain(gained).collect::<Vec<_>>().join(","))
             }
+            Self::LabelsTaken { to, labels } if labels.is_empty() => {
+                write!(f, "has no labels of associations with `{to}`, which the snapshot says now")
+            }
+            Self::LabelsTaken { to, labels } => {
+                write!(f, "has labels of associations with `{to}` in the snapshot now: {}", labels.join(", "))
+            }
+            Self::LabelAdded { to, label } => {
+                write!(f, "has a new label `{label}` of associations with `{to}`")
+            }
+            Self::LabelRemoved { to, label } => {
+                write!(f, "has no label `{label}` of associations with `{to}` any more")
+            }
             Self::OwnersTaken(count) => write!(f, "are in the snapshot now: {count}"),
             Self::OwnersLeftOut => f.write_str("are left out of the snapshot now"),
             Self::OwnerAdded(owner) => write!(f, "have a new one: {owner}"),
@@ -285,6 +321,7 @@ fn compare_objects(old: &Object, new: &Object, found: &mut Vec<Change>) {
         found.push(of_object(old, What::Other("is not converted as the snapshot says")));
     }
     compare_record_types(old, new, found);
+    associations::compare(old, new, found);
     for field in old.fields.values() {
         match new.field(&field.name) {
             Some(now) => compare_fields(&old.name, field, now, found),

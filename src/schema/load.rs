@@ -6,7 +6,9 @@ use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
 use crate::source::{FileId, Side, Sources, Span, Spanned};
 use crate::yaml::{Entry, Keys, Kind, Node, Problems, parse};
 
-use super::{Field, FieldType, Object, PicklistOption, RecordType, Schema, hubspot, owners, salesforce};
+use super::{
+    Field, FieldType, Object, PicklistOption, RecordType, Schema, associations, hubspot, owners, salesforce,
+};
 
 /// The largest snapshot that is read. A portal or org with many thousands of custom fields stays below a quarter of it.
 const MAX_BYTES: usize = 16 << 20;
@@ -68,6 +70,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         Side::Hubspot => None,
         Side::Salesforce => keys.entry("record_types"),
     };
+    let labels = if side == Side::Hubspot { keys.entry(associations::KEY) } else { None };
     let fields = keys.need("fields").and_then(|entry| entry.value.entries("fields", problems));
     keys.finish();
     let fields = fields.unwrap_or_default().iter();
@@ -90,6 +93,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         key_prefix,
         fields,
         record_types,
+        associations: labels.map(|entry| associations::read(entry, problems)).unwrap_or_default(),
         convertible,
         timeline,
         span,

@@ -6,6 +6,7 @@
 //! The format is explained at the head of each shipped snapshot (`mappings/schema/*.yaml`): a file names its CRM and API
 //! version, then its objects, then their fields, most of them one line each; what a vendor's type implies is not repeated.
 
+mod associations;
 mod compare;
 mod described;
 mod hubspot;
@@ -20,6 +21,7 @@ mod salesforce;
 mod tests;
 mod update;
 
+pub use associations::Labels;
 pub use compare::{Change, Weight, What, compare};
 pub use described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
 pub use load::load;

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use crate::source::{FileId, Side, Span};
 
-use super::Owner;
+use super::{Labels, Owner};
 
 /// Both snapshots of a project.
 #[derive(Debug, Clone)]
@@ -59,6 +59,8 @@ pub struct Object {
     pub fields: IndexMap<String, Field>,
     /// Record types, in file order; empty where the object has none.
     pub record_types: Vec<RecordType>,
+    /// HubSpot: the labels of its associations, by the object to which they lead. Of other objects nothing is known.
+    pub associations: IndexMap<String, Labels>,
     /// Salesforce: whether a lead conversion can end its life (only Lead).
     pub convertible: bool,
     /// HubSpot: the id of the event template, where records are events of a timeline. They are made, and never changed,

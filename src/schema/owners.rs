@@ -146,8 +146,7 @@ pub(super) fn read(node: &Node, side: Side, problems: &Problems) -> Vec<Owner> {
         let id = key(side, &owner.is.id).to_owned();
         if let Some(first) = owners.get(&id) {
             let message = format!("the owner `{}` is listed twice", owner.is.id);
-            let finding =
-                Diagnostic::error(Code::YAML_BAD_VALUE, owner.span, message).label("listed again");
+            let finding = Diagnostic::error(Code::YAML_BAD_VALUE, owner.span, message).label("listed again");
             problems.report(finding.and(first.span, "first listed here").help("keep one of the two"));
         } else {
             owners.insert(id, owner);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::source::Side;
 
-use super::hubspot::OWNER;
 use super::described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
+use super::hubspot::OWNER;
 
 /// A longer line is not read in a review.
 const WIDTH: usize = 120;
@@ -185,7 +185,7 @@ fn block_options(side: Side, options: &[DescribedOption], indent: usize) -> Stri
 }
 
 /// A list in brackets, broken where the line would be too long.
-fn wrapped(texts: &[String], indent: usize) -> String {
+pub(super) fn wrapped(texts: &[String], indent: usize) -> String {
     let (mut text, mut column) = ("[".to_owned(), indent + 1);
     for (index, next) in texts.iter().enumerate() {
         let width = next.chars().count() + 1;

@@ -58,7 +58,8 @@ pub(super) fn read_shape(keys: &mut Keys<'_>) -> Option<Shape> {
     let always_filled = matches!(kind, FieldType::Id | FieldType::Boolean);
     let read_only = matches!(kind, FieldType::Id | FieldType::Other(_));
     let currency = name == "currency";
-    let owner = matches!(&kind, FieldType::Reference { to } if to.iter().any(|to| OWNERS.contains(&to.as_str())));
+    let owner =
+        matches!(&kind, FieldType::Reference { to } if to.iter().any(|to| OWNERS.contains(&to.as_str())));
     Some(Shape { kind, always_filled, read_only, external_options, currency, owner })
 }
 

@@ -16,7 +16,7 @@ use crate::yaml::{Entry, Kind, Node, parse};
 
 use super::described::{DescribedField, DescribedObject};
 use super::render::{FieldText, Kept, head, keepable, record_types, scalar};
-use super::{DescribedOwner, Field, FieldType, Object, Owner, Schema, load, owners};
+use super::{DescribedOwner, Field, FieldType, Object, Owner, Schema, associations, load, owners};
 
 /// The indentation of objects, of their keys, and of fields in the canonical form.
 const OBJECT: usize = 2;
@@ -66,6 +66,12 @@ pub enum Section<T> {
 /// The error tells what of the CRM's answer a snapshot cannot hold.
 pub fn update(old: Option<&str>, taken: &Taken) -> Result<String, String> {
     let known = old.map(Known::read).transpose()?;
+    let mut taken = taken.clone();
+    for object in &mut taken.objects {
+        let old = known.as_ref().and_then(|known| known.schema.objects.get(&object.name));
+        object.associations = associations::merged(old, &object.associations);
+    }
+    let taken = &taken;
     let canonical = canonical(known.as_ref(), taken);
     let wanted = read(&canonical)?;
     let Some(known) = known else { return Ok(canonical) };
@@ -132,7 +138,7 @@ fn same_head(a: &Object, b: &Object) -> bool {
             object.clone();
         (api_name, label, plural, type_id, key_prefix, convertible, timeline)
     };
-    facts(a) == facts(b) && same_record_types(a, b)
+    facts(a) == facts(b) && same_record_types(a, b) && associations::same(&a.associations, &b.associations)
 }
 
 fn same_record_types(a: &Object, b: &Object) -> bool {
@@ -254,7 +260,10 @@ impl<'t> Known<'t> {
         new.sort_by(|a, b| owners::by_id(side, &a.id, &b.id));
         let column = self.column(items[0].span.start).saturating_sub(2);
         for owner in new {
-            let before = known.iter().zip(items).rfind(|(known, _)| owners::by_id(side, &known.is.id, &owner.id).is_lt());
+            let before = known
+                .iter()
+                .zip(items)
+                .rfind(|(known, _)| owners::by_id(side, &known.is.id, &owner.id).is_lt());
             let at = match before {
                 Some((_, item)) => self.lines_of(item.span.start, item.span.end).end,
                 None => self.lines_of(items[0].span.start, items[0].span.end).start,
@@ -336,6 +345,7 @@ impl<'t> Known<'t> {
                 _ => {}
             }
         }
+        self.edit_labels(known, object, (old, new), (before, column), edits);
         if same_record_types(old, new) {
             return;
         }
@@ -344,6 +354,46 @@ impl<'t> Known<'t> {
         match entry(&known.value, "record_types") {
             Some(entry) => edits.push((self.lines(entry), text)),
             None => edits.push((before..before, text)),
+        }
+    }
+
+    /// Writes the pairs of objects whose labels changed, and those that are new, each on a line of its own.
+    fn edit_labels(
+        &self,
+        known: &Entry,
+        object: &DescribedObject,
+        (old, new): (&Object, &Object),
+        (before, column): (usize, usize),
+        edits: &mut Vec<(Range<usize>, String)>,
+    ) {
+        if associations::same(&old.associations, &new.associations) {
+            return;
+        }
+        let Some(section) = entry(&known.value, associations::KEY) else {
+            return edits.push((before..before, associations::section(&object.associations, column)));
+        };
+        let pairs = entries(&section.value);
+        let is_flow = self.text[section.value.span.range()].starts_with('{');
+        let Some(last) = pairs.last().filter(|_| !is_flow) else {
+            return edits.push((self.lines(section), associations::section(&object.associations, column)));
+        };
+        let indent = self.column(last.key.span.start);
+        let mut added: Vec<&(String, Vec<String>)> = object.associations.iter().collect();
+        added.retain(|(to, _)| !old.associations.contains_key(to));
+        added.sort();
+        for (to, labels) in &object.associations {
+            let pair = pairs.iter().find(|pair| pair.key.value == *to);
+            let is_same = associations::same_pair(old.associations.get(to), new.associations.get(to));
+            if let Some(pair) = pair.filter(|_| !is_same) {
+                let at = self.column(pair.value.span.start);
+                edits.push((pair.value.span.range(), associations::list(labels, at)));
+            }
+        }
+        let end = self.lines(last).end;
+        let text: String =
+            added.into_iter().map(|(to, labels)| associations::line(to, labels, indent)).collect();
+        if !text.is_empty() {
+            edits.push((end..end, text));
         }
     }
 }
@@ -429,6 +479,7 @@ fn object_text(side: Side, object: &DescribedObject, kept: &HashMap<&str, Kept>,
     if !types.is_empty() {
         let _ = write!(text, "{:KEY$}record_types:\n{types}", "");
     }
+    text.push_str(&associations::section(&object.associations, KEY));
     let mut fields: Vec<&DescribedField> = object.fields.iter().collect();
     let place: HashMap<&str, usize> = order.iter().enumerate().map(|(at, name)| (*name, at)).collect();
     fields.sort_by_key(|field| (place.get(field.name.as_str()).copied().unwrap_or(usize::MAX), &field.name));

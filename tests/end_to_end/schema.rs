@@ -28,14 +28,18 @@ fn the_shipped_snapshots_are_what_the_shipped_sandbox_says() {
     let stage = Stage::shipped();
     let before = SNAPSHOTS.map(|name| stage.world.read(name));
     let ran = stage.run(&["schema", "pull"]).fine();
-    // The one thing that the sandbox knows and the snapshot does not: the story of `demo` is about it.
+    // What the sandbox knows and the snapshots do not: a source, the story of `demo`, and its own people.
     let option = "  + contact.hs_analytics_source  has a new option `AI_REFERRALS`\n";
-    let head = "schema/hubspot.yaml: 1 added, 0 changed, 0 removed\n";
-    assert_eq!(ran.out, format!("{head}{option}schema/salesforce.yaml: no change\n"));
+    let owners = "  + owners                       are in the snapshot now: 2\n";
+    let head = "schema/hubspot.yaml: 2 added, 0 changed, 0 removed\n";
+    let other =
+        "schema/salesforce.yaml: 1 added, 0 changed, 0 removed\n  + owners  are in the snapshot now: 3\n";
+    assert_eq!(ran.out, format!("{head}{owners}{option}{other}"));
     let after = SNAPSHOTS.map(|name| stage.world.read(name));
     let line = "          - { value: AI_REFERRALS, label: AI Referrals }\n";
-    assert_eq!(after[0].replacen(line, "", 1), before[0], "nothing else of the file is different");
-    assert_eq!(after[1], before[1]);
+    let without = |text: &str| text.split("owners:\n").next().expect("a head").to_owned();
+    assert_eq!(without(&after[0]).replacen(line, "", 1), before[0], "nothing else of the file is different");
+    assert_eq!(without(&after[1]), before[1]);
 
     let again = stage.run(&["schema", "pull"]).fine();
     assert_eq!(again.out, "schema/hubspot.yaml: no change\nschema/salesforce.yaml: no change\n");
@@ -216,8 +220,8 @@ fn a_first_pull_takes_the_objects_that_the_mappings_lead_to() {
     let ran = stage.run(&["schema", "pull"]).fine();
     assert_eq!(
         ran.out,
-        "schema/hubspot.yaml: 1 added, 0 changed, 0 removed\n  + subscription  is new\n\
-         schema/salesforce.yaml: 2 added, 0 changed, 0 removed\n  + Account  is new\n  + User     is new\n"
+        "schema/hubspot.yaml: 2 added, 0 changed, 0 removed\n  + subscription  is new\n  + owners        are in the snapshot now: 0\n\
+         schema/salesforce.yaml: 3 added, 0 changed, 0 removed\n  + Account  is new\n  + User     is new\n  + owners   are in the snapshot now: 1\n"
     );
     let hubspot = stage.world.read("schema/hubspot.yaml");
     assert!(hubspot.contains("  subscription:\n    api_name: \"2-345\"\n"), "{hubspot}");

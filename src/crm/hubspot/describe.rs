@@ -99,6 +99,27 @@ impl Describe for HubspotClient {
         Ok(Some(object))
     }
 
+    async fn association_labels(
+        &self,
+        from: &DescribedObject,
+        to: &DescribedObject,
+    ) -> Result<Option<Vec<String>>, CrmError> {
+        let name = |object: &DescribedObject| {
+            object.type_id.as_ref().or(object.plural.as_ref()).unwrap_or(&object.api_name).clone()
+        };
+        let url = self.address("associations", "v4", &[&name(from), &name(to), "labels"]);
+        let types = match self.results(&Call::get(url)).await {
+            Err(error) if error.status.is_some_and(|status| NO_OBJECT.contains(&status)) => return Ok(None),
+            other => other?,
+        };
+        // An association without a label is a type of its own.
+        let mut labels: Vec<String> = types.iter().filter_map(|kind| text(kind, "label")).collect();
+        labels.retain(|label| !label.is_empty());
+        labels.sort_unstable();
+        labels.dedup();
+        Ok(Some(labels))
+    }
+
     async fn owners(&self) -> Result<Vec<DescribedOwner>, CrmError> {
         let mut owners: Vec<DescribedOwner> = Vec::new();
         for archived in [false, true] {
@@ -205,8 +226,7 @@ fn field(facts: &Json) -> Option<DescribedField> {
         facts.pointer("/modificationMetadata/readOnlyValue").and_then(Json::as_bool).unwrap_or(false);
     let options = if is_list { options(facts) } else { Vec::new() };
     let leads_to = |to: &str| text(facts, "referencedObjectType").is_some_and(|object| object == to);
-    let primary = PRIMARY_COMPANY.contains(&name.as_str())
-        && leads_to("COMPANY");
+    let primary = PRIMARY_COMPANY.contains(&name.as_str()) && leads_to("COMPANY");
     Some(DescribedField {
         label: text(facts, "label").unwrap_or_else(|| name.clone()),
         format: (name == "email" && kind == "string").then(|| "email".to_owned()),

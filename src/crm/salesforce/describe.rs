@@ -31,6 +31,9 @@ const LEAD: &str = "Lead";
 const STANDARD: &str = "Standard";
 const QUEUE: &str = "Queue";
 
+/// Salesforce's word for an object that is not there, or not for this user.
+const INVALID_TYPE: &str = "INVALID_TYPE";
+
 #[async_trait]
 impl Describe for SalesforceClient {
     fn side(&self) -> Side {
@@ -77,6 +80,15 @@ impl Describe for SalesforceClient {
         Ok(Some(object))
     }
 
+    /// Associations are HubSpot's; here records refer to one another by fields.
+    async fn association_labels(
+        &self,
+        _from: &DescribedObject,
+        _to: &DescribedObject,
+    ) -> Result<Option<Vec<String>>, CrmError> {
+        Ok(None)
+    }
+
     async fn owners(&self) -> Result<Vec<DescribedOwner>, CrmError> {
         let users = self.all("User", &["Username", "Email", "IsActive"], ("UserType", STANDARD)).await?;
         let queues = self.all("Group", &["DeveloperName", "Name"], ("Type", QUEUE)).await?;
@@ -87,7 +99,11 @@ impl Describe for SalesforceClient {
         let queue = |row: &Json| {
             let name = text(row, "Name")?;
             let developer_name = text(row, "DeveloperName").unwrap_or_else(|| name.clone());
-            Some(DescribedOwner { id: text(row, "Id")?, who: Who::Queue { developer_name, name }, active: true })
+            Some(DescribedOwner {
+                id: text(row, "Id")?,
+                who: Who::Queue { developer_name, name },
+                active: true,
+            })
         };
         let owners: Option<Vec<_>> = users.iter().map(user).chain(queues.iter().map(queue)).collect();
         owners.ok_or_else(|| self.not_understood("an owner has no `Id`, `Username` or `Name`"))
@@ -100,16 +116,28 @@ impl SalesforceClient {
     }
 
     /// All records of a kind, by id.
-    async fn all(&self, object: &str, fields: &[&str], (kind, is): (&str, &str)) -> Result<Vec<Json>, CrmError> {
+    async fn all(
+        &self,
+        object: &str,
+        fields: &[&str],
+        (kind, is): (&str, &str),
+    ) -> Result<Vec<Json>, CrmError> {
         let test = Filter { field: kind.to_owned(), op: FilterOp::Eq(Value::Text(is.into())) };
         let select = SelectBuilder::from(object);
-        let select = fields.iter().fold(select, |select, field| select.and_then(|select| select.field(field)));
+        let select =
+            fields.iter().fold(select, |select, field| select.and_then(|select| select.field(field)));
         let soql = select
             .and_then(|select| select.filter(&test))
             .and_then(|select| select.by_id(None))
             .and_then(SelectBuilder::build)
             .map_err(|error| self.refused(error.to_string()))?;
-        Ok(self.query_dated(&soql, Scope::Live).await?.rows)
+        match self.query_dated(&soql, Scope::Live).await {
+            // So Salesforce answers a user who may not see the object.
+            Err(error) if error.code.as_deref() == Some(INVALID_TYPE) => {
+                Err(CrmError { kind: CrmErrorKind::Forbidden, ..error })
+            }
+            other => Ok(other?.rows),
+        }
     }
 
     /// Marks the statuses that stand for converted Leads, which only records of `LeadStatus` tell.

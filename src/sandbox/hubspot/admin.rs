@@ -13,6 +13,7 @@
 //! | `PUT`, `GET webhooks` | `{mode: deliver, hold or drop, retriesMs}`: an outage of webhooks, and the pauses before retries |
 //! | `PUT`, `GET limits` | `{ten_secondly, daily, search_secondly}` |
 //! | `PUT`, `GET scopes` | what the app's tokens may do |
+//! | `PATCH`, `DELETE owners/{id}` | `{email, archived}`: an owner joins, is changed or archived; is gone |
 //! | `PATCH`, `DELETE schema/{type}/{property}` | `{type, fieldType, readOnly, deactivate}` changes a property; deletes it |
 //! | `GET timeline` | the app's event templates and events, `?objectId=` those of a record |
 //! | `PUT`, `GET oauth` | `{consent: grant or deny, withhold: [scope], rotate, lifetimeSeconds}`: what people at the page and tokens do |
@@ -41,6 +42,7 @@ use super::faults::{check, custom};
 use super::handle::{fresh, kind_of, record_of, show};
 use super::http::Shared;
 use super::objects::Id;
+use super::owners;
 use super::request::{Call, Outcome, answer, no_content, ok};
 use super::store::Portal;
 use crate::sandbox::core::{ClockSetting, Fault};
@@ -99,6 +101,7 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
         (["webhooks"], _) => webhooks(shared, call),
         (["limits"], _) => limits(shared, call),
         (["scopes"], _) => scopes(shared, call),
+        (["owners", id], _) => shared.with(|portal| owners::change(portal, call, id)),
         (["schema", rest @ ..], _) => shared.with(|portal| schema(portal, call, rest)),
         (["timeline"], &Method::GET) => shared.with(|portal| {
             let events = portal.timeline.events(call.query.one("objectId"));
