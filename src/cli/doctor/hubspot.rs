@@ -9,6 +9,7 @@ use super::report::Report;
 use super::{login, needs};
 use crate::config::{HubspotAuth, Pair};
 use crate::crm::hubspot::HubspotClient;
+use crate::crm::hubspot::scopes::covered;
 use crate::source::Side;
 use crate::types::CrmErrorKind;
 
@@ -97,7 +98,7 @@ fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
             .to_owned()
     };
     let mut missing = false;
-    for (scope, mappings) in needed.iter().filter(|(scope, _)| !granted.contains(*scope)) {
+    for (scope, mappings) in needed.iter().filter(|(scope, _)| !covered(scope, |scope| granted.contains(scope))) {
         missing = true;
         report.problem(
             "HubSpot scopes",
