@@ -220,12 +220,7 @@ pub(super) struct Possible {
 }
 
 /// The options that a value can be where these conditions hold or do not.
-pub(super) fn possible(
-    scope: &Scope<'_>,
-    when: &[(String, bool)],
-    value: &Expr,
-    found: &mut Vec<Possible>,
-) {
+pub(super) fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mut Vec<Possible>) {
     let at = value.span;
     match &value.kind {
         ExprKind::If(condition, then, otherwise) => {
@@ -253,7 +248,12 @@ pub(super) fn possible(
         ExprKind::Translate { picklist, back: false, .. } => translated(scope, *picklist, at, found),
         _ => match scope.resolved(&value.typed.ty) {
             Type::Picklist(Options::These(options)) | Type::MultiPicklist(Options::These(options)) => {
-                found.extend(options.into_iter().map(|option| Possible { option, at, line: None, literal: false }));
+                found.extend(options.into_iter().map(|option| Possible {
+                    option,
+                    at,
+                    line: None,
+                    literal: false,
+                }));
             }
             _ => {}
         },

@@ -73,7 +73,8 @@ fn show_hubspot(scopes: &BTreeMap<String, String>, granted: Option<&[String]>) -
     let width = scopes.keys().map(String::len).max().unwrap_or(0);
     let mut lacks = 0;
     for (scope, why) in scopes {
-        let state = match granted.map(|granted| covered(scope, |scope| granted.iter().any(|it| it == scope))) {
+        let state = match granted.map(|granted| covered(scope, |scope| granted.iter().any(|it| it == scope)))
+        {
             None => "",
             Some(true) => "granted  ",
             Some(false) => {

@@ -295,3 +295,71 @@ fn an_object_that_is_not_shown_is_drift() {
     stage.run(&["schema", "pull"]).fine();
     assert_eq!(stage.world.read(path), text);
 }
+
+const BUYER: &str = r#"
+mapping buyer {
+  from hubspot.contact
+  to   salesforce.Lead
+
+  with employer = "Buyer" hubspot.company
+
+  when "Buyer" hubspot.company changes
+
+  match {
+    key HubSpot_Contact_ID__c = id
+  }
+  on none       skip
+  on converted  park
+  on rejected   park
+
+  fields {
+    Title  <- employer.name | truncate(128)
+  }
+}
+"#;
+
+#[test]
+fn a_label_that_is_gone_is_drift() {
+    let world = World::project();
+    let maps: Vec<_> =
+        std::fs::read_dir(world.work()).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    for path in maps.iter().filter(|path| path.extension().is_some_and(|extension| extension == "map")) {
+        std::fs::remove_file(path).expect("removed");
+    }
+    world.write("buyer.map", BUYER);
+    let stage = Stage::seeded(
+        world,
+        "hubspot: { labels: { contact: { company: [Buyer, { label: Employee, inverse: Employer }] } } }\n",
+    );
+    // What the snapshot does not say is not judged.
+    stage.run(&["check"]).fine();
+    let pulled = stage.run(&["schema", "pull"]).fine();
+    let line = "  + contact                      has labels of associations with `company` in the snapshot now: Buyer, Employee, Primary";
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(squeezed(&pulled.out).contains(&squeezed(line)), "{}", pulled.out);
+    let text = stage.world.read(SNAPSHOTS[0]);
+    assert!(text.contains("    associations:\n      company: [Buyer, Employee, Primary]\n"), "{text}");
+    stage.run(&["check"]).fine();
+    stage.run(&["drift"]).fine();
+    let again = stage.run(&["schema", "pull"]).fine();
+    assert_eq!(again.out, "schema/hubspot.yaml: no change\nschema/salesforce.yaml: no change\n");
+    assert_eq!(stage.world.read(SNAPSHOTS[0]), text);
+
+    stage.portal("DELETE", "labels/contact/company/Buyer", &Json::Null).fine();
+    let found: Vec<(String, String, String)> =
+        drifted(&stage).iter().map(|finding| at(&stage, finding)).collect();
+    let codes: Vec<(&str, &str)> =
+        found.iter().map(|(code, line, _)| (code.as_str(), line.as_str())).collect();
+    assert_eq!(
+        codes,
+        [
+            ("E1301", "company: [Buyer, Employee, Primary]"),
+            ("E1105", "with employer = \"Buyer\" hubspot.company"),
+            ("E1105", "when \"Buyer\" hubspot.company changes"),
+        ]
+    );
+    assert_eq!(found[0].2, "`hubspot.contact` has no label `Buyer` of associations with `company` any more");
+    stage.run(&["schema", "pull"]).fine();
+    stage.run(&["drift"]).fine();
+    stage.run(&["check"]).exits(1);
+}

@@ -98,7 +98,9 @@ fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
             .to_owned()
     };
     let mut missing = false;
-    for (scope, mappings) in needed.iter().filter(|(scope, _)| !covered(scope, |scope| granted.contains(scope))) {
+    for (scope, mappings) in
+        needed.iter().filter(|(scope, _)| !covered(scope, |scope| granted.contains(scope)))
+    {
         missing = true;
         report.problem(
             "HubSpot scopes",

@@ -13,6 +13,7 @@
 //! | `PUT`, `GET webhooks` | `{mode: deliver, hold or drop, retriesMs}`: an outage of webhooks, and the pauses before retries |
 //! | `PUT`, `GET limits` | `{ten_secondly, daily, search_secondly}` |
 //! | `PUT`, `GET scopes` | what the app's tokens may do |
+//! | `PUT`, `DELETE labels/{from}/{to}/{label}` | a label of associations is defined, or gone |
 //! | `PATCH`, `DELETE owners/{id}` | `{email, archived}`: an owner joins, is changed or archived; is gone |
 //! | `PATCH`, `DELETE schema/{type}/{property}` | `{type, fieldType, readOnly, deactivate}` changes a property; deletes it |
 //! | `GET timeline` | the app's event templates and events, `?objectId=` those of a record |
@@ -35,6 +36,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Actor;
+use super::associations;
 use super::catalog::instant;
 use super::deliver::WebhookMode;
 use super::error::ApiError;
@@ -101,6 +103,9 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
         (["webhooks"], _) => webhooks(shared, call),
         (["limits"], _) => limits(shared, call),
         (["scopes"], _) => scopes(shared, call),
+        (["labels", from, to, label], _) => {
+            shared.with(|portal| associations::change_label(portal, call, (from, to), label))
+        }
         (["owners", id], _) => shared.with(|portal| owners::change(portal, call, id)),
         (["schema", rest @ ..], _) => shared.with(|portal| schema(portal, call, rest)),
         (["timeline"], &Method::GET) => shared.with(|portal| {

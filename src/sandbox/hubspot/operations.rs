@@ -59,7 +59,9 @@ pub(super) fn of(call: &Call) -> (&'static str, Option<&str>) {
         ["crm", "v3", "pipelines", kind, ..] => (either("pipelines_read", "pipelines_write"), Some(kind)),
         ["crm", "v3", "timeline", "events", "batch", ..]
         | ["integrators", "timeline", "v3", "events", "batch", ..] => ("timeline_batch_create", None),
-        ["crm", "v3", "timeline", "events", ..] | ["integrators", "timeline", "v3", "events", ..] => (either("timeline_read", "timeline_create"), None),
+        ["crm", "v3", "timeline", "events", ..] | ["integrators", "timeline", "v3", "events", ..] => {
+            (either("timeline_read", "timeline_create"), None)
+        }
         ["crm", "v3", "timeline", ..] | ["integrators", "timeline", "v3", ..] => ("timeline_templates", None),
         ["webhooks", ..] => ("webhook_settings", None),
         ["account-info" | "integrations", ..] => ("account", None),

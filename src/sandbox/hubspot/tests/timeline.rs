@@ -105,8 +105,9 @@ async fn a_batch_of_events_fails_in_part() {
     let template = template(&client).await;
     let id = client.create("contacts", json!({"email": "a@acme.example"})).await;
     let event = |tokens: Value| json!({"eventTemplateId": template, "objectId": id, "tokens": tokens});
-    let batch =
-        |inputs: Vec<Value>| client.post("/integrators/timeline/v3/events/batch/create", json!({"inputs": inputs}));
+    let batch = |inputs: Vec<Value>| {
+        client.post("/integrators/timeline/v3/events/batch/create", json!({"inputs": inputs}))
+    };
     let whole = batch(vec![event(json!({"subject": "a"})), event(json!({"subject": "b"}))]).await;
     assert_eq!((whole.status, whole.body["results"].as_array().map(Vec::len)), (201, Some(2)));
     let part = batch(vec![event(json!({"subject": "c"})), event(json!({"nope": "d"}))]).await;
