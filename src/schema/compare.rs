@@ -261,10 +261,10 @@ impl fmt::Display for What {
                 f.write_str(&lost.chain(gained).collect::<Vec<_>>().join(","))
             }
             Self::LabelsTaken { to, labels } if labels.is_empty() => {
-                write!(f, "has no labels of associations with `{to}`, which the snapshot says now")
+                write!(f, "does not label its associations with `{to}`")
             }
             Self::LabelsTaken { to, labels } => {
-                write!(f, "has labels of associations with `{to}` in the snapshot now: {}", labels.join(", "))
+                write!(f, "labels its associations with `{to}`: {}", labels.join(", "))
             }
             Self::LabelAdded { to, label } => {
                 write!(f, "has a new label `{label}` of associations with `{to}`")

@@ -374,7 +374,7 @@ fn what_changed_among_labels_is_told() {
     let expected = [
         ("has no label `Boss` of associations with `company` any more", Weight::Removed),
         ("has a new label `Payer` of associations with `company`", Weight::Added),
-        ("has labels of associations with `ticket` in the snapshot now: Owner", Weight::Added),
+        ("labels its associations with `ticket`: Owner", Weight::Added),
     ];
     assert_eq!(told, expected.map(|(text, weight)| (text.to_owned(), weight)));
 }

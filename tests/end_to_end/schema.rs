@@ -23,23 +23,50 @@ fn at(stage: &Stage, finding: &Json) -> (String, String, String) {
     (text("/code"), line, text("/message"))
 }
 
+/// The lines that a snapshot has more than before; the others are the same, in the same order.
+#[track_caller]
+fn added(before: &str, after: &str) -> Vec<String> {
+    let mut known = before.lines().peekable();
+    let more = after.lines().filter(|line| known.next_if_eq(line).is_none()).map(str::to_owned).collect();
+    assert_eq!(known.next(), None, "nothing else of the file is different");
+    more
+}
+
 #[test]
 fn the_shipped_snapshots_are_what_the_shipped_sandbox_says() {
     let stage = Stage::shipped();
     let before = SNAPSHOTS.map(|name| stage.world.read(name));
     let ran = stage.run(&["schema", "pull"]).fine();
     // What the sandbox knows and the snapshots do not: a source, the story of `demo`, and its own people.
-    let option = "  + contact.hs_analytics_source  has a new option `AI_REFERRALS`\n";
-    let owners = "  + owners                       are in the snapshot now: 2\n";
-    let head = "schema/hubspot.yaml: 2 added, 0 changed, 0 removed\n";
-    let other =
-        "schema/salesforce.yaml: 1 added, 0 changed, 0 removed\n  + owners  are in the snapshot now: 3\n";
-    assert_eq!(ran.out, format!("{head}{owners}{option}{other}"));
+    let told = [
+        "schema/hubspot.yaml: 6 added, 0 changed, 0 removed",
+        "  + contact                      labels its associations with `company`: Primary",
+        "  + company                      labels its associations with `company`: Child Company, Parent Company",
+        "  + deal                         labels its associations with `company`: Primary",
+        "  + deal                         does not label its associations with `contact`",
+        "  + owners                       are in the snapshot now: 2",
+        "  + contact.hs_analytics_source  has a new option `AI_REFERRALS`",
+        "schema/salesforce.yaml: 1 added, 0 changed, 0 removed",
+        "  + owners  are in the snapshot now: 3",
+    ];
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), told);
     let after = SNAPSHOTS.map(|name| stage.world.read(name));
-    let line = "          - { value: AI_REFERRALS, label: AI Referrals }\n";
-    let without = |text: &str| text.split("owners:\n").next().expect("a head").to_owned();
-    assert_eq!(without(&after[0]).replacen(line, "", 1), before[0], "nothing else of the file is different");
-    assert_eq!(without(&after[1]), before[1]);
+    let added = [0, 1].map(|at| added(&before[at], &after[at]));
+    let hubspot = [
+        "    associations:",
+        "      company: [Primary]",
+        "          - { value: AI_REFERRALS, label: AI Referrals }",
+        "    associations:",
+        "      company: [Child Company, Parent Company]",
+        "    associations:",
+        "      company: [Primary]",
+        "      contact: []",
+        "owners:",
+        "  - { id: \"11\", email: robin@sales.example }",
+        "  - { id: \"12\", email: lena@sales.example, archived: true }",
+    ];
+    assert_eq!(added[0], hubspot);
+    assert_eq!((added[1].len(), added[1][0].as_str()), (4, "owners:"));
 
     let again = stage.run(&["schema", "pull"]).fine();
     assert_eq!(again.out, "schema/hubspot.yaml: no change\nschema/salesforce.yaml: no change\n");
@@ -334,7 +361,7 @@ fn a_label_that_is_gone_is_drift() {
     // What the snapshot does not say is not judged.
     stage.run(&["check"]).fine();
     let pulled = stage.run(&["schema", "pull"]).fine();
-    let line = "  + contact                      has labels of associations with `company` in the snapshot now: Buyer, Employee, Primary";
+    let line = "  + contact labels its associations with `company`: Buyer, Employee, Primary";
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(squeezed(&pulled.out).contains(&squeezed(line)), "{}", pulled.out);
     let text = stage.world.read(SNAPSHOTS[0]);
