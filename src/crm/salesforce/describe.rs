@@ -203,6 +203,7 @@ fn object(answer: &Json) -> Option<DescribedObject> {
         fields,
         record_types,
         name,
+        associations: Vec::new(),
     })
 }
 
