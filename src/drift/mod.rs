@@ -31,7 +31,8 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
     let mut drift = Drift::default();
     let mut options: IndexMap<(String, String), (Option<Span>, Vec<String>)> = IndexMap::new();
     for change in compare(old, now) {
-        if change.what.is_of_owners() {
+        // People come and go; what it means to a mapping that names one, the checker says.
+        if matches!(change.what, What::Owners(_)) {
             drift.owners += 1;
             continue;
         }
@@ -49,7 +50,7 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
         let name = named(old, &change.object, change.field.as_deref());
         let at = change.at.unwrap_or_else(|| Span::new(old.file, 0, 0));
         let mut finding = finding(weight, at, format!("`{name}` {}", change.what), change.field.is_some());
-        if matches!(change.what, What::LabelRemoved { .. }) {
+        if weight == Weight::Removed && matches!(change.what, What::Labels(_)) {
             let help =
                 "define the label in HubSpot, or take it out of the mappings; then `mapwright schema pull`";
             finding.help = Some(help.to_owned());

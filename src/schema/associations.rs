@@ -8,7 +8,7 @@
 //! Only their texts: the ids differ between a portal and its sandbox, and a mapping names the text. A pair of objects that is
 //! not listed is not known; an empty list says that there are no labels.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use indexmap::IndexMap;
 
@@ -16,7 +16,7 @@ use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Problems};
 
 use super::Object;
-use super::compare::{Change, What};
+use super::compare::{Change, Weight, What};
 use super::render::{scalar, wrapped};
 
 /// The key of an object's labels.
@@ -107,22 +107,70 @@ pub(super) fn section(pairs: &[(String, Vec<String>)], indent: usize) -> String 
     text
 }
 
+/// What changed among the labels of the associations with an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelsChange {
+    /// The other object.
+    pub to: String,
+    /// What is different.
+    pub what: LabelChange,
+}
+
+/// What is different about labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelChange {
+    /// The snapshot lists them now.
+    Taken(Vec<String>),
+    /// There is a new one.
+    Added(String),
+    /// One does not exist any more.
+    Removed(String),
+}
+
+impl LabelsChange {
+    pub(super) fn weight(&self) -> Weight {
+        match self.what {
+            LabelChange::Taken(_) | LabelChange::Added(_) => Weight::Added,
+            LabelChange::Removed(_) => Weight::Removed,
+        }
+    }
+}
+
+impl fmt::Display for LabelsChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = &self.to;
+        match &self.what {
+            LabelChange::Taken(labels) if labels.is_empty() => {
+                write!(f, "does not label its associations with `{to}`")
+            }
+            LabelChange::Taken(labels) => {
+                write!(f, "labels its associations with `{to}`: {}", labels.join(", "))
+            }
+            LabelChange::Added(label) => write!(f, "has a new label `{label}` of associations with `{to}`"),
+            LabelChange::Removed(label) => {
+                write!(f, "has no label `{label}` of associations with `{to}` any more")
+            }
+        }
+    }
+}
+
 /// What changed among the labels of an object. A pair that is not listed any more is only not known.
 pub(super) fn compare(old: &Object, new: &Object, found: &mut Vec<Change>) {
-    let mut push = |at: Span, what: What| {
+    let mut push = |at: Span, to: &str, what: LabelChange| {
+        let what = What::Labels(LabelsChange { to: to.to_owned(), what });
         found.push(Change { object: old.name.clone(), field: None, what, at: Some(at) });
     };
     for (to, now) in &new.associations {
         let Some(was) = old.associations.get(to) else {
             let labels = now.sorted().into_iter().map(str::to_owned).collect();
-            push(old.span, What::LabelsTaken { to: to.clone(), labels });
+            push(old.span, to, LabelChange::Taken(labels));
             continue;
         };
         for label in was.texts.iter().filter(|label| !now.has(&label.value)) {
-            push(label.span, What::LabelRemoved { to: to.clone(), label: label.value.clone() });
+            push(label.span, to, LabelChange::Removed(label.value.clone()));
         }
         for label in now.texts.iter().filter(|label| !was.has(&label.value)) {
-            push(was.span, What::LabelAdded { to: to.clone(), label: label.value.clone() });
+            push(was.span, to, LabelChange::Added(label.value.clone()));
         }
     }
 }

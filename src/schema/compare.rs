@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::source::Span;
 
+use super::associations::LabelsChange;
+use super::owners::OwnersChange;
 use super::{Field, FieldType, Object, RecordType, Schema, associations, owners};
 
 /// One difference between an older and a newer snapshot.
@@ -95,46 +97,10 @@ pub enum What {
         /// What it allows now.
         gained: Vec<String>,
     },
-    /// The snapshot lists the labels of these associations now.
-    LabelsTaken {
-        /// The other object.
-        to: String,
-        /// The labels.
-        labels: Vec<String>,
-    },
-    /// There is a new label of associations.
-    LabelAdded {
-        /// The other object.
-        to: String,
-        /// The label.
-        label: String,
-    },
-    /// A label of associations does not exist any more.
-    LabelRemoved {
-        /// The other object.
-        to: String,
-        /// The label.
-        label: String,
-    },
-    /// The snapshot lists owners now, so many.
-    OwnersTaken(usize),
-    /// The snapshot does not list owners any more.
-    OwnersLeftOut,
-    /// There is a new owner.
-    OwnerAdded(String),
-    /// An owner is archived or inactive now.
-    OwnerLeft(String),
-    /// An owner who had left is back.
-    OwnerBack(String),
-    /// An owner does not exist any more.
-    OwnerRemoved(String),
-    /// An owner is known by another address or name.
-    OwnerRenamed {
-        /// The owner, as known before.
-        from: String,
-        /// The same, as known now.
-        to: String,
-    },
+    /// The labels of an object's associations are others.
+    Labels(LabelsChange),
+    /// Somebody else can own records.
+    Owners(OwnersChange),
     /// Something else of its facts: how paths name it, whether it is computed, filled by the CRM or money.
     Other(&'static str),
     /// People see another label.
@@ -164,36 +130,13 @@ pub enum Weight {
 }
 
 impl What {
-    /// Whether it is about an owner. People come and go; what it means to a mapping that names one, the checker says.
-    pub fn is_of_owners(&self) -> bool {
-        matches!(
-            self,
-            Self::OwnersTaken(_)
-                | Self::OwnersLeftOut
-                | Self::OwnerAdded(_)
-                | Self::OwnerLeft(_)
-                | Self::OwnerBack(_)
-                | Self::OwnerRemoved(_)
-                | Self::OwnerRenamed { .. }
-        )
-    }
-
     /// How much it means to a mapping.
     pub fn weight(&self) -> Weight {
         match self {
-            Self::Added
-            | Self::OptionAdded(_)
-            | Self::RecordTypeAdded(_)
-            | Self::LabelsTaken { .. }
-            | Self::LabelAdded { .. }
-            | Self::OwnersTaken(_)
-            | Self::OwnerAdded(_) => Weight::Added,
-            Self::Removed
-            | Self::OptionRemoved(_)
-            | Self::RecordTypeRemoved(_)
-            | Self::LabelRemoved { .. }
-            | Self::OwnersLeftOut
-            | Self::OwnerRemoved(_) => Weight::Removed,
+            Self::Added | Self::OptionAdded(_) | Self::RecordTypeAdded(_) => Weight::Added,
+            Self::Removed | Self::OptionRemoved(_) | Self::RecordTypeRemoved(_) => Weight::Removed,
+            Self::Labels(change) => change.weight(),
+            Self::Owners(change) => change.weight(),
             Self::Retyped { .. }
             | Self::Shortened { .. }
             | Self::Required
@@ -201,8 +144,7 @@ impl What {
             | Self::KeyLost(_)
             | Self::Restricted
             | Self::OptionDeactivated(_)
-            | Self::OptionNotConverted(_)
-            | Self::OwnerLeft(_) => Weight::Narrowed,
+            | Self::OptionNotConverted(_) => Weight::Narrowed,
             Self::RecordTypeOptions { lost, .. } if !lost.is_empty() => Weight::Narrowed,
             Self::Widened { .. }
             | Self::Optional
@@ -213,8 +155,6 @@ impl What {
             | Self::OptionConverted(_)
             | Self::RecordTypeDefault(_)
             | Self::RecordTypeOptions { .. }
-            | Self::OwnerBack(_)
-            | Self::OwnerRenamed { .. }
             | Self::Other(_) => Weight::Other,
             Self::Relabelled { .. } | Self::Rearranged => Weight::Cosmetic,
         }
@@ -260,28 +200,11 @@ impl fmt::Display for What {
                 let gained = gained.iter().map(|option| format!(" with `{option}`"));
                 f.write_str(&lost.chain(gained).collect::<Vec<_>>().join(","))
             }
-            Self::LabelsTaken { to, labels } if labels.is_empty() => {
-                write!(f, "does not label its associations with `{to}`")
-            }
-            Self::LabelsTaken { to, labels } => {
-                write!(f, "labels its associations with `{to}`: {}", labels.join(", "))
-            }
-            Self::LabelAdded { to, label } => {
-                write!(f, "has a new label `{label}` of associations with `{to}`")
-            }
-            Self::LabelRemoved { to, label } => {
-                write!(f, "has no label `{label}` of associations with `{to}` any more")
-            }
-            Self::OwnersTaken(count) => write!(f, "are in the snapshot now: {count}"),
-            Self::OwnersLeftOut => f.write_str("are left out of the snapshot now"),
-            Self::OwnerAdded(owner) => write!(f, "have a new one: {owner}"),
-            Self::OwnerLeft(owner) => write!(f, "have one who has left: {owner}"),
-            Self::OwnerBack(owner) => write!(f, "have one who is back: {owner}"),
-            Self::OwnerRemoved(owner) => write!(f, "have one less: {owner}"),
-            Self::OwnerRenamed { from, to } => write!(f, "have one who was {from} and is {to}"),
             Self::Other(what) => f.write_str(what),
             Self::Relabelled { from, to } => write!(f, "was called \"{from}\" and is called \"{to}\""),
             Self::Rearranged => f.write_str("shows its options in another way"),
+            Self::Labels(change) => change.fmt(f),
+            Self::Owners(change) => change.fmt(f),
         }
     }
 }

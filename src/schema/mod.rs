@@ -21,10 +21,10 @@ mod salesforce;
 mod tests;
 mod update;
 
-pub use associations::Labels;
+pub use associations::{LabelChange, Labels, LabelsChange};
 pub use compare::{Change, Weight, What, compare};
 pub use described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
 pub use load::load;
 pub use model::{Field, FieldType, Object, PicklistOption, RecordType, Schema, Schemas};
-pub use owners::{DescribedOwner, Owner, Who};
+pub use owners::{DescribedOwner, Owner, OwnersChange, Who};
 pub use update::{Section, Taken, update};

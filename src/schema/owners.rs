@@ -4,7 +4,7 @@
 //! in should hold no more about people than a mapping can be checked by.
 
 use std::cmp::Ordering;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use indexmap::IndexMap;
 
@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Side, Span, Spanned};
 use crate::yaml::{Keys, Node, Problems};
 
-use super::compare::{Change, What};
+use super::compare::{Change, Weight, What};
 use super::render::scalar;
 
 /// The key of the section.
@@ -199,6 +199,55 @@ fn read_user_or_queue(keys: &mut Keys<'_>) -> Option<Who> {
     }
 }
 
+/// What changed among the owners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnersChange {
+    /// The snapshot lists them now, so many.
+    Taken(usize),
+    /// The snapshot does not list them any more.
+    LeftOut,
+    /// There is a new one.
+    Added(String),
+    /// One is archived or inactive now.
+    Left(String),
+    /// One who had left is back.
+    Back(String),
+    /// One does not exist any more.
+    Removed(String),
+    /// One is known by another address or name.
+    Renamed {
+        /// As known before.
+        from: String,
+        /// As known now.
+        to: String,
+    },
+}
+
+impl OwnersChange {
+    pub(super) fn weight(&self) -> Weight {
+        match self {
+            Self::Taken(_) | Self::Added(_) => Weight::Added,
+            Self::LeftOut | Self::Removed(_) => Weight::Removed,
+            Self::Left(_) => Weight::Narrowed,
+            Self::Back(_) | Self::Renamed { .. } => Weight::Other,
+        }
+    }
+}
+
+impl fmt::Display for OwnersChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(count) => write!(f, "are in the snapshot now: {count}"),
+            Self::LeftOut => f.write_str("are left out of the snapshot now"),
+            Self::Added(owner) => write!(f, "have a new one: {owner}"),
+            Self::Left(owner) => write!(f, "have one who has left: {owner}"),
+            Self::Back(owner) => write!(f, "have one who is back: {owner}"),
+            Self::Removed(owner) => write!(f, "have one less: {owner}"),
+            Self::Renamed { from, to } => write!(f, "have one who was {from} and is {to}"),
+        }
+    }
+}
+
 /// What changed among the owners of two snapshots of one CRM.
 pub(super) fn compare(
     side: Side,
@@ -207,13 +256,14 @@ pub(super) fn compare(
     section: Span,
     found: &mut Vec<Change>,
 ) {
-    let mut push = |at: Span, what: What| {
-        found.push(Change { object: SECTION.to_owned(), field: None, what, at: Some(at) });
+    let mut push = |at: Span, change: OwnersChange| {
+        let (object, what) = (SECTION.to_owned(), What::Owners(change));
+        found.push(Change { object, field: None, what, at: Some(at) });
     };
     let (old, new) = match (old, new) {
         (None, None) => return,
-        (None, Some(new)) => return push(section, What::OwnersTaken(new.len())),
-        (Some(_), None) => return push(section, What::OwnersLeftOut),
+        (None, Some(new)) => return push(section, OwnersChange::Taken(new.len())),
+        (Some(_), None) => return push(section, OwnersChange::LeftOut),
         (Some(old), Some(new)) => (old, new),
     };
     let keyed = |owners: &[Owner]| -> IndexMap<String, Owner> {
@@ -223,16 +273,16 @@ pub(super) fn compare(
     for (id, owner) in &was {
         let words = owner.is.in_words();
         match is.get(id) {
-            None => push(owner.span, What::OwnerRemoved(words)),
-            Some(now) if owner.is.active && !now.is.active => push(owner.span, What::OwnerLeft(words)),
-            Some(now) if !owner.is.active && now.is.active => push(owner.span, What::OwnerBack(words)),
+            None => push(owner.span, OwnersChange::Removed(words)),
+            Some(now) if owner.is.active && !now.is.active => push(owner.span, OwnersChange::Left(words)),
+            Some(now) if !owner.is.active && now.is.active => push(owner.span, OwnersChange::Back(words)),
             Some(now) if now.is.who != owner.is.who => {
-                push(owner.span, What::OwnerRenamed { from: words, to: now.is.in_words() });
+                push(owner.span, OwnersChange::Renamed { from: words, to: now.is.in_words() });
             }
             Some(_) => {}
         }
     }
     for owner in is.iter().filter(|(id, _)| !was.contains_key(*id)).map(|(_, owner)| owner) {
-        push(section, What::OwnerAdded(owner.is.in_words()));
+        push(section, OwnersChange::Added(owner.is.in_words()));
     }
 }

@@ -103,10 +103,7 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
         (["webhooks"], _) => webhooks(shared, call),
         (["limits"], _) => limits(shared, call),
         (["scopes"], _) => scopes(shared, call),
-        (["labels", from, to, label], _) => {
-            shared.with(|portal| associations::change_label(portal, call, (from, to), label))
-        }
-        (["owners", id], _) => shared.with(|portal| owners::change(portal, call, id)),
+        (["labels" | "owners", ..], _) => shared.with(|portal| settings(portal, call, &segments)),
         (["schema", rest @ ..], _) => shared.with(|portal| schema(portal, call, rest)),
         (["timeline"], &Method::GET) => shared.with(|portal| {
             let events = portal.timeline.events(call.query.one("objectId"));
@@ -122,6 +119,15 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
         ([] | ["reset" | "calls" | "deliveries" | "settle" | "deliver" | "token"], _) => {
             Err(ApiError::method())
         }
+        _ => Err(ApiError::no_route(&call.path)),
+    }
+}
+
+/// What an administrator sets up beside the schema.
+fn settings(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
+    match segments {
+        ["labels", from, to, label] => associations::change_label(portal, call, (from, to), label),
+        ["owners", id] => owners::change(portal, call, id),
         _ => Err(ApiError::no_route(&call.path)),
     }
 }

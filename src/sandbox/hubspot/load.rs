@@ -43,21 +43,7 @@ impl Portal {
                 pipelines.iter().zip(0..).map(|(pipeline, order)| seeded_pipeline(pipeline, order, now));
             self.pipelines.insert(object.id.clone(), pipelines.collect());
         }
-        for (from, others) in &seed.labels {
-            let place = at(format!("hubspot.labels.{from}"));
-            let from = self.kind(from).map_err(place)?;
-            for (to, labels) in others {
-                let to = self.kind(to).map_err(at(format!("hubspot.labels.{}.{to}", from.name)))?;
-                for label in labels {
-                    let (label, back) = match label {
-                        LabelSeed::One(label) => (label, None),
-                        LabelSeed::Two { label, inverse } => (label, Some(inverse.as_str())),
-                    };
-                    let name = label.to_lowercase().replace(' ', "_");
-                    self.links.define(&from.id, &to.id, &name, label, back);
-                }
-            }
-        }
+        self.define_labels(seed)?;
         let mut made = Vec::new();
         for (kind, records) in &seed.objects {
             let object = self.kind(kind).map_err(at(format!("hubspot.objects.{kind}")))?;
@@ -74,6 +60,25 @@ impl Portal {
             }
         }
         self.outbox.clear();
+        Ok(())
+    }
+
+    fn define_labels(&mut self, seed: &HubspotSeed) -> Result<(), SeedError> {
+        let at = |place: String| move |message: String| SeedError { place, message };
+        for (from, others) in &seed.labels {
+            let from = self.kind(from).map_err(at(format!("hubspot.labels.{from}")))?;
+            for (to, labels) in others {
+                let to = self.kind(to).map_err(at(format!("hubspot.labels.{}.{to}", from.name)))?;
+                for label in labels {
+                    let (label, back) = match label {
+                        LabelSeed::One(label) => (label, None),
+                        LabelSeed::Two { label, inverse } => (label, Some(inverse.as_str())),
+                    };
+                    let name = label.to_lowercase().replace(' ', "_");
+                    self.links.define(&from.id, &to.id, &name, label, back);
+                }
+            }
+        }
         Ok(())
     }
 
