@@ -197,6 +197,34 @@ impl<'t> Known<'t> {
         before.len() - before.rfind('\n').map_or(0, |end| end + 1)
     }
 
+    /// Where a value ends: of one in brackets the reader gives a place behind the comment that follows it.
+    fn end(&self, node: &Node) -> usize {
+        let range = node.span.range();
+        let text = &self.text[range.clone()];
+        if !text.starts_with(['{', '[']) {
+            return range.end;
+        }
+        let (mut depth, mut quote, mut escaped, mut comment) = (0_usize, None, false, false);
+        let mut before = ' ';
+        for (at, c) in text.char_indices() {
+            match (quote, c) {
+                _ if comment => comment = c != '\n',
+                (Some(_), _) if escaped => escaped = false,
+                (Some('"'), '\\') => escaped = true,
+                (Some(open), _) if open == c => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') if " ,[{:".contains(before) => quote = Some(c),
+                (None, '#') if before.is_whitespace() => comment = true,
+                (None, '{' | '[') => depth += 1,
+                (None, '}' | ']') if depth == 1 => return range.start + at + 1,
+                (None, '}' | ']') => depth -= 1,
+                _ => {}
+            }
+            before = c;
+        }
+        range.end
+    }
+
     /// The whole lines of an entry.
     fn lines(&self, entry: &Entry) -> Range<usize> {
         self.lines_of(entry.key.span.start, entry.value.span.end.max(entry.key.span.end))
@@ -251,7 +279,7 @@ impl<'t> Known<'t> {
         for (owner, item) in known.iter().zip(items) {
             match owners.iter().find(|now| now.has_id(side, &owner.is.id)) {
                 Some(now) if *now == owner.is => {}
-                Some(now) => edits.push((item.span.range(), now.text(side))),
+                Some(now) => edits.push((item.span.start as usize..self.end(item), now.text(side))),
                 None => edits.push((self.lines_of(item.span.start, item.span.end), String::new())),
             }
         }
@@ -296,7 +324,7 @@ impl<'t> Known<'t> {
                     let none = Kept::new();
                     let text = FieldText::of(side, described, kept.get(name).unwrap_or(&none));
                     let start = field.key.span.start;
-                    let range = start as usize..field.value.span.end as usize;
+                    let range = start as usize..self.end(&field.value);
                     edits.push((range, text.text(self.column(start))));
                 }
                 (None, ..) => edits.push((self.lines(field), String::new())),
@@ -386,7 +414,8 @@ impl<'t> Known<'t> {
             let is_same = associations::same_pair(old.associations.get(to), new.associations.get(to));
             if let Some(pair) = pair.filter(|_| !is_same) {
                 let at = self.column(pair.value.span.start);
-                edits.push((pair.value.span.range(), associations::list(labels, at)));
+                let range = pair.value.span.start as usize..self.end(&pair.value);
+                edits.push((range, associations::list(labels, at)));
             }
         }
         let end = self.lines(last).end;

@@ -313,10 +313,8 @@ fn an_object_that_is_not_shown_is_drift() {
     stage.run(&["schema", "pull"]).fine();
     let path = "schema/salesforce.yaml";
     let text = stage.world.read(path);
-    stage.world.write(
-        path,
-        format!("{text}  Invoice__c:\n    label: Invoice\n    fields:\n      Id: {{ type: id }}\n"),
-    );
+    let invoice = "  Invoice__c:\n    label: Invoice\n    fields:\n      Id: { type: id }\n";
+    stage.world.write(path, text.replace("\nowners:\n", &format!("\n{invoice}owners:\n")));
     let found = drifted(&stage);
     assert_eq!(at(&stage, &found[0]).2, "`salesforce.Invoice__c` is not there any more, or not visible");
     stage.run(&["schema", "pull"]).fine();
