@@ -415,7 +415,7 @@ impl Reader {
             self.trees.iter().filter(|tree| !unused.contains(&sources.file(tree.file).name().to_owned())),
         );
         let (config, root) = (self.config, None);
-        Project { config, worlds, unused, findings, items, associated, suppressed, root, sources }
+        Project { sources, config, worlds, unused, findings, items, associated, suppressed, root }
     }
 
     /// Checks the mappings of every pair against its snapshots; those that have the same, once.

@@ -90,10 +90,13 @@ impl DescribedOwner {
         };
         match &self.who {
             Who::Person { email, username } => {
-                username.iter().for_each(|username| add("username", username));
+                if let Some(username) = username {
+                    add("username", username);
+                }
                 // Most people log in with their address.
-                let other = email.iter().filter(|email| username.as_ref() != Some(email));
-                other.for_each(|email| add("email", email));
+                if let Some(email) = email.as_ref().filter(|email| username.as_ref() != Some(email)) {
+                    add("email", email);
+                }
             }
             Who::Queue { developer_name, name } => {
                 add("queue", developer_name);

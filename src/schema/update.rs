@@ -212,7 +212,6 @@ impl<'t> Known<'t> {
                 (Some(_), _) if escaped => escaped = false,
                 (Some('"'), '\\') => escaped = true,
                 (Some(open), _) if open == c => quote = None,
-                (Some(_), _) => {}
                 (None, '"' | '\'') if " ,[{:".contains(before) => quote = Some(c),
                 (None, '#') if before.is_whitespace() => comment = true,
                 (None, '{' | '[') => depth += 1,
