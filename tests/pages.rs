@@ -35,7 +35,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("E03", "Writing and required fields"),
     ("E04", "Types"),
     ("E05", "Length"),
-    ("E06", "Picklists"),
+    ("E06", "Picklists and owners"),
     ("E07", "Matching"),
     ("E08", "Failures"),
     ("E09", "Two-way rules"),

@@ -33,6 +33,7 @@ impl<'a> Scope<'a> {
         };
         let typed = Typed { ty: from, blank: value.typed.blank };
         self.check_form(value, into);
+        self.check_owner_value(value, into.object, into.field);
         match assignable(&typed, into.typed) {
             Assign::Ok => {}
             Assign::Options => self.check_into_options(value, into.object, into.field),

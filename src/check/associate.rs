@@ -9,6 +9,7 @@ use crate::source::{ObjectName, Side, Span};
 use crate::syntax::ast;
 use crate::types::AssociationKind;
 
+use super::associated;
 use super::ladder::report_fallible;
 use super::linked::Whose;
 use super::scope::{EachEntry, Scope};
@@ -118,6 +119,9 @@ fn check_one<'a>(
     }
     let to = scope.world.object(&associate.object)?;
     scope.world.report_event(&to, associate.object.span, "records are not associated with one", "remove it");
+    if let (ast::AssociateKind::Labelled(label), Some(target)) = (&associate.kind, target) {
+        associated::check_label(scope.world, target, &to, label);
+    }
     let whose = whose?;
     let kind = kind(&associate.kind);
     check_ids(scope, &whose, &kind, associate);

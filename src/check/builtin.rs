@@ -28,6 +28,7 @@ pub(super) fn owner(schemas: &Schemas) -> Object {
         key_prefix: None,
         fields,
         record_types: Vec::new(),
+        associations: IndexMap::new(),
         convertible: false,
         timeline: None,
         span,
@@ -58,6 +59,7 @@ fn owner_field(name: &str, span: Span) -> Field {
         external_options: false,
         relationship: None,
         primary_of: None,
+        owner: false,
         span,
     }
 }

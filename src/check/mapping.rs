@@ -15,7 +15,7 @@ use super::scope::{LetEntry, Scope, WithEntry};
 use super::typed::{AssignmentRule, Expr, ExprKind, Guard, GuardElse, Let, Mapping, With, WithKind};
 use super::words;
 use super::world::{Obj, World, field_word};
-use super::{associate, convert, fields, handover, ladder, outcomes, reach, record_type};
+use super::{associate, associated, convert, fields, handover, ladder, outcomes, reach, record_type};
 
 /// Checks every mapping. One whose source or target is unknown is left out: its finding keeps the project from passing.
 pub(super) fn check_all(world: &World<'_>) -> Vec<Mapping> {
@@ -152,6 +152,11 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
             }
         };
         let found = scope.associated_object(object);
+        if let (ast::WithSource::Labelled(label, _), Some(found), Some(source)) =
+            (&with.source, &found, &scope.source)
+        {
+            associated::check_label(scope.world, source, found, label);
+        }
         if let Some(found) = &found {
             let help = "read the record on whose timeline it stands";
             scope.world.report_event(found, object.span, "records are not associated with one", help);

@@ -22,6 +22,7 @@ mod allow;
 mod argument;
 mod assign;
 mod associate;
+mod associated;
 mod authority;
 mod bounds;
 mod builtin;
@@ -43,6 +44,7 @@ mod names;
 mod options;
 mod order;
 mod outcomes;
+mod owners;
 mod picklist;
 mod policies;
 mod reach;
@@ -69,6 +71,7 @@ use crate::syntax::ast;
 
 pub use allow::suppress;
 pub use argument::filters;
+pub use associated::associated;
 pub use typed::{Checked, Project};
 
 use world::World;

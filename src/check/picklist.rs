@@ -216,6 +216,9 @@ fn check_source(world: &World<'_>, object: &Obj<'_>, field: &Field, option: &Spa
 
 fn check_target(world: &World<'_>, to: &(Obj<'_>, &Field), option: &str, span: crate::source::Span) {
     let (object, field) = to;
+    if field.owner {
+        super::owners::check_id(world, object, field, option, span);
+    }
     match field.options.iter().find(|known| known.value == option) {
         Some(known) if known.active => {}
         Some(known) => world.report(inactive_option(object, field, known, span)),

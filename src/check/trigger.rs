@@ -6,6 +6,7 @@ use crate::syntax::ast::{self, TriggerKind};
 use crate::syntax::shape;
 use crate::types::{AssociationKind, Type, Value, display};
 
+use super::associated;
 use super::builtin::{OWNER_NAME, OWNER_PROPERTY};
 use super::expr::literal_value;
 use super::scope::Scope;
@@ -27,7 +28,13 @@ impl<'a> Scope<'a> {
                 TriggerKind::Becomes(path, values) => self.becomes(path, values),
                 TriggerKind::PrimaryChanges(object) => self.associated(object, AssociationKind::Primary),
                 TriggerKind::LabelledChanges(label, object) => {
-                    self.associated(object, AssociationKind::Labelled(label.value.clone()))
+                    let trigger = self.associated(object, AssociationKind::Labelled(label.value.clone()));
+                    if let (Some(source), Some(Trigger::AssociatedChanges(_, to))) = (&self.source, &trigger)
+                        && let Some(to) = self.world.object_named(to.side, &to.name)
+                    {
+                        associated::check_label(self.world, source, &to, label);
+                    }
+                    trigger
                 }
             };
             triggers.extend(trigger);

@@ -39,7 +39,7 @@ async fn compared(given: Option<&Path>, options: &DriftArgs, output: Output) -> 
     let mut after = project::load_edited(&root, pair, &edited);
     let broken = new_findings(&before, &after, snapshots);
     let mut found = Vec::new();
-    let mut cosmetic = 0;
+    let (mut cosmetic, mut owners) = (0, 0);
     let checked = before.worlds.first().and_then(|world| world.checked.as_ref());
     for snapshot in snapshots {
         let name = snapshot.name.as_str();
@@ -53,23 +53,37 @@ async fn compared(given: Option<&Path>, options: &DriftArgs, output: Output) -> 
         let drift = drift(&old, &now, checked);
         found.extend(drift.findings);
         cosmetic += drift.cosmetic;
+        owners += drift.owners;
     }
     let (differences, lines) = (found.len(), broken.len());
     found.extend(broken);
     after.suppressed.clear();
     check::print(&after, options.format, &found, &root, output);
-    say(differences, lines, cosmetic, &before, output);
+    note_small(cosmetic, owners, output);
+    say(differences, lines, &before, output);
     Ok(if found.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 
-fn say(differences: usize, lines: usize, cosmetic: usize, before: &Project, output: Output) {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// What differs and is no drift by itself.
+fn note_small(cosmetic: usize, owners: usize, output: Output) {
     if cosmetic > 0 {
         let words = format!("{cosmetic} label{} or order{} of options", plural(cosmetic), plural(cosmetic));
         output.note(&format!("{words} differ as well, on which no mapping depends"));
     }
+    if owners > 0 {
+        let words = format!("{owners} owner{} came, left or changed", plural(owners));
+        output.note(&format!("{words}, which is drift only where a mapping names one"));
+    }
+}
+
+fn say(differences: usize, lines: usize, before: &Project, output: Output) {
     output.note(&match (differences, lines) {
         (0, 0) => "the CRMs are as the snapshots say".to_owned(),
+        (0, lines) => format!("{lines} finding{} in the mappings that the snapshots do not give", plural(lines)),
         (differences, 0) => format!("{differences} difference{}; every mapping still checks", plural(differences)),
         (differences, lines) => format!(
             "{differences} difference{}, and {lines} finding{} in the mappings that the snapshots do not give",

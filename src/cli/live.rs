@@ -10,7 +10,9 @@ use super::{Exit, parts};
 use crate::config::SCHEMA;
 use crate::crm::Describe;
 use crate::diagnostic::{Code, nearest};
-use crate::schema::{self, Change, DescribedObject, FieldType, Schema, Schemas, Taken};
+use crate::schema::{
+    self, Change, DescribedObject, DescribedOwner, FieldType, Schema, Schemas, Section, Taken,
+};
 use crate::source::{Side, Sources};
 use crate::types::{CrmError, CrmErrorKind};
 
@@ -47,7 +49,7 @@ pub(super) struct Wanted<'w> {
     pub(super) objects: &'w [String],
     /// Every object that a mapping could be about.
     pub(super) all: bool,
-    /// Objects that mappings name and the snapshots lack.
+    /// Objects that mappings name and the snapshots lack, and the sections that they lack.
     pub(super) missing: bool,
 }
 
@@ -56,6 +58,7 @@ pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Re
     let configured = parts::configured(Some(root), wanted.pair, output)?;
     let pair = configured.pair.name.clone();
     let folder = folder(root, &pair);
+    let listed = owners(root);
     let mut asked = Vec::new();
     for side in Side::ALL {
         asked.push(Asked::read(root, &folder, side, output)?);
@@ -67,10 +70,12 @@ pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Re
         asked.crm = Some(crm);
         asked.known(output).await?;
         asked.added(wanted, output).await?;
+        asked.owners(wanted.missing, listed, output).await?;
     }
     if wanted.missing {
         fill(root, &pair, &mut asked, output).await?;
     }
+    label(root, &pair, wanted.missing, &mut asked, output).await?;
     let asked = asked.into_iter().filter(|asked| asked.crm.is_some());
     let snapshots = asked.map(|asked| asked.finish(output)).collect::<Result<Vec<_>, _>>()?;
     Ok(Live { pair, snapshots })
@@ -84,6 +89,11 @@ pub(super) fn folder(root: &Path, pair: &str) -> String {
         .into_iter()
         .find(|files| files.name.value == pair)
         .map_or_else(|| SCHEMA.to_owned(), |files| files.schema)
+}
+
+/// Whether the snapshots list owners.
+pub(super) fn owners(root: &Path) -> bool {
+    project::config(root).1.is_some_and(|config| config.owners)
 }
 
 /// Adds the objects that the mappings name and the snapshots lack, and those that their paths lead to.
@@ -106,6 +116,29 @@ async fn fill(root: &Path, pair: &str, asked: &mut [Asked], output: Output) -> R
                 one.describe(&name, &name, output).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Asks for the labels of the associations that the snapshots list and, for a pull, that the mappings are about.
+async fn label(
+    root: &Path,
+    pair: &str,
+    missing: bool,
+    asked: &mut [Asked],
+    output: Output,
+) -> Result<(), Exit> {
+    let mut pairs = BTreeSet::new();
+    for asked in asked.iter() {
+        let known = asked.schema.objects.values();
+        let known = known.flat_map(|from| from.associations.keys().map(|to| (from.name.clone(), to.clone())));
+        pairs.extend(known);
+    }
+    if missing {
+        pairs.extend(project::load(root, Some(pair)).associated);
+    }
+    for asked in asked.iter_mut().filter(|asked| asked.side == Side::Hubspot) {
+        asked.labels(&pairs, output).await?;
     }
     Ok(())
 }
@@ -152,6 +185,7 @@ struct Asked {
     schema: Schema,
     objects: Vec<DescribedObject>,
     gone: Vec<String>,
+    owners: Section<Vec<DescribedOwner>>,
 }
 
 impl Asked {
@@ -166,7 +200,8 @@ impl Asked {
         let text = old.clone().unwrap_or_else(|| empty(side));
         let (schema, findings) = schema::load(&mut sources, &name, &text);
         if let Some(schema) = schema.filter(|schema| findings.is_empty() && schema.side == side) {
-            return Ok(Self { side, name, crm: None, old, schema, objects: Vec::new(), gone: Vec::new() });
+            let (objects, gone, owners) = (Vec::new(), Vec::new(), Section::AsItIs);
+            return Ok(Self { side, name, crm: None, old, schema, objects, gone, owners });
         }
         output.findings(&sources, &findings);
         output.error(&format!("`{name}` is no snapshot of {} that could be compared", side.label()));
@@ -225,6 +260,65 @@ impl Asked {
         Ok(())
     }
 
+    /// Asks who can own records, where the snapshot says it or is to say it. A user who may not see it is told so, and the
+    /// section stays as it is.
+    async fn owners(&mut self, missing: bool, listed: bool, output: Output) -> Result<(), Exit> {
+        let Some(crm) = &self.crm else { return Ok(()) };
+        if !listed {
+            if missing {
+                self.owners = Section::LeftOut;
+            }
+            return Ok(());
+        }
+        if !missing && self.schema.owners.is_none() {
+            return Ok(());
+        }
+        match crm.owners().await {
+            Ok(owners) => self.owners = Section::Taken(owners),
+            Err(error) if error.kind == CrmErrorKind::Forbidden => {
+                let need = match self.side {
+                    Side::Hubspot => "grant the scope `crm.objects.owners.read` to HubSpot's app",
+                    Side::Salesforce => "the integration's user needs to see `User` and `Group`",
+                };
+                output.note(&format!(
+                    "{} does not show its owners, so `owners:` of `{}` stays as it is: {need}, or write \
+                     `snapshots: {{ owners: false }}` into `mapwright.yaml`",
+                    self.side.label(),
+                    self.name
+                ));
+            }
+            Err(error) => return Err(failed(&error, "its owners", output)),
+        }
+        Ok(())
+    }
+
+    /// Asks for the labels of associations; what the app may not see stays as it is.
+    async fn labels(&mut self, pairs: &BTreeSet<(String, String)>, output: Output) -> Result<(), Exit> {
+        let Some(crm) = &self.crm else { return Ok(()) };
+        let mut found = Vec::new();
+        for (from, to) in pairs {
+            let place = |name: &String| self.objects.iter().position(|object| object.name == *name);
+            let (Some(from_at), Some(to_at)) = (place(from), place(to)) else { continue };
+            match crm.association_labels(&self.objects[from_at], &self.objects[to_at]).await {
+                Ok(Some(labels)) => found.push((from_at, to.clone(), labels)),
+                Ok(None) => {}
+                Err(error) if error.kind == CrmErrorKind::Forbidden => output.note(&format!(
+                    "{} does not show the labels of associations of {from} with {to}, so they stay as they are in \
+                     `{}`: the app needs to read both objects",
+                    self.side.label(),
+                    self.name
+                )),
+                Err(error) => {
+                    return Err(failed(&error, &format!("the associations of {from} with {to}"), output));
+                }
+            }
+        }
+        for (from, to, labels) in found {
+            self.objects[from].associations.push((to, labels));
+        }
+        Ok(())
+    }
+
     fn has(&self, name: &str) -> bool {
         self.objects.iter().any(|object| object.name == name || object.api_name == name)
     }
@@ -254,6 +348,7 @@ impl Asked {
             api_version: crm.api_version().to_owned(),
             objects: self.objects.clone(),
             gone: self.gone.clone(),
+            owners: self.owners.clone(),
         };
         schema::update(self.old.as_deref(), &taken).map_err(|message| {
             output.error(&message);

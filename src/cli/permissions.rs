@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::args::PermissionsArgs;
 use super::output::Output;
-use super::{Exit, parts};
-use crate::crm::hubspot::scopes::{covered, scopes};
+use super::{Exit, live, parts};
+use crate::crm::hubspot::scopes::{OWNERS, covered, scopes};
 use crate::crm::salesforce::permission_set::{Permissions, permission_set, permissions};
 use crate::plan::access;
 
@@ -43,7 +43,14 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
             Exit::Remote
         })?),
     };
-    let lacks = missing.len() + show_hubspot(&scopes(&access, &schemas.hubspot), granted.as_deref());
+    let mut scopes = scopes(&access, &schemas.hubspot);
+    if live::owners(&parts::root(given, output)?) {
+        let reason = scopes.entry(OWNERS.to_owned()).or_default();
+        let more = if reason.is_empty() { "" } else { ", " };
+        reason.push_str(more);
+        reason.push_str("`schema pull` of the owners");
+    }
+    let lacks = missing.len() + show_hubspot(&scopes, granted.as_deref());
     show_salesforce(&permissions, &missing);
     match (&clients, lacks) {
         (None, _) => {}

@@ -1,7 +1,7 @@
 //! Finds, reads, checks and compiles a project.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,8 @@ pub(super) struct Project {
     pub(super) findings: Vec<Diagnostic>,
     /// Where the items stand that could be read, at least in part.
     pub(super) items: Vec<Span>,
+    /// The pairs of HubSpot's objects that its mappings associate or read associations of.
+    pub(super) associated: BTreeSet<(String, String)>,
     /// The warnings that a comment keeps quiet.
     pub(super) suppressed: Vec<Suppressed>,
     /// Its folder; `None` for the shipped one.
@@ -409,7 +411,11 @@ impl Reader {
             }
         }
         let items = self.trees.iter().flat_map(|tree| &tree.items).map(ast::Item::span).collect();
-        Project { config: self.config, worlds, unused, findings, items, suppressed, root: None, sources }
+        let associated = crate::check::associated(
+            self.trees.iter().filter(|tree| !unused.contains(&sources.file(tree.file).name().to_owned())),
+        );
+        let (config, root) = (self.config, None);
+        Project { sources, config, worlds, unused, findings, items, associated, suppressed, root }
     }
 
     /// Checks the mappings of every pair against its snapshots; those that have the same, once.

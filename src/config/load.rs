@@ -40,6 +40,8 @@ pub struct Config {
     pub pairs: Vec<PairFiles>,
     /// The mappings and syncs that `poll` names; whoever knows the mappings checks that they exist.
     pub polled: Vec<Spanned<String>>,
+    /// Whether the snapshots list owners, who are people.
+    pub owners: bool,
     root: Node,
     file: FileId,
     text: Arc<str>,
@@ -97,9 +99,9 @@ pub fn parse(sources: &mut Sources, name: &str, text: &str) -> (Option<Config>, 
     if findings.iter().any(|finding| finding.code == Code::EDITION) {
         return (None, findings);
     }
-    let (pairs, polled) = (PairFiles::of(&root), pairs::polled(&root));
+    let (pairs, polled, owners) = (PairFiles::of(&root), pairs::polled(&root), pairs::owners(&root));
     let text = sources.file(file).shared_text();
-    (Some(Config { language: LANGUAGE, pairs, polled, root, file, text }), findings)
+    (Some(Config { language: LANGUAGE, pairs, polled, owners, root, file, text }), findings)
 }
 
 impl Reading<'_> {
@@ -116,6 +118,7 @@ impl Reading<'_> {
         let poll = self.poll(keys.entry("poll"), Poll::default());
         let limits = self.limits(keys.entry("limits"), Limits::default());
         let alerts = self.alerts(keys.entry("alerts"));
+        self.snapshots(keys.entry("snapshots"));
         let allow_private_addresses = keys.flag("allow_private_addresses").unwrap_or(false);
         keys.finish();
         let wanted = entries.iter().filter(|entry| self.only.is_none_or(|only| entry.key.value == only));
@@ -135,6 +138,13 @@ impl Reading<'_> {
             alerts: alerts?,
             allow_private_addresses,
         })
+    }
+
+    /// What the snapshots hold; read without any variable, by [`pairs::owners`].
+    fn snapshots(&self, entry: Option<&Entry>) {
+        let Some(mut keys) = entry.and_then(|entry| self.keys(entry, "`snapshots`")) else { return };
+        keys.flag("owners");
+        keys.finish();
     }
 
     fn only_store(&self, root: &Node) -> Option<Store> {

@@ -69,6 +69,11 @@ pub(super) fn polled(root: &Node) -> Vec<Spanned<String>> {
     of(root).into_iter().chain(pairs.iter().flat_map(|pair| of(&pair.value))).collect()
 }
 
+/// Whether the snapshots list owners: yes, unless `snapshots` says otherwise.
+pub(super) fn owners(root: &Node) -> bool {
+    !matches!(at(root, &["snapshots", "owners"]).map(|node| &node.kind), Some(Kind::Scalar { text, .. }) if text == "false")
+}
+
 fn entries(node: &Node) -> &[Entry] {
     match &node.kind {
         Kind::Map(entries) => entries,

@@ -449,3 +449,14 @@ fn keys_come_from_the_environment_or_a_file() {
     let both = store("keys: [\"${A}\"], key_file: f");
     assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "key_file".to_owned())]);
 }
+
+#[test]
+fn owners_are_listed_unless_the_project_says_otherwise() {
+    let owners = |text: &str| good(&format!("language: 1\n{text}")).owners;
+    assert!(owners("") && owners("snapshots: {}\n") && owners("snapshots: { owners: true }\n"));
+    assert!(!owners("snapshots: { owners: false }\n"));
+    for wrong in ["snapshots: { owners: no }\n", "snapshots: { people: false }\n", "snapshots: false\n"] {
+        let (_, findings) = parse(&mut Sources::new(), "mapwright.yaml", &format!("language: 1\n{wrong}"));
+        assert_eq!(findings.len(), 1, "{wrong}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::schema::DescribedObject;
+use crate::schema::{DescribedObject, DescribedOwner};
 use crate::source::Side;
 use crate::types::CrmError;
 
@@ -22,4 +22,14 @@ pub trait Describe: Send + Sync {
 
     /// An object by the vendor's name; `None` where the CRM has no such object, or does not show it.
     async fn describe_object(&self, api_name: &str) -> Result<Option<DescribedObject>, CrmError>;
+
+    /// The labels of the associations from one object to another; `None` where there can be none.
+    async fn association_labels(
+        &self,
+        from: &DescribedObject,
+        to: &DescribedObject,
+    ) -> Result<Option<Vec<String>>, CrmError>;
+
+    /// Everybody who can own records, or could.
+    async fn owners(&self) -> Result<Vec<DescribedOwner>, CrmError>;
 }

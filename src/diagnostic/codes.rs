@@ -181,6 +181,10 @@ codes! {
     OPTION_UNMAPPED = "E0607", "options differ";
     /// The record type of a new record does not allow an option that a rule writes, and Salesforce would refuse the record.
     OPTION_RECORD_TYPE = "E0608", "record type forbids the option";
+    /// No owner of the snapshot has this id, address or name.
+    OWNER_UNKNOWN = "E0609", "unknown owner";
+    /// The owner is archived or inactive, and the CRM gives them no new records.
+    OWNER_LEFT = "E0610", "owner has left";
 
     // Matching.
     /// The key is not both an external ID and unique, so that an upsert by it is not atomic.
@@ -230,6 +234,8 @@ codes! {
     LINKED_RECORD = "E1103", "no record that could be paired";
     /// `associate` does not say what happens while the other record has no counterpart yet. Add `otherwise wait`, `skip` or `park`.
     PAIR_MISSING = "E1104", "missing pair is not handled";
+    /// The associations of these two objects have no such label in the snapshot.
+    LABEL_UNKNOWN = "E1105", "unknown association label";
 
     // Converting Leads.
     /// There is nothing here that Salesforce could convert: only a Lead is, by a mapping that writes it.

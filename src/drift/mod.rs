@@ -21,6 +21,8 @@ pub struct Drift {
     pub findings: Vec<Diagnostic>,
     /// How many labels and orders of options differ, on which nothing in a mapping depends.
     pub cosmetic: usize,
+    /// How many owners joined, left or changed. The lines that name one are the checker's to find.
+    pub owners: usize,
 }
 
 /// Compares a snapshot with what its CRM says now. The places are those of the snapshot; `project` is what was checked
@@ -29,6 +31,11 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
     let mut drift = Drift::default();
     let mut options: IndexMap<(String, String), (Option<Span>, Vec<String>)> = IndexMap::new();
     for change in compare(old, now) {
+        // People come and go; what it means to a mapping that names one, the checker says.
+        if matches!(change.what, What::Owners(_)) {
+            drift.owners += 1;
+            continue;
+        }
         let weight = change.what.weight();
         if weight == Weight::Cosmetic {
             drift.cosmetic += 1;
@@ -42,7 +49,13 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
         }
         let name = named(old, &change.object, change.field.as_deref());
         let at = change.at.unwrap_or_else(|| Span::new(old.file, 0, 0));
-        drift.findings.push(finding(weight, at, format!("`{name}` {}", change.what), change.field.is_some()));
+        let mut finding = finding(weight, at, format!("`{name}` {}", change.what), change.field.is_some());
+        if weight == Weight::Removed && matches!(change.what, What::Labels(_)) {
+            let help =
+                "define the label in HubSpot, or take it out of the mappings; then `mapwright schema pull`";
+            finding.help = Some(help.to_owned());
+        }
+        drift.findings.push(finding);
     }
     let picklists: Vec<&Picklist> =
         project.into_iter().flat_map(|project| project.picklists.values()).collect();

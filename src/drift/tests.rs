@@ -228,3 +228,18 @@ fn objects_and_record_types_come_and_go() {
         ["`salesforce.Case` is new", "`salesforce.Lead` is not there any more, or not visible"]
     );
 }
+
+#[test]
+fn owners_who_come_and_go_are_counted_and_are_no_drift() {
+    let mut sources = Sources::new();
+    let mut read = |owners: &str| {
+        let text = format!("crm: hubspot\napi_version: v3\nobjects: {{}}\n{owners}");
+        let (schema, findings) = load(&mut sources, "schema/hubspot.yaml", &text);
+        assert_eq!(findings, [], "{text}");
+        schema.expect("a schema")
+    };
+    let old = read("owners:\n  - { id: \"1\", email: a@x.example }\n  - { id: \"2\" }\n");
+    let now = read("owners:\n  - { id: \"1\", email: b@x.example }\n  - { id: \"3\" }\n");
+    assert_eq!(drift(&old, &now, None), Drift { owners: 3, ..Drift::default() });
+    assert_eq!(drift(&old, &read(""), None).findings, []);
+}

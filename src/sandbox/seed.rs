@@ -21,6 +21,9 @@
 //!         stages:
 //!           - {id: open, label: Open, probability: "0.2"}
 //!           - {id: won, label: Won, probability: "1.0", closed: true}
+//!   labels:                           # the portal's own labels of associations, from one type to another
+//!     contact:
+//!       company: [Decision maker, {label: Employee, inverse: Employer}]
 //!   objects:                          # by singular, plural or type id; `id` may be left out
 //!     company:
 //!       - {id: "9001", properties: {name: Acme Corp, domain: acme.example}}
@@ -79,6 +82,8 @@ pub struct HubspotSeed {
     #[serde(default)]
     pub(crate) owners: Vec<OwnerSeed>,
     #[serde(default)]
+    pub(crate) labels: IndexMap<String, IndexMap<String, Vec<LabelSeed>>>,
+    #[serde(default)]
     pub(crate) pipelines: IndexMap<String, Vec<PipelineSeed>>,
     #[serde(default)]
     pub(crate) objects: IndexMap<String, Vec<RecordSeed>>,
@@ -108,6 +113,14 @@ pub(crate) struct OwnerSeed {
     pub(crate) user_id: Option<u64>,
     #[serde(default)]
     pub(crate) archived: bool,
+}
+
+/// A label of associations: one text for both directions, or one for each.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum LabelSeed {
+    One(String),
+    Two { label: String, inverse: String },
 }
 
 /// A pipeline.

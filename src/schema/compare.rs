@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::source::Span;
 
-use super::{Field, FieldType, Object, RecordType, Schema};
+use super::associations::LabelsChange;
+use super::owners::OwnersChange;
+use super::{Field, FieldType, Object, RecordType, Schema, associations, owners};
 
 /// One difference between an older and a newer snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +97,10 @@ pub enum What {
         /// What it allows now.
         gained: Vec<String>,
     },
+    /// The labels of an object's associations are others.
+    Labels(LabelsChange),
+    /// Somebody else can own records.
+    Owners(OwnersChange),
     /// Something else of its facts: how paths name it, whether it is computed, filled by the CRM or money.
     Other(&'static str),
     /// People see another label.
@@ -129,6 +135,8 @@ impl What {
         match self {
             Self::Added | Self::OptionAdded(_) | Self::RecordTypeAdded(_) => Weight::Added,
             Self::Removed | Self::OptionRemoved(_) | Self::RecordTypeRemoved(_) => Weight::Removed,
+            Self::Labels(change) => change.weight(),
+            Self::Owners(change) => change.weight(),
             Self::Retyped { .. }
             | Self::Shortened { .. }
             | Self::Required
@@ -195,6 +203,8 @@ impl fmt::Display for What {
             Self::Other(what) => f.write_str(what),
             Self::Relabelled { from, to } => write!(f, "was called \"{from}\" and is called \"{to}\""),
             Self::Rearranged => f.write_str("shows its options in another way"),
+            Self::Labels(change) => change.fmt(f),
+            Self::Owners(change) => change.fmt(f),
         }
     }
 }
@@ -211,6 +221,8 @@ pub fn compare(old: &Schema, new: &Schema) -> Vec<Change> {
     for object in new.objects.values().filter(|object| !old.objects.contains_key(&object.name)) {
         found.push(Change { object: object.name.clone(), field: None, what: What::Added, at: None });
     }
+    let top = Span::new(old.file, 0, 0);
+    owners::compare(old.side, old.owners.as_deref(), new.owners.as_deref(), top, &mut found);
     found
 }
 
@@ -232,6 +244,7 @@ fn compare_objects(old: &Object, new: &Object, found: &mut Vec<Change>) {
         found.push(of_object(old, What::Other("is not converted as the snapshot says")));
     }
     compare_record_types(old, new, found);
+    associations::compare(old, new, found);
     for field in old.fields.values() {
         match new.field(&field.name) {
             Some(now) => compare_fields(&old.name, field, now, found),
@@ -345,6 +358,7 @@ fn compare_fields(object: &str, old: &Field, new: &Field, found: &mut Vec<Change
         (old.currency != new.currency, "is money, or is not any more"),
         (old.consent != new.consent, "records a consent, or does not any more"),
         (old.primary_of != new.primary_of, "holds the id of another primary record"),
+        (old.owner != new.owner, "holds the id of an owner, or does not any more"),
         (old.external_options != new.external_options, "keeps its options elsewhere"),
     ];
     others.into_iter().filter(|(differ, _)| *differ).for_each(|(_, what)| push(old.span, What::Other(what)));

@@ -21,6 +21,8 @@ pub struct DescribedObject {
     pub fields: Vec<DescribedField>,
     /// Its record types, in the vendor's order.
     pub record_types: Vec<DescribedRecordType>,
+    /// HubSpot: the labels of its associations with the objects that were asked about.
+    pub associations: Vec<(String, Vec<String>)>,
 }
 
 /// A field as a CRM describes it. What does not apply to the type is left at its default.
@@ -71,6 +73,8 @@ pub struct DescribedField {
     pub relationship: Option<String>,
     /// HubSpot: the object whose primary associated record's id stands here.
     pub primary_of: Option<String>,
+    /// HubSpot: whether it holds the id of an owner.
+    pub owner: bool,
     /// The options, in the vendor's order.
     pub options: Vec<DescribedOption>,
 }

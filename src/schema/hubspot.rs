@@ -28,15 +28,19 @@ const FORMATS: &[&str] = &["email", "phone", "url"];
 /// The longest text that HubSpot keeps in a property.
 const TEXT_LENGTH: u32 = 65_536;
 
+/// The property in which every record of HubSpot's that has one names its owner; others say `owner: true`.
+pub(super) const OWNER: &str = "hubspot_owner_id";
+
 /// HubSpot declares no digits for a number; where the snapshot does not either, this is the widest exact decimal that
 /// the engine computes with, so that a narrower target asks for `round`.
 const NUMBER_DIGITS: (u32, u32) = (28, 10);
 
 /// Reads the keys that say what a property holds; `None` where that was reported.
-pub(super) fn read_shape(keys: &mut Keys<'_>, has_options: bool) -> Option<Shape> {
+pub(super) fn read_shape(keys: &mut Keys<'_>, property: &str, has_options: bool) -> Option<Shape> {
     let name = read_type(keys, Side::Hubspot, TYPES);
     let field_type = keys.text("field_type").map(|text| text.value);
     let external = keys.flag("external_options");
+    let owner = keys.flag("owner");
     let name = name.or_else(|| {
         // Known as keys all the same: one wrong type should not make the others look unknown.
         keys.know(&["format", "max_length", "precision", "scale"]);
@@ -48,7 +52,8 @@ pub(super) fn read_shape(keys: &mut Keys<'_>, has_options: bool) -> Option<Shape
     let external_options =
         external_options && matches!(kind, FieldType::Picklist { .. } | FieldType::MultiPicklist { .. });
     let read_only = matches!(kind, FieldType::Other(_));
-    Some(Shape { kind, always_filled: false, read_only, external_options, currency: false })
+    let owner = owner.unwrap_or(property == OWNER && external_options);
+    Some(Shape { kind, always_filled: false, read_only, external_options, currency: false, owner })
 }
 
 fn read_kind(keys: &mut Keys<'_>, name: &str, field_type: Option<&str>, external: bool) -> Option<FieldType> {
@@ -132,6 +137,7 @@ pub(super) fn make_event(fields: &mut IndexMap<String, Field>, object: Span, pro
             external_options: false,
             relationship: None,
             primary_of: None,
+            owner: false,
             span: object,
         };
         fields.insert(name.to_owned(), field);

@@ -6,7 +6,9 @@ use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
 use crate::source::{FileId, Side, Sources, Span, Spanned};
 use crate::yaml::{Entry, Keys, Kind, Node, Problems, parse};
 
-use super::{Field, FieldType, Object, PicklistOption, RecordType, Schema, hubspot, salesforce};
+use super::{
+    Field, FieldType, Object, PicklistOption, RecordType, Schema, associations, hubspot, owners, salesforce,
+};
 
 /// The largest snapshot that is read. A portal or org with many thousands of custom fields stays below a quarter of it.
 const MAX_BYTES: usize = 16 << 20;
@@ -34,12 +36,14 @@ fn read_schema(root: &Node, file: FileId, problems: &Problems) -> Option<Schema>
     let side = keys.need_text("crm").and_then(|crm| read_side(&crm, problems));
     let api_version = keys.need_text("api_version").map_or_else(String::new, |version| version.value);
     let objects = keys.need("objects").and_then(|entry| entry.value.entries("objects", problems));
+    let owners = keys.entry(owners::SECTION);
     keys.finish();
     let side = side?;
+    let owners = owners.map(|entry| owners::read(&entry.value, side, problems));
     let objects = objects.unwrap_or_default().iter();
     let objects = objects.filter_map(|entry| read_object(entry, side, problems));
     let objects = objects.map(|object| (object.name.clone(), object)).collect();
-    Some(Schema { side, api_version, file, objects })
+    Some(Schema { side, api_version, file, objects, owners })
 }
 
 fn read_side(crm: &Spanned<String>, problems: &Problems) -> Option<Side> {
@@ -66,6 +70,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         Side::Hubspot => None,
         Side::Salesforce => keys.entry("record_types"),
     };
+    let labels = if side == Side::Hubspot { keys.entry(associations::KEY) } else { None };
     let fields = keys.need("fields").and_then(|entry| entry.value.entries("fields", problems));
     keys.finish();
     let fields = fields.unwrap_or_default().iter();
@@ -88,6 +93,7 @@ fn read_object(entry: &Entry, side: Side, problems: &Problems) -> Option<Object>
         key_prefix,
         fields,
         record_types,
+        associations: labels.map(|entry| associations::read(entry, problems)).unwrap_or_default(),
         convertible,
         timeline,
         span,
@@ -105,6 +111,8 @@ pub(super) struct Shape {
     pub(super) external_options: bool,
     /// Whether the type alone says that it is an amount of money.
     pub(super) currency: bool,
+    /// Whether the type alone says that it holds an owner.
+    pub(super) owner: bool,
 }
 
 fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
@@ -114,7 +122,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
     let relationship = keys.text("relationship").map(|name| name.value);
     let primary_of = if side == Side::Hubspot { keys.text("primary_of") } else { None };
     let shape = match side {
-        Side::Hubspot => hubspot::read_shape(&mut keys, options.is_some()),
+        Side::Hubspot => hubspot::read_shape(&mut keys, &entry.key.value, options.is_some()),
         Side::Salesforce => salesforce::read_shape(&mut keys),
     };
     let mut flag = |key| keys.flag(key);
@@ -152,6 +160,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
         external_options: shape.external_options,
         relationship,
         primary_of: primary_of.map(|object| object.value),
+        owner: shape.owner,
         span: entry.key.span,
     })
 }

@@ -6,11 +6,13 @@
 //! The format is explained at the head of each shipped snapshot (`mappings/schema/*.yaml`): a file names its CRM and API
 //! version, then its objects, then their fields, most of them one line each; what a vendor's type implies is not repeated.
 
+mod associations;
 mod compare;
 mod described;
 mod hubspot;
 mod load;
 mod model;
+mod owners;
 #[cfg(test)]
 mod pulls;
 mod render;
@@ -19,8 +21,10 @@ mod salesforce;
 mod tests;
 mod update;
 
+pub use associations::{LabelChange, Labels, LabelsChange};
 pub use compare::{Change, Weight, What, compare};
 pub use described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
 pub use load::load;
 pub use model::{Field, FieldType, Object, PicklistOption, RecordType, Schema, Schemas};
-pub use update::{Taken, update};
+pub use owners::{DescribedOwner, Owner, OwnersChange, Who};
+pub use update::{Section, Taken, update};

@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 
 use crate::source::{FileId, Side, Span};
 
+use super::{Labels, Owner};
+
 /// Both snapshots of a project.
 #[derive(Debug, Clone)]
 pub struct Schemas {
@@ -34,6 +36,8 @@ pub struct Schema {
     pub file: FileId,
     /// Objects by name or alias, in file order.
     pub objects: IndexMap<String, Object>,
+    /// Who can own records, in file order; `None` where the snapshot does not say, and then nothing is judged by it.
+    pub owners: Option<Vec<Owner>>,
 }
 
 /// An object (`contact`, `Lead`).
@@ -55,6 +59,8 @@ pub struct Object {
     pub fields: IndexMap<String, Field>,
     /// Record types, in file order; empty where the object has none.
     pub record_types: Vec<RecordType>,
+    /// HubSpot: the labels of its associations, by the object to which they lead. Of other objects nothing is known.
+    pub associations: IndexMap<String, Labels>,
     /// Salesforce: whether a lead conversion can end its life (only Lead).
     pub convertible: bool,
     /// HubSpot: the id of the event template, where records are events of a timeline. They are made, and never changed,
@@ -107,6 +113,8 @@ pub struct Field {
     pub relationship: Option<String>,
     /// HubSpot: the object whose primary associated record's id stands here (`associatedcompanyid`).
     pub primary_of: Option<String>,
+    /// Whether it holds the id of an owner: one of HubSpot's owners, a user or a queue of Salesforce.
+    pub owner: bool,
     /// The field's name in the snapshot.
     pub span: Span,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::source::Side;
 
 use super::described::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
+use super::hubspot::OWNER;
 
 /// A longer line is not read in a review.
 const WIDTH: usize = 120;
@@ -39,6 +40,7 @@ pub(super) fn keepable(side: Side, kind: &str) -> &'static [&'static str] {
         (Side::Hubspot, "string") => &["format", "max_length", "consent", "primary_of", "required"],
         (Side::Hubspot, "phone_number") => &["max_length", "required"],
         (Side::Hubspot, "number") => &["precision", "scale", "currency", "consent", "primary_of", "required"],
+        (Side::Hubspot, "enumeration") => &["consent", "owner", "required"],
         (Side::Hubspot, _) => &["consent", "required"],
         (Side::Salesforce, "double") => &["currency", "consent"],
         (Side::Salesforce, _) => &["consent"],
@@ -84,6 +86,7 @@ impl FieldText {
         raw("currency", flag(field.currency));
         raw("consent", flag(field.consent));
         raw("primary_of", text(&field.primary_of));
+        raw("owner", flag(field.owner && field.name != OWNER));
         let implied = side == Side::Hubspot && field.options.is_empty();
         raw("external_options", flag(field.external_options && !implied));
         if !field.options.is_empty() {
@@ -182,7 +185,7 @@ fn block_options(side: Side, options: &[DescribedOption], indent: usize) -> Stri
 }
 
 /// A list in brackets, broken where the line would be too long.
-fn wrapped(texts: &[String], indent: usize) -> String {
+pub(super) fn wrapped(texts: &[String], indent: usize) -> String {
     let (mut text, mut column) = ("[".to_owned(), indent + 1);
     for (index, next) in texts.iter().enumerate() {
         let width = next.chars().count() + 1;

@@ -33,6 +33,9 @@ const TYPES: &[&str] = &[
     "anyType",
 ];
 
+/// The objects whose records own others: users, and the groups that are queues.
+const OWNERS: &[&str] = &["User", "Group"];
+
 /// The length of a picklist value where the snapshot does not say; Salesforce's own limit.
 const PICKLIST_LENGTH: u32 = 255;
 /// Salesforce's fixed lengths of its e-mail, phone and URL types.
@@ -55,7 +58,9 @@ pub(super) fn read_shape(keys: &mut Keys<'_>) -> Option<Shape> {
     let always_filled = matches!(kind, FieldType::Id | FieldType::Boolean);
     let read_only = matches!(kind, FieldType::Id | FieldType::Other(_));
     let currency = name == "currency";
-    Some(Shape { kind, always_filled, read_only, external_options, currency })
+    let owner =
+        matches!(&kind, FieldType::Reference { to } if to.iter().any(|to| OWNERS.contains(&to.as_str())));
+    Some(Shape { kind, always_filled, read_only, external_options, currency, owner })
 }
 
 fn read_kind(keys: &mut Keys<'_>, name: &str) -> Option<FieldType> {

@@ -352,3 +352,66 @@ fn a_property_can_be_marked_as_money() {
     let schema = schema.unwrap();
     assert!(field(&schema, "deal", "deposit").currency && !field(&schema, "deal", "seats").currency);
 }
+
+#[test]
+fn owners_are_people_and_queues() {
+    let loaded = |text: &str| load(&mut Sources::new(), "schema.yaml", text);
+    let fields = "      hubspot_owner_id: { type: enumeration, field_type: select }\n      \
+                  manager: { type: enumeration, field_type: select, owner: true }\n      \
+                  team: { type: enumeration, field_type: select }\n";
+    let people = "owners:\n  - { id: \"11\", email: a@x.example }\n  - { id: \"9\", archived: true }\n";
+    let (schema, findings) = loaded(&(hubspot(fields) + people));
+    assert_eq!(findings, []);
+    let schema = schema.unwrap();
+    let holds = ["hubspot_owner_id", "manager", "team"].map(|name| field(&schema, "contact", name).owner);
+    assert_eq!(holds, [true, true, false]);
+    let words = |schema: &Schema| -> Vec<(String, bool)> {
+        let owners = schema.owners.as_deref().unwrap_or_default();
+        owners.iter().map(|owner| (owner.is.in_words(), owner.is.active)).collect()
+    };
+    assert_eq!(words(&schema), [("11 (a@x.example)".to_owned(), true), ("9".to_owned(), false)]);
+
+    let fields = "      OwnerId: { type: reference, references: [Group, User] }\n      \
+                  AccountId: { type: reference, references: [Account] }\n";
+    let (schema, findings) = loaded(
+        &(salesforce(fields)
+            + "owners:\n  - { id: \"005000000000001AAA\", username: a@x.example.dev, email: a@x.example, active: false }\n  \
+               - { id: \"00G000000000001AAA\", queue: Inbound }\n"),
+    );
+    assert_eq!(findings, []);
+    let schema = schema.unwrap();
+    assert!(field(&schema, "Lead", "OwnerId").owner && !field(&schema, "Lead", "AccountId").owner);
+    assert_eq!(
+        words(&schema),
+        [
+            ("005000000000001AAA (a@x.example)".to_owned(), false),
+            ("00G000000000001AAA (Inbound)".to_owned(), true)
+        ]
+    );
+    let (schema, _) = loaded(&salesforce(fields));
+    assert_eq!(schema.unwrap().owners, None, "what is not said is not known");
+}
+
+#[test]
+fn a_mistake_among_owners_is_reported() {
+    let codes = |text: &str| -> Vec<Code> {
+        let (_, findings) = load(&mut Sources::new(), "schema.yaml", text);
+        findings.iter().map(|finding| finding.code).collect()
+    };
+    let people = |owners: &str| hubspot("      X: { type: bool }\n") + "owners:\n" + owners;
+    assert_eq!(
+        codes(&people("  - { id: \"1\" }\n  - { id: \"1\", archived: true }\n")),
+        [Code::YAML_BAD_VALUE]
+    );
+    assert_eq!(codes(&people("  - { email: a@x.example }\n")), [Code::YAML_MISSING_KEY]);
+    assert_eq!(codes(&people("  - { id: 1 }\n")), [Code::YAML_BAD_VALUE]);
+    assert_eq!(codes(&people("  - { id: \"1\", queue: X }\n")), [Code::YAML_UNKNOWN_KEY]);
+    let org = |owner: &str| salesforce("      X: { type: boolean }\n") + "owners:\n  - " + owner + "\n";
+    // 15 characters and 18 are one id.
+    let twice = "{ id: \"005000000000001\", username: a }\n  - { id: \"005000000000001AAA\", username: b }";
+    assert_eq!(codes(&org(twice)), [Code::YAML_BAD_VALUE]);
+    for neither in ["{ id: \"005000000000001AAA\" }", "{ id: \"005000000000001AAA\", username: a, queue: b }"]
+    {
+        assert_eq!(codes(&org(neither)), [Code::YAML_BAD_VALUE], "{neither}");
+    }
+}

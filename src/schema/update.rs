@@ -16,7 +16,7 @@ use crate::yaml::{Entry, Kind, Node, parse};
 
 use super::described::{DescribedField, DescribedObject};
 use super::render::{FieldText, Kept, head, keepable, record_types, scalar};
-use super::{Field, FieldType, Object, Schema, load};
+use super::{DescribedOwner, Field, FieldType, Object, Owner, Schema, associations, load, owners};
 
 /// The indentation of objects, of their keys, and of fields in the canonical form.
 const OBJECT: usize = 2;
@@ -45,6 +45,20 @@ pub struct Taken {
     pub objects: Vec<DescribedObject>,
     /// Objects of the snapshot that the CRM does not have any more, or does not show.
     pub gone: Vec<String>,
+    /// Who can own records.
+    pub owners: Section<Vec<DescribedOwner>>,
+}
+
+/// What a CRM said for a part of a snapshot that need not be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Section<T> {
+    /// Nobody asked: it stays as it is.
+    #[default]
+    AsItIs,
+    /// It is not to be in the snapshot.
+    LeftOut,
+    /// It is this.
+    Taken(T),
 }
 
 /// The text of a snapshot after what the CRM says; `old` is the present one, which must be without an error.
@@ -52,6 +66,12 @@ pub struct Taken {
 /// The error tells what of the CRM's answer a snapshot cannot hold.
 pub fn update(old: Option<&str>, taken: &Taken) -> Result<String, String> {
     let known = old.map(Known::read).transpose()?;
+    let mut taken = taken.clone();
+    for object in &mut taken.objects {
+        let old = known.as_ref().and_then(|known| known.schema.objects.get(&object.name));
+        object.associations = associations::merged(old, &object.associations);
+    }
+    let taken = &taken;
     let canonical = canonical(known.as_ref(), taken);
     let wanted = read(&canonical)?;
     let Some(known) = known else { return Ok(canonical) };
@@ -84,10 +104,16 @@ fn same_schema(a: &Schema, b: &Schema) -> bool {
                 .all(|field| b.field(&field.name).is_some_and(|other| same_field(field, other)))
     };
     a.side == b.side
+        && same_owners(a.owners.as_deref(), b.owners.as_deref())
         && a.objects.len() == b.objects.len()
         && a.objects.values().all(|object| {
             b.objects.get(&object.name).is_some_and(|other| same_head(object, other) && fields(object, other))
         })
+}
+
+fn same_owners(a: Option<&[Owner]>, b: Option<&[Owner]>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return a.is_none() && b.is_none() };
+    a.len() == b.len() && a.iter().all(|owner| b.iter().any(|other| owner.is == other.is))
 }
 
 /// Whether two fields are the same, wherever they stand.
@@ -112,7 +138,7 @@ fn same_head(a: &Object, b: &Object) -> bool {
             object.clone();
         (api_name, label, plural, type_id, key_prefix, convertible, timeline)
     };
-    facts(a) == facts(b) && same_record_types(a, b)
+    facts(a) == facts(b) && same_record_types(a, b) && associations::same(&a.associations, &b.associations)
 }
 
 fn same_record_types(a: &Object, b: &Object) -> bool {
@@ -129,6 +155,8 @@ struct Known<'t> {
     schema: Schema,
     /// The entries of `objects`.
     objects: Vec<Entry>,
+    /// The section of owners.
+    owners: Option<Entry>,
 }
 
 impl<'t> Known<'t> {
@@ -137,7 +165,9 @@ impl<'t> Known<'t> {
         let (root, _) = parse(schema.file, text);
         let objects =
             root.as_ref().and_then(|root| entry(root, "objects")).map(|entry| entries(&entry.value));
-        Ok(Self { text, schema, objects: objects.unwrap_or_default().to_vec() })
+        let objects = objects.unwrap_or_default().to_vec();
+        let owners = root.as_ref().and_then(|root| entry(root, owners::SECTION)).cloned();
+        Ok(Self { text, schema, objects, owners })
     }
 
     fn object(&self, name: &str) -> Option<&Entry> {
@@ -167,10 +197,41 @@ impl<'t> Known<'t> {
         before.len() - before.rfind('\n').map_or(0, |end| end + 1)
     }
 
+    /// Where a value ends: of one in brackets the reader gives a place behind the comment that follows it.
+    fn end(&self, node: &Node) -> usize {
+        let range = node.span.range();
+        let text = &self.text[range.clone()];
+        if !text.starts_with(['{', '[']) {
+            return range.end;
+        }
+        let (mut depth, mut quote, mut escaped, mut comment) = (0_usize, None, false, false);
+        let mut before = ' ';
+        for (at, c) in text.char_indices() {
+            match (quote, c) {
+                _ if comment => comment = c != '\n',
+                (Some(_), _) if escaped => escaped = false,
+                (Some('"'), '\\') => escaped = true,
+                (Some(open), _) if open == c => quote = None,
+                (None, '"' | '\'') if " ,[{:".contains(before) => quote = Some(c),
+                (None, '#') if before.is_whitespace() => comment = true,
+                (None, '{' | '[') => depth += 1,
+                (None, '}' | ']') if depth == 1 => return range.start + at + 1,
+                (None, '}' | ']') => depth -= 1,
+                _ => {}
+            }
+            before = c;
+        }
+        range.end
+    }
+
     /// The whole lines of an entry.
     fn lines(&self, entry: &Entry) -> Range<usize> {
-        let start = entry.key.span.start as usize - self.column(entry.key.span.start);
-        let end = entry.value.span.end.max(entry.key.span.end) as usize;
+        self.lines_of(entry.key.span.start, entry.value.span.end.max(entry.key.span.end))
+    }
+
+    /// The whole lines from one place to another.
+    fn lines_of(&self, start: u32, end: u32) -> Range<usize> {
+        let (start, end) = (start as usize - self.column(start), end as usize);
         start..self.text[end..].find('\n').map_or(self.text.len(), |next| end + next + 1)
     }
 
@@ -194,7 +255,48 @@ impl<'t> Known<'t> {
             .extend(new_objects.iter().map(|object| (end..end, object_text(taken.side, object, &none, &[]))));
         let gone = taken.gone.iter().filter_map(|name| self.object(name));
         edits.extend(gone.map(|entry| (self.lines(entry), String::new())));
+        self.edit_owners(taken, &mut edits);
         apply(self.text, edits)
+    }
+
+    fn edit_owners(&self, taken: &Taken, edits: &mut Vec<(Range<usize>, String)>) {
+        let owners = match (&taken.owners, &self.owners) {
+            (Section::AsItIs, _) | (Section::LeftOut, None) => return,
+            (Section::LeftOut, Some(section)) => return edits.push((self.lines(section), String::new())),
+            (Section::Taken(owners), _) => owners,
+        };
+        let (side, whole) = (taken.side, || owners::section(taken.side, owners));
+        let end = self.text.len();
+        let Some(section) = &self.owners else { return edits.push((end..end, whole())) };
+        let known = self.schema.owners.as_deref().unwrap_or_default();
+        let items = match &section.value.kind {
+            Kind::List(items) if !items.is_empty() && !owners.is_empty() => items,
+            _ if known.is_empty() && owners.is_empty() => return,
+            _ => return edits.push((self.lines(section), whole())),
+        };
+        // What was read without a finding has an owner for each item, in the same order.
+        for (owner, item) in known.iter().zip(items) {
+            match owners.iter().find(|now| now.has_id(side, &owner.is.id)) {
+                Some(now) if *now == owner.is => {}
+                Some(now) => edits.push((item.span.start as usize..self.end(item), now.text(side))),
+                None => edits.push((self.lines_of(item.span.start, item.span.end), String::new())),
+            }
+        }
+        let mut new: Vec<&DescribedOwner> = owners.iter().collect();
+        new.retain(|now| !known.iter().any(|owner| now.has_id(side, &owner.is.id)));
+        new.sort_by(|a, b| owners::by_id(side, &a.id, &b.id));
+        let column = self.column(items[0].span.start).saturating_sub(2);
+        for owner in new {
+            let before = known
+                .iter()
+                .zip(items)
+                .rfind(|(known, _)| owners::by_id(side, &known.is.id, &owner.id).is_lt());
+            let at = match before {
+                Some((_, item)) => self.lines_of(item.span.start, item.span.end).end,
+                None => self.lines_of(items[0].span.start, items[0].span.end).start,
+            };
+            edits.push((at..at, format!("{:column$}- {}\n", "", owner.text(side))));
+        }
     }
 
     fn edit_object(
@@ -221,7 +323,7 @@ impl<'t> Known<'t> {
                     let none = Kept::new();
                     let text = FieldText::of(side, described, kept.get(name).unwrap_or(&none));
                     let start = field.key.span.start;
-                    let range = start as usize..field.value.span.end as usize;
+                    let range = start as usize..self.end(&field.value);
                     edits.push((range, text.text(self.column(start))));
                 }
                 (None, ..) => edits.push((self.lines(field), String::new())),
@@ -270,6 +372,7 @@ impl<'t> Known<'t> {
                 _ => {}
             }
         }
+        self.edit_labels(known, object, (old, new), (before, column), edits);
         if same_record_types(old, new) {
             return;
         }
@@ -278,6 +381,47 @@ impl<'t> Known<'t> {
         match entry(&known.value, "record_types") {
             Some(entry) => edits.push((self.lines(entry), text)),
             None => edits.push((before..before, text)),
+        }
+    }
+
+    /// Writes the pairs of objects whose labels changed, and those that are new, each on a line of its own.
+    fn edit_labels(
+        &self,
+        known: &Entry,
+        object: &DescribedObject,
+        (old, new): (&Object, &Object),
+        (before, column): (usize, usize),
+        edits: &mut Vec<(Range<usize>, String)>,
+    ) {
+        if associations::same(&old.associations, &new.associations) {
+            return;
+        }
+        let Some(section) = entry(&known.value, associations::KEY) else {
+            return edits.push((before..before, associations::section(&object.associations, column)));
+        };
+        let pairs = entries(&section.value);
+        let is_flow = self.text[section.value.span.range()].starts_with('{');
+        let Some(last) = pairs.last().filter(|_| !is_flow) else {
+            return edits.push((self.lines(section), associations::section(&object.associations, column)));
+        };
+        let indent = self.column(last.key.span.start);
+        let mut added: Vec<&(String, Vec<String>)> = object.associations.iter().collect();
+        added.retain(|(to, _)| !old.associations.contains_key(to));
+        added.sort();
+        for (to, labels) in &object.associations {
+            let pair = pairs.iter().find(|pair| pair.key.value == *to);
+            let is_same = associations::same_pair(old.associations.get(to), new.associations.get(to));
+            if let Some(pair) = pair.filter(|_| !is_same) {
+                let at = self.column(pair.value.span.start);
+                let range = pair.value.span.start as usize..self.end(&pair.value);
+                edits.push((range, associations::list(labels, at)));
+            }
+        }
+        let end = self.lines(last).end;
+        let text: String =
+            added.into_iter().map(|(to, labels)| associations::line(to, labels, indent)).collect();
+        if !text.is_empty() {
+            edits.push((end..end, text));
         }
     }
 }
@@ -332,7 +476,16 @@ fn canonical(known: Option<&Known<'_>>, taken: &Taken) -> String {
         bodies.push_str(&object_text(taken.side, object, &HashMap::new(), &[]));
     }
     text.push_str(if bodies.is_empty() { " {}\n" } else { "\n" });
-    text + &bodies
+    text.push_str(&bodies);
+    match (&taken.owners, known.and_then(|known| known.schema.owners.as_ref())) {
+        (Section::Taken(owners), _) => text.push_str(&owners::section(taken.side, owners)),
+        (Section::AsItIs, Some(owners)) => {
+            let owners: Vec<DescribedOwner> = owners.iter().map(|owner| owner.is.clone()).collect();
+            text.push_str(&owners::section(taken.side, &owners));
+        }
+        (Section::AsItIs | Section::LeftOut, _) => {}
+    }
+    text
 }
 
 /// The comments and blank lines at the head of a file; `None` where there are none.
@@ -354,6 +507,7 @@ fn object_text(side: Side, object: &DescribedObject, kept: &HashMap<&str, Kept>,
     if !types.is_empty() {
         let _ = write!(text, "{:KEY$}record_types:\n{types}", "");
     }
+    text.push_str(&associations::section(&object.associations, KEY));
     let mut fields: Vec<&DescribedField> = object.fields.iter().collect();
     let place: HashMap<&str, usize> = order.iter().enumerate().map(|(at, name)| (*name, at)).collect();
     fields.sort_by_key(|field| (place.get(field.name.as_str()).copied().unwrap_or(usize::MAX), &field.name));

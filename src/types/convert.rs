@@ -389,6 +389,7 @@ mod tests {
             consent: false,
             options: options.iter().map(option).collect(),
             external_options: false,
+            owner: false,
             relationship: None,
             primary_of: None,
             span,

@@ -23,19 +23,50 @@ fn at(stage: &Stage, finding: &Json) -> (String, String, String) {
     (text("/code"), line, text("/message"))
 }
 
+/// The lines that a snapshot has more than before; the others are the same, in the same order.
+#[track_caller]
+fn added(before: &str, after: &str) -> Vec<String> {
+    let mut known = before.lines().peekable();
+    let more = after.lines().filter(|line| known.next_if_eq(line).is_none()).map(str::to_owned).collect();
+    assert_eq!(known.next(), None, "nothing else of the file is different");
+    more
+}
+
 #[test]
 fn the_shipped_snapshots_are_what_the_shipped_sandbox_says() {
     let stage = Stage::shipped();
     let before = SNAPSHOTS.map(|name| stage.world.read(name));
     let ran = stage.run(&["schema", "pull"]).fine();
-    // The one thing that the sandbox knows and the snapshot does not: the story of `demo` is about it.
-    let option = "  + contact.hs_analytics_source  has a new option `AI_REFERRALS`\n";
-    let head = "schema/hubspot.yaml: 1 added, 0 changed, 0 removed\n";
-    assert_eq!(ran.out, format!("{head}{option}schema/salesforce.yaml: no change\n"));
+    // What the sandbox knows and the snapshots do not: a source, the story of `demo`, and its own people.
+    let told = [
+        "schema/hubspot.yaml: 6 added, 0 changed, 0 removed",
+        "  + contact                      labels its associations with `company`: Primary",
+        "  + company                      labels its associations with `company`: Child Company, Parent Company",
+        "  + deal                         labels its associations with `company`: Primary",
+        "  + deal                         does not label its associations with `contact`",
+        "  + owners                       are in the snapshot now: 2",
+        "  + contact.hs_analytics_source  has a new option `AI_REFERRALS`",
+        "schema/salesforce.yaml: 1 added, 0 changed, 0 removed",
+        "  + owners  are in the snapshot now: 3",
+    ];
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), told);
     let after = SNAPSHOTS.map(|name| stage.world.read(name));
-    let line = "          - { value: AI_REFERRALS, label: AI Referrals }\n";
-    assert_eq!(after[0].replacen(line, "", 1), before[0], "nothing else of the file is different");
-    assert_eq!(after[1], before[1]);
+    let added = [0, 1].map(|at| added(&before[at], &after[at]));
+    let hubspot = [
+        "    associations:",
+        "      company: [Primary]",
+        "          - { value: AI_REFERRALS, label: AI Referrals }",
+        "    associations:",
+        "      company: [Child Company, Parent Company]",
+        "    associations:",
+        "      company: [Primary]",
+        "      contact: []",
+        "owners:",
+        "  - { id: \"11\", email: robin@sales.example }",
+        "  - { id: \"12\", email: lena@sales.example, archived: true }",
+    ];
+    assert_eq!(added[0], hubspot);
+    assert_eq!((added[1].len(), added[1][0].as_str()), (4, "owners:"));
 
     let again = stage.run(&["schema", "pull"]).fine();
     assert_eq!(again.out, "schema/hubspot.yaml: no change\nschema/salesforce.yaml: no change\n");
@@ -216,8 +247,8 @@ fn a_first_pull_takes_the_objects_that_the_mappings_lead_to() {
     let ran = stage.run(&["schema", "pull"]).fine();
     assert_eq!(
         ran.out,
-        "schema/hubspot.yaml: 1 added, 0 changed, 0 removed\n  + subscription  is new\n\
-         schema/salesforce.yaml: 2 added, 0 changed, 0 removed\n  + Account  is new\n  + User     is new\n"
+        "schema/hubspot.yaml: 2 added, 0 changed, 0 removed\n  + subscription  is new\n  + owners        are in the snapshot now: 0\n\
+         schema/salesforce.yaml: 3 added, 0 changed, 0 removed\n  + Account  is new\n  + User     is new\n  + owners   are in the snapshot now: 1\n"
     );
     let hubspot = stage.world.read("schema/hubspot.yaml");
     assert!(hubspot.contains("  subscription:\n    api_name: \"2-345\"\n"), "{hubspot}");
@@ -282,12 +313,78 @@ fn an_object_that_is_not_shown_is_drift() {
     stage.run(&["schema", "pull"]).fine();
     let path = "schema/salesforce.yaml";
     let text = stage.world.read(path);
-    stage.world.write(
-        path,
-        format!("{text}  Invoice__c:\n    label: Invoice\n    fields:\n      Id: {{ type: id }}\n"),
-    );
+    let invoice = "  Invoice__c:\n    label: Invoice\n    fields:\n      Id: { type: id }\n";
+    stage.world.write(path, text.replace("\nowners:\n", &format!("\n{invoice}owners:\n")));
     let found = drifted(&stage);
     assert_eq!(at(&stage, &found[0]).2, "`salesforce.Invoice__c` is not there any more, or not visible");
     stage.run(&["schema", "pull"]).fine();
     assert_eq!(stage.world.read(path), text);
+}
+
+const BUYER: &str = r#"
+mapping buyer {
+  from hubspot.contact
+  to   salesforce.Lead
+
+  with employer = "Buyer" hubspot.company
+
+  when "Buyer" hubspot.company changes
+
+  match {
+    key HubSpot_Contact_ID__c = id
+  }
+  on none       skip
+  on converted  park
+  on rejected   park
+
+  fields {
+    Title  <- employer.name | truncate(128)
+  }
+}
+"#;
+
+#[test]
+fn a_label_that_is_gone_is_drift() {
+    let world = World::project();
+    let maps: Vec<_> =
+        std::fs::read_dir(world.work()).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    for path in maps.iter().filter(|path| path.extension().is_some_and(|extension| extension == "map")) {
+        std::fs::remove_file(path).expect("removed");
+    }
+    world.write("buyer.map", BUYER);
+    let stage = Stage::seeded(
+        world,
+        "hubspot: { labels: { contact: { company: [Buyer, { label: Employee, inverse: Employer }] } } }\n",
+    );
+    // What the snapshot does not say is not judged.
+    stage.run(&["check"]).fine();
+    let pulled = stage.run(&["schema", "pull"]).fine();
+    let line = "  + contact labels its associations with `company`: Buyer, Employee, Primary";
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(squeezed(&pulled.out).contains(&squeezed(line)), "{}", pulled.out);
+    let text = stage.world.read(SNAPSHOTS[0]);
+    assert!(text.contains("    associations:\n      company: [Buyer, Employee, Primary]\n"), "{text}");
+    stage.run(&["check"]).fine();
+    stage.run(&["drift"]).fine();
+    let again = stage.run(&["schema", "pull"]).fine();
+    assert_eq!(again.out, "schema/hubspot.yaml: no change\nschema/salesforce.yaml: no change\n");
+    assert_eq!(stage.world.read(SNAPSHOTS[0]), text);
+
+    stage.portal("DELETE", "labels/contact/company/Buyer", &Json::Null).fine();
+    let found: Vec<(String, String, String)> =
+        drifted(&stage).iter().map(|finding| at(&stage, finding)).collect();
+    let codes: Vec<(&str, &str)> =
+        found.iter().map(|(code, line, _)| (code.as_str(), line.as_str())).collect();
+    assert_eq!(
+        codes,
+        [
+            ("E1301", "company: [Buyer, Employee, Primary]"),
+            ("E1105", "with employer = \"Buyer\" hubspot.company"),
+            ("E1105", "when \"Buyer\" hubspot.company changes"),
+        ]
+    );
+    assert_eq!(found[0].2, "`hubspot.contact` has no label `Buyer` of associations with `company` any more");
+    stage.run(&["schema", "pull"]).fine();
+    stage.run(&["drift"]).fine();
+    stage.run(&["check"]).exits(1);
 }

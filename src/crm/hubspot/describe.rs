@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::crm::describe::Describe;
 use crate::crm::http::Call;
-use crate::schema::{DescribedField, DescribedObject, DescribedOption};
+use crate::schema::{DescribedField, DescribedObject, DescribedOption, DescribedOwner, Who};
 use crate::source::Side;
 use crate::types::CrmError;
 
@@ -97,6 +97,43 @@ impl Describe for HubspotClient {
         }
         self.fill_stages(&mut object, &address).await?;
         Ok(Some(object))
+    }
+
+    async fn association_labels(
+        &self,
+        from: &DescribedObject,
+        to: &DescribedObject,
+    ) -> Result<Option<Vec<String>>, CrmError> {
+        let name = |object: &DescribedObject| {
+            object.type_id.as_ref().or(object.plural.as_ref()).unwrap_or(&object.api_name).clone()
+        };
+        let url = self.address("associations", "v4", &[&name(from), &name(to), "labels"]);
+        let types = match self.results(&Call::get(url)).await {
+            Err(error) if error.status.is_some_and(|status| NO_OBJECT.contains(&status)) => return Ok(None),
+            other => other?,
+        };
+        // An association without a label is a type of its own.
+        let mut labels: Vec<String> = types.iter().filter_map(|kind| text(kind, "label")).collect();
+        labels.retain(|label| !label.is_empty());
+        labels.sort_unstable();
+        labels.dedup();
+        Ok(Some(labels))
+    }
+
+    async fn owners(&self) -> Result<Vec<DescribedOwner>, CrmError> {
+        let mut owners: Vec<DescribedOwner> = Vec::new();
+        for archived in [false, true] {
+            for owner in self.all_owners(archived).await? {
+                let id = text(&owner, "id").ok_or_else(|| self.garbled("an owner has no `id`", true))?;
+                // Who is back can be in both lists.
+                if !owners.iter().any(|known| known.id == id) {
+                    let email = text(&owner, "email").filter(|email| !email.is_empty());
+                    let who = Who::Person { email, username: None };
+                    owners.push(DescribedOwner { id, who, active: !archived });
+                }
+            }
+        }
+        Ok(owners)
     }
 }
 
@@ -188,8 +225,8 @@ fn field(facts: &Json) -> Option<DescribedField> {
     let read_only =
         facts.pointer("/modificationMetadata/readOnlyValue").and_then(Json::as_bool).unwrap_or(false);
     let options = if is_list { options(facts) } else { Vec::new() };
-    let primary = PRIMARY_COMPANY.contains(&name.as_str())
-        && text(facts, "referencedObjectType").is_some_and(|object| object == "COMPANY");
+    let leads_to = |to: &str| text(facts, "referencedObjectType").is_some_and(|object| object == to);
+    let primary = PRIMARY_COMPANY.contains(&name.as_str()) && leads_to("COMPANY");
     Some(DescribedField {
         label: text(facts, "label").unwrap_or_else(|| name.clone()),
         format: (name == "email" && kind == "string").then(|| "email".to_owned()),
@@ -201,6 +238,7 @@ fn field(facts: &Json) -> Option<DescribedField> {
         consent: CONSENT.contains(&name.as_str()),
         external_options: is_list && flag(facts, "externalOptions"),
         primary_of: primary.then(|| "company".to_owned()),
+        owner: is_list && leads_to("OWNER"),
         field_type: tells(kind, &field_type).then_some(field_type),
         kind: kind.to_owned(),
         options,

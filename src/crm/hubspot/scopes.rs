@@ -10,6 +10,9 @@ use crate::types::{Access, CrmError, ObjectAccess};
 
 use super::{HubspotClient, OWNER};
 
+/// The scope of HubSpot's owners.
+pub const OWNERS: &str = "crm.objects.owners.read";
+
 /// The scopes that older apps have for everything about some objects, the properties too. Newer apps are offered the same in
 /// parts.
 const WHOLE: [(&str, &str); 2] = [("tickets", "tickets"), ("products", "e-commerce")];
@@ -39,7 +42,7 @@ pub fn scopes(access: &Access, schema: &Schema) -> BTreeMap<String, String> {
         if known.is_some_and(|known| known.timeline.is_some()) {
             add("timeline".to_owned(), format!("writes {name}"));
         } else if name == OWNER {
-            add("crm.objects.owners.read".to_owned(), "reads owners".to_owned());
+            add(OWNERS.to_owned(), "reads owners".to_owned());
         } else {
             let api_name = known.map_or(name, |known| known.api_name.as_str());
             of_object(api_name, name, rights, &mut add);

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use crate::crm::describe::Describe;
-use crate::schema::{DescribedField, DescribedObject, DescribedOption, DescribedRecordType};
+use crate::schema::{
+    DescribedField, DescribedObject, DescribedOption, DescribedOwner, DescribedRecordType, Who,
+};
 use crate::source::Side;
-use crate::types::{CrmError, CrmErrorKind};
+use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, Value};
 
 use super::SalesforceClient;
 use super::records::Scope;
@@ -23,6 +25,14 @@ const CONSENT: &[&str] = &["HasOptedOutOfEmail", "HasOptedOutOfFax", "DoNotCall"
 
 /// The object whose records a conversion ends.
 const LEAD: &str = "Lead";
+
+/// The users of the organisation itself, and the groups that can own records (Salesforce's object reference of `User` and
+/// `Group`).
+const STANDARD: &str = "Standard";
+const QUEUE: &str = "Queue";
+
+/// Salesforce's word for an object that is not there, or not for this user.
+const INVALID_TYPE: &str = "INVALID_TYPE";
 
 #[async_trait]
 impl Describe for SalesforceClient {
@@ -69,11 +79,65 @@ impl Describe for SalesforceClient {
         }
         Ok(Some(object))
     }
+
+    /// Associations are HubSpot's; here records refer to one another by fields.
+    async fn association_labels(
+        &self,
+        _from: &DescribedObject,
+        _to: &DescribedObject,
+    ) -> Result<Option<Vec<String>>, CrmError> {
+        Ok(None)
+    }
+
+    async fn owners(&self) -> Result<Vec<DescribedOwner>, CrmError> {
+        let users = self.all("User", &["Username", "Email", "IsActive"], ("UserType", STANDARD)).await?;
+        let queues = self.all("Group", &["DeveloperName", "Name"], ("Type", QUEUE)).await?;
+        let user = |row: &Json| {
+            let who = Who::Person { email: text(row, "Email"), username: Some(text(row, "Username")?) };
+            Some(DescribedOwner { id: text(row, "Id")?, who, active: flag(row, "IsActive") })
+        };
+        let queue = |row: &Json| {
+            let name = text(row, "Name")?;
+            let developer_name = text(row, "DeveloperName").unwrap_or_else(|| name.clone());
+            Some(DescribedOwner {
+                id: text(row, "Id")?,
+                who: Who::Queue { developer_name, name },
+                active: true,
+            })
+        };
+        let owners: Option<Vec<_>> = users.iter().map(user).chain(queues.iter().map(queue)).collect();
+        owners.ok_or_else(|| self.not_understood("an owner has no `Id`, `Username` or `Name`"))
+    }
 }
 
 impl SalesforceClient {
     fn not_understood(&self, what: &str) -> CrmError {
         self.http.error(CrmErrorKind::Garbled, format!("the answer is not understood: {what}"))
+    }
+
+    /// All records of a kind, by id.
+    async fn all(
+        &self,
+        object: &str,
+        fields: &[&str],
+        (kind, is): (&str, &str),
+    ) -> Result<Vec<Json>, CrmError> {
+        let test = Filter { field: kind.to_owned(), op: FilterOp::Eq(Value::Text(is.into())) };
+        let select = SelectBuilder::from(object);
+        let select =
+            fields.iter().fold(select, |select, field| select.and_then(|select| select.field(field)));
+        let soql = select
+            .and_then(|select| select.filter(&test))
+            .and_then(|select| select.by_id(None))
+            .and_then(SelectBuilder::build)
+            .map_err(|error| self.refused(error.to_string()))?;
+        match self.query_dated(&soql, Scope::Live).await {
+            // So Salesforce answers a user who may not see the object.
+            Err(error) if error.code.as_deref() == Some(INVALID_TYPE) => {
+                Err(CrmError { kind: CrmErrorKind::Forbidden, ..error })
+            }
+            other => Ok(other?.rows),
+        }
     }
 
     /// Marks the statuses that stand for converted Leads, which only records of `LeadStatus` tell.
@@ -139,6 +203,7 @@ fn object(answer: &Json) -> Option<DescribedObject> {
         fields,
         record_types,
         name,
+        associations: Vec::new(),
     })
 }
 

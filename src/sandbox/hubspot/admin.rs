@@ -13,6 +13,8 @@
 //! | `PUT`, `GET webhooks` | `{mode: deliver, hold or drop, retriesMs}`: an outage of webhooks, and the pauses before retries |
 //! | `PUT`, `GET limits` | `{ten_secondly, daily, search_secondly}` |
 //! | `PUT`, `GET scopes` | what the app's tokens may do |
+//! | `PUT`, `DELETE labels/{from}/{to}/{label}` | a label of associations is defined, or gone |
+//! | `PATCH`, `DELETE owners/{id}` | `{email, archived}`: an owner joins, is changed or archived; is gone |
 //! | `PATCH`, `DELETE schema/{type}/{property}` | `{type, fieldType, readOnly, deactivate}` changes a property; deletes it |
 //! | `GET timeline` | the app's event templates and events, `?objectId=` those of a record |
 //! | `PUT`, `GET oauth` | `{consent: grant or deny, withhold: [scope], rotate, lifetimeSeconds}`: what people at the page and tokens do |
@@ -34,6 +36,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Actor;
+use super::associations;
 use super::catalog::instant;
 use super::deliver::WebhookMode;
 use super::error::ApiError;
@@ -41,6 +44,7 @@ use super::faults::{check, custom};
 use super::handle::{fresh, kind_of, record_of, show};
 use super::http::Shared;
 use super::objects::Id;
+use super::owners;
 use super::request::{Call, Outcome, answer, no_content, ok};
 use super::store::Portal;
 use crate::sandbox::core::{ClockSetting, Fault};
@@ -99,6 +103,7 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
         (["webhooks"], _) => webhooks(shared, call),
         (["limits"], _) => limits(shared, call),
         (["scopes"], _) => scopes(shared, call),
+        (["labels" | "owners", ..], _) => shared.with(|portal| settings(portal, call, &segments)),
         (["schema", rest @ ..], _) => shared.with(|portal| schema(portal, call, rest)),
         (["timeline"], &Method::GET) => shared.with(|portal| {
             let events = portal.timeline.events(call.query.one("objectId"));
@@ -114,6 +119,15 @@ pub(super) async fn route(shared: &Shared, call: &Call) -> Outcome {
         ([] | ["reset" | "calls" | "deliveries" | "settle" | "deliver" | "token"], _) => {
             Err(ApiError::method())
         }
+        _ => Err(ApiError::no_route(&call.path)),
+    }
+}
+
+/// What an administrator sets up beside the schema.
+fn settings(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
+    match segments {
+        ["labels", from, to, label] => associations::change_label(portal, call, (from, to), label),
+        ["owners", id] => owners::change(portal, call, id),
         _ => Err(ApiError::no_route(&call.path)),
     }
 }

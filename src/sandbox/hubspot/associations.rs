@@ -494,6 +494,29 @@ fn define(portal: &mut Portal, call: &Call, from: &ObjectType, to: &ObjectType) 
     ok(json!({"results": results}))
 }
 
+/// `/_sandbox/labels/{from}/{to}/{label}`: an administrator defines a label of both directions, or removes it.
+pub(super) fn change_label(
+    portal: &mut Portal,
+    call: &Call,
+    (from, to): (&str, &str),
+    label: &str,
+) -> Outcome {
+    let (from, to) = (portal.catalog.resolve(from)?, portal.catalog.resolve(to)?);
+    let known =
+        portal.links.types(&from.id, &to.id).into_iter().find(|known| known.label.as_deref() == Some(label));
+    match (&call.method, known.map(|known| known.type_id)) {
+        (&Method::PUT, None) => {
+            let name = label.to_lowercase().replace(' ', "_");
+            portal.links.define(&from.id, &to.id, &name, label, None);
+            no_content()
+        }
+        (&Method::PUT, Some(_)) => no_content(),
+        (&Method::DELETE, Some(id)) if portal.links.undefine(id) => no_content(),
+        (&Method::DELETE, _) => Err(ApiError::not_found()),
+        _ => Err(ApiError::method()),
+    }
+}
+
 fn within(count: usize, most: usize) -> Result<(), ApiError> {
     if count > most {
         return Err(ApiError::invalid(format!(

@@ -9,7 +9,7 @@ use super::owners::Owner;
 use super::pipelines::{Pipeline, Stage};
 use super::store::{Portal, Record, Values};
 use super::validate::{check_kind, parse_instant};
-use crate::sandbox::seed::{HubspotSeed, OwnerSeed, PipelineSeed, RecordSeed, SeedError};
+use crate::sandbox::seed::{HubspotSeed, LabelSeed, OwnerSeed, PipelineSeed, RecordSeed, SeedError};
 
 /// The largest id that a JSON number carries exactly.
 const LARGEST_ID: u64 = (1 << 53) - 1;
@@ -43,6 +43,7 @@ impl Portal {
                 pipelines.iter().zip(0..).map(|(pipeline, order)| seeded_pipeline(pipeline, order, now));
             self.pipelines.insert(object.id.clone(), pipelines.collect());
         }
+        self.define_labels(seed)?;
         let mut made = Vec::new();
         for (kind, records) in &seed.objects {
             let object = self.kind(kind).map_err(at(format!("hubspot.objects.{kind}")))?;
@@ -59,6 +60,25 @@ impl Portal {
             }
         }
         self.outbox.clear();
+        Ok(())
+    }
+
+    fn define_labels(&mut self, seed: &HubspotSeed) -> Result<(), SeedError> {
+        let at = |place: String| move |message: String| SeedError { place, message };
+        for (from, others) in &seed.labels {
+            let from = self.kind(from).map_err(at(format!("hubspot.labels.{from}")))?;
+            for (to, labels) in others {
+                let to = self.kind(to).map_err(at(format!("hubspot.labels.{}.{to}", from.name)))?;
+                for label in labels {
+                    let (label, back) = match label {
+                        LabelSeed::One(label) => (label, None),
+                        LabelSeed::Two { label, inverse } => (label, Some(inverse.as_str())),
+                    };
+                    let name = label.to_lowercase().replace(' ', "_");
+                    self.links.define(&from.id, &to.id, &name, label, back);
+                }
+            }
+        }
         Ok(())
     }
 

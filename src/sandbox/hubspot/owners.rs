@@ -2,11 +2,12 @@
 
 use axum::http::Method;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::catalog::instant;
 use super::error::ApiError;
-use super::request::{Call, Outcome, ok};
+use super::request::{Call, Outcome, no_content, ok};
 use super::store::Portal;
 
 /// An owner.
@@ -69,5 +70,52 @@ pub(super) fn route(portal: &Portal, call: &Call, rest: &[&str]) -> Outcome {
             ok(found.ok_or_else(ApiError::not_found)?.body())
         }
         _ => Err(ApiError::no_route(&call.path)),
+    }
+}
+
+/// What an administrator changes of an owner.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    email: Option<String>,
+    archived: Option<bool>,
+}
+
+/// `/_sandbox/owners/{id}`: an owner joins or is changed (`PATCH`), or is gone for good.
+pub(super) fn change(portal: &mut Portal, call: &Call, id: &str) -> Outcome {
+    let at = portal.owners.iter().position(|owner| owner.id == id);
+    match (&call.method, at) {
+        (&Method::DELETE, Some(at)) => {
+            portal.owners.remove(at);
+            no_content()
+        }
+        (&Method::DELETE, None) => Err(ApiError::not_found()),
+        (&Method::PATCH, at) => {
+            let Change { email, archived } = call.json()?;
+            let at = at.unwrap_or_else(|| {
+                portal.owners.push(joined(id, portal.owners.len(), portal.clock.now()));
+                portal.owners.len() - 1
+            });
+            let owner = &mut portal.owners[at];
+            if let Some(email) = email {
+                owner.email = email;
+            }
+            owner.archived = archived.unwrap_or(owner.archived);
+            ok(owner.body())
+        }
+        _ => Err(ApiError::method()),
+    }
+}
+
+/// Somebody whom the portal does not know yet.
+fn joined(id: &str, others: usize, now: DateTime<Utc>) -> Owner {
+    Owner {
+        id: id.to_owned(),
+        user_id: 1_000 + others as u64,
+        email: String::new(),
+        first_name: String::new(),
+        last_name: String::new(),
+        archived: false,
+        created_at: now,
     }
 }
