@@ -20,6 +20,7 @@ use super::driver::{self, End};
 use super::echo;
 use super::engine::{Engine, Task};
 use super::gather::gather;
+use super::intents::{Announcer, Why};
 use super::policy::{self, Policy};
 use super::settle::{self, Decision};
 use super::traced::Traced;
@@ -276,7 +277,14 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
         }
     }
     let memory = Memory { store: parts.store.as_ref(), pair: &parts.pair };
-    let ends = driver::drive_by(jobs, &parts.crms, memory, parts.settings.write_rows).await;
+    let why = |(place, task): &(usize, Task)| Why::of_lane(&works[*place].lane, &task.mapping, parts);
+    let announcer = Announcer {
+        store: parts.store.as_ref(),
+        clock: parts.clock.as_ref(),
+        runs: places.iter().map(why).collect(),
+    };
+    let rows = parts.settings.write_rows;
+    let ends = driver::drive_by(jobs, &parts.crms, memory, rows, Some(&announcer)).await;
     for ((place, task), end) in places.into_iter().zip(ends) {
         works[place].ends.push((task, end));
     }

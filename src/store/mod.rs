@@ -16,6 +16,9 @@
 //! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
 //! stays pending until a settlement says that it is done or parked.
 //!
+//! **Intents** ([`Intent`]). What a write is about to do is kept before it is sent, with where its values come from. So also a
+//! write whose run was never settled is traced to its rule, its events and its version of the project.
+//!
 //! A record and the one that a sync pairs it with are not leased at the same time: a run reads and writes both.
 //!
 //! **Links.** What a mapping or a sync settled about two records is one link, with the name of the mapping. The end of a
@@ -46,6 +49,7 @@
 mod accounts;
 mod backfills;
 mod claim;
+mod intents;
 mod model;
 mod origin;
 mod sqlite;
@@ -67,6 +71,7 @@ use crate::types::{LinkRequest, LinkedPair};
 pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use backfills::{BackfillKey, Backfills, Held, HoldRequest, Step};
 pub use claim::Claim;
+pub use intents::{Intent, IntentId, IntentTarget, IntentsEnd, OpenIntent};
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
     LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState,
@@ -156,6 +161,12 @@ pub trait Store: Send + Sync {
         settlement: Settlement,
         now: DateTime<Utc>,
     ) -> Result<Settled, StoreError>;
+
+    /// Keeps what is about to be written to a CRM, on disk when it answers. Settling the run takes it away.
+    async fn intend(&self, intents: Vec<Intent>) -> Result<(), StoreError>;
+
+    /// The intents of a source record whose runs are not settled, the oldest first.
+    async fn intents(&self, key: &RecordKey) -> Result<Vec<OpenIntent>, StoreError>;
 
     /// Records what mappings came to for a record outside of any lease, as when a person runs one by hand.
     async fn record(

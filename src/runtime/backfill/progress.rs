@@ -1,7 +1,5 @@
 //! How far a load is, and what became of its records.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::eval::{Finished, Park, Verdict};
@@ -9,6 +7,7 @@ use crate::source::Location;
 use crate::store::{Next, Outcome, ParkReason};
 
 use super::super::driver::End;
+use super::super::intents;
 use super::super::worker::Decided;
 use super::jobs::JobMark;
 
@@ -62,19 +61,16 @@ pub struct Counts {
 
 impl Counts {
     /// Counts a record that is settled; a row for it, where a person must look.
-    pub(super) fn add(
-        &mut self,
-        mapping: &str,
-        decided: &Decided,
-        found: &HashMap<String, bool>,
-    ) -> Option<RefusedRow> {
+    pub(super) fn add(&mut self, mapping: &str, decided: &Decided) -> Option<RefusedRow> {
         let record = &decided.lane.lane.key.record;
         let parked = decided.settlement.results.iter().find_map(|result| match &result.outcome {
             Outcome::Parked(reason) if result.mapping == mapping => Some(reason.clone()),
             _ => None,
         });
         match &decided.end {
-            Some(End::Finished(finished)) => return self.end(record, finished, found),
+            Some(End::Finished(finished)) => {
+                return self.end(record, finished, carried_out(mapping, decided));
+            }
             _ if parked.is_some() => self.parked += 1,
             // Erased, or its life has ended: nothing is left to load.
             _ => self.skipped += 1,
@@ -84,13 +80,13 @@ impl Counts {
         parked.map(|reason| RefusedRow::of_reason(record, reason))
     }
 
-    /// Counts how a run ended. A record that is as it should be because a job of before a crash wrote it (`found`) was
-    /// written.
+    /// Counts how a run ended. A record that is as it should be because a run before a crash wrote it was written; `before`
+    /// says whether that made it.
     pub(super) fn end(
         &mut self,
         record: &str,
         finished: &Finished,
-        found: &HashMap<String, bool>,
+        before: Option<bool>,
     ) -> Option<RefusedRow> {
         self.records += 1;
         let count = match &finished.verdict {
@@ -99,13 +95,8 @@ impl Counts {
             Verdict::Synced(synced) if synced.writes.iter().any(|write| write.created) => &mut self.created,
             Verdict::Synced(synced) if !synced.writes.is_empty() => &mut self.updated,
             _ if finished.converted().is_some() => &mut self.updated,
-            Verdict::Unchanged { id, .. } if found.contains_key(id) => {
-                if found[id] {
-                    &mut self.created
-                } else {
-                    &mut self.updated
-                }
-            }
+            Verdict::Unchanged { .. } | Verdict::Synced(_) if before == Some(true) => &mut self.created,
+            Verdict::Unchanged { .. } | Verdict::Synced(_) if before == Some(false) => &mut self.updated,
             Verdict::Unchanged { .. } | Verdict::Synced(_) => &mut self.unchanged,
             Verdict::Skipped { .. } | Verdict::SourceGone | Verdict::Relinked { .. } => &mut self.skipped,
             Verdict::Waiting { .. } => &mut self.waiting,
@@ -119,6 +110,13 @@ impl Counts {
         self.parked += 1;
         Some(RefusedRow::of_park(record, trouble))
     }
+}
+
+/// Whether a run before this one had carried out a write of the mapping, and then whether it had made the record.
+fn carried_out(mapping: &str, decided: &Decided) -> Option<bool> {
+    let own = decided.settlement.results.iter().filter(|result| result.mapping == mapping);
+    own.filter_map(|result| result.notes.intents.as_ref())
+        .find_map(|end| intents::carried_out(&decided.lane.intents, end))
 }
 
 /// A record that a person must look at.

@@ -12,7 +12,7 @@ use super::super::{
     Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
     NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
-use super::{convert, links};
+use super::{convert, intents, links};
 
 /// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
 /// thread, and ten thousand events come in one body.
@@ -258,6 +258,12 @@ pub(super) async fn taken(
     for row in &rows {
         lanes.push(leased(c, row).await?);
     }
+    let ids: Vec<i64> = lanes.iter().map(|lane| lane.lane.id.0).collect();
+    for open in intents::of_lanes(c, &ids).await? {
+        if let Some(lane) = lanes.iter_mut().find(|lane| lane.lane.key == open.intent.source) {
+            lane.intents.push(open);
+        }
+    }
     let heirs = heirs(&lanes);
     if !heirs.is_empty() {
         give_back(c, heirs.iter().map(|lane| lane.0), now).await?;
@@ -393,6 +399,7 @@ async fn leased(c: &mut SqliteConnection, row: &SqliteRow) -> Result<LeasedLane,
         caused,
         waiting,
         met: met.into_values().flatten().collect(),
+        intents: Vec::new(),
     })
 }
 
