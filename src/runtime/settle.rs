@@ -364,7 +364,7 @@ fn met(synced: &Synced, side: Side) -> Option<BTreeMap<String, String>> {
 }
 
 fn park_reason(park: Park) -> ParkReason {
-    let Park { reason, field, answer, help, at, code } = park;
+    let Park { reason, field, answer, help, at, code, .. } = park;
     ParkReason { reason, field, answer, help, at, code }
 }
 

@@ -544,6 +544,7 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
             let reason = format!("{} refused a call", error.side.label());
             return Ok(Some(RefusedRow {
                 answer: Some(error.to_string()),
+                code: error.code,
                 ..RefusedRow::of(record, reason)
             }));
         }

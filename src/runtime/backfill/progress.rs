@@ -119,7 +119,8 @@ fn carried_out(mapping: &str, decided: &Decided) -> Option<bool> {
         .find_map(|end| intents::carried_out(&decided.lane.intents, end))
 }
 
-/// A record that a person must look at.
+/// A record that a person must look at. It holds a value, which may be a person's: it is erased with the record and goes with
+/// what is old. Stored, so fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedRow {
     /// The source record's id.
@@ -134,21 +135,28 @@ pub struct RefusedRow {
     pub answer: Option<String>,
     /// What to do about it.
     pub help: Option<String>,
+    /// What was sent for the field, as the CRM got it.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// The CRM's codes.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 impl RefusedRow {
     pub(super) fn of(record: &str, reason: String) -> Self {
-        Self { record: record.to_owned(), field: None, reason, line: None, answer: None, help: None }
+        let record = record.to_owned();
+        Self { record, field: None, reason, line: None, answer: None, help: None, value: None, code: None }
     }
 
     fn of_park(record: &str, park: Park) -> Self {
-        let Park { reason, field, answer, help, at, .. } = park;
-        Self { record: record.to_owned(), field, reason, line: at, answer, help }
+        let Park { reason, field, answer, help, at, code, sent } = park;
+        Self { record: record.to_owned(), field, reason, line: at, answer, help, value: sent, code }
     }
 
     fn of_reason(record: &str, parked: ParkReason) -> Self {
-        let ParkReason { reason, field, answer, help, at, .. } = parked;
-        Self { record: record.to_owned(), field, reason, line: at, answer, help }
+        let ParkReason { reason, field, answer, help, at, code } = parked;
+        Self { record: record.to_owned(), field, reason, line: at, answer, help, value: None, code }
     }
 
     pub(super) fn stored(&self) -> String {

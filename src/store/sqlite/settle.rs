@@ -402,6 +402,9 @@ async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreErr
         "DELETE FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         // A load is of one object; another's record of this id loses its row too, which is the lesser harm.
         "DELETE FROM backfill_refused WHERE pair = ?1 AND side = ?2 AND ?3 <> '' AND json_valid(row) AND row ->> 'record' = ?4",
+        "DELETE FROM backfill_refused WHERE pair = ?1 AND json_valid(row) AND row ->> 'record' IN (SELECT record FROM links
+             WHERE links.pair = ?1 AND links.side = backfill_refused.side AND target_side = ?2 AND target_object = ?3
+                 AND target = ?4)",
         "DELETE FROM intents WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         // One that was to make a record may have made this one; losing it is the lesser harm.
         "DELETE FROM intents WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3
