@@ -362,6 +362,9 @@ impl Store for BrokenStore {
     async fn settle(&self, _: &Lane, _: Settlement, _: DateTime<Utc>) -> Result<Settled, StoreError> {
         self.fail().await
     }
+    async fn hasten(&self, _: &[Lane], _: DateTime<Utc>) -> Result<(), StoreError> {
+        self.fail().await
+    }
     async fn intend(&self, _: Vec<Intent>) -> Result<(), StoreError> {
         self.fail().await
     }

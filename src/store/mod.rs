@@ -154,6 +154,9 @@ pub trait Store: Send + Sync {
     /// Extends leases; answers which of them are still held, in order.
     async fn renew(&self, lanes: &[Lane], until: DateTime<Utc>) -> Result<Vec<bool>, StoreError>;
 
+    /// Makes lanes due at once that were put off and that nobody has leased since.
+    async fn hasten(&self, lanes: &[Lane], now: DateTime<Utc>) -> Result<(), StoreError>;
+
     /// Ends a lease and records what became of the lane's events, if the fence is still the newest.
     async fn settle(
         &self,

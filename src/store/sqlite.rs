@@ -229,6 +229,16 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn hasten(&self, lanes: &[Lane], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(pair) = lanes.first().map(|lane| lane.key.pair.clone()) else { return Ok(()) };
+        let lanes = lanes.to_vec();
+        self.writer
+            .run_for(&pair, move |c| Box::pin(async move { journal::hasten(c, &lanes, now).await }))
+            .await?;
+        self.wake(&pair);
+        Ok(())
+    }
+
     async fn settle(
         &self,
         lane: &Lane,

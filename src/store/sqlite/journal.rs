@@ -451,6 +451,24 @@ pub(super) async fn renew(
     Ok(held)
 }
 
+/// Makes lanes due that were put off; what was leased since is somebody else's.
+pub(super) async fn hasten(
+    c: &mut SqliteConnection,
+    lanes: &[Lane],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let lanes: Vec<_> = lanes.iter().map(|lane| (lane.id.0, lane.fence)).collect();
+    sqlx::query(
+        "UPDATE lanes SET not_before = min(not_before, ?2) WHERE owner IS NULL
+             AND (id, fence) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
+    )
+    .bind(serde_json::to_string(&lanes)?)
+    .bind(convert::micros(now))
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn release(
     c: &mut SqliteConnection,
     worker: &str,
