@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use super::super::auth::TokenFacts;
 use super::super::parts::Ready;
 use super::report::Report;
 use super::{login, needs};
@@ -50,11 +51,7 @@ pub(super) fn is_oauth(ready: &Ready) -> bool {
 
 /// Whose token it is; the scopes that it has.
 fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
-    let scopes = info["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let scopes: BTreeSet<String> = scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect();
-    // A private app's answer writes its names in one way, an OAuth app's in the other.
-    let number = |one: &str, other: &str| info[one].as_u64().or(info[other].as_u64());
-    let (hub, app) = (number("hubId", "hub_id"), number("appId", "app_id"));
+    let TokenFacts { hub, app, user, scopes } = TokenFacts::of(info);
     match hub {
         Some(hub) if hub != pair.hubspot.portal => report.problem(
             "HubSpot token",
@@ -62,7 +59,7 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
             "take the token of that portal, or correct `portal:`",
         ),
         _ => {
-            let user = info["user"].as_str().map_or_else(String::new, |user| format!(" as {user}"));
+            let user = user.map_or_else(String::new, |user| format!(" as {user}"));
             report.ok("HubSpot token", format!("works for portal {}{user}", pair.hubspot.portal));
         }
     }
@@ -82,7 +79,7 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
         ),
         _ => {}
     }
-    scopes
+    scopes.into_iter().map(str::to_owned).collect()
 }
 
 fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {

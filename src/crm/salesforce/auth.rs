@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) instance: Url,
     /// The address that tells who the integration user is.
     pub(super) identity: Option<Url>,
+    /// What it may do, as the token answer says it.
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 /// The sessions of one client.
@@ -226,7 +228,8 @@ fn session(http: &Http, answer: &TokenAnswer) -> Result<Session, CrmError> {
         http.error(CrmErrorKind::Refused, format!("the token answer's instance_url: {why}"))
     })?;
     let identity = answer.id.as_deref().and_then(|text| Url::parse(text).ok());
-    Ok(Session { token: answer.access_token.clone().into(), instance, identity })
+    let scopes = answer.scope.as_deref().map(|scopes| scopes.split_whitespace().map(str::to_owned).collect());
+    Ok(Session { token: answer.access_token.clone().into(), instance, identity, scopes })
 }
 
 /// Logs a person in: the authorization request, and the redemption of the code that answers it.
