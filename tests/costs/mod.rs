@@ -292,7 +292,6 @@ async fn an_opportunity_that_becomes_a_deal() {
             ("the owner has not left", 1),
             ("no pair", together.div_ceil(100)),
             ("a new deal is associated with nothing", 2),
-            ("no label", 1),
         ];
         compare(&world, "opportunity_to_deal", together, made, [&spared, &[]]);
         world.end().await;

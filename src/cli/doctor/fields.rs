@@ -89,21 +89,10 @@ pub(super) async fn hubspot(ready: &Ready, client: &HubspotClient, mut asked: As
         };
         for (field, written) in fields {
             count += 1;
-            let found = properties.iter().find(|property| property["name"] == field.as_str());
-            let read_only = |found: &Json| found["modificationMetadata"]["readOnlyValue"] == true;
-            let by = || list(&of_field(&ready.plan, &name, |used| used == field));
-            let (what, help) = match found {
-                None => (
-                    "is not there, or the token is not shown it",
-                    "make the property or grant its scope, or mend the mapping",
-                ),
-                Some(found) if *written && read_only(found) => {
-                    ("is written by HubSpot alone", "take the rule out: HubSpot refuses what it writes")
-                }
-                Some(_) => continue,
-            };
+            let Some((what, help)) = withheld(&properties, field, *written) else { continue };
+            let by = list(&of_field(&ready.plan, &name, |used| used == field));
             bad = true;
-            report.problem(CHECK, format!("`{field}` of {} {what}; {} needs it", name.name, by()), help);
+            report.problem(CHECK, format!("`{field}` of {} {what}; {by} needs it", name.name), help);
         }
     }
     if !bad {
@@ -111,6 +100,22 @@ pub(super) async fn hubspot(ready: &Ready, client: &HubspotClient, mut asked: As
             CHECK,
             format!("all {count} that the mappings use are there, and can be written where they are"),
         );
+    }
+}
+
+/// Why a property cannot be read, or not be written where it is; and what to do.
+fn withheld(properties: &[Json], field: &str, written: bool) -> Option<(&'static str, &'static str)> {
+    let found = properties.iter().find(|property| property["name"] == field);
+    let read_only = |found: &Json| found["modificationMetadata"]["readOnlyValue"] == true;
+    match found {
+        None => Some((
+            "is not there, or the token is not shown it",
+            "make the property or grant its scope, or mend the mapping",
+        )),
+        Some(found) if written && read_only(found) => {
+            Some(("is written by HubSpot alone", "take the rule out: HubSpot refuses what it writes"))
+        }
+        Some(_) => None,
     }
 }
 

@@ -167,6 +167,9 @@ pub(super) async fn record_all(
     context: &Context,
 ) -> Result<(), StoreError> {
     for result in results {
+        if let Some(end) = &result.notes.intents {
+            intents::end(c, key, &result.mapping, end).await?;
+        }
         record(c, key, result, context).await?;
     }
     journal::correlate(c, context.correlation).await
@@ -180,9 +183,6 @@ async fn record(
 ) -> Result<(), StoreError> {
     let now = context.now;
     let (mapping, ended_by) = (result.mapping.as_str(), result.ended_by.as_str());
-    if let Some(end) = &result.notes.intents {
-        intents::end(c, key, mapping, end).await?;
-    }
     match &result.outcome {
         Outcome::Ended => return Ok(()),
         Outcome::Link(change) => return links::change(c, key, change, now).await,
