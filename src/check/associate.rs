@@ -75,7 +75,24 @@ pub(super) fn check<'a>(
     target: Option<&Obj<'a>>,
     associates: &[ast::Associate],
 ) -> Vec<Associate> {
+    check_once(scope, associates);
     associates.iter().filter_map(|associate| check_one(scope, target, associate)).collect()
+}
+
+/// The same association need not be asked for twice.
+fn check_once(scope: &Scope<'_>, associates: &[ast::Associate]) {
+    let what = |associate: &ast::Associate| {
+        let object = ObjectName::new(associate.object.side, &associate.object.name.value);
+        (kind(&associate.kind), object, associate.of.text())
+    };
+    for (at, associate) in associates.iter().enumerate() {
+        let Some(earlier) = associates[..at].iter().find(|earlier| what(earlier) == what(associate)) else {
+            continue;
+        };
+        let message = "this association is written above already";
+        let finding = Diagnostic::warning(Code::UNREACHABLE, associate.span, message);
+        scope.report(finding.and(earlier.span, "first here").help("keep one of them"));
+    }
 }
 
 fn check_one<'a>(

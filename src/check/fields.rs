@@ -16,6 +16,7 @@ use crate::types::Type;
 use super::assign::Into;
 use super::builtin::OWNER_NAME;
 use super::mend;
+use super::order;
 use super::policies::Policies;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind, Key, Rule, RuleElse, WhenWritten};
@@ -256,7 +257,7 @@ fn check_value<'a>(
         let finding = Diagnostic::warning(Code::UNREACHABLE, rule.span, message);
         scope.report(finding.help("remove the rule or its `on create`, or write `on none create`"));
     }
-    Some(Rule {
+    let typed = Rule {
         target: rule.target.value.clone(),
         target_type: typed.clone(),
         value,
@@ -265,7 +266,9 @@ fn check_value<'a>(
         otherwise: policies.otherwise.map(|otherwise| otherwise.value),
         doc: rule.doc.clone(),
         span: rule.span,
-    })
+    };
+    order::check_rule(scope, &typed);
+    Some(typed)
 }
 
 fn target_field<'a>(scope: &Scope<'a>, object: &Obj<'a>, rule: &ast::Rule) -> Option<&'a Field> {

@@ -10,7 +10,9 @@ use crate::syntax::ast;
 
 use super::options::{inactive_option, unknown_option};
 use super::picklist::picklist_field;
-use super::typed::Order;
+use super::record_type::{Possible, possible};
+use super::scope::Scope;
+use super::typed::{Order, Rule, WhenWritten};
 use super::world::{World, is_closed};
 
 /// An order and whether its field is known.
@@ -54,4 +56,24 @@ fn check(world: &World<'_>, order: &ast::Order) -> OrderFacts {
         span: order.name.span,
     };
     OrderFacts { typed, is_broken: end.is_none() }
+}
+
+/// Warns of a literal that a rule writes along an order without that stage: from no stage is it an advance.
+pub(super) fn check_rule(scope: &Scope<'_>, rule: &Rule) {
+    let WhenWritten::AdvanceOnly(order) = rule.when else { return };
+    let Some((_, facts)) = scope.world.orders.get_index(order) else { return };
+    if facts.is_broken || facts.typed.of.1 != rule.target {
+        return;
+    }
+    let mut written = Vec::new();
+    possible(scope, &[], &rule.value, &mut written);
+    let unlisted = |written: &&Possible| written.literal && !facts.typed.stages.contains(&written.option);
+    for Possible { option, at, .. } in written.iter().filter(unlisted) {
+        let message = format!(
+            "`{option}` is no stage of `order {}`, so it is written only where nothing stands yet",
+            facts.typed.name
+        );
+        let finding = Diagnostic::warning(Code::UNREACHABLE, *at, message).and(facts.typed.span, "the order");
+        scope.report(finding.help(format!("add `{option}` to the order, or write `if target is blank`")));
+    }
 }

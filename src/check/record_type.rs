@@ -182,9 +182,9 @@ fn check_rule(scope: &Scope<'_>, target: &Obj<'_>, chosen: &Chosen<'_>, rule: &R
     let mut written = Vec::new();
     possible(scope, &chosen.when, &rule.value, &mut written);
     if let Some(RuleElse::Literal(Value::Text(text))) = &rule.otherwise {
-        written.push(Possible { option: text.clone(), at: rule.span, line: None });
+        written.push(Possible { option: text.clone(), at: rule.span, line: None, literal: true });
     }
-    for Possible { option, at, line } in written {
+    for Possible { option, at, line, .. } in written {
         // One that the field does not have at all is reported as such.
         let forbidden = active(field).any(|known| known.value == option) && !allowed.contains(&option);
         if !forbidden {
@@ -210,15 +210,17 @@ fn check_rule(scope: &Scope<'_>, target: &Obj<'_>, chosen: &Chosen<'_>, rule: &R
 }
 
 /// An option that a value can be.
-struct Possible {
-    option: String,
-    at: Span,
+pub(super) struct Possible {
+    pub(super) option: String,
+    pub(super) at: Span,
     /// The picklist's line that gives it.
     line: Option<Span>,
+    /// Whether the rule says so itself.
+    pub(super) literal: bool,
 }
 
 /// The options that a value can be where these conditions hold or do not.
-fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mut Vec<Possible>) {
+pub(super) fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mut Vec<Possible>) {
     let at = value.span;
     match &value.kind {
         ExprKind::If(condition, then, otherwise) => {
@@ -235,6 +237,7 @@ fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mu
                 option: option.to_owned(),
                 at,
                 line: None,
+                literal: true,
             }));
         }
         ExprKind::Let(index) => possible(scope, when, &scope.lets[*index].typed.value, found),
@@ -245,7 +248,12 @@ fn possible(scope: &Scope<'_>, when: &[(String, bool)], value: &Expr, found: &mu
         ExprKind::Translate { picklist, back: false, .. } => translated(scope, *picklist, at, found),
         _ => match scope.resolved(&value.typed.ty) {
             Type::Picklist(Options::These(options)) | Type::MultiPicklist(Options::These(options)) => {
-                found.extend(options.into_iter().map(|option| Possible { option, at, line: None }));
+                found.extend(options.into_iter().map(|option| Possible {
+                    option,
+                    at,
+                    line: None,
+                    literal: false,
+                }));
             }
             _ => {}
         },
@@ -262,9 +270,10 @@ fn translated(scope: &Scope<'_>, picklist: usize, at: Span, found: &mut Vec<Poss
     let Some((_, facts)) = scope.world.picklists.get_index(picklist) else { return };
     for line in &facts.typed.lines {
         let option = line.to.clone();
-        found.extend(option.map(|option| Possible { option, at, line: Some(line.span) }));
+        found.extend(option.map(|option| Possible { option, at, line: Some(line.span), literal: false }));
     }
     if let Some(PicklistElse::Option(option)) = &facts.typed.otherwise {
-        found.push(Possible { option: option.clone(), at, line: Some(facts.typed.span) });
+        let (option, line) = (option.clone(), Some(facts.typed.span));
+        found.push(Possible { option, at, line, literal: false });
     }
 }

@@ -59,6 +59,11 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
     }
     if options.fix {
         summary = format!("{} fixed; {summary}", fixed.len());
+        // A line that cannot be read may say what a name beside it means.
+        let waiting = findings.iter().filter(|finding| finding.fix.is_some()).count();
+        if waiting > 0 && findings.iter().any(|finding| finding.code.0.starts_with("E01")) {
+            summary.push_str(&format!("; {waiting} more can be fixed once every line can be read"));
+        }
     }
     output.note(&summary);
     let fails = |finding: &Diagnostic| finding.is_error() || options.deny_warnings;

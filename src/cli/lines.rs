@@ -6,7 +6,7 @@ use std::io::Read;
 pub(super) const MAX_LINE: usize = 4 * 1024 * 1024;
 
 /// What is read at once: large enough that a call of the system costs nothing, small enough to stay in a cache.
-const READ: usize = 128 * 1024;
+const READ: usize = 64 * 1024;
 
 /// Reads lines from an input.
 pub(super) struct LineReader<R> {

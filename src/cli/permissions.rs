@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::PermissionsArgs;
 use super::output::Output;
 use super::{Exit, parts};
-use crate::crm::hubspot::scopes::scopes;
+use crate::crm::hubspot::scopes::{covered, scopes};
 use crate::crm::salesforce::permission_set::{Lack, Permissions, permission_set, permissions};
 use crate::plan::access;
 
@@ -66,7 +66,8 @@ fn show_hubspot(scopes: &BTreeMap<String, String>, granted: Option<&[String]>) -
     let width = scopes.keys().map(String::len).max().unwrap_or(0);
     let mut lacks = 0;
     for (scope, why) in scopes {
-        let state = match granted.map(|granted| granted.contains(scope)) {
+        let state = match granted.map(|granted| covered(scope, |scope| granted.iter().any(|it| it == scope)))
+        {
             None => "",
             Some(true) => "granted  ",
             Some(false) => {

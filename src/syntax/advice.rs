@@ -39,7 +39,7 @@ impl Here<'_, '_> {
         &rest[..rest.find('\n').unwrap_or(rest.len())]
     }
 
-    fn after_found(&self) -> &str {
+    pub(super) fn after_found(&self) -> &str {
         self.rest()[self.found.len().min(self.rest().len())..].trim_start()
     }
 

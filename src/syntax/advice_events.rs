@@ -84,7 +84,8 @@ impl Here<'_, '_> {
                     ),
                 )
             }
-            (_, "or" | ",") if event.contains(['o', ',']) && !event.contains("becomes") => {
+            // A value may follow `or`; then one `becomes` was meant to take several.
+            (_, "or" | ",") if !(event.contains("becomes") && self.after_found().starts_with('"')) => {
                 self.several(event)
             }
             (["any", ..], "(") => Some(
@@ -143,7 +144,7 @@ impl Here<'_, '_> {
             "error" | "fail" | "stop" | "abort" => {
                 Some("write `park`: the record waits for a person".to_owned())
             }
-            "first" if situation.0 == "many" => Some("write `oldest`".to_owned()),
+            "first" | "pick" | "any" if situation.0 == "many" => Some("write `oldest`".to_owned()),
             "last" | "latest" if situation.0 == "many" => Some("write `newest`".to_owned()),
             "ignore" | "nothing" | "none" if situation.1.contains(&"skip") => Some("write `skip`".to_owned()),
             "" => Some(format!("write `{before} park`, or another action")),

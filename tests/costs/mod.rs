@@ -86,7 +86,8 @@ impl World {
             "name": "Sales activity", "objectType": "contacts", "headerTemplate": "{{subject}}",
             "tokens": [kind, token("subject"), token("notes"), token("rep")],
         });
-        let url = format!("{}/crm/v3/timeline/{}/event-templates", self.portal.base_url(), config.app_id);
+        let url =
+            format!("{}/integrators/timeline/v3/{}/event-templates", self.portal.base_url(), config.app_id);
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let answer = client.post(url).bearer_auth(&config.tokens[0]).json(&template).send().await;
         assert_eq!(answer.expect("an answer").status().as_u16(), 201);

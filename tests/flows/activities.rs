@@ -16,7 +16,8 @@ async fn template(stage: &Stage) {
             token("subject"), token("notes"), token("rep"),
         ],
     });
-    let url = format!("{}/crm/v3/timeline/{}/event-templates", stage.portal.base_url(), config.app_id);
+    let url =
+        format!("{}/integrators/timeline/v3/{}/event-templates", stage.portal.base_url(), config.app_id);
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let answer =
         client.post(url).bearer_auth(&config.tokens[0]).json(&template).send().await.expect("an answer");

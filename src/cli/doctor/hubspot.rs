@@ -10,6 +10,7 @@ use super::report::Report;
 use super::{fields, login, needs};
 use crate::config::{HubspotAuth, Pair};
 use crate::crm::hubspot::HubspotClient;
+use crate::crm::hubspot::scopes::covered;
 use crate::source::Side;
 use crate::types::CrmErrorKind;
 
@@ -98,7 +99,9 @@ fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
             .to_owned()
     };
     let mut missing = false;
-    for (scope, mappings) in needed.iter().filter(|(scope, _)| !granted.contains(*scope)) {
+    for (scope, mappings) in
+        needed.iter().filter(|(scope, _)| !covered(scope, |scope| granted.contains(scope)))
+    {
         missing = true;
         report.problem(
             "HubSpot scopes",

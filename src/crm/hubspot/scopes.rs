@@ -1,4 +1,4 @@
-//! The scopes of a private app, by what a project does (HubSpot's "Scopes" page).
+//! The scopes of an app, by what a project does (HubSpot's "Scopes" page and the requirements of each endpoint).
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,19 @@ use crate::source::Side;
 use crate::types::{Access, CrmError, ObjectAccess};
 
 use super::{HubspotClient, OWNER};
+
+/// The scopes that older apps have for everything about some objects, the properties too. Newer apps are offered the same in
+/// parts.
+const WHOLE: [(&str, &str); 2] = [("tickets", "tickets"), ("products", "e-commerce")];
+
+/// Whether what was granted covers a scope.
+pub fn covered(scope: &str, granted: impl Fn(&str) -> bool) -> bool {
+    let whole = || {
+        let objects = scope.strip_prefix("crm.objects.")?.split('.').next()?;
+        WHOLE.iter().find(|(of, _)| *of == objects).map(|(_, whole)| *whole)
+    };
+    granted(scope) || whole().is_some_and(granted)
+}
 
 /// The scopes that a project needs, each with what it is for.
 pub fn scopes(access: &Access, schema: &Schema) -> BTreeMap<String, String> {
@@ -46,23 +59,13 @@ impl HubspotClient {
 }
 
 fn of_object(api_name: &str, name: &str, rights: &ObjectAccess, add: &mut impl FnMut(String, String)) {
-    let what = if rights.edit || rights.create { "reads and writes" } else { "reads" };
-    // Some objects have one scope for everything.
-    let whole = match api_name {
-        "ticket" => Some("tickets"),
-        "product" => Some("e-commerce"),
-        // Activities belong to the contacts that they are with.
-        "call" | "email" | "meeting" | "note" | "task" => Some("crm.objects.contacts"),
-        _ => None,
-    };
-    match whole {
-        Some("crm.objects.contacts") | None => {}
-        Some(scope) => return add(scope.to_owned(), format!("{what} {name}")),
-    }
     let plural = match api_name {
+        // Activities belong to the contacts that they are with.
         "contact" | "call" | "email" | "meeting" | "note" | "task" => "contacts",
         "company" => "companies",
         "deal" => "deals",
+        "ticket" => "tickets",
+        "product" => "products",
         "line_item" => "line_items",
         "quote" => "quotes",
         "lead" => "leads",
@@ -72,5 +75,22 @@ fn of_object(api_name: &str, name: &str, rights: &ObjectAccess, add: &mut impl F
     if rights.edit || rights.create {
         add(format!("crm.objects.{plural}.write"), format!("writes {name}"));
     }
-    add(format!("crm.schemas.{plural}.read"), format!("`schema pull` and `drift` of {name}"));
+    if !WHOLE.iter().any(|(objects, _)| *objects == plural) {
+        add(format!("crm.schemas.{plural}.read"), format!("`schema pull` and `drift` of {name}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_apps_have_whole_objects() {
+        let granted = |scopes: &'static [&str]| move |scope: &str| scopes.contains(&scope);
+        assert!(covered("crm.objects.tickets.write", granted(&["tickets"])));
+        assert!(covered("crm.objects.products.read", granted(&["e-commerce"])));
+        assert!(covered("crm.objects.tickets.read", granted(&["crm.objects.tickets.read"])));
+        assert!(!covered("crm.objects.tickets.write", granted(&["crm.objects.tickets.read", "e-commerce"])));
+        assert!(!covered("crm.objects.contacts.read", granted(&["contacts", "tickets"])));
+    }
 }

@@ -581,11 +581,11 @@ fn event(id: &str) -> WriteRequest {
 #[tokio::test]
 async fn events_are_found_by_id_and_made_with_their_tokens() {
     let server = Server::start(|seen, _| match seen.line().as_str() {
-        "GET /crm/v3/timeline/events/1001/00T1" => Reply::json(
+        "GET /integrators/timeline/v3/events/1001/00T1" => Reply::json(
             200,
             &json!({"id": "00T1", "objectId": "5501", "timestamp": "2026-01-01T00:00:00Z", "tokens": {"subject": "Call"}}),
         ),
-        "POST /crm/v3/timeline/events" => Reply::json(201, &json!({"id": "00T2"})),
+        "POST /integrators/timeline/v3/events" => Reply::json(201, &json!({"id": "00T2"})),
         _ => Reply::json(404, &json!({"category": "OBJECT_NOT_FOUND", "message": "resource not found"})),
     })
     .await;
@@ -616,7 +616,7 @@ async fn events_are_found_by_id_and_made_with_their_tokens() {
 #[tokio::test]
 async fn an_event_that_fails_in_a_batch_is_sent_alone_to_say_why() {
     let server = Server::start(|seen, _| match seen.line().as_str() {
-        "POST /crm/v3/timeline/events/batch/create" => batch(
+        "POST /integrators/timeline/v3/events/batch/create" => batch(
             &[json!({"id": "a"}), json!({"id": "c"})],
             &[json!({"category": "VALIDATION_ERROR", "message": "no such token"})],
         ),

@@ -250,7 +250,9 @@ fn route(portal: &mut Portal, call: &Call, segments: &[&str]) -> Outcome {
         ["crm", "v3", "associations", rest @ ..] => associations::v3(portal, call, rest),
         ["crm", "v4", "objects", rest @ ..] => associations::v4_of_record(portal, call, rest),
         ["crm", "v4", "associations", rest @ ..] => associations::v4(portal, call, rest),
-        ["crm", "v3", "timeline", rest @ ..] => timeline::route(portal, call, rest),
+        ["crm", "v3", "timeline", rest @ ..] | ["integrators", "timeline", "v3", rest @ ..] => {
+            timeline::route(portal, call, rest)
+        }
         ["webhooks", "v3", rest @ ..] => webhooks::route(portal, call, rest),
         ["account-info", "v3", "details"] if call.method == Method::GET => auth::account(portal),
         ["integrations", "v1", "me"] if call.method == Method::GET => auth::me(portal),

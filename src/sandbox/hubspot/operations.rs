@@ -57,9 +57,12 @@ pub(super) fn of(call: &Call) -> (&'static str, Option<&str>) {
         ["crm" | "crm-object-schemas", "v3", "schemas", ..] => ("schemas", None),
         ["crm", "v3", "owners", ..] => ("owners", None),
         ["crm", "v3", "pipelines", kind, ..] => (either("pipelines_read", "pipelines_write"), Some(kind)),
-        ["crm", "v3", "timeline", "events", "batch", ..] => ("timeline_batch_create", None),
-        ["crm", "v3", "timeline", "events", ..] => (either("timeline_read", "timeline_create"), None),
-        ["crm", "v3", "timeline", ..] => ("timeline_templates", None),
+        ["crm", "v3", "timeline", "events", "batch", ..]
+        | ["integrators", "timeline", "v3", "events", "batch", ..] => ("timeline_batch_create", None),
+        ["crm", "v3", "timeline", "events", ..] | ["integrators", "timeline", "v3", "events", ..] => {
+            (either("timeline_read", "timeline_create"), None)
+        }
+        ["crm", "v3", "timeline", ..] | ["integrators", "timeline", "v3", ..] => ("timeline_templates", None),
         ["webhooks", ..] => ("webhook_settings", None),
         ["account-info" | "integrations", ..] => ("account", None),
         _ => ("other", None),
@@ -118,6 +121,9 @@ mod tests {
             ("POST", "/oauth/v1/token", "oauth", None),
             ("POST", "/crm/v3/timeline/events/batch/create", "timeline_batch_create", None),
             ("POST", "/crm/v3/timeline/events", "timeline_create", None),
+            ("POST", "/integrators/timeline/v3/events/batch/create", "timeline_batch_create", None),
+            ("GET", "/integrators/timeline/v3/events/1001/a", "timeline_read", None),
+            ("GET", "/integrators/timeline/v3/7/event-templates", "timeline_templates", None),
             ("GET", "/nothing", "other", None),
         ] {
             let method = Method::from_bytes(method.as_bytes()).expect("a method");

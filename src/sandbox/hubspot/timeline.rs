@@ -1,4 +1,5 @@
-//! Timeline events of an app (`/crm/v3/timeline/…`): templates with their tokens, and events on records.
+//! Timeline events of an app (`/integrators/timeline/v3/…`, in older clients `/crm/v3/timeline/…`): templates with their
+//! tokens, and events on records.
 //!
 //! An event is written with the `timeline` scope and never changes; templates are kept with the developer's key or a token.
 //! What HubSpot says of a template or an id that it does not know, or knows already, is not documented; here it is a 400
@@ -112,7 +113,7 @@ struct NewEvent {
     extra_data: Option<Value>,
 }
 
-/// `/crm/v3/timeline/…`
+/// `/integrators/timeline/v3/…`
 pub(super) fn route(portal: &mut Portal, call: &Call, rest: &[&str]) -> Outcome {
     match (rest, &call.method) {
         (["events"], &Method::POST) => {

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::{Client, error};
 
-const EVENTS: &str = "/crm/v3/timeline/events";
+const EVENTS: &str = "/integrators/timeline/v3/events";
 
 /// The id of a template for calls that reps log in Salesforce.
 async fn template(client: &Client) -> String {
@@ -17,7 +17,7 @@ async fn template(client: &Client) -> String {
             {"name": "town", "label": "Town", "type": "string", "objectPropertyName": "city"},
         ],
     });
-    let made = client.post("/crm/v3/timeline/1234567/event-templates", template).await;
+    let made = client.post("/integrators/timeline/v3/1234567/event-templates", template).await;
     assert_eq!(made.status, 201, "{}", made.body);
     made.body["id"].as_str().expect("an id").to_owned()
 }
@@ -105,8 +105,9 @@ async fn a_batch_of_events_fails_in_part() {
     let template = template(&client).await;
     let id = client.create("contacts", json!({"email": "a@acme.example"})).await;
     let event = |tokens: Value| json!({"eventTemplateId": template, "objectId": id, "tokens": tokens});
-    let batch =
-        |inputs: Vec<Value>| client.post("/crm/v3/timeline/events/batch/create", json!({"inputs": inputs}));
+    let batch = |inputs: Vec<Value>| {
+        client.post("/integrators/timeline/v3/events/batch/create", json!({"inputs": inputs}))
+    };
     let whole = batch(vec![event(json!({"subject": "a"})), event(json!({"subject": "b"}))]).await;
     assert_eq!((whole.status, whole.body["results"].as_array().map(Vec::len)), (201, Some(2)));
     let part = batch(vec![event(json!({"subject": "c"})), event(json!({"nope": "d"}))]).await;
@@ -120,7 +121,7 @@ async fn a_batch_of_events_fails_in_part() {
 #[tokio::test]
 async fn templates_are_kept_by_the_app() {
     let client = Client::new().await;
-    let base = "/crm/v3/timeline/1234567/event-templates";
+    let base = "/integrators/timeline/v3/1234567/event-templates";
     let id = template(&client).await;
     for (template, words) in [
         (json!({"name": "x", "objectType": "products"}), "products"),
@@ -153,7 +154,7 @@ async fn templates_are_kept_by_the_app() {
     assert_eq!(client.put(&format!("{base}/{id}"), changed).await.body["name"], "Calls");
     assert_eq!(client.get(base).await.body["results"][0]["name"], "Calls");
     assert_eq!(client.get(&format!("{base}/{id}?hapikey=sandbox-developer-key")).await.status, 200);
-    assert_eq!(error(&client.get("/crm/v3/timeline/7/event-templates").await).0, 404);
+    assert_eq!(error(&client.get("/integrators/timeline/v3/7/event-templates").await).0, 404);
     assert_eq!(client.delete(&format!("{base}/{id}")).await.status, 204);
     assert_eq!(error(&client.get(&format!("{base}/{id}")).await).0, 404);
 }
