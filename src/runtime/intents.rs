@@ -315,11 +315,11 @@ mod tests {
     #[test]
     fn several_are_followed_back() {
         let first = intent(1, keyed(), &[("Key__c", None, "1"), ("City", None, "Mesa")]);
-        let lost = intent(2, record("L1"), &[("City", Some("Mesa"), "Gilbert")]);
-        let last = intent(3, record("L1"), &[("City", Some("Mesa"), "Tempe")]);
+        let never_sent = intent(2, record("L1"), &[("City", Some("Mesa"), "Gilbert")]);
+        let newest = intent(3, record("L1"), &[("City", Some("Mesa"), "Tempe")]);
         let held = || found(&[("Key__c", "1"), ("City", "Tempe")]);
-        assert_eq!(end(&[first.clone(), last.clone()], held()), (vec![1, 3], vec![]));
+        assert_eq!(end(&[first.clone(), newest.clone()], held()), (vec![1, 3], vec![]));
         // The second one was never carried out: before the third the city was as it was before both.
-        assert_eq!(end(&[first, lost, last], held()), (vec![1, 3], vec![]));
+        assert_eq!(end(&[first, never_sent, newest], held()), (vec![1, 3], vec![]));
     }
 }
