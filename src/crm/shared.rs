@@ -38,9 +38,24 @@ struct State<T> {
     login: i64,
     /// When the keeper was last asked whether somebody logged in anew.
     looked_at: Option<DateTime<Utc>>,
-    /// The login that was refused last, if nothing was fetched since; no login at all may be what was refused.
-    refused: Option<Option<i64>>,
+    /// What was refused last, if nothing was fetched since.
+    refused: Option<Refused>,
     unkept: Unkept,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// Nobody had logged in.
+    Nobody,
+    /// This login.
+    Login(i64),
+}
+
+impl Refused {
+    fn of(login: Option<i64>) -> Self {
+        login.map_or(Refused::Nobody, Refused::Login)
+    }
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
@@ -70,7 +85,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
     pub(super) async fn logged_in_anew(&self, keeper: &dyn TokenKeeper) -> bool {
         let refused = self.state.try_lock().ok().and_then(|state| state.refused);
         let Some(refused) = refused else { return false };
-        keeper.login().await.is_ok_and(|login| login.is_some() && login != refused)
+        keeper.login().await.is_ok_and(|login| login.is_some() && Refused::of(login) != refused)
     }
 
     /// Fetches it, unless somebody else has done so meanwhile: something other than what was refused.
@@ -93,7 +108,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             }
             // Known before it is used: whoever logs in while it is on its way is told from it.
             let before = match &keeper {
-                Some(keeper) => keeper.login().await.ok(),
+                Some(keeper) => keeper.login().await.ok().map(Refused::of),
                 None => None,
             };
             let (fetched, login) = fetch(http, &mut state.unkept).await.inspect_err(|error| {
