@@ -1,5 +1,6 @@
 //! The worker over both sandboxes with the shipped mappings: many records at once, two for one Lead, lost answers.
 
+mod costs;
 mod sandboxes;
 
 use std::sync::Arc;

@@ -469,14 +469,7 @@ pub(super) enum AuthAction {
     /// Log in with the browser, and keep the refresh token, sealed, in the store
     Login(LoginArgs),
     /// How each pair proves who it is, and whether that can be used
-    Status {
-        /// This pair only.
-        #[arg(long, value_name = "NAME")]
-        pair: Option<String>,
-        /// Print one JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    Status(StatusArgs),
     /// Forget a login, here and at the vendor
     Logout {
         /// Of which CRM.
@@ -488,6 +481,20 @@ pub(super) enum AuthAction {
     },
     /// Print a fresh key, to seal tokens with
     Key,
+}
+
+/// Arguments of `auth status`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct StatusArgs {
+    /// This pair only.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pair: Option<String>,
+    /// Ask each CRM whether it accepts the token, whose it is, and what it may do.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Print one JSON array.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Arguments of `auth login`.

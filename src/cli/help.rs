@@ -191,6 +191,7 @@ Examples:
   mapwright auth login hubspot   opens the browser, and waits for it to come back
   mapwright auth login salesforce --pair emea --no-browser
   mapwright auth status          who is logged in, and with which key it is sealed
+  mapwright auth status --check  the same, and each CRM is asked whether it accepts that
   mapwright auth logout hubspot
 
 Exit codes:

@@ -384,7 +384,13 @@ fn failed(error: &CrmError, what: &str, output: Output) -> Exit {
     Exit::Remote
 }
 
-/// A snapshot of nothing.
+/// Snapshots of nothing, for clients that ask about no object.
+pub(super) fn nothing() -> Option<Schemas> {
+    let of = |side| schema::load(&mut Sources::new(), "", &empty(side)).0;
+    Some(Schemas { hubspot: of(Side::Hubspot)?, salesforce: of(Side::Salesforce)? })
+}
+
+/// The text of a snapshot of nothing.
 fn empty(side: Side) -> String {
     format!("crm: {}\napi_version: \"\"\nobjects: {{}}\n", side.word())
 }

@@ -7,7 +7,7 @@ use super::args::PermissionsArgs;
 use super::output::Output;
 use super::{Exit, live, parts};
 use crate::crm::hubspot::scopes::{OWNERS, covered, scopes};
-use crate::crm::salesforce::permission_set::{Permissions, permission_set, permissions};
+use crate::crm::salesforce::permission_set::{Lack, Permissions, permission_set, permissions};
 use crate::plan::access;
 
 pub(super) async fn run(given: Option<&Path>, options: &PermissionsArgs, output: Output) -> Exit {
@@ -87,7 +87,7 @@ fn show_hubspot(scopes: &BTreeMap<String, String>, granted: Option<&[String]>) -
     lacks
 }
 
-fn show_salesforce(permissions: &Permissions, missing: &[String]) {
+fn show_salesforce(permissions: &Permissions, missing: &[Lack]) {
     Output::result("Salesforce: the permissions of the integration's user");
     let mut rights = vec!["API Enabled"];
     rights.extend(permissions.convert.then_some("Convert Leads"));

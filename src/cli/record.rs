@@ -12,7 +12,7 @@ use crate::eval::{
     Association, Conversion, ConversionEnd, FieldChange, Finished, Made, Park, PlannedWrite, Synced, Verdict,
 };
 use crate::plan::LinkElse;
-use crate::runtime::{self, Crms, Memory, OnceError, Preview};
+use crate::runtime::{self, Clock, Crms, Memory, OnceError, Preview, SystemClock};
 use crate::source::Side;
 use crate::store::{CorrelationId, Origin, RecordKey, StoreError};
 use crate::types::{AssociationKind, AwaitedPair, CrmErrorKind, Value, WriteTarget, display, to_json};
@@ -115,23 +115,37 @@ impl OneRecord<'_> {
 
     async fn write_with(&self, memory: Memory<'_>, output: Output) -> Result<Exit, OnceError> {
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
-        let finished = runtime::run_once(plan, mapping, record, self.crms, Some(memory)).await?;
-        self.keep(memory, &finished, output).await?;
+        let by = (self.origin(memory).await?, &SystemClock as &dyn Clock);
+        let finished = runtime::run_by_hand(plan, mapping, record, self.crms, memory, by).await?;
+        self.keep(memory, &finished, by.0, output).await?;
         Ok(show(&finished, record, *json, Mode::Write))
     }
 
-    /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
-    async fn keep(&self, memory: Memory<'_>, finished: &Finished, output: Output) -> Result<(), OnceError> {
+    /// Where what it writes comes from.
+    async fn origin(&self, memory: Memory<'_>) -> Result<Origin, OnceError> {
         let RecordArgs { mapping, record, .. } = self.options;
-        let Some(object) = runtime::object(&self.ready.plan, mapping, record) else { return Ok(()) };
         let now = parts::now();
-        let key = RecordKey::new(memory.pair, object.clone(), record);
         let failed = |error: StoreError| OnceError::Store(error.to_string());
         let project =
             memory.store.remember_project(self.ready.version.as_ref().clone(), now).await.map_err(failed)?;
-        let correlation = CorrelationId::of_request(&key, mapping, now);
-        let origin = Origin { correlation, project: Some(project) };
-        runtime::record_once(memory, object, record, mapping, finished.clone(), (origin, now)).await?;
+        let object = runtime::object(&self.ready.plan, mapping, record);
+        let object = object.ok_or_else(|| OnceError::NoSuchMapping(mapping.clone()))?;
+        let key = RecordKey::new(memory.pair, object, record);
+        Ok(Origin { correlation: CorrelationId::of_request(&key, mapping, now), project: Some(project) })
+    }
+
+    /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.
+    async fn keep(
+        &self,
+        memory: Memory<'_>,
+        finished: &Finished,
+        origin: Origin,
+        output: Output,
+    ) -> Result<(), OnceError> {
+        let RecordArgs { mapping, record, .. } = self.options;
+        let Some(object) = runtime::object(&self.ready.plan, mapping, record) else { return Ok(()) };
+        let by = (origin, parts::now());
+        runtime::record_once(memory, object, record, mapping, finished.clone(), by).await?;
         if matches!(finished.verdict, Verdict::Parked(_)) {
             output.note("the record is parked; `mapwright parked list` shows it with those of `serve`");
         }

@@ -1,7 +1,5 @@
 //! Writing very many records in jobs that the vendor works off by itself.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 
 use crate::types::{CrmError, WriteAnswer, WriteRequest};
@@ -38,9 +36,6 @@ pub trait Bulk: Send + Sync {
 
     /// What became of the rows of a job that has ended, in order; none where it did nothing about a row.
     async fn answers(&self, job: &str, rows: &[WriteRequest]) -> Result<Vec<Option<WriteAnswer>>, CrmError>;
-
-    /// The ids of the records that a job has written, each with whether it is new.
-    async fn written(&self, job: &str) -> Result<BTreeMap<String, bool>, CrmError>;
 }
 
 /// How a job is.

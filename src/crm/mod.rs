@@ -80,6 +80,12 @@ pub trait Crm: Send + Sync {
     /// Removes associations; one answer for each request, in order. To remove one that is not there is no failure.
     async fn dissociate(&self, requests: &[AssociateRequest]) -> Vec<Result<(), CrmError>>;
 
+    /// Whether somebody has logged in since a login was refused, so that it may be tried again at once. Nobody is asked but
+    /// the place where the login is kept.
+    async fn logged_in_anew(&self) -> bool {
+        false
+    }
+
     /// How many HTTP calls were made so far.
     fn calls(&self) -> u64;
 }

@@ -38,13 +38,30 @@ struct State<T> {
     login: i64,
     /// When the keeper was last asked whether somebody logged in anew.
     looked_at: Option<DateTime<Utc>>,
+    /// What was refused last, if nothing was fetched since.
+    refused: Option<Refused>,
     unkept: Unkept,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// Nobody had logged in.
+    Nobody,
+    /// This login.
+    Login(i64),
+}
+
+impl Refused {
+    fn of(login: Option<i64>) -> Self {
+        login.map_or(Refused::Nobody, Refused::Login)
+    }
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
     /// Nothing yet.
     pub(super) fn new(usable: Usable<T>) -> Self {
-        let state = State { held: None, login: 0, looked_at: None, unkept: None };
+        let state = State { held: None, login: 0, looked_at: None, refused: None, unkept: None };
         Self { usable, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -64,11 +81,19 @@ impl<T: Send + Sync + 'static> Shared<T> {
         state.held.clone().filter(|held| (self.usable)(held, now))
     }
 
+    /// Whether somebody has logged in since a login was refused. While it is being fetched nobody knows yet.
+    pub(super) async fn logged_in_anew(&self, keeper: &dyn TokenKeeper) -> bool {
+        let refused = self.state.try_lock().ok().and_then(|state| state.refused);
+        let Some(refused) = refused else { return false };
+        keeper.login().await.is_ok_and(|login| login.is_some() && Refused::of(login) != refused)
+    }
+
     /// Fetches it, unless somebody else has done so meanwhile: something other than what was refused.
     pub(super) async fn fetch(
         &self,
         http: &Arc<Http>,
         refused: Option<Arc<T>>,
+        keeper: Option<Arc<dyn TokenKeeper>>,
         fetch: impl for<'u> FnOnce(Arc<Http>, &'u mut Unkept) -> Fetched<'u, T> + Send + 'static,
     ) -> Result<Arc<T>, CrmError> {
         let (state, usable, http) = (Arc::clone(&self.state), self.usable, Arc::clone(http));
@@ -81,9 +106,18 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 state.held = Some(Arc::clone(&held));
                 return Ok(held);
             }
-            let (fetched, login) = fetch(http, &mut state.unkept).await?;
+            // Known before it is used: whoever logs in while it is on its way is told from it.
+            let before = match &keeper {
+                Some(keeper) => keeper.login().await.ok().map(Refused::of),
+                None => None,
+            };
+            let (fetched, login) = fetch(http, &mut state.unkept).await.inspect_err(|error| {
+                if error.kind == CrmErrorKind::Unauthorised {
+                    state.refused = before;
+                }
+            })?;
             let fetched = Arc::new(fetched);
-            (state.held, state.login) = (Some(Arc::clone(&fetched)), login);
+            (state.held, state.login, state.refused) = (Some(Arc::clone(&fetched)), login, None);
             Ok(fetched)
         });
         task.await.unwrap_or(Err(lost))

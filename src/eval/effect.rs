@@ -366,4 +366,7 @@ pub struct Park {
     /// The CRM's codes of what it said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What was sent for the field, as the CRM got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
 }

@@ -1,11 +1,11 @@
 //! What a write's answer leads to.
 
 use crate::plan::{Mapping, OutcomeAction, Situation};
-use crate::types::{FieldError, MatchedRecord, Record, WriteAnswer, WriteTarget};
+use crate::types::{FieldError, MatchedRecord, Record, WriteAnswer, WriteTarget, as_sent};
 
 use super::effect::{Effect, Park, PlannedWrite, Verdict};
 use super::ladder::target_read;
-use super::run::{Run, State};
+use super::run::{Run, State, text_of};
 
 /// How often a lost race sends a run back to the top of its ladder. The second look finds what the winner wrote, so more
 /// than one return means that something else is wrong.
@@ -29,7 +29,7 @@ impl Run {
                 self.duplicate(mapping, planned, &rule, message, &matches, allow_save)
             }
             WriteAnswer::Taken { field, existing, message } => {
-                self.lost_race(mapping, field, existing.as_deref(), message)
+                self.lost_race(mapping, &planned, field, existing.as_deref(), message)
             }
             WriteAnswer::Converted { message } => self.turned_converted(mapping, message),
             WriteAnswer::Gone { message } => {
@@ -97,6 +97,7 @@ impl Run {
     fn lost_race(
         &mut self,
         mapping: &Mapping,
+        planned: &PlannedWrite,
         field: Option<String>,
         existing: Option<&str>,
         message: String,
@@ -113,7 +114,8 @@ impl Run {
         let reason = format!("a unique value is already taken{holder}");
         let at = field.as_ref().and_then(|field| mapping.rules.iter().find(|rule| rule.field == *field));
         let at = at.map(|rule| rule.at.clone());
-        self.park(Park { field, answer: Some(message), at, ..Park::because(reason) })
+        let sent = field.as_ref().and_then(|field| sent(planned, field));
+        self.park(Park { field, answer: Some(message), at, sent, ..Park::because(reason) })
     }
 
     fn turned_converted(&mut self, mapping: &Mapping, message: String) -> Effect {
@@ -170,7 +172,16 @@ impl Run {
             format!("the value was {} ({length} characters)", crate::types::quoted(&text))
         });
         let at = rule.map(|change| change.at.clone()).or_else(|| outcome.map(|outcome| outcome.at.clone()));
-        self.park(Park { reason, field, answer: Some(answer.join("; ")), help, at, code: codes(errors) })
+        let sent = field.as_ref().and_then(|field| sent(planned, field));
+        self.park(Park {
+            reason,
+            field,
+            answer: Some(answer.join("; ")),
+            help,
+            at,
+            code: codes(errors),
+            sent,
+        })
     }
 }
 
@@ -179,6 +190,12 @@ pub(super) fn codes(errors: &[FieldError]) -> Option<String> {
     let mut codes: Vec<&str> = errors.iter().map(|error| error.code.as_str()).collect();
     codes.dedup();
     (!codes.is_empty()).then(|| codes.join(", "))
+}
+
+/// What a write sends for a field, as the CRM gets it; blank where it clears the field.
+fn sent(planned: &PlannedWrite, field: &str) -> Option<String> {
+    let (_, value) = planned.request.fields.iter().find(|(sent, _)| sent == field)?;
+    Some(text_of(&as_sent(planned.request.object.side, value)))
 }
 
 /// The fields sent that a refusal names, each once, with what was said.

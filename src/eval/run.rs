@@ -539,6 +539,7 @@ impl Run {
             help: failure.help,
             at: Some(failure.at.unwrap_or(at)),
             code: None,
+            sent: None,
         })
     }
 }
@@ -551,7 +552,7 @@ pub(super) fn raw<'r>(record: &'r Record, field: &str) -> Raw<'r> {
     }
 }
 
-fn text_of(json: &serde_json::Value) -> String {
+pub(super) fn text_of(json: &serde_json::Value) -> String {
     match json {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => String::new(),
@@ -571,7 +572,15 @@ fn became(mapping: &Mapping, source: &Record) -> bool {
 impl Park {
     /// A reason alone.
     pub fn because(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), field: None, answer: None, help: None, at: None, code: None }
+        Self {
+            reason: reason.into(),
+            field: None,
+            answer: None,
+            help: None,
+            at: None,
+            code: None,
+            sent: None,
+        }
     }
 }
 

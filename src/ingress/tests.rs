@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use crate::runtime::{Health, ManualClock};
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    Advance, Appended, Condition, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link, MappingResult,
-    NewEvent, Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId, ProjectVersion, RecordKey, Seen,
-    Settled, Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
+    Advance, Appended, Condition, HistoryEntry, Intent, Lane, LeaseRequest, LeasedLane, Link, MappingResult,
+    NewEvent, OpenIntent, Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId, ProjectVersion,
+    RecordKey, Seen, Settled, Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
 };
 use crate::types::{ChangeKind, LinkRequest, LinkedPair};
 
@@ -360,6 +360,15 @@ impl Store for BrokenStore {
         self.fail().await
     }
     async fn settle(&self, _: &Lane, _: Settlement, _: DateTime<Utc>) -> Result<Settled, StoreError> {
+        self.fail().await
+    }
+    async fn hasten(&self, _: &[Lane], _: DateTime<Utc>) -> Result<(), StoreError> {
+        self.fail().await
+    }
+    async fn intend(&self, _: Vec<Intent>) -> Result<(), StoreError> {
+        self.fail().await
+    }
+    async fn intents(&self, _: &RecordKey) -> Result<Vec<OpenIntent>, StoreError> {
         self.fail().await
     }
     async fn record(

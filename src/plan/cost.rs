@@ -3,7 +3,7 @@
 
 use super::program::{Conflict, Lookup, Mapping, Plan, Related, Sought, WithKind};
 use crate::source::{ObjectName, Side};
-use crate::types::{SideWork, Work};
+use crate::types::{AssociationKind, SideWork, Work};
 
 /// The object under which the language knows HubSpot's owners.
 const OWNER: &str = "owner";
@@ -98,7 +98,9 @@ fn write_side(mapping: &Mapping) -> Vec<SideWork> {
     let mut work = vec![(side, Work::Write)];
     work.extend(mapping.convert.iter().map(|_| (side, Work::Convert)));
     for associate in &mapping.associates {
-        work.extend([(side, Work::ReadLabels), (side, Work::ReadAssociations), (side, Work::Associate)]);
+        let labelled = associate.kind != AssociationKind::Plain;
+        work.extend(labelled.then_some((side, Work::ReadLabels)));
+        work.extend([(side, Work::ReadAssociations), (side, Work::Associate)]);
         work.extend(associate.exactly.then_some((side, Work::Associate)));
     }
     work

@@ -21,6 +21,7 @@ use crate::types::{
 };
 
 use super::engine::Job;
+use super::intents::Announcer;
 use super::once::refusal;
 use super::{Crms, Memory};
 
@@ -42,7 +43,7 @@ pub(super) enum End {
     Finished(Finished),
     /// A call failed.
     Failed(CrmError),
-    /// The store could not say what it remembers.
+    /// The store could not say what it remembers, or keep what was going to be written.
     Unremembered(String),
     /// The interpreter broke an assumption of its own; the text is for the log.
     Broken(String),
@@ -65,23 +66,28 @@ enum State {
 /// Runs jobs to their ends, in order of the jobs.
 #[cfg(test)]
 pub(super) async fn drive(jobs: Vec<Box<dyn Job>>, crms: &Crms, memory: Memory<'_>) -> Vec<End> {
-    drive_by(jobs, crms, memory, WRITE_ROWS).await
+    drive_by(jobs, crms, memory, WRITE_ROWS, None).await
 }
 
-/// The same, with at most so many rows in one write.
+/// The same, with at most so many rows in one write. What is going to be written is announced before it is sent; where that
+/// fails nothing is sent, and the runs end.
 pub(super) async fn drive_by(
     jobs: Vec<Box<dyn Job>>,
     crms: &Crms,
     memory: Memory<'_>,
     rows: usize,
+    announcer: Option<&Announcer<'_>>,
 ) -> Vec<End> {
     let mut slots: Vec<Slot> = jobs.into_iter().map(Slot::start).collect();
     let mut writes = Writes { rows, ..Writes::default() };
     loop {
         writes.round += 1;
-        let calls = plan_round(&mut slots, &mut writes);
+        let mut calls = plan_round(&mut slots, &mut writes);
         if calls.is_empty() {
             break;
+        }
+        if let Some(announcer) = announcer {
+            announce(announcer, &mut slots, &mut calls).await;
         }
         let answers = join_all(calls.into_iter().map(|call| call.perform(crms, memory))).await;
         for (index, answer) in assemble(answers.into_iter().flatten()) {
@@ -89,6 +95,29 @@ pub(super) async fn drive_by(
         }
     }
     slots.into_iter().map(Slot::end).collect()
+}
+
+/// Announces the writes of a round. Those that could not be announced are not sent.
+async fn announce(announcer: &Announcer<'_>, slots: &mut [Slot], calls: &mut Vec<Call>) {
+    let writing = calls.iter().flat_map(|call| match call {
+        Call::Write { waiting, .. } => waiting.as_slice(),
+        _ => &[],
+    });
+    let planned = writing.filter_map(|index| match &slots[*index].state {
+        State::Wants(Effect::Write(planned)) => Some((*index, planned)),
+        _ => None,
+    });
+    let planned: Vec<(usize, &PlannedWrite)> = planned.collect();
+    if planned.is_empty() {
+        return;
+    }
+    if let Err(error) = announcer.announce(&planned).await {
+        let unsent: Vec<usize> = planned.iter().map(|(index, _)| *index).collect();
+        calls.retain(|call| !matches!(call, Call::Write { .. }));
+        for index in unsent {
+            slots[index].answer(Err(Lost::Links(error.to_string())));
+        }
+    }
 }
 
 /// Puts the look-ups or associations of a run together again, in the order in which it asked; one that failed fails all

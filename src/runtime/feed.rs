@@ -122,19 +122,21 @@ async fn run(parts: FeedParts, mut stop: watch::Receiver<bool>) {
         return;
     }
     let _alive = Alive::report(&parts.parts);
+    let mut board = parts.parts.health.watch();
+    // The pause of one CRM must not hold up the other.
+    let due = |turn: &Turn| turn.due.max(paused(&parts.parts, turn.source.side()));
     while !*stop.borrow() {
+        board.mark_unchanged();
         // INVARIANT: there is a turn, and turns are never taken away.
-        let Some(turn) = turns.iter_mut().min_by_key(|turn| turn.due) else { return };
-        let wait = turn.due.max(paused(&parts.parts, turn.source.side())) - parts.parts.clock.now();
-        match wait.to_std() {
+        let Some(turn) = turns.iter_mut().min_by_key(|turn| due(turn)) else { return };
+        let now = parts.parts.clock.now();
+        match (due(turn) - now).to_std() {
             Ok(wait) if !wait.is_zero() => {
-                // The pause of one CRM must not hold up the other.
-                turn.due = turn.due.max(paused(&parts.parts, turn.source.side()));
-                let next = turns.iter().map(|turn| turn.due).min();
-                let wait =
-                    next.map_or(wait, |due| (due - parts.parts.clock.now()).to_std().unwrap_or_default());
+                let held_up = paused(&parts.parts, turn.source.side()) > now;
                 tokio::select! {
                     () = parts.parts.clock.sleep(wait) => {}
+                    // A pause may be cut short.
+                    _ = board.changed(), if held_up => {}
                     // An error means that the handle is gone, and nobody will stop the feed: it works on.
                     _ = stop.wait_for(|stop| *stop) => {}
                 }
@@ -431,7 +433,8 @@ fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
         Policy::Pause { time, reason, help } => {
             let until = clock.now() + time;
             pauses::begin(parts, side, Pause { until, reason, help }, error.code.as_deref());
-            return time;
+            // The pause itself holds it up, for as long as it lasts.
+            return Duration::ZERO;
         }
         Policy::Park => settings.max_backoff,
     };

@@ -28,6 +28,7 @@ mod engine;
 mod feed;
 mod gather;
 mod health;
+mod intents;
 mod memory;
 mod metrics;
 mod once;
@@ -66,7 +67,7 @@ pub use feed::{Feed, FeedParts, PollSettings};
 pub use health::{FeedHealth, Health, Pause, WorkerHealth};
 pub use memory::Memory;
 pub use metrics::Metrics;
-pub use once::{OnceError, Preview, object, preview, record_once, run_once};
+pub use once::{OnceError, Preview, object, preview, record_once, run_by_hand, run_once};
 pub use prune::Pruner;
 pub use signal::shutdown_signal;
 

@@ -12,7 +12,8 @@ use crate::store::{Origin, RecordKey};
 use crate::types::{ConvertAnswer, CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
 
 use super::engine::Job;
-use super::{Crms, Memory, settle};
+use super::intents::{Announcer, Why};
+use super::{Clock, Crms, Memory, settle};
 
 /// Effects after which a run is stopped; see the driver.
 const MAX_EFFECTS: usize = 200;
@@ -105,9 +106,39 @@ pub async fn run_once(
     crms: &Crms,
     memory: Option<Memory<'_>>,
 ) -> Result<Finished, OnceError> {
-    let mut run = start(plan, mapping, record)?;
+    announced(start(plan, mapping, record)?, crms, memory, None).await
+}
+
+/// The same, and what it is about to write is kept before it is sent, so that a process which dies leaves no value of which
+/// nobody knows where it comes from.
+pub async fn run_by_hand(
+    plan: Arc<Plan>,
+    mapping: &str,
+    record: &str,
+    crms: &Crms,
+    memory: Memory<'_>,
+    (origin, clock): (Origin, &dyn Clock),
+) -> Result<Finished, OnceError> {
+    let object = object(&plan, mapping, record);
+    let run = start(plan, mapping, record)?;
+    let object = object.ok_or_else(|| OnceError::NoSuchMapping(mapping.to_owned()))?;
+    let why = Why::by_hand(RecordKey::new(memory.pair, object, record), mapping, origin);
+    let announcer = Announcer { store: memory.store, clock, runs: vec![why] };
+    announced(run, crms, Some(memory), Some(&announcer)).await
+}
+
+async fn announced(
+    mut run: Box<dyn Job>,
+    crms: &Crms,
+    memory: Option<Memory<'_>>,
+    announcer: Option<&Announcer<'_>>,
+) -> Result<Finished, OnceError> {
     let mut effect = run.next(None);
     for _ in 0..MAX_EFFECTS {
+        if let (Effect::Write(planned), Some(announcer)) = (&effect, announcer) {
+            let kept = announcer.announce(&[(0, planned)]).await;
+            kept.map_err(|error| OnceError::Store(error.to_string()))?;
+        }
         effect = match effect {
             Effect::Finish(finished) => return Ok(finished),
             other => run.next(Some(perform(other, crms, memory).await?)),
@@ -147,7 +178,8 @@ pub async fn record_once(
     (origin, now): (Origin, DateTime<Utc>),
 ) -> Result<(), OnceError> {
     let key = RecordKey::new(memory.pair, object, record);
-    let (_, results) = settle::results(mapping, finished, false);
+    let open = memory.store.intents(&key).await.map_err(|error| OnceError::Store(error.to_string()))?;
+    let (_, results) = settle::results(mapping, finished, false, &open);
     memory.store.record(&key, results, origin, now).await.map_err(|error| OnceError::Store(error.to_string()))
 }
 

@@ -3,6 +3,7 @@
 use crate::alert::Notice;
 use crate::source::Side;
 
+use super::policy::UNAUTHORISED;
 use super::{Parts, Pause};
 
 /// Leaves a CRM alone. People are told when it begins, not each time that it is found to go on.
@@ -36,4 +37,21 @@ pub(super) fn end(parts: &Parts, is_over: impl Fn(Side, &Pause) -> bool) {
         tracing::info!(pair = parts.pair, %crm, reason, "a CRM is worked with again");
         parts.settings.alerts.raise(Notice::PauseEnded { pair: parts.pair.clone(), crm, reason });
     }
+}
+
+/// Whether a CRM is left alone because it refuses a login.
+pub(super) fn by_login(parts: &Parts, side: Side) -> bool {
+    let workers = parts.health.workers();
+    let pause = workers.get(&parts.pair).and_then(|worker| worker.paused.get(&side));
+    pause.is_some_and(|pause| pause.reason == UNAUTHORISED)
+}
+
+/// Lets a CRM be tried now. The pause is over once that goes well.
+pub(super) fn cut_short(parts: &Parts, side: Side) {
+    let now = parts.clock.now();
+    parts.health.report(&parts.pair, |health| {
+        if let Some(pause) = health.paused.get_mut(&side) {
+            pause.until = pause.until.min(now);
+        }
+    });
 }

@@ -6,6 +6,9 @@ use crate::types::{CrmError, CrmErrorKind};
 
 use super::Settings;
 
+/// Why a CRM is left alone that refuses our credentials.
+pub(super) const UNAUTHORISED: &str = "unauthorised";
+
 /// What to do about a failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Policy {
@@ -42,7 +45,7 @@ pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Se
         },
         CrmErrorKind::Unauthorised => Policy::Pause {
             time: settings.credentials,
-            reason: "unauthorised",
+            reason: UNAUTHORISED,
             help: "the CRM refuses the token; renew it in the configuration, or by `mapwright auth login`",
         },
         CrmErrorKind::Forbidden => Policy::Pause {

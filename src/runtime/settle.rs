@@ -9,8 +9,8 @@ use crate::eval::{
 };
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    FieldKept, FieldWritten, LeasedLane, MappingResult, Next, Notes, Outcome, ParkReason, RecordWritten,
-    Settlement,
+    FieldKept, FieldWritten, LeasedLane, MappingResult, Next, Notes, OpenIntent, Outcome, ParkReason,
+    RecordWritten, Settlement,
 };
 use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value, as_sent};
 
@@ -18,7 +18,7 @@ use super::driver::End;
 use super::echo;
 use super::engine::Task;
 use super::policy::{self, Policy};
-use super::{Clock, Settings};
+use super::{Clock, Settings, intents};
 
 /// How long a record waits for a store that failed.
 const STORE_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -52,7 +52,7 @@ pub(super) fn decide(
     for (task, end) in ends {
         let Task { mapping, cause, .. } = task;
         match end {
-            End::Finished(finished) => decision.finished(&mapping, finished, cause.is_some()),
+            End::Finished(finished) => decision.finished(&mapping, finished, cause.is_some(), &lane.intents),
             End::Unremembered(text) => decision.unremembered(lane, &mapping, text, now),
             End::Failed(error) => decision.failed(lane, mapping, error, now, clock.jitter(), settings),
             End::Broken(text) => decision.broken(lane, mapping, &text, now, clock.jitter(), settings),
@@ -62,10 +62,10 @@ pub(super) fn decide(
 }
 
 impl Decision {
-    fn finished(&mut self, mapping: &str, finished: Finished, caused: bool) {
+    fn finished(&mut self, mapping: &str, finished: Finished, caused: bool, open: &[OpenIntent]) {
         let by = &finished.mapping;
         self.dropped.extend(finished.dropped.iter().map(|dropped| (by.clone(), dropped.clone())));
-        let (words, results) = results(mapping, finished, caused);
+        let (words, results) = results(mapping, finished, caused, open);
         self.verdicts.extend(words);
         self.settlement.results.extend(results);
     }
@@ -74,7 +74,7 @@ impl Decision {
     fn unremembered(&mut self, lane: &LeasedLane, mapping: &str, text: String, now: DateTime<Utc>) {
         tracing::error!(
             correlation_id = %lane.correlation, record = %lane.lane.key, mapping, error = text,
-            "the links could not be read"
+            "the store could not be asked, or not told of a write"
         );
         self.verdicts.push("retried");
         self.retry(now + STORE_PAUSE, text, false);
@@ -204,8 +204,10 @@ pub(super) fn results(
     mapping: &str,
     finished: Finished,
     caused: bool,
+    open: &[OpenIntent],
 ) -> (Vec<&'static str>, Vec<MappingResult>) {
     let (trouble, awaits) = (finished.troubled(), finished.awaits());
+    let ended = intents::ended(open, mapping, &finished);
     let converted = finished.converted().map(|(conversion, into)| set_by(conversion, into));
     let Finished { mapping: ended_by, verdict, links, .. } = finished;
     let change = |change: LinkChange| MappingResult {
@@ -218,7 +220,7 @@ pub(super) fn results(
     let (after, before): (Vec<_>, Vec<_>) =
         links.into_iter().partition(|change| matches!(change.fate, LinkFate::Became { .. }));
     let mut results: Vec<MappingResult> = before.into_iter().map(change).collect();
-    let notes = notes(&verdict);
+    let notes = Notes { intents: Some(ended), ..notes(&verdict) };
     let (word, outcome) = match converted {
         Some(fields) => ("converted", with_fields(outcome(verdict).1, fields)),
         None => outcome(verdict),
@@ -279,7 +281,7 @@ fn notes(verdict: &Verdict) -> Notes {
         Verdict::SourceGone => (Some("the source record does not exist (any more)".to_owned()), None),
         _ => (None, None),
     };
-    Notes { reason, at, kept }
+    Notes { reason, at, kept, intents: None }
 }
 
 /// The fields of the Lead that its conversion set, for the question where their values come from.
@@ -362,11 +364,11 @@ fn met(synced: &Synced, side: Side) -> Option<BTreeMap<String, String>> {
 }
 
 fn park_reason(park: Park) -> ParkReason {
-    let Park { reason, field, answer, help, at, code } = park;
+    let Park { reason, field, answer, help, at, code, .. } = park;
     ParkReason { reason, field, answer, help, at, code }
 }
 
-fn written(change: FieldChange) -> Option<FieldWritten> {
+pub(super) fn written(change: FieldChange) -> Option<FieldWritten> {
     let FieldChange { field, old, new, at, .. } = change;
     new.map(|new| FieldWritten { field, old, new, at })
 }
@@ -404,7 +406,7 @@ mod tests {
         };
         let settlement = Settlement { next: Next::Done, results: Vec::new() };
         let mut decision = Decision { settlement, pause: None, verdicts: Vec::new(), dropped: Vec::new() };
-        decision.finished("opportunity", finished, false);
+        decision.finished("opportunity", finished, false, &[]);
         decision
     }
 

@@ -1,7 +1,7 @@
 //! Scripted CRMs and mappings for the tests of the driver and the worker.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -33,6 +33,8 @@ pub(crate) struct FakeCrm {
     pub(crate) calls: Mutex<Vec<(&'static str, usize)>>,
     /// Calls wait here while it is held.
     pub(crate) gate: tokio::sync::Semaphore,
+    /// Whether somebody has logged in anew.
+    pub(crate) anew: AtomicBool,
     count: AtomicU64,
 }
 
@@ -45,6 +47,7 @@ impl FakeCrm {
             bad: Mutex::default(),
             calls: Mutex::default(),
             gate: tokio::sync::Semaphore::new(1000),
+            anew: AtomicBool::new(false),
             count: AtomicU64::new(0),
         })
     }
@@ -161,6 +164,10 @@ impl Crm for FakeCrm {
     async fn survivor(&self, _: &ObjectName, _: &str) -> Result<Option<String>, CrmError> {
         self.called("survivor", 1).await?;
         Ok(None)
+    }
+
+    async fn logged_in_anew(&self) -> bool {
+        self.anew.swap(false, Ordering::Relaxed)
     }
 
     fn calls(&self) -> u64 {

@@ -10,11 +10,12 @@ use crate::alert::{Alerts, Notice};
 use crate::eval::{Answer, Effect, Finished, Verdict};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
-use crate::store::{RecordKey, SqliteStore, Store};
-use crate::types::{AssociateRequest, AssociationKind, ChangeKind, CrmErrorKind, Value};
+use crate::store::{Origin, RecordKey, SqliteStore, Store};
+use crate::types::{AssociateRequest, AssociationKind, ChangeKind, CrmError, CrmErrorKind, Value};
 
-use super::driver::{End, drive};
+use super::driver::{End, drive, drive_by};
 use super::engine::Job;
+use super::intents::{Announcer, Why};
 use super::testing::{FakeCrm, ScriptedEngine, ScriptedJob, change, crms, event};
 use super::{Clock, Handle, Health, ManualClock, Memory, Metrics, Parts, Settings, start_with};
 
@@ -151,6 +152,55 @@ async fn more_than_a_call_takes_is_split() {
     // The clients make their vendor's batches of these.
     assert_eq!(hubspot.rows("read"), [1_000, 1_000, 300]);
     assert_eq!(salesforce.rows("write"), [1_000, 1_000, 300]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_announced_is_not_written() {
+    let (_, salesforce, crms) = crms();
+    let store = SqliteStore::in_memory().await.expect("a store");
+    store.close().await;
+    let clock = ManualClock::at(start());
+    let job = |n: usize| Box::new(ScriptedJob { mapping: "copy", record: n.to_string() }) as Box<dyn Job>;
+    let why = |n: usize| Why::by_hand(contact(&n.to_string()), "copy", Origin::default());
+    let announcer = Announcer { store: &store, clock: &clock, runs: (0..3).map(why).collect() };
+    let memory = Memory { store: &store, pair: "main" };
+    let ends = drive_by((0..3).map(job).collect(), &crms, memory, 1_000, Some(&announcer)).await;
+    assert!(ends.iter().all(|end| matches!(end, End::Unremembered(_))), "{ends:?}");
+    assert!(salesforce.rows("write").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_announced_stays_until_a_run_comes_to_its_end() {
+    let world = World::new(&["copy"]).await;
+    let lost = CrmError { maybe_applied: true, ..world.salesforce.error(CrmErrorKind::Retry) };
+    world.salesforce.bad.lock().unwrap().insert("1".to_owned(), lost);
+    let announced = async |world: &World| world.store.intents(&contact("1")).await.expect("the store").len();
+    world.send(&["1"]).await;
+    world.until(async |world| announced(world).await == 1).await;
+    world.until(async |world| world.salesforce.rows("write").len() == 1).await;
+    assert!(world.store.history(&contact("1")).await.expect("history").is_empty());
+    world.salesforce.bad.lock().unwrap().clear();
+    world.idle_after(Duration::from_secs(1), Duration::from_mins(1)).await;
+    assert_eq!(announced(&world).await, 0);
+    assert_eq!(world.store.history(&contact("1")).await.expect("history").len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_login_ends_the_pause_and_what_it_put_off() {
+    let world = World::new(&["copy"]).await;
+    world.hubspot.fail_next(CrmErrorKind::Unauthorised);
+    world.send(&["1", "2"]).await;
+    let paused = |world: &World| world.parts.health.workers()["main"].paused.contains_key(&Side::Hubspot);
+    world.until(async |world| paused(world)).await;
+    world.clock.advance(Duration::from_secs(5));
+    assert!(
+        !world.handle.idle(Duration::from_millis(50)).await.expect("the store"),
+        "a pause lasts a minute"
+    );
+    world.hubspot.anew.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.idle_after(Duration::from_secs(1), Duration::from_secs(10)).await;
+    assert_eq!(world.written(), 2);
+    world.until(async |world| !paused(world)).await;
 }
 
 /// Adds an association and removes another, then ends with what it was told.

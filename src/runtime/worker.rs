@@ -1,7 +1,7 @@
 //! The loop of one worker: lease, drive, settle.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,14 +12,15 @@ use crate::alert::{Notice, redacted};
 use crate::eval::Dropped;
 use crate::source::Side;
 use crate::store::{
-    LeaseRequest, LeasedLane, MappingResult, Next, Notes, Outcome, Settled, Settlement, StoreError,
+    Lane, LeaseRequest, LeasedLane, MappingResult, Next, Notes, Outcome, Settled, Settlement, StoreError,
 };
-use crate::types::{Cause, ChangeEvent, ChangeKind, CrmError, LinkRequest};
+use crate::types::{Cause, ChangeEvent, ChangeKind, CrmError, CrmErrorKind, LinkRequest};
 
 use super::driver::{self, End};
 use super::echo;
 use super::engine::{Engine, Task};
 use super::gather::gather;
+use super::intents::{Announcer, Why};
 use super::policy::{self, Policy};
 use super::settle::{self, Decision};
 use super::traced::Traced;
@@ -35,12 +36,14 @@ const SETTLE_TRIES: u32 = 3;
 pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch::Receiver<bool>) {
     let _alive = Alive::report(&parts);
     let mut wakes = parts.store.wakes(&parts.pair);
+    let put_off = PutOff::default();
     while !*stop.borrow() {
         wakes.mark_unchanged();
         let now = parts.clock.now();
         parts.health.report(&parts.pair, |health| health.last_poll = Some(now));
         let Some(limit) = allowance(&parts, now) else {
             rest(&parts, &mut stop).await;
+            try_logins(&parts, &put_off).await;
             continue;
         };
         gather(&parts, limit, &mut wakes, &mut stop).await;
@@ -51,7 +54,7 @@ pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch:
                     () = rest(&parts, &mut stop) => {}
                 }
             }
-            Ok(lanes) => batch(&parts, &engine, lanes).await,
+            Ok(lanes) => batch(&parts, &engine, lanes, &put_off).await,
             Err(error) => {
                 tracing::error!(%error, "no work can be taken from the store");
                 parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
@@ -96,6 +99,28 @@ fn allowance(parts: &Parts, now: DateTime<Utc>) -> Option<u32> {
     }
 }
 
+/// The lanes that wait because a CRM refused a login, by that CRM.
+type PutOff = Arc<Mutex<BTreeMap<Side, Vec<Lane>>>>;
+
+fn put_off_by(put_off: &PutOff) -> MutexGuard<'_, BTreeMap<Side, Vec<Lane>>> {
+    put_off.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where somebody has logged in anew, the pause of that CRM is over, and what it has put off is due.
+async fn try_logins(parts: &Parts, put_off: &PutOff) {
+    for side in Side::ALL {
+        if !pauses::by_login(parts, side) || !parts.crms.get(side).logged_in_anew().await {
+            continue;
+        }
+        tracing::info!(pair = parts.pair, crm = %side, "somebody has logged in anew; it is tried at once");
+        let lanes = put_off_by(put_off).remove(&side).unwrap_or_default();
+        if let Err(error) = parts.store.hasten(&lanes, parts.clock.now()).await {
+            tracing::warn!(%error, "records wait until the end of the pause, since the store failed");
+        }
+        pauses::cut_short(parts, side);
+    }
+}
+
 async fn lease(parts: &Parts, limit: u32, now: DateTime<Utc>) -> Result<Vec<LeasedLane>, StoreError> {
     let request = LeaseRequest {
         pair: parts.pair.clone(),
@@ -110,12 +135,12 @@ async fn lease(parts: &Parts, limit: u32, now: DateTime<Utc>) -> Result<Vec<Leas
 
 /// Works a batch of lanes off. It runs as a task of its own, so that a panic in it costs the lanes an attempt and not
 /// the worker its life.
-async fn batch(parts: &Parts, engine: &Arc<dyn Engine>, lanes: Vec<LeasedLane>) {
+async fn batch(parts: &Parts, engine: &Arc<dyn Engine>, lanes: Vec<LeasedLane>, put_off: &PutOff) {
     let held: Vec<_> = lanes.iter().map(|lane| lane.lane.clone()).collect();
     let attempts: Vec<_> = lanes.iter().map(|lane| lane.attempts).collect();
     let task = {
-        let (parts, engine) = (parts.clone(), Arc::clone(engine));
-        tokio::spawn(async move { work_off(&parts, engine.as_ref(), lanes).await })
+        let (parts, engine, put_off) = (parts.clone(), Arc::clone(engine), Arc::clone(put_off));
+        tokio::spawn(async move { work_off(&parts, engine.as_ref(), lanes, &put_off).await })
     };
     // Dropping this future (the drain's time is up) ends the task too.
     let mut task = AbortOnDrop(task);
@@ -173,14 +198,26 @@ struct LaneWork {
     echoes: usize,
 }
 
-async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>) {
-    let mut failures = Vec::new();
+async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>, put_off: &PutOff) {
+    let (mut failures, mut refused) = (Vec::new(), BTreeMap::<Side, Vec<Lane>>::new());
     let settlements = decided(parts, engine, lanes, None).await.into_iter().map(|decided| {
+        if let Some((error, _)) = &decided.pause
+            && error.kind == CrmErrorKind::Unauthorised
+        {
+            refused.entry(error.side).or_default().push(decided.lane.lane.clone());
+        }
         failures.extend(decided.pause);
         let (lane, settlement, verdicts) = (decided.lane, decided.settlement, decided.verdicts);
         async move { settle(parts, &lane, settlement, &verdicts).await }
     });
     join_all(settlements.collect::<Vec<_>>()).await;
+    if failures.is_empty() {
+        // They are due by now, or done.
+        put_off_by(put_off).clear();
+    }
+    for (side, lanes) in refused {
+        put_off_by(put_off).entry(side).or_default().extend(lanes);
+    }
     note_pauses(parts, failures);
 }
 
@@ -276,7 +313,14 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
         }
     }
     let memory = Memory { store: parts.store.as_ref(), pair: &parts.pair };
-    let ends = driver::drive_by(jobs, &parts.crms, memory, parts.settings.write_rows).await;
+    let why = |(place, task): &(usize, Task)| Why::of_lane(&works[*place].lane, &task.mapping, parts);
+    let announcer = Announcer {
+        store: parts.store.as_ref(),
+        clock: parts.clock.as_ref(),
+        runs: places.iter().map(why).collect(),
+    };
+    let rows = parts.settings.write_rows;
+    let ends = driver::drive_by(jobs, &parts.crms, memory, rows, Some(&announcer)).await;
     for ((place, task), end) in places.into_iter().zip(ends) {
         works[place].ends.push((task, end));
     }

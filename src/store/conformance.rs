@@ -2,6 +2,7 @@
 
 mod echoes;
 mod feed;
+mod intents;
 mod links;
 mod merges;
 mod trail;
@@ -58,6 +59,10 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("what is told of an erased record is gone", |s| Box::pin(trail::forgotten(s))),
         ("how the queue is", |s| Box::pin(trail::condition(s))),
         ("erased data is gone", |s| Box::pin(erased(s))),
+        ("a write that was carried out becomes history", |s| Box::pin(intents::carried_out(s))),
+        ("a write that nobody looked at stays open", |s| Box::pin(intents::left_open(s))),
+        ("what was to be written is forgotten, too", |s| Box::pin(intents::forgotten(s))),
+        ("what was put off is hastened", |s| Box::pin(intents::hastened(s))),
         ("pairs do not see each other", |s| Box::pin(pairs(s))),
         ("ignored events make no work", |s| Box::pin(ignored(s))),
         ("a mapping asked for by name", |s| Box::pin(requested(s))),

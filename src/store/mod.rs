@@ -16,6 +16,9 @@
 //! two runs the lane again. Whoever performs writes makes them idempotent. Nothing is lost: an acknowledged event
 //! stays pending until a settlement says that it is done or parked.
 //!
+//! **Intents** ([`Intent`]). What a write is about to do is kept before it is sent, with where its values come from. So also a
+//! write whose run was never settled is traced to its rule, its events and its version of the project.
+//!
 //! A record and the one that a sync pairs it with are not leased at the same time: a run reads and writes both. Nor are a
 //! record that was merged away and its survivor, which is leased only once the merge is settled.
 //!
@@ -47,6 +50,7 @@
 mod accounts;
 mod backfills;
 mod claim;
+mod intents;
 mod model;
 mod origin;
 mod sqlite;
@@ -68,6 +72,7 @@ use crate::types::{LinkRequest, LinkedPair};
 pub use accounts::{Account, AccountKey, Accounts, Purpose};
 pub use backfills::{BackfillKey, Backfills, Held, HoldRequest, Step};
 pub use claim::Claim;
+pub use intents::{Intent, IntentId, IntentTarget, IntentsEnd, OpenIntent};
 pub use model::{
     Advance, Appended, Ended, EventId, FieldWritten, HistoryEntry, Incoming, Lane, LaneId, LeaseRequest,
     LeasedEvent, LeasedLane, Link, MappingResult, Met, NewEvent, Next, Outcome, ParkReason, ParkState,
@@ -150,6 +155,9 @@ pub trait Store: Send + Sync {
     /// Extends leases; answers which of them are still held, in order.
     async fn renew(&self, lanes: &[Lane], until: DateTime<Utc>) -> Result<Vec<bool>, StoreError>;
 
+    /// Makes lanes due at once that were put off and that nobody has leased since.
+    async fn hasten(&self, lanes: &[Lane], now: DateTime<Utc>) -> Result<(), StoreError>;
+
     /// Ends a lease and records what became of the lane's events, if the fence is still the newest.
     async fn settle(
         &self,
@@ -157,6 +165,12 @@ pub trait Store: Send + Sync {
         settlement: Settlement,
         now: DateTime<Utc>,
     ) -> Result<Settled, StoreError>;
+
+    /// Keeps what is about to be written to a CRM, on disk when it answers. Settling the run takes it away.
+    async fn intend(&self, intents: Vec<Intent>) -> Result<(), StoreError>;
+
+    /// The intents of a source record whose runs are not settled, the oldest first.
+    async fn intents(&self, key: &RecordKey) -> Result<Vec<OpenIntent>, StoreError>;
 
     /// Records what mappings came to for a record outside of any lease, as when a person runs one by hand.
     async fn record(

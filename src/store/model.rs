@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::{Location, ObjectName, Side};
 use crate::types::{AwaitedPair, Cause, ChangeEvent, LinkChange, Value};
 
+use super::intents::OpenIntent;
 use super::origin::{CorrelationId, ProjectId};
 use super::trail::Notes;
 
@@ -244,6 +245,8 @@ pub struct LeasedLane {
     pub waiting: Vec<Waiting>,
     /// How the syncs' last runs left the record, where one of the events is our own.
     pub met: Vec<Met>,
+    /// What earlier runs for the record were about to write and that is not settled, the oldest first.
+    pub intents: Vec<OpenIntent>,
 }
 
 /// A pending event.
@@ -375,7 +378,7 @@ pub struct RecordWritten {
 }
 
 /// A field that was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldWritten {
     /// The field.
     pub field: String,

@@ -8,6 +8,7 @@ mod awaited;
 mod backfills;
 mod convert;
 mod feed;
+mod intents;
 mod journal;
 mod links;
 mod merges;
@@ -36,9 +37,9 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 
 use super::{
-    Advance, Appended, Condition, CorrelationId, HistoryEntry, Lane, LeaseRequest, LeasedLane, Link,
-    MappingResult, NewEvent, Next, Origin, Outcome, ParkedId, ParkedRecord, Pending, Project, ProjectId,
-    ProjectVersion, RecordKey, Seen, Settled, Settlement, Store, StoreError, Trail, Watermark,
+    Advance, Appended, Condition, CorrelationId, HistoryEntry, Intent, Lane, LeaseRequest, LeasedLane, Link,
+    MappingResult, NewEvent, Next, OpenIntent, Origin, Outcome, ParkedId, ParkedRecord, Pending, Project,
+    ProjectId, ProjectVersion, RecordKey, Seen, Settled, Settlement, Store, StoreError, Trail, Watermark,
 };
 use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
@@ -48,7 +49,7 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
@@ -60,6 +61,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/sqlite_0009_backfill.sql"),
     include_str!("migrations/sqlite_0010_syncs.sql"),
     include_str!("migrations/sqlite_0011_merges.sql"),
+    include_str!("migrations/sqlite_0012_intents.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
@@ -229,6 +231,16 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn hasten(&self, lanes: &[Lane], now: DateTime<Utc>) -> Result<(), StoreError> {
+        let Some(pair) = lanes.first().map(|lane| lane.key.pair.clone()) else { return Ok(()) };
+        let lanes = lanes.to_vec();
+        self.writer
+            .run_for(&pair, move |c| Box::pin(async move { journal::hasten(c, &lanes, now).await }))
+            .await?;
+        self.wake(&pair);
+        Ok(())
+    }
+
     async fn settle(
         &self,
         lane: &Lane,
@@ -261,6 +273,18 @@ impl Store for SqliteStore {
             self.wake(&pair);
         }
         Ok(settled)
+    }
+
+    async fn intend(&self, intents: Vec<Intent>) -> Result<(), StoreError> {
+        let pair = intents.first().map(|intent| intent.source.pair.clone()).unwrap_or_default();
+        self.writer.run_for(&pair, move |c| Box::pin(async move { intents::keep(c, &intents).await })).await
+    }
+
+    async fn intents(&self, key: &RecordKey) -> Result<Vec<OpenIntent>, StoreError> {
+        let of = key.clone();
+        let about =
+            self.read(&key.pair, move |c| Box::pin(async move { intents::about(c, &of).await })).await?;
+        Ok(about.into_iter().filter(|open| open.intent.source == *key).collect())
     }
 
     async fn record(

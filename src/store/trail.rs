@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::source::{Location, ObjectName};
 use crate::types::{Cause, ChangeEvent, Value};
 
-use super::{CorrelationId, EventId, HistoryEntry, Link, ParkedRecord, ProjectId, RecordKey};
+use super::{
+    CorrelationId, EventId, HistoryEntry, IntentsEnd, Link, OpenIntent, ParkedRecord, ProjectId, RecordKey,
+};
 
 /// What a mapping says beside its outcome, for the question why.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,6 +19,8 @@ pub struct Notes {
     pub at: Option<Location>,
     /// Fields that a rule spoke about and left as they are.
     pub kept: Vec<FieldKept>,
+    /// What becomes of the mapping's intents; `None` where the run did not come to its end.
+    pub intents: Option<IntentsEnd>,
 }
 
 /// A field that a rule left as it is.
@@ -55,6 +59,8 @@ pub struct Trail {
     pub events: Vec<HeardEvent>,
     /// Whether it has work that is not done yet.
     pub pending: bool,
+    /// Writes for it or to it that were about to be sent and of which no answer is known, the oldest first.
+    pub intents: Vec<OpenIntent>,
 }
 
 /// What a mapping came to.

@@ -14,6 +14,31 @@ fn loaded(stage: &Stage) -> (usize, usize) {
     (count, keys.len())
 }
 
+/// `why` tells where the values of a contact's Lead come from.
+fn assert_told(stage: &Stage, contact: &str) {
+    let lead = stage.leads_of(contact)[0]["Id"].as_str().expect("an id").to_owned();
+    let told = stage.world.run(&["why", "Lead", &lead, "LastName", "--json"]).fine().json();
+    let write = &told["writes"][0];
+    assert_eq!((&write["new"], &write["created"]), (&json!(format!("N{contact}")), &json!(true)), "{told}");
+    assert_eq!(
+        (&write["mapping"], &write["rule"]["file"]),
+        (&json!("mql_to_lead"), &json!("mql_to_lead.map"))
+    );
+    assert!(write["rule"]["line"].is_number() && write["project"]["fingerprint"].is_string(), "{told}");
+    assert_eq!(write["because"]["kind"], "request", "{told}");
+    assert_eq!(told["writes"].as_array().expect("a list").len(), 1, "{told}");
+}
+
+/// Nobody but its owner may read a file.
+fn assert_private(stage: &Stage, name: &str) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(stage.world.path(name)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
 fn count(document: &Json, name: &str) -> u64 {
     document["counts"][name].as_u64().unwrap_or_else(|| panic!("{name}: {document}"))
 }
@@ -41,8 +66,11 @@ fn a_dry_run_writes_nothing_and_a_run_writes_what_it_said() {
     assert_eq!(loaded(&stage), (229, 229));
     let csv = stage.world.read("refused.csv");
     let lines: Vec<&str> = csv.lines().collect();
-    assert_eq!(lines[0], "record,field,reason,line,answer,help");
-    assert!(lines[1].starts_with("103,,more than one open Lead has this e-mail,mql_to_lead.map:"), "{csv}");
+    assert_eq!(lines[0], "record,field,value,code,answer,reason,line,help");
+    assert!(
+        lines[1].starts_with("103,,,,,more than one open Lead has this e-mail,mql_to_lead.map:"),
+        "{csv}"
+    );
     assert_eq!(lines.len(), 2);
     let parked = stage.run(&["parked", "list", "--json"]).fine().json();
     assert_eq!(parked[0]["record"], "main:hubspot.contact:103");
@@ -102,8 +130,11 @@ fn killed_in_the_middle_of_a_chunk_it_goes_on_where_it_was() {
     assert_eq!(loaded(&stage), (1_500, 1_500), "each has one Lead");
     let run = ran.json();
     assert_eq!(count(&run, "records"), 1_504, "each is counted once: {run}");
-    assert_eq!(count(&run, "created") + count(&run, "unchanged"), 1_500, "{run}");
+    assert_eq!(count(&run, "created"), 1_500, "also what was written and not settled: {run}");
     assert_eq!(run["finished"], true);
+    for contact in ["1000", "1399", "1599", "2499"] {
+        assert_told(&stage, contact);
+    }
     let serve = stage.serve();
     assert_eq!(serve.metric("mapwright_parked"), 0);
     serve.until("no lane is left", || serve.metric("mapwright_events_pending") == 0);
@@ -208,7 +239,20 @@ fn a_row_that_is_refused_in_a_job_is_parked_and_told() {
         (&json!("1005"), &json!("LastName"))
     );
     let csv = stage.world.read("refused.csv");
-    assert!(csv.contains("1005,LastName,") && !csv.contains(",=HYPERLINK"), "{csv}");
+    let sent = "1005,LastName,N1005,FIELD_CUSTOM_VALIDATION_EXCEPTION,";
+    assert!(csv.contains(sent) && csv.contains(",mql_to_lead.map:") && !csv.contains(",=HYPERLINK"), "{csv}");
+    assert_eq!(run["refused"][0]["value"], "N1005");
+    assert_private(&stage, "refused.csv");
+    // One that was there for everybody to read is not filled as it is.
+    stage.world.write("open.csv", "");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(stage.world.path("open.csv"), open).expect("set");
+    }
+    stage.run(&["backfill", "mql_to_lead", "--dry-run", "--refused", "open.csv"]);
+    assert_private(&stage, "open.csv");
     // A lock that opens again is waited for.
     stage.org("DELETE", "faults", &json!(null)).fine();
     stage
@@ -240,6 +284,7 @@ fn killed_while_a_job_is_under_way_it_finds_the_job_again() {
         "{run}"
     );
     assert_eq!(stage.operations()["salesforce.bulk_create"], 1, "it is not sent twice");
+    assert_told(&stage, "1399");
 }
 
 #[test]

@@ -117,3 +117,94 @@ fn a_stop_waits_for_a_slow_write() {
     serve.idle();
     assert_eq!(stage.writes().len(), calls, "nothing was left to do");
 }
+
+/// What `why` says of a field of the Lead of a contact.
+fn why(stage: &Stage, contact: &str, field: &str) -> serde_json::Value {
+    let lead = stage.leads_of(contact)[0]["Id"].as_str().expect("an id").to_owned();
+    stage.world.run(&["why", "Lead", &lead, field, "--json"]).fine().json()
+}
+
+#[test]
+fn what_was_written_before_a_kill_is_told_where_it_came_from() {
+    let stage = Stage::set();
+    std::fs::create_dir_all(stage.world.path(".git")).expect("a folder");
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    stage.world.write(".git/HEAD", format!("{commit}\n"));
+    let slow = json!({
+        "method": "PATCH", "path": "/sobjects/Lead", "status": 201, "moment": "after", "delay_ms": 60_000, "times": 1,
+    });
+    stage.org("POST", "faults", &slow).fine();
+    let serve = stage.serve();
+    stage.qualify("101");
+    serve.until("the Lead is written", || !stage.leads_of("101").is_empty());
+    serve.kill();
+
+    // Nobody has looked yet: it is not known whether the CRM took it, but it is known what was meant.
+    let told = stage.run(&["why", "contact", "101"]).fine();
+    assert!(told.out.contains("Perhaps written"), "{}", told.out);
+    assert!(told.out.contains("LastName"), "{}", told.out);
+
+    // The program that goes on is of another commit; the rule that wrote the values is not.
+    stage.world.write(".git/HEAD", "ffffffffffffffffffffffffffffffffffffffff\n");
+    let serve = stage.serve();
+    serve.idle();
+    let told = why(&stage, "101", "LastName");
+    let write = &told["writes"][0];
+    assert_eq!(
+        (&write["new"], &write["mapping"], &write["created"]),
+        (&json!("Doe"), &json!("mql_to_lead"), &json!(true))
+    );
+    assert_eq!(
+        (&write["rule"]["file"], &write["project"]["revision"]),
+        (&json!("mql_to_lead.map"), &json!(commit))
+    );
+    assert!(write["rule"]["text"].as_str().expect("a line").contains("LastName"), "{write}");
+    let because = &write["because"];
+    assert_eq!(
+        (&because["kind"], &because["events"][0]["field"]),
+        (&json!("events"), &json!("lifecyclestage")),
+        "{write}"
+    );
+    assert_eq!(told["writes"].as_array().expect("a list").len(), 1);
+    // What is written on create alone is told as well, and nothing is left open.
+    assert_eq!(why(&stage, "101", "Status")["writes"][0]["new"], "MQL - Pending Review");
+    let told = stage.run(&["why", "contact", "101"]).fine();
+    assert!(!told.out.contains("Perhaps written"), "{}", told.out);
+}
+
+#[test]
+fn a_write_that_never_arrived_is_not_told_as_one() {
+    let stage = Stage::set();
+    // The call is held up before it is carried out, and then the process is gone.
+    let slow =
+        json!({"method": "PATCH", "path": "/sobjects/Lead", "status": 503, "delay_ms": 60_000, "times": 1});
+    stage.org("POST", "faults", &slow).fine();
+    let serve = stage.serve();
+    stage.qualify("101");
+    let tried = || stage.run(&["why", "contact", "101"]).out.contains("Perhaps written");
+    serve.until("it is about to be written", tried);
+    serve.kill();
+    assert!(stage.leads_of("101").is_empty());
+    stage.edit_contact("101", &json!({"lastname": "Roe"}));
+    let serve = stage.serve();
+    serve.until("there is a Lead", || !stage.leads_of("101").is_empty());
+    serve.idle();
+    let told = why(&stage, "101", "LastName");
+    let values: Vec<_> =
+        told["writes"].as_array().expect("a list").iter().map(|write| &write["new"]).collect();
+    assert_eq!(values, [&json!("Roe")], "{told}");
+    assert!(!tried());
+}
+
+#[test]
+fn a_lost_answer_leaves_no_value_without_a_rule() {
+    let stage = Stage::set();
+    let lost =
+        json!({"method": "PATCH", "path": "/sobjects/Lead", "status": 503, "moment": "after", "times": 1});
+    stage.org("POST", "faults", &lost).fine();
+    let serve = stage.serve();
+    stage.qualify("101");
+    serve.until("the Lead is written", || !stage.leads_of("101").is_empty());
+    serve.idle();
+    assert_eq!(why(&stage, "101", "LastName")["writes"][0]["rule"]["file"], "mql_to_lead.map");
+}

@@ -34,6 +34,9 @@ fn a_project_in_order_has_no_problem() {
         ("clock (Salesforce)", "within"),
         ("store", "is not there yet"),
         ("HubSpot keys", "`salesforce_account_id` of company is unique"),
+        ("HubSpot fields", "that the mappings use are there"),
+        ("Salesforce fields", "are granted as the mappings need them"),
+        ("disk", "are free under"),
     ] {
         assert!(has(&fine, check, part), "{check}: {fine:#?}");
     }
@@ -127,4 +130,40 @@ fn crms_that_are_down_and_a_configuration_that_is_wrong() {
     stage.run(&["doctor", "--pair", "mian"]).exits(2);
     stage.world.replace("mapwright.yaml", "language: 1", "language: 9");
     stage.run(&["doctor"]).exits(2);
+}
+
+#[test]
+fn fields_that_are_withheld_are_named_with_their_lines() {
+    let stage = Stage::shipped();
+    stage.org("PATCH", "schema/Lead/Title", &json!({"access": "read"})).fine();
+    stage.org("DELETE", "schema/Lead/HubSpot_Lead_Score__c", &json!(null)).fine();
+    stage.org("DELETE", "schema/Opportunity/NextStep", &json!(null)).fine();
+    let document = stage.run(&["doctor", "--json"]).exits(1).json();
+    let problems = of_level(&document, "problem");
+    let line = |file: &str, rule: &str| {
+        let text = stage.world.read(file);
+        let at = text.lines().position(|line| line.trim_start().starts_with(rule)).expect("a rule");
+        format!("{file}:{}", at + 1)
+    };
+    for (field, right, place) in [
+        ("`Lead.Title`", "may not edit", line("mql_to_lead.map", "Title ")),
+        (
+            "`Lead.HubSpot_Lead_Score__c`",
+            "may not read and edit",
+            line("mql_to_lead.map", "HubSpot_Lead_Score__c"),
+        ),
+        (
+            "`Opportunity.NextStep`",
+            "may not read",
+            line("opportunity_to_deal.map", "mapping opportunity_to_deal"),
+        ),
+    ] {
+        let named = problems.iter().any(|problem| {
+            problem.starts_with("Salesforce fields")
+                && [field, right, &place].iter().all(|part| problem.contains(part))
+        });
+        assert!(named, "{field} {place}: {problems:#?}");
+    }
+    let of_fields = problems.iter().filter(|problem| problem.starts_with("Salesforce fields")).count();
+    assert_eq!(of_fields, 3, "{problems:#?}");
 }

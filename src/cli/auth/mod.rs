@@ -1,5 +1,6 @@
 //! `mapwright auth`: logins, what is kept of them, and the keys that seal it.
 
+mod check;
 mod keeper;
 mod listener;
 mod login;
@@ -23,13 +24,14 @@ use crate::source::Side;
 use crate::store::{AccountKey, Accounts, Keys, Purpose, SqliteStore};
 use crate::types::CrmError;
 
+pub(super) use check::TokenFacts;
 pub(super) use keeper::keeper;
 pub(super) use status::{Login, login};
 
 pub(super) async fn run(given: Option<&Path>, options: &AuthArgs, output: Output) -> Exit {
     let done = match &options.action {
         AuthAction::Login(options) => login::run(given, options, output).await,
-        AuthAction::Status { pair, json } => status::run(given, pair.as_deref(), *json, output).await,
+        AuthAction::Status(options) => status::run(given, options, output).await,
         AuthAction::Logout { crm, pair } => logout(given, (*crm).into(), pair.as_deref(), output).await,
         AuthAction::Key => {
             Output::result(Keys::fresh(parts::entropy).expose_secret());

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use super::check::{self, Said};
+use crate::cli::args::StatusArgs;
 use crate::cli::output::Output;
-use crate::cli::{Exit, parts};
+use crate::cli::{Exit, live, parts};
 use crate::config::{HubspotAuth, Pair, SalesforceAuth};
 use crate::source::Side;
 use crate::store::{Account, Accounts, Keys, Purpose};
@@ -49,15 +51,12 @@ struct Line {
     login: Option<Json>,
     /// What has to be done before calls can be made.
     problem: Option<String>,
+    /// What the CRM says of it, where it was asked.
+    said: Option<Said>,
 }
 
-pub(super) async fn run(
-    given: Option<&Path>,
-    pair: Option<&str>,
-    as_json: bool,
-    output: Output,
-) -> Result<Exit, Exit> {
-    let all = parts::configured_all(given, pair, output)?;
+pub(super) async fn run(given: Option<&Path>, options: &StatusArgs, output: Output) -> Result<Exit, Exit> {
+    let all = parts::configured_all(given, options.pair.as_deref(), output)?;
     let first = all.first().ok_or_else(|| {
         output.error("the configuration names no pair");
         Exit::Usage
@@ -72,18 +71,46 @@ pub(super) async fn run(
     } else {
         Vec::new()
     };
-    let lines: Vec<Line> = all
-        .iter()
-        .flat_map(|one| Side::ALL.map(|side| line(&one.pair, side, &accounts, keys.as_deref())))
-        .collect();
-    if as_json {
+    let mut lines = Vec::with_capacity(all.len() * 2);
+    for one in &all {
+        let mut of_pair = Side::ALL.map(|side| line(&one.pair, side, &accounts, keys.as_deref()));
+        if options.check {
+            ask(one, &mut of_pair, output).await?;
+        }
+        lines.extend(of_pair);
+    }
+    if options.json {
         Output::result(&lines.iter().map(Line::json).collect::<Json>().to_string());
     } else {
         for line in &lines {
             Output::result(&line.text());
         }
     }
-    Ok(if lines.iter().any(|line| line.problem.is_some()) { Exit::Findings } else { Exit::Fine })
+    let bad = |line: &Line| line.problem.is_some() || matches!(line.said, Some(Said::Refused(_)));
+    Ok(if lines.iter().any(|line| matches!(line.said, Some(Said::Unknown(_)))) {
+        Exit::Remote
+    } else if lines.iter().any(bad) {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    })
+}
+
+/// Asks the CRMs of a pair, as far as there is something to ask with.
+async fn ask(configured: &parts::Configured, lines: &mut [Line; 2], output: Output) -> Result<(), Exit> {
+    if lines.iter().all(|line| line.problem.is_some()) {
+        return Ok(());
+    }
+    // INVARIANT: a snapshot of nothing is one that can be read.
+    let schemas = live::nothing().ok_or(Exit::Usage)?;
+    let clients = parts::clients_of(configured, schemas, output).await?;
+    for line in lines.iter_mut().filter(|line| line.problem.is_none()) {
+        line.said = Some(match line.side {
+            Side::Hubspot => check::hubspot(&configured.pair, clients.hubspot()).await,
+            Side::Salesforce => check::salesforce(clients.salesforce()).await,
+        });
+    }
+    Ok(())
 }
 
 fn line(pair: &Pair, side: Side, accounts: &[Account], keys: Option<&Keys>) -> Line {
@@ -115,7 +142,7 @@ fn line(pair: &Pair, side: Side, accounts: &[Account], keys: Option<&Keys>) -> L
             "kept": since, "key": row.sealed.key,
         })
     });
-    Line { pair: pair.name.clone(), side, how, login, problem }
+    Line { pair: pair.name.clone(), side, how, login, problem, said: None }
 }
 
 fn how(pair: &Pair, side: Side) -> &'static str {
@@ -135,10 +162,14 @@ fn how(pair: &Pair, side: Side) -> &'static str {
 
 impl Line {
     fn json(&self) -> Json {
-        json!({
+        let mut line = json!({
             "pair": self.pair, "crm": self.side.word(), "how": self.how, "login": self.login,
             "problem": self.problem,
-        })
+        });
+        if let Some(said) = &self.said {
+            line["check"] = said.json();
+        }
+        line
     }
 
     /// `main  HubSpot     OAuth: 4556789 as jane@acme.example, kept 2026-01-01T00:00:00Z, key 1a2b3c4d`
@@ -146,6 +177,9 @@ impl Line {
         let mut text = format!("{}  {:<10}  {}", self.pair, self.side.label(), self.words());
         if let Some(problem) = &self.problem {
             let _ = write!(text, "; {problem}");
+        }
+        if let Some(said) = &self.said {
+            let _ = write!(text, "; {}", said.words());
         }
         text
     }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use crate::runtime::RefusedRow;
 
 /// The columns.
-const COLUMNS: [&str; 6] = ["record", "field", "reason", "line", "answer", "help"];
+const COLUMNS: [&str; 8] = ["record", "field", "value", "code", "answer", "reason", "line", "help"];
 
 /// Writes all rows, and reports the first failure.
 pub(super) fn write(file: impl Write, rows: &[RefusedRow]) -> io::Result<()> {
@@ -13,15 +13,23 @@ pub(super) fn write(file: impl Write, rows: &[RefusedRow]) -> io::Result<()> {
     line(&mut out, COLUMNS)?;
     for row in rows {
         let place = row.line.as_ref().map(ToString::to_string).unwrap_or_default();
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let cells =
-            [&row.record, &text(&row.field), &row.reason, &place, &text(&row.answer), &text(&row.help)];
-        line(&mut out, cells.map(String::as_str))?;
+        let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+        let cells = [
+            row.record.clone(),
+            text(&row.field),
+            text(&row.value),
+            text(&row.code),
+            text(&row.answer),
+            row.reason.clone(),
+            place,
+            text(&row.help),
+        ];
+        line(&mut out, cells.each_ref().map(String::as_str))?;
     }
     out.flush()
 }
 
-fn line(out: &mut impl Write, cells: [&str; 6]) -> io::Result<()> {
+fn line(out: &mut impl Write, cells: [&str; 8]) -> io::Result<()> {
     let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
     write!(out, "{}\r\n", cells.join(","))
 }
@@ -62,10 +70,16 @@ mod tests {
             line: None,
             answer: Some("=cmd|'/c calc'!A0".to_owned()),
             help: None,
+            value: Some("+49 30, \"home\"".to_owned()),
+            code: Some("TOO_LONG".to_owned()),
         };
         let mut out = Vec::new();
         write(&mut out, &[row]).expect("written");
         let text = String::from_utf8(out).expect("UTF-8");
-        assert_eq!(text, "record,field,reason,line,answer,help\r\n7,,too long,,\"'=cmd|'/c calc'!A0\",\r\n");
+        assert_eq!(
+            text,
+            "record,field,value,code,answer,reason,line,help\r\n\
+             7,,\"'+49 30, \"\"home\"\"\",TOO_LONG,\"'=cmd|'/c calc'!A0\",too long,,\r\n"
+        );
     }
 }

@@ -150,11 +150,28 @@ fn asked_for(options: &BackfillArgs) -> String {
 /// A file for the refused rows, opened at once: nobody wants to hear after hours that it cannot be. What is in it stays until
 /// there are rows to write.
 fn opened(path: &Path, output: Output) -> Result<(PathBuf, File), Exit> {
-    let file = File::options().write(true).create(true).truncate(false).open(path).map_err(|error| {
+    let file = private(path).map_err(|error| {
         output.error(&format!("`{}` cannot be written: {error}", path.display()));
         Exit::Usage
     })?;
     Ok((path.to_owned(), file))
+}
+
+/// A file that its owner alone can read, since the rows hold people's values; one that is there already becomes such a file.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let file = options.mode(0o600).open(path)?;
+        if file.metadata()?.is_file() {
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        }
+        Ok(file)
+    }
+    #[cfg(not(unix))]
+    options.open(path)
 }
 
 /// Makes this the only backfill of the store; a `serve` may run beside it.

@@ -71,8 +71,8 @@ fn head(load: &Load, counts: &Counts) -> Json {
 fn row(row: &RefusedRow) -> Json {
     let place = |at: &crate::source::Location| json!({"file": at.file, "line": at.line, "column": at.column});
     json!({
-        "record": row.record, "field": row.field, "reason": row.reason, "line": row.line.as_ref().map(place),
-        "answer": row.answer, "help": row.help,
+        "record": row.record, "field": row.field, "value": row.value, "code": row.code, "answer": row.answer,
+        "reason": row.reason, "line": row.line.as_ref().map(place), "help": row.help,
     })
 }
 

@@ -1,12 +1,13 @@
 //! What is looked at in HubSpot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::super::auth::TokenFacts;
 use super::super::parts::Ready;
 use super::report::Report;
-use super::{login, needs};
+use super::{fields, login, needs};
 use crate::config::{HubspotAuth, Pair};
 use crate::crm::hubspot::HubspotClient;
 use crate::crm::hubspot::scopes::covered;
@@ -41,8 +42,12 @@ pub(super) async fn check(ready: &Ready, client: &HubspotClient, report: &mut Re
     // Without a token that works, everything else would only say so again.
     let Some(granted) = granted else { return };
     scopes(ready, &granted, report);
-    keys(ready, client, report).await;
+    let asked = keys(ready, client, report).await;
+    fields::hubspot(ready, client, asked, report).await;
 }
+
+/// The properties of the objects that HubSpot was asked about; `None` where it did not tell them, which is said already.
+pub(super) type Asked = BTreeMap<String, Option<Vec<Json>>>;
 
 /// Whether an OAuth app's tokens are used, in place of a private app's.
 pub(super) fn is_oauth(ready: &Ready) -> bool {
@@ -51,11 +56,7 @@ pub(super) fn is_oauth(ready: &Ready) -> bool {
 
 /// Whose token it is; the scopes that it has.
 fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
-    let scopes = info["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let scopes: BTreeSet<String> = scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect();
-    // A private app's answer writes its names in one way, an OAuth app's in the other.
-    let number = |one: &str, other: &str| info[one].as_u64().or(info[other].as_u64());
-    let (hub, app) = (number("hubId", "hub_id"), number("appId", "app_id"));
+    let TokenFacts { hub, app, user, scopes } = TokenFacts::of(info);
     match hub {
         Some(hub) if hub != pair.hubspot.portal => report.problem(
             "HubSpot token",
@@ -63,7 +64,7 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
             "take the token of that portal, or correct `portal:`",
         ),
         _ => {
-            let user = info["user"].as_str().map_or_else(String::new, |user| format!(" as {user}"));
+            let user = user.map_or_else(String::new, |user| format!(" as {user}"));
             report.ok("HubSpot token", format!("works for portal {}{user}", pair.hubspot.portal));
         }
     }
@@ -83,7 +84,7 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
         ),
         _ => {}
     }
-    scopes
+    scopes.into_iter().map(str::to_owned).collect()
 }
 
 fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
@@ -113,8 +114,9 @@ fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {
     }
 }
 
-/// Whether the properties by which records are found or written are unique.
-async fn keys(ready: &Ready, client: &HubspotClient, report: &mut Report) {
+/// Whether the properties by which records are found or written are unique; what was asked for that.
+async fn keys(ready: &Ready, client: &HubspotClient, report: &mut Report) -> Asked {
+    let mut asked = Asked::new();
     let keys = needs::keys(&ready.plan, Side::Hubspot);
     let objects: BTreeSet<&str> = keys.iter().map(|key| key.object.name.as_str()).collect();
     for object in objects {
@@ -127,40 +129,47 @@ async fn keys(ready: &Ready, client: &HubspotClient, report: &mut Report) {
             Ok(properties) => properties,
             Err(error) => {
                 report.failed("HubSpot keys", &format!("the properties of {object} cannot be read"), &error);
+                asked.insert(object.to_owned(), None);
                 continue;
             }
         };
         for key in of_object {
-            let own = OWN_KEYS.iter().any(|(of, field)| (*of == "*" || *of == object) && *field == key.field);
-            let found = properties.iter().find(|property| property["name"] == key.field.as_str());
-            let narrows = |found: &&Json| matches!(found["type"].as_str(), Some("bool" | "enumeration"));
-            if !key.upserts && found.as_ref().is_some_and(narrows) {
-                // It narrows a search down; nobody takes it for a key.
-                continue;
-            }
-            let unique = own || found.is_some_and(|property| property["hasUniqueValue"] == true);
-            let (name, by) = (format!("`{}` of {object}", key.field), list(&key.by));
-            match (found.is_some() || own, unique, key.upserts) {
-                (false, ..) => report.problem(
-                    "HubSpot keys",
-                    format!("{name} does not exist in the portal; {by} matches by it"),
-                    "make the property, or bring the snapshot up to date and mend the mapping",
-                ),
-                (true, true, _) => report.ok("HubSpot keys", format!("{name} is unique")),
-                (true, false, true) => report.problem(
-                    "HubSpot keys",
-                    format!("{name} is not unique, and {by} writes by it: one record could become two"),
-                    "make a property with unique values (hasUniqueValue can be chosen only when it is made)",
-                ),
-                (true, false, false) => report.warning(
-                    "HubSpot keys",
-                    format!(
-                        "{name} is not unique; where several records have a value, `on many` of {by} decides"
-                    ),
-                    "nothing, if that is meant",
-                ),
-            }
+            look_at(key, &properties, report);
         }
+        asked.insert(object.to_owned(), Some(properties));
+    }
+    asked
+}
+
+/// Whether one property is what mappings take it for.
+fn look_at(key: &needs::KeyField, properties: &[Json], report: &mut Report) {
+    let object = &key.object.name;
+    let own = OWN_KEYS.iter().any(|(of, field)| (*of == "*" || *of == object) && *field == key.field);
+    let found = properties.iter().find(|property| property["name"] == key.field.as_str());
+    let narrows = |found: &&Json| matches!(found["type"].as_str(), Some("bool" | "enumeration"));
+    if !key.upserts && found.as_ref().is_some_and(narrows) {
+        // It narrows a search down; nobody takes it for a key.
+        return;
+    }
+    let unique = own || found.is_some_and(|property| property["hasUniqueValue"] == true);
+    let (name, by) = (format!("`{}` of {object}", key.field), list(&key.by));
+    match (found.is_some() || own, unique, key.upserts) {
+        (false, ..) => report.problem(
+            "HubSpot keys",
+            format!("{name} does not exist in the portal; {by} matches by it"),
+            "make the property, or bring the snapshot up to date and mend the mapping",
+        ),
+        (true, true, _) => report.ok("HubSpot keys", format!("{name} is unique")),
+        (true, false, true) => report.problem(
+            "HubSpot keys",
+            format!("{name} is not unique, and {by} writes by it: one record could become two"),
+            "make a property with unique values (hasUniqueValue can be chosen only when it is made)",
+        ),
+        (true, false, false) => report.warning(
+            "HubSpot keys",
+            format!("{name} is not unique; where several records have a value, `on many` of {by} decides"),
+            "nothing, if that is meant",
+        ),
     }
 }
 

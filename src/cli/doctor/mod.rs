@@ -1,5 +1,7 @@
 //! `mapwright doctor`: whether everything is in place for the mappings to run. It changes nothing in a CRM.
 
+mod disk;
+mod fields;
 mod hubspot;
 mod login;
 mod needs;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::super::parts::Ready;
 use super::hubspot::list;
 use super::report::Report;
-use super::{login, needs};
+use super::{fields, login, needs};
 use crate::config::{Pair, SalesforceAuth};
 use crate::crm::salesforce::SalesforceClient;
 use crate::source::Side;
@@ -43,6 +43,7 @@ pub(super) async fn check(ready: &Ready, client: &SalesforceClient, report: &mut
     limits(client, report).await;
     version(&ready.pair, client, report).await;
     keys(ready, client, report).await;
+    fields::salesforce(ready, client, report).await;
     duplicate_rules(ready, client, report).await;
 }
 

@@ -10,8 +10,8 @@ use url::Url;
 use super::super::output::Output;
 use super::super::parts::{self, Ready};
 use super::hubspot::{is_oauth, list};
-use super::needs;
 use super::report::Report;
+use super::{disk, needs};
 use crate::config::Pair;
 use crate::crm::http::{HttpOptions, Outbound};
 use crate::store::{Condition, SqliteStore, Store, StoreError};
@@ -41,6 +41,7 @@ pub(super) async fn open(pairs: &[Ready], first: &Ready) -> Opened {
 pub(super) async fn check(pairs: &[Ready], first: &Ready, opened: Opened, report: &mut Report) {
     let path = parts::store_path(first);
     let health = serving(first, report).await;
+    disk::check(&path, report);
     let Some(opened) = opened else {
         report.of_all();
         report.ok(

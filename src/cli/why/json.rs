@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::known::Known;
-use crate::store::{Begun, HistoryEntry, KeptEntry, RecordKey, RunEntry};
+use crate::store::{Begun, FieldWritten, HistoryEntry, Intent, IntentTarget, KeptEntry, RecordKey, RunEntry};
 use crate::types::{Value, to_json};
 
 /// All that is known, of one field or of the whole record.
@@ -23,6 +23,7 @@ pub(super) fn document(known: &Known, field: Option<&str>) -> Json {
         "parked": parked,
         "waiting": trail.waiting.iter().map(|(mapping, reason)| json!({"mapping": mapping, "reason": reason})).collect::<Json>(),
         "pending": trail.pending,
+        "perhaps_written": trail.intents.iter().filter_map(|open| perhaps(&open.intent, field)).collect::<Json>(),
         "pairs": trail.links.iter().map(|link| json!({
             "mapping": link.mapping, "source": key(&link.source), "target": key(&link.target),
             "gone": link.tombstone || link.source_gone,
@@ -66,6 +67,34 @@ fn write(known: &Known, entry: &HistoryEntry) -> Json {
         "project": known.version(entry.run),
         "correlation_id": run.map(|run| run.correlation),
         "because": run.map(|run| because(&run.begun)),
+    })
+}
+
+/// A write of which no answer is known, as far as it is about a field.
+fn perhaps(intent: &Intent, field: Option<&str>) -> Option<Json> {
+    let about = |written: &&FieldWritten| field.is_none_or(|field| field == written.field);
+    let fields: Vec<Json> = intent
+        .fields
+        .iter()
+        .filter(about)
+        .map(|FieldWritten { field, old, new, at }| {
+            let rule = json!({"file": at.file, "line": at.line});
+            json!({"field": field, "old": value(old.as_ref()), "new": value(Some(new)), "rule": rule})
+        })
+        .collect();
+    let id = match &intent.target {
+        IntentTarget::Record(id) => Some(id),
+        IntentTarget::Keyed(_) | IntentTarget::New => None,
+    };
+    (!fields.is_empty()).then(|| {
+        json!({
+            "at": intent.at.to_rfc3339(),
+            "mapping": intent.ended_by,
+            "source": key(&intent.source),
+            "target": {"object": intent.object.to_string(), "id": id},
+            "fields": fields,
+            "correlation_id": intent.correlation,
+        })
     })
 }
 

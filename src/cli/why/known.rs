@@ -88,9 +88,10 @@ impl Known {
 
     /// Whether the store has nothing at all of the record.
     pub(super) fn is_nothing(&self) -> bool {
-        let Trail { history, runs, kept, parked, waiting, links, events, pending } = &self.trail;
+        let Trail { history, runs, kept, parked, waiting, links, events, pending, intents } = &self.trail;
         let empty = history.is_empty() && runs.is_empty() && kept.is_empty() && parked.is_empty();
-        empty && waiting.is_empty() && links.is_empty() && events.is_empty() && !pending
+        let empty = empty && waiting.is_empty() && links.is_empty() && intents.is_empty();
+        empty && events.is_empty() && !pending
     }
 
     /// The writes to this record, the newest first.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::output::Output;
 use super::super::record::shown;
 use super::known::{Known, begun, event, time};
-use crate::store::{HistoryEntry, ParkState, ParkedRecord, RunEntry};
+use crate::store::{HistoryEntry, Intent, IntentTarget, OpenIntent, ParkState, ParkedRecord, RunEntry};
 use crate::types::Value;
 
 /// Older writes of a field that are told; `--json` has all of them.
@@ -33,6 +33,7 @@ pub(super) fn record(known: &Known) {
         say(format!("  `{mapping}` waits: {reason}"));
     }
     fields(known);
+    intents(known);
     kept(known);
     for parked in &known.trail.parked {
         say(parked_line(parked));
@@ -68,6 +69,36 @@ fn fields(known: &Known) {
             time(entry.at)
         ));
     }
+}
+
+/// What was about to be written and is not known to have been.
+fn intents(known: &Known) {
+    for OpenIntent { intent, .. } in &known.trail.intents {
+        say(format!("Perhaps written: {}", about_to(known, intent)));
+        for field in &intent.fields {
+            let value = change(field.old.as_ref(), &field.new);
+            say(format!("  {}  {value}  {}", field.field, field.at));
+        }
+    }
+}
+
+/// An open intent in words.
+fn about_to(known: &Known, intent: &Intent) -> String {
+    let what = match &intent.target {
+        IntentTarget::Record(id) => format!("update {} {id}", intent.object),
+        IntentTarget::Keyed(_) | IntentTarget::New => format!("make a {}", intent.object),
+    };
+    let source = if intent.source == known.record {
+        String::new()
+    } else {
+        format!(" from {} {}", intent.source.object, intent.source.record)
+    };
+    format!(
+        "on {} `{}` was about to {what}{source}, and no answer came; the next run of the mapping finds out, id {}",
+        time(intent.at),
+        intent.ended_by,
+        intent.correlation
+    )
 }
 
 fn change(old: Option<&Value>, new: &Value) -> String {
@@ -149,6 +180,7 @@ pub(super) fn field(known: &Known, field: &str) {
     for change in known.foreign(field).iter().filter(|change| change.since) {
         say(format!("  changed since, by somebody else: {}: {}", time(change.at), change.what));
     }
+    perhaps(known, field);
     written(known, last);
     for kept in known.kept_of(field).filter(|kept| kept.at >= last.at) {
         let (file, line) = &kept.place;
@@ -175,6 +207,17 @@ pub(super) fn field(known: &Known, field: &str) {
         say(format!("  … and {} more; `--json` has them", earlier.len() - EARLIER));
     }
     say("The store knows what Mapwright wrote; the CRM may hold what others wrote since.");
+}
+
+/// Whether something more was about to be written to a field.
+fn perhaps(known: &Known, field: &str) {
+    for OpenIntent { intent, .. } in &known.trail.intents {
+        let written = intent.fields.iter().filter(|written| written.field == field);
+        for written in written.filter(|_| intent.target == IntentTarget::Record(known.record.record.clone()))
+        {
+            say(format!("  perhaps {} ({}): {}", shown(&written.new), written.at, about_to(known, intent)));
+        }
+    }
 }
 
 /// The facts of one write, a line each.
@@ -227,6 +270,7 @@ fn unwritten(known: &Known, field: &str) {
         "{} {} {field}: never written by Mapwright, as far as the store knows",
         record.object, record.record
     ));
+    perhaps(known, field);
     for kept in known.kept_of(field) {
         let value = kept.value.as_ref().map_or_else(String::new, |value| format!(" {}", shown(value)));
         let (file, line) = &kept.place;

@@ -101,9 +101,21 @@ impl Sessions {
         }
     }
 
+    /// Whether somebody has logged in since a login was refused.
+    pub(super) async fn logged_in_anew(&self) -> bool {
+        match &self.auth {
+            HubspotAuth::Token(_) => false,
+            HubspotAuth::OAuth { keeper, .. } => self.shared.logged_in_anew(keeper.as_ref()).await,
+        }
+    }
+
     async fn fetch(&self, http: &Arc<Http>, refused: Option<Arc<Access>>) -> Result<Arc<Access>, CrmError> {
         let (endpoint, auth) = (self.endpoint.clone(), self.auth.clone());
-        let fetch = self.shared.fetch(http, refused, |http, unkept| {
+        let keeper = match &self.auth {
+            HubspotAuth::Token(_) => None,
+            HubspotAuth::OAuth { keeper, .. } => Some(Arc::clone(keeper)),
+        };
+        let fetch = self.shared.fetch(http, refused, keeper, |http, unkept| {
             Box::pin(async move { granted(&http, &endpoint, &auth, unkept).await })
         });
         fetch.await

@@ -289,6 +289,10 @@ impl Crm for HubspotClient {
         self.merged_into(object, gone).await
     }
 
+    async fn logged_in_anew(&self) -> bool {
+        self.sessions.logged_in_anew().await
+    }
+
     fn calls(&self) -> u64 {
         self.http.calls()
     }

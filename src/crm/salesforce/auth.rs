@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) instance: Url,
     /// The address that tells who the integration user is.
     pub(super) identity: Option<Url>,
+    /// What it may do, as the token answer says it.
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 /// The sessions of one client.
@@ -119,13 +121,25 @@ impl Sessions {
         Ok(Self { endpoint, proof: Arc::new(proof), shared: Shared::new(|_, _| true) })
     }
 
+    /// Where the refresh token is, if there is one.
+    fn keeper(&self) -> Option<&Arc<dyn TokenKeeper>> {
+        match self.proof.as_ref() {
+            Proof::Refresh { keeper, .. } => Some(keeper),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody has logged in since a login was refused.
+    pub(super) async fn logged_in_anew(&self) -> bool {
+        match self.keeper() {
+            Some(keeper) => self.shared.logged_in_anew(keeper.as_ref()).await,
+            None => false,
+        }
+    }
+
     /// The session; fetches one where there is none. Callers that come meanwhile wait for the same one.
     pub(super) async fn current(&self, http: &Arc<Http>) -> Result<Arc<Session>, CrmError> {
-        let keeper = match self.proof.as_ref() {
-            Proof::Refresh { keeper, .. } => Some(keeper.as_ref()),
-            _ => None,
-        };
-        match self.shared.held(http.now(), keeper).await {
+        match self.shared.held(http.now(), self.keeper().map(Arc::as_ref)).await {
             Some(session) => Ok(session),
             None => self.fetch(http, None).await,
         }
@@ -142,7 +156,7 @@ impl Sessions {
 
     async fn fetch(&self, http: &Arc<Http>, refused: Option<Arc<Session>>) -> Result<Arc<Session>, CrmError> {
         let (proof, endpoint) = (Arc::clone(&self.proof), self.endpoint.clone());
-        let fetch = self.shared.fetch(http, refused, |http, unkept| {
+        let fetch = self.shared.fetch(http, refused, self.keeper().cloned(), |http, unkept| {
             Box::pin(async move { proof.session(&http, &endpoint, unkept).await })
         });
         fetch.await
@@ -214,7 +228,8 @@ fn session(http: &Http, answer: &TokenAnswer) -> Result<Session, CrmError> {
         http.error(CrmErrorKind::Refused, format!("the token answer's instance_url: {why}"))
     })?;
     let identity = answer.id.as_deref().and_then(|text| Url::parse(text).ok());
-    Ok(Session { token: answer.access_token.clone().into(), instance, identity })
+    let scopes = answer.scope.as_deref().map(|scopes| scopes.split_whitespace().map(str::to_owned).collect());
+    Ok(Session { token: answer.access_token.clone().into(), instance, identity, scopes })
 }
 
 /// Logs a person in: the authorization request, and the redemption of the code that answers it.

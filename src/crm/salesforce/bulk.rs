@@ -4,7 +4,7 @@
 //! a duplicate rule blocked is sent again by itself, as one of a collection is: only there does Salesforce tell what the
 //! rule found.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -144,14 +144,6 @@ impl Bulk for SalesforceClient {
             });
         }
         Ok(said)
-    }
-
-    async fn written(&self, job: &str) -> Result<BTreeMap<String, bool>, CrmError> {
-        let rows = self.results(job, "successfulResults").await?;
-        let one = |row: HashMap<String, String>| {
-            Some((row.get(RESULT_ID)?.clone(), row.get(RESULT_CREATED).is_some_and(|flag| flag == "true")))
-        };
-        Ok(rows.into_iter().filter_map(one).collect())
     }
 }
 

@@ -187,6 +187,10 @@ impl Crm for SalesforceClient {
         requests.iter().map(refuse).collect()
     }
 
+    async fn logged_in_anew(&self) -> bool {
+        self.sessions.logged_in_anew().await
+    }
+
     fn calls(&self) -> u64 {
         self.http.calls()
     }

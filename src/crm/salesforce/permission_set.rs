@@ -2,7 +2,7 @@
 //! `PermissionSet`).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value as Json;
 
@@ -77,6 +77,26 @@ pub struct Permissions {
     pub convert: bool,
 }
 
+/// A permission that the integration's user does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// The object, as Salesforce names it.
+    pub object: String,
+    /// The field; `None` where it is the object itself.
+    pub field: Option<String>,
+    /// What may not be done: `read`, `create`, `edit`, `read and edit`.
+    pub right: &'static str,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{}.{field}: {}", self.object, self.right),
+            None => write!(f, "{}: {}", self.object, self.right),
+        }
+    }
+}
+
 /// The permissions that a project needs.
 pub fn permissions(access: &Access, schema: &Schema) -> Permissions {
     let mut needed = Permissions::default();
@@ -90,13 +110,18 @@ pub fn permissions(access: &Access, schema: &Schema) -> Permissions {
         let mut permissions =
             ObjectPermissions { create: rights.create, edit: rights.edit, fields: BTreeMap::new() };
         for (field, edit) in &rights.fields {
-            let Some(field) = object.field(field).and_then(|field| secured(object, field)) else { continue };
+            let Some(field) = security_of(object, field) else { continue };
             // A compound address is written by its parts, but its permission says so.
             *permissions.fields.entry(field.to_owned()).or_default() |= *edit;
         }
         needed.objects.insert(object.api_name.clone(), permissions);
     }
     needed
+}
+
+/// The field whose field-level security counts for one of an object; `None` where everybody sees it.
+pub fn security_of<'o>(object: &'o Object, field: &str) -> Option<&'o str> {
+    object.field(field).and_then(|field| secured(object, field))
 }
 
 /// The field whose field-level security counts; `None` where everybody sees the field.
@@ -119,15 +144,20 @@ fn secured<'o>(object: &'o Object, field: &'o Field) -> Option<&'o str> {
 }
 
 impl SalesforceClient {
-    /// What of the permissions the integration's user does not have, a line each, by what `describe` shows that user.
+    /// What of the permissions the integration's user does not have, by what `describe` shows that user.
     ///
     /// Fields that nobody can be kept from, as `describe` tells of this organisation, are taken out of `needed`.
-    pub async fn ungranted(&self, needed: &mut Permissions) -> Result<Vec<String>, CrmError> {
+    pub async fn ungranted(&self, needed: &mut Permissions) -> Result<Vec<Lack>, CrmError> {
         let mut missing = Vec::new();
+        let lack = |object: &str, field: Option<&str>, right| Lack {
+            object: object.to_owned(),
+            field: field.map(str::to_owned),
+            right,
+        };
         for (object, permissions) in &mut needed.objects {
             let answer = match self.describe(object).await {
                 Err(error) if error.status == Some(NOT_FOUND) => {
-                    missing.push(format!("{object}: read"));
+                    missing.push(lack(object, None, "read"));
                     continue;
                 }
                 other => other?,
@@ -137,21 +167,21 @@ impl SalesforceClient {
                 [(permissions.create, "createable", "create"), (permissions.edit, "updateable", "edit")]
             {
                 if wanted && !flag(&answer, key) {
-                    missing.push(format!("{object}: {word}"));
+                    missing.push(lack(object, None, word));
                 }
             }
             let fields = answer.get("fields").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             permissions.fields.retain(|name, edit| {
                 let named = |field: &&Json| field.get("name").and_then(Json::as_str) == Some(name);
                 let Some(field) = fields.iter().find(named) else {
-                    missing.push(format!("{object}.{name}: read{}", if *edit { " and edit" } else { "" }));
+                    missing.push(lack(object, Some(name), if *edit { "read and edit" } else { "read" }));
                     return true;
                 };
                 // A compound address is never written whole; its parts say what may be written, and they are alike.
                 let whole = field.get("type").and_then(Json::as_str) == Some("address");
                 let writable = whole || flag(field, "createable") || flag(field, "updateable");
                 if *edit && !writable {
-                    missing.push(format!("{object}.{name}: edit"));
+                    missing.push(lack(object, Some(name), "edit"));
                 }
                 flag(field, "permissionable") || *edit && !writable
             });

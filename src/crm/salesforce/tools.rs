@@ -55,6 +55,11 @@ impl SalesforceClient {
         self.http.read(&answer, true)
     }
 
+    /// What the session may do, read off the token answer without a further call; `None` where that does not say it.
+    pub async fn granted_scopes(&self) -> Result<Option<Vec<String>>, CrmError> {
+        Ok(self.sessions.current(&self.http).await?.scopes.clone())
+    }
+
     /// The ids of the organisation and the integration user, read off the token answer without a further call.
     pub async fn identity(&self) -> Result<Option<(String, String)>, CrmError> {
         let session = self.sessions.current(&self.http).await?;

@@ -3,7 +3,7 @@
 //! A job's id is in the store before the job can begin. Whoever goes on with the load lets a job that has begun come to
 //! its end before any record of it runs again, and gives up one that has not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,9 +51,7 @@ pub(super) struct Jobs {
     pub(super) key: BackfillKey,
     /// How far the load is, with the jobs under way.
     progress: Mutex<Progress>,
-    /// What jobs of before a crash have written: ids, each with whether it is new.
-    found: Mutex<HashMap<String, bool>>,
-    /// Jobs of which it is known what they did.
+    /// Jobs of which it is known that they have ended.
     known: Mutex<HashSet<String>>,
 }
 
@@ -66,7 +64,7 @@ impl Jobs {
         progress: &Progress,
     ) -> Self {
         let progress = Mutex::new(progress.clone());
-        Self { writes, clock, loads, key, progress, found: Mutex::default(), known: Mutex::default() }
+        Self { writes, clock, loads, key, progress, known: Mutex::default() }
     }
 
     /// Takes over how far the load is, but for the jobs.
@@ -76,25 +74,15 @@ impl Jobs {
         *own = progress.clone();
     }
 
-    /// Whether a record was written by a job of before a crash, and whether it was new.
-    pub(super) fn found(&self) -> HashMap<String, bool> {
-        locked(&self.found).clone()
-    }
-
-    /// Waits for the jobs that are known: none of their records may run before.
+    /// Waits for the jobs that are known: none of their records may run before. What they wrote the runs find themselves.
     pub(super) async fn recover(&self) -> Result<(), CrmError> {
         let jobs = locked(&self.progress).jobs.clone();
         for JobMark { id } in jobs {
             if locked(&self.known).contains(&id) {
                 continue;
             }
-            match self.end_of(&id).await? {
-                JobState::Open => self.writes.bulk.abort(&id).await?,
-                JobState::Unknown => {}
-                _ => {
-                    let written = self.writes.bulk.written(&id).await?;
-                    locked(&self.found).extend(written);
-                }
+            if self.end_of(&id).await? == JobState::Open {
+                self.writes.bulk.abort(&id).await?;
             }
             locked(&self.known).insert(id);
         }

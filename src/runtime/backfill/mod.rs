@@ -6,7 +6,7 @@
 //! **Exactly once.** The ids of a chunk, and where the next one begins, are in the store before anything is written. What
 //! became of its records is settled some hundred at a time, in one transaction with the counts and the refused rows. A load
 //! that is killed does the rest of its chunk first. A record whose write had taken place and was not settled runs again,
-//! looks first, and finds it done.
+//! looks first, and finds it done; what it was about to write is in the store, so that it counts as written and `why` knows it.
 //!
 //! **Beside `serve`.** Each record's lane is leased as a worker leases it, so that no record is worked on twice at a time.
 //! What somebody else has settled since the page was read is read again. Events that wait for a record are worked off with
@@ -22,7 +22,7 @@ mod jobs;
 mod lens;
 mod progress;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -269,7 +269,7 @@ impl Backfill {
             let ids = std::mem::take(&mut progress.pending);
             let task = self.load.task();
             let jobs = ids.iter().filter_map(|id| engine.start(&task, &self.load.object, id)).collect();
-            let ends = driver::drive_by(jobs, &crms, memory, self.parts.settings.write_rows).await;
+            let ends = driver::drive_by(jobs, &crms, memory, self.parts.settings.write_rows, None).await;
             for (id, end) in ids.iter().zip(ends) {
                 let row = imagined_end(&mut progress.counts, id, end)?;
                 found.refused.extend(row.filter(|_| found.refused.len() < examples));
@@ -345,11 +345,10 @@ impl Backfill {
             let decided = self.work(&parts, lanes).await;
             let ends = Ends::of(&decided);
             let before = progress.pending.len();
-            let found = jobs.as_ref().map(|jobs| {
+            if let Some(jobs) = &jobs {
                 jobs.at(progress);
-                jobs.found()
-            });
-            self.settle(progress, decided, &found.unwrap_or_default(), watch).await?;
+            }
+            self.settle(progress, decided, watch).await?;
             fruitless = if progress.pending.len() < before { 0 } else { fruitless + 1 };
             self.go_on(ends, fruitless).await?;
         }
@@ -433,7 +432,6 @@ impl Backfill {
         &self,
         progress: &mut Progress,
         decided: Vec<Decided>,
-        found: &HashMap<String, bool>,
         watch: &(dyn Fn(&Progress) + Send + Sync),
     ) -> Result<(), Stop> {
         let mut left: Vec<Decided> = decided;
@@ -447,7 +445,7 @@ impl Backfill {
             }
             for one in &left {
                 if is_done(one) {
-                    let row = after.counts.add(&self.load.mapping, one, found);
+                    let row = after.counts.add(&self.load.mapping, one);
                     step.refused.extend(row.iter().map(RefusedRow::stored));
                 }
                 step.settlements.push((one.lane.lane.clone(), one.settlement.clone()));
@@ -546,6 +544,7 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
             let reason = format!("{} refused a call", error.side.label());
             return Ok(Some(RefusedRow {
                 answer: Some(error.to_string()),
+                code: error.code,
                 ..RefusedRow::of(record, reason)
             }));
         }
@@ -557,5 +556,5 @@ fn imagined_end(counts: &mut Counts, record: &str, end: End) -> Result<Option<Re
             return Ok(Some(RefusedRow::of(record, format!("the engine failed on this record: {text}"))));
         }
     };
-    Ok(counts.end(record, &finished, &HashMap::new()))
+    Ok(counts.end(record, &finished, None))
 }

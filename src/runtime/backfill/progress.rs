@@ -1,7 +1,5 @@
 //! How far a load is, and what became of its records.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::eval::{Finished, Park, Verdict};
@@ -9,6 +7,7 @@ use crate::source::Location;
 use crate::store::{Next, Outcome, ParkReason};
 
 use super::super::driver::End;
+use super::super::intents;
 use super::super::worker::Decided;
 use super::jobs::JobMark;
 
@@ -62,19 +61,16 @@ pub struct Counts {
 
 impl Counts {
     /// Counts a record that is settled; a row for it, where a person must look.
-    pub(super) fn add(
-        &mut self,
-        mapping: &str,
-        decided: &Decided,
-        found: &HashMap<String, bool>,
-    ) -> Option<RefusedRow> {
+    pub(super) fn add(&mut self, mapping: &str, decided: &Decided) -> Option<RefusedRow> {
         let record = &decided.lane.lane.key.record;
         let parked = decided.settlement.results.iter().find_map(|result| match &result.outcome {
             Outcome::Parked(reason) if result.mapping == mapping => Some(reason.clone()),
             _ => None,
         });
         match &decided.end {
-            Some(End::Finished(finished)) => return self.end(record, finished, found),
+            Some(End::Finished(finished)) => {
+                return self.end(record, finished, carried_out(mapping, decided));
+            }
             _ if parked.is_some() => self.parked += 1,
             // Erased, or its life has ended: nothing is left to load.
             _ => self.skipped += 1,
@@ -84,13 +80,13 @@ impl Counts {
         parked.map(|reason| RefusedRow::of_reason(record, reason))
     }
 
-    /// Counts how a run ended. A record that is as it should be because a job of before a crash wrote it (`found`) was
-    /// written.
+    /// Counts how a run ended. A record that is as it should be because a run before a crash wrote it was written; `before`
+    /// says whether that made it.
     pub(super) fn end(
         &mut self,
         record: &str,
         finished: &Finished,
-        found: &HashMap<String, bool>,
+        before: Option<bool>,
     ) -> Option<RefusedRow> {
         self.records += 1;
         let count = match &finished.verdict {
@@ -99,13 +95,8 @@ impl Counts {
             Verdict::Synced(synced) if synced.writes.iter().any(|write| write.created) => &mut self.created,
             Verdict::Synced(synced) if !synced.writes.is_empty() => &mut self.updated,
             _ if finished.converted().is_some() => &mut self.updated,
-            Verdict::Unchanged { id, .. } if found.contains_key(id) => {
-                if found[id] {
-                    &mut self.created
-                } else {
-                    &mut self.updated
-                }
-            }
+            Verdict::Unchanged { .. } | Verdict::Synced(_) if before == Some(true) => &mut self.created,
+            Verdict::Unchanged { .. } | Verdict::Synced(_) if before == Some(false) => &mut self.updated,
             Verdict::Unchanged { .. } | Verdict::Synced(_) => &mut self.unchanged,
             Verdict::Skipped { .. } | Verdict::SourceGone | Verdict::Relinked { .. } => &mut self.skipped,
             Verdict::Waiting { .. } => &mut self.waiting,
@@ -121,7 +112,15 @@ impl Counts {
     }
 }
 
-/// A record that a person must look at.
+/// Whether a run before this one had carried out a write of the mapping, and then whether it had made the record.
+fn carried_out(mapping: &str, decided: &Decided) -> Option<bool> {
+    let own = decided.settlement.results.iter().filter(|result| result.mapping == mapping);
+    own.filter_map(|result| result.notes.intents.as_ref())
+        .find_map(|end| intents::carried_out(&decided.lane.intents, end))
+}
+
+/// A record that a person must look at. It holds a value, which may be a person's: it is erased with the record and goes with
+/// what is old. Stored, so fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedRow {
     /// The source record's id.
@@ -136,21 +135,28 @@ pub struct RefusedRow {
     pub answer: Option<String>,
     /// What to do about it.
     pub help: Option<String>,
+    /// What was sent for the field, as the CRM got it.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// The CRM's codes.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 impl RefusedRow {
     pub(super) fn of(record: &str, reason: String) -> Self {
-        Self { record: record.to_owned(), field: None, reason, line: None, answer: None, help: None }
+        let record = record.to_owned();
+        Self { record, field: None, reason, line: None, answer: None, help: None, value: None, code: None }
     }
 
     fn of_park(record: &str, park: Park) -> Self {
-        let Park { reason, field, answer, help, at, .. } = park;
-        Self { record: record.to_owned(), field, reason, line: at, answer, help }
+        let Park { reason, field, answer, help, at, code, sent } = park;
+        Self { record: record.to_owned(), field, reason, line: at, answer, help, value: sent, code }
     }
 
     fn of_reason(record: &str, parked: ParkReason) -> Self {
-        let ParkReason { reason, field, answer, help, at, .. } = parked;
-        Self { record: record.to_owned(), field, reason, line: at, answer, help }
+        let ParkReason { reason, field, answer, help, at, code } = parked;
+        Self { record: record.to_owned(), field, reason, line: at, answer, help, value: None, code }
     }
 
     pub(super) fn stored(&self) -> String {

@@ -12,7 +12,7 @@ use super::super::{
     Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
     NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
-use super::{convert, links, merges};
+use super::{convert, intents, links, merges};
 
 /// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
 /// thread, and ten thousand events come in one body.
@@ -378,6 +378,11 @@ async fn leased(c: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<Vec<Leas
             lanes[*place].met.push(met);
         }
     }
+    for open in intents::of_lanes(c, &ids(rows)).await? {
+        if let Some(lane) = lanes.iter_mut().find(|lane| lane.lane.key == open.intent.source) {
+            lane.intents.push(open);
+        }
+    }
     Ok(lanes)
 }
 
@@ -393,6 +398,7 @@ fn lane(row: &SqliteRow) -> Result<LeasedLane, StoreError> {
         caused: Vec::new(),
         waiting: Vec::new(),
         met: Vec::new(),
+        intents: Vec::new(),
     })
 }
 
@@ -462,6 +468,24 @@ pub(super) async fn renew(
         held.push(done.rows_affected() == 1);
     }
     Ok(held)
+}
+
+/// Makes lanes due that were put off; what was leased since is somebody else's.
+pub(super) async fn hasten(
+    c: &mut SqliteConnection,
+    lanes: &[Lane],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let lanes: Vec<_> = lanes.iter().map(|lane| (lane.id.0, lane.fence)).collect();
+    sqlx::query(
+        "UPDATE lanes SET not_before = min(not_before, ?2) WHERE owner IS NULL
+             AND (id, fence) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
+    )
+    .bind(serde_json::to_string(&lanes)?)
+    .bind(convert::micros(now))
+    .execute(c)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn release(

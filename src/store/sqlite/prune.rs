@@ -22,8 +22,10 @@ const RUNS: &str = "SELECT id FROM runs WHERE at < ?1 AND NOT EXISTS (
 
 /// What is found by its age alone, so that no more rows are looked at than go. A row that belongs to another record stays
 /// for as long as it lives: nothing else tells, once it is moved or purged, whose it was.
-const STATEMENTS: [&str; 8] = [
+const STATEMENTS: [&str; 9] = [
     "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    // Nobody came back to say whether these were carried out.
+    "DELETE FROM intents WHERE id IN (SELECT id FROM intents WHERE at < ?1 ORDER BY at LIMIT ?2)",
     "DELETE FROM parked WHERE id IN (
          SELECT id FROM parked WHERE closed_at < ?1 AND state <> 'open' ORDER BY closed_at LIMIT ?2)",
     "DELETE FROM events WHERE id IN (
@@ -40,6 +42,7 @@ const STATEMENTS: [&str; 8] = [
              AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.project = old.id)
              AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.project = old.id)
              AND NOT EXISTS (SELECT 1 FROM lanes WHERE lanes.project = old.id)
+             AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.project = old.id)
          ORDER BY id LIMIT ?2)",
     // Of loads that are finished.
     "DELETE FROM backfill_refused WHERE id IN (

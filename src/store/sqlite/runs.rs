@@ -63,6 +63,23 @@ pub(super) async fn begun(c: &mut SqliteConnection, lane: &Lane) -> Result<Begun
     Ok(if causes.is_empty() { Begun::Request } else { Begun::Causes(causes) })
 }
 
+/// What is told of these events, as far as the journal still holds them.
+pub(super) async fn briefs(
+    c: &mut SqliteConnection,
+    events: &[EventId],
+) -> Result<Vec<EventBrief>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT id, change, raw, received_at FROM events
+         WHERE id IN (SELECT value FROM json_each(?1)) AND change IS NOT NULL
+         ORDER BY occurred_at DESC, id DESC LIMIT ?2",
+    )
+    .bind(serde_json::to_string(events)?)
+    .bind(EVENTS)
+    .fetch_all(c)
+    .await?;
+    rows.iter().rev().map(|row| Ok(brief(row)?.0)).collect()
+}
+
 /// An event from the columns `id`, `change`, `raw` and `received_at`.
 pub(super) fn brief(row: &SqliteRow) -> Result<(EventBrief, ChangeEvent), StoreError> {
     let change: ChangeEvent = serde_json::from_str(row.try_get("change")?)?;

@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::links::Left;
 use super::runs::{self, Context};
-use super::{awaited, convert, journal, links};
+use super::{awaited, convert, intents, journal, links};
 
 pub(super) async fn settle(
     c: &mut SqliteConnection,
@@ -167,6 +167,9 @@ pub(super) async fn record_all(
     context: &Context,
 ) -> Result<(), StoreError> {
     for result in results {
+        if let Some(end) = &result.notes.intents {
+            intents::end(c, key, &result.mapping, end).await?;
+        }
         record(c, key, result, context).await?;
     }
     journal::correlate(c, context.correlation).await
@@ -240,7 +243,8 @@ async fn supersede(
     Ok(())
 }
 
-async fn remember(
+/// Keeps where a field's value comes from.
+pub(super) async fn remember(
     c: &mut SqliteConnection,
     key: &RecordKey,
     mapping: &str,
@@ -398,6 +402,13 @@ async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreErr
         "DELETE FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         // A load is of one object; another's record of this id loses its row too, which is the lesser harm.
         "DELETE FROM backfill_refused WHERE pair = ?1 AND side = ?2 AND ?3 <> '' AND json_valid(row) AND row ->> 'record' = ?4",
+        "DELETE FROM backfill_refused WHERE pair = ?1 AND json_valid(row) AND row ->> 'record' IN (SELECT record FROM links
+             WHERE links.pair = ?1 AND links.side = backfill_refused.side AND target_side = ?2 AND target_object = ?3
+                 AND target = ?4)",
+        "DELETE FROM intents WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
+        // One that was to make a record may have made this one; losing it is the lesser harm.
+        "DELETE FROM intents WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3
+             AND (target = ?4 OR target IS NULL)",
         "DELETE FROM awaited WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         "DELETE FROM awaited WHERE pair = ?1 AND of_side = ?2 AND of_object = ?3 AND of_record = ?4",
         "DELETE FROM history WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",

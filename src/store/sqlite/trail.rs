@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use crate::source::ObjectName;
 
 use super::super::{Condition, Heard, HeardEvent, KeptEntry, RecordKey, RunEntry, StoreError, Trail};
-use super::{convert, links, records, runs};
+use super::{convert, intents, links, records, runs};
 
 /// So many events and runs of one record are told; a record with more is a busy one, and the newest tell most.
 const TOLD: i64 = 200;
@@ -43,6 +43,7 @@ pub(super) async fn of(c: &mut SqliteConnection, key: &RecordKey) -> Result<Trai
         pending: !about(c, key, LANES).await?.is_empty(),
         history: records::history(c, key).await?,
         links: links::of_either(c, key).await?,
+        intents: intents::about(c, key).await?,
     })
 }
 
@@ -118,6 +119,8 @@ pub(super) async fn known_as(c: &mut SqliteConnection, record: &str) -> Result<V
          UNION SELECT pair, side, object, record FROM links WHERE record = ?1
          UNION SELECT pair, target_side, target_object, target FROM links WHERE target = ?1
          UNION SELECT pair, side, object, record FROM parked WHERE record = ?1
+         UNION SELECT pair, side, object, record FROM intents WHERE record = ?1
+         UNION SELECT pair, target_side, target_object, target FROM intents WHERE target = ?1
          UNION SELECT pair, side, object, record FROM events WHERE record = ?1 AND side IS NOT NULL
          ORDER BY 1, 2, 3 LIMIT 50",
     )

@@ -1,0 +1,125 @@
+//! Whether a CRM accepts how a pair proves who it is, whose the token is, and what it may do.
+
+use serde_json::{Value as Json, json};
+
+use crate::config::Pair;
+use crate::crm::hubspot::HubspotClient;
+use crate::crm::salesforce::SalesforceClient;
+use crate::types::{CrmError, CrmErrorKind};
+
+/// What a CRM said of a token.
+pub(super) enum Said {
+    /// It works.
+    Accepted(Owner),
+    /// It does not, or it is of another account.
+    Refused(String),
+    /// Nothing that would settle it: the CRM cannot be reached, is busy, or its limit is used up.
+    Unknown(String),
+}
+
+/// Whose a token is.
+#[derive(Default)]
+pub(super) struct Owner {
+    account: String,
+    user: Option<String>,
+    /// What it may do, where the CRM says so.
+    scopes: Option<Vec<String>>,
+}
+
+/// Whose a token of HubSpot is, as its token information says it. A private app's answer writes its names in one way, an
+/// OAuth app's in the other.
+pub(in crate::cli) struct TokenFacts<'i> {
+    /// The portal.
+    pub(in crate::cli) hub: Option<u64>,
+    /// The app.
+    pub(in crate::cli) app: Option<u64>,
+    /// Who installed it.
+    pub(in crate::cli) user: Option<&'i str>,
+    /// What it may do.
+    pub(in crate::cli) scopes: Vec<&'i str>,
+}
+
+impl<'i> TokenFacts<'i> {
+    pub(in crate::cli) fn of(info: &'i Json) -> Self {
+        let number = |one: &str, other: &str| info[one].as_u64().or(info[other].as_u64());
+        let scopes = info["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Self {
+            hub: number("hubId", "hub_id"),
+            app: number("appId", "app_id"),
+            user: info["user"].as_str(),
+            scopes: scopes.iter().filter_map(Json::as_str).collect(),
+        }
+    }
+}
+
+/// Asks HubSpot.
+pub(super) async fn hubspot(pair: &Pair, client: &HubspotClient) -> Said {
+    let info = match client.token_info().await {
+        Ok(info) => info,
+        Err(error) => return failed(&error),
+    };
+    let TokenFacts { hub, user, scopes, .. } = TokenFacts::of(&info);
+    let portal = pair.hubspot.portal;
+    match hub {
+        Some(hub) if hub != portal => {
+            Said::Refused(format!("the token is of portal {hub}, and `portal:` says {portal}"))
+        }
+        _ => Said::Accepted(Owner {
+            account: format!("portal {portal}"),
+            user: user.map(str::to_owned),
+            scopes: Some(scopes.into_iter().map(str::to_owned).collect()),
+        }),
+    }
+}
+
+/// Asks Salesforce.
+pub(super) async fn salesforce(client: &SalesforceClient) -> Said {
+    let user = match client.user_info().await {
+        Ok(user) => user,
+        Err(error) => return failed(&error),
+    };
+    let scopes = client.granted_scopes().await.ok().flatten();
+    let text = |key: &str| user[key].as_str().map(str::to_owned);
+    let account = text("organization_id").map_or_else(String::new, |org| format!("org {org}"));
+    Said::Accepted(Owner { account, user: text("preferred_username"), scopes })
+}
+
+fn failed(error: &CrmError) -> Said {
+    match error.kind {
+        // HubSpot answers about a token that it does not know as about any other thing that is not there.
+        CrmErrorKind::Unauthorised | CrmErrorKind::Forbidden | CrmErrorKind::Refused => {
+            Said::Refused(error.to_string())
+        }
+        CrmErrorKind::Retry | CrmErrorKind::Window | CrmErrorKind::Garbled => {
+            Said::Unknown(error.to_string())
+        }
+    }
+}
+
+impl Said {
+    /// `accepted: portal 4556789 as jane@acme.example, scopes crm.objects.contacts.read …`
+    pub(super) fn words(&self) -> String {
+        match self {
+            Said::Refused(why) => format!("REFUSED: {why}"),
+            Said::Unknown(why) => format!("not known: {why}"),
+            Said::Accepted(Owner { account, user, scopes }) => {
+                let user = user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
+                let scopes = match scopes {
+                    Some(scopes) => format!(", scopes {}", scopes.join(" ")),
+                    None => String::new(),
+                };
+                format!("accepted: {account}{user}{scopes}")
+            }
+        }
+    }
+
+    pub(super) fn json(&self) -> Json {
+        match self {
+            Said::Refused(why) => json!({"accepted": false, "message": why}),
+            Said::Unknown(why) => json!({"accepted": null, "message": why}),
+            Said::Accepted(Owner { account, user, scopes }) => {
+                json!({"accepted": true, "account": account, "user": user, "scopes": scopes})
+            }
+        }
+    }
+}
