@@ -62,7 +62,7 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
         // A line that cannot be read may say what a name beside it means.
         let waiting = findings.iter().filter(|finding| finding.fix.is_some()).count();
         if waiting > 0 && findings.iter().any(|finding| finding.code.0.starts_with("E01")) {
-            summary.push_str(&format!("; {waiting} more can be fixed once every line can be read"));
+            summary = format!("{summary}; {waiting} more can be fixed once every line can be read");
         }
     }
     output.note(&summary);

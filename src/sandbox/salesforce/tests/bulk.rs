@@ -39,8 +39,8 @@ async fn a_job_is_aborted_before_its_rows_are_worked_on_and_not_after() {
         let path = closed(&lab, rows).await;
         let refused = lab.patch(&path, json!({"state": "Aborted"})).await;
         assert_eq!(code(&refused), (400, "INVALIDJOBSTATE"), "{rows}");
-        let (states, job) = worked_off(&lab, &path).await;
-        assert_eq!(states, ["UploadComplete", "InProgress", "JobComplete"], "{rows}");
+        let (passed, job) = worked_off(&lab, &path).await;
+        assert_eq!(passed, ["UploadComplete", "InProgress", "JobComplete"], "{rows}");
         assert_eq!(job["numberRecordsFailed"], failed, "{job}");
     }
 }
