@@ -412,7 +412,7 @@ fn what_salesforce_refuses_is_given() {
 #[test]
 fn associated_records_are_told_apart_by_their_labels() {
     let labelled = Lead {
-        head: "with employer = primary hubspot.company\n with payer = \"Billing\" hubspot.company",
+        head: "with employer = primary hubspot.company\n with payer = \"Decision maker\" hubspot.company",
         fields: "Title <- employer.name | truncate(128)\n Description <- payer.name | truncate(100)",
         ..LEAD
     };
@@ -424,7 +424,7 @@ fn associated_records_are_told_apart_by_their_labels() {
         assert!(outcome.passed(), "{}", report(&outcome));
     };
     ends(
-        "given \"Billing\" hubspot.company { name: \"Payer\" }\n given primary hubspot.company { name: \"Acme\" }",
+        "given \"Decision maker\" hubspot.company { name: \"Payer\" }\n given primary hubspot.company { name: \"Acme\" }",
         "Title: \"Acme\", Description: \"Payer\"",
     );
     ends("given hubspot.company { name: \"Acme\" }", "Title: \"Acme\", Description: \"Acme\"");
