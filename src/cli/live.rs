@@ -9,6 +9,7 @@ use super::project::{self, Project};
 use super::{Exit, parts};
 use crate::config::SCHEMA;
 use crate::crm::Describe;
+use crate::crm::hubspot::scopes::OWNERS;
 use crate::diagnostic::{Code, nearest};
 use crate::schema::{
     self, Change, DescribedObject, DescribedOwner, FieldType, Schema, Schemas, Section, Taken,
@@ -277,7 +278,7 @@ impl Asked {
             Ok(owners) => self.owners = Section::Taken(owners),
             Err(error) if error.kind == CrmErrorKind::Forbidden => {
                 let need = match self.side {
-                    Side::Hubspot => "grant the scope `crm.objects.owners.read` to HubSpot's app",
+                    Side::Hubspot => &format!("grant the scope `{OWNERS}` to HubSpot's app"),
                     Side::Salesforce => "the integration's user needs to see `User` and `Group`",
                 };
                 output.note(&format!(

@@ -593,7 +593,9 @@ fn keep_private(store: &Path, made: Option<&Path>) {
         if let Some(folder) = made {
             let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
         }
-        let _ = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(store);
+        // A file that is there is not opened: closing it again would take SQLite's locks on it away from this process.
+        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(store);
+        let _ = std::fs::set_permissions(store, std::fs::Permissions::from_mode(0o600));
     }
 }
 

@@ -127,8 +127,9 @@ async fn run(parts: FeedParts, mut stop: watch::Receiver<bool>) {
     let due = |turn: &Turn| turn.due.max(paused(&parts.parts, turn.source.side()));
     while !*stop.borrow() {
         board.mark_unchanged();
-        // INVARIANT: there is a turn, and turns are never taken away.
-        let Some(turn) = turns.iter_mut().min_by_key(|turn| due(turn)) else { return };
+        // INVARIANT: there is a turn, and turns are never taken away. After a pause the one goes first that has waited the
+        // longest: an object that may not be read would else keep the others of its CRM from ever being read.
+        let Some(turn) = turns.iter_mut().min_by_key(|turn| (due(turn), turn.due)) else { return };
         let now = parts.parts.clock.now();
         match (due(turn) - now).to_std() {
             Ok(wait) if !wait.is_zero() => {

@@ -178,7 +178,9 @@ pub async fn record_once(
     (origin, now): (Origin, DateTime<Utc>),
 ) -> Result<(), OnceError> {
     let key = RecordKey::new(memory.pair, object, record);
-    let open = memory.store.intents(&key).await.map_err(|error| OnceError::Store(error.to_string()))?;
+    let mut open = memory.store.intents(&key).await.map_err(|error| OnceError::Store(error.to_string()))?;
+    // This run knows what became of its own.
+    open.retain(|open| open.intent.correlation != origin.correlation);
     let (_, results) = settle::results(mapping, finished, false, &open);
     memory.store.record(&key, results, origin, now).await.map_err(|error| OnceError::Store(error.to_string()))
 }

@@ -115,6 +115,7 @@ impl TokenKeeper for Vault {
     }
 
     async fn login(&self) -> Result<Option<i64>, KeepError> {
+        self.plant().await?;
         Ok(self.row().await?.map(|row| row.login))
     }
 

@@ -103,7 +103,12 @@ async fn ask(configured: &parts::Configured, lines: &mut [Line; 2], output: Outp
     }
     // INVARIANT: a snapshot of nothing is one that can be read.
     let schemas = live::nothing().ok_or(Exit::Usage)?;
-    let clients = parts::clients_of(configured, schemas, output).await?;
+    let Ok(clients) = parts::clients_of(configured, schemas, output).await else {
+        for line in lines.iter_mut().filter(|line| line.problem.is_none()) {
+            line.said = Some(Said::Unknown("it cannot be asked; the reason stands above".to_owned()));
+        }
+        return Ok(());
+    };
     for line in lines.iter_mut().filter(|line| line.problem.is_none()) {
         line.said = Some(match line.side {
             Side::Hubspot => check::hubspot(&configured.pair, clients.hubspot()).await,

@@ -314,7 +314,9 @@ impl Backfilling<'_> {
         file: &File,
         rows: &[crate::runtime::RefusedRow],
     ) -> Result<(), Exit> {
-        file.set_len(0).and_then(|()| csv::write(file, rows)).map_err(|error| {
+        // A pipe has no length.
+        let emptied = file.metadata().and_then(|of| if of.is_file() { file.set_len(0) } else { Ok(()) });
+        emptied.and_then(|()| csv::write(file, rows)).map_err(|error| {
             self.output.error(&format!("`{}` cannot be written: {error}", path.display()));
             Exit::Remote
         })

@@ -11,7 +11,7 @@ use super::report::Report;
 use crate::crm::hubspot::HubspotClient;
 use crate::crm::salesforce::SalesforceClient;
 use crate::crm::salesforce::permission_set::{Lack, permissions, security_of};
-use crate::plan::{Plan, access};
+use crate::plan::{Each, Mapping, Plan, access};
 use crate::source::{ObjectName, Side};
 
 /// The record's id where a mapping names it as a field.
@@ -122,7 +122,8 @@ fn withheld(properties: &[Json], field: &str, written: bool) -> Option<(&'static
 /// The mappings that make or change records of an object, each with its line.
 fn of_object(plan: &Plan, object: &ObjectName) -> BTreeSet<String> {
     let of = plan.mappings.iter().filter(|mapping| mapping.target == *object || mapping.source == *object);
-    of.map(|mapping| format!("`{}` ({})", mapping.name, mapping.at)).collect()
+    let by: BTreeSet<String> = of.map(|mapping| format!("`{}` ({})", mapping.name, mapping.at)).collect();
+    if by.is_empty() { access_of(plan, object) } else { by }
 }
 
 /// The rules that write a field and the mappings that read it, each with its line.
@@ -133,6 +134,10 @@ fn of_field(plan: &Plan, object: &ObjectName, is: impl Fn(&String) -> bool) -> B
         places.extend(mapping.key.iter().filter(|key| written && is(&key.field)).map(|key| &key.at));
         places.extend(mapping.rules.iter().filter(|rule| written && is(&rule.field)).map(|rule| &rule.at));
         let rungs = mapping.rungs.iter().filter(|rung| rung.object == *object);
+        let rows = mapping.eaches.iter().filter(|each| each.object == *object);
+        let in_use =
+            |each: &&Each| each.reads.iter().any(&is) || each.tests.iter().any(|test| is(&test.field));
+        places.extend(rows.filter(in_use).map(|each| &each.at));
         places
             .extend(rungs.filter(|rung| rung.tests.iter().any(|test| is(&test.field))).map(|rung| &rung.at));
         let mut related = mapping.related.iter().filter(|related| related.object == *object);
@@ -152,7 +157,12 @@ fn of_field(plan: &Plan, object: &ObjectName, is: impl Fn(&String) -> bool) -> B
 
 /// The mappings that have to do with an object at all.
 fn access_of(plan: &Plan, object: &ObjectName) -> BTreeSet<String> {
-    let looks =
-        |mapping: &&crate::plan::Mapping| mapping.lookups.iter().any(|lookup| lookup.object == *object);
+    let looks = |mapping: &&Mapping| {
+        mapping.lookups.iter().any(|lookup| lookup.object == *object)
+            || mapping.rungs.iter().any(|rung| rung.object == *object)
+            || mapping.related.iter().any(|related| related.object == *object)
+            || mapping.eaches.iter().any(|each| each.object == *object)
+            || mapping.associates.iter().any(|associate| associate.to == *object)
+    };
     plan.mappings.iter().filter(looks).map(|mapping| format!("`{}` ({})", mapping.name, mapping.at)).collect()
 }

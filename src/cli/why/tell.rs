@@ -94,7 +94,7 @@ fn about_to(known: &Known, intent: &Intent) -> String {
         format!(" from {} {}", intent.source.object, intent.source.record)
     };
     format!(
-        "on {} `{}` was about to {what}{source}, and no answer came; the next run of the mapping finds out, id {}",
+        "on {} `{}` was about to {what}{source}, and whether it was done is not known; the next run of the mapping finds out, id {}",
         time(intent.at),
         intent.ended_by,
         intent.correlation

@@ -119,8 +119,8 @@ fn carried_out(mapping: &str, decided: &Decided) -> Option<bool> {
         .find_map(|end| intents::carried_out(&decided.lane.intents, end))
 }
 
-/// A record that a person must look at. It holds a value, which may be a person's: it is erased with the record and goes with
-/// what is old. Stored, so fields are only ever added, with a default.
+/// A record that a person must look at. It holds a value, which may be a person's: it is erased with the record, and goes
+/// with what is old once its load is finished. Stored, so fields are only ever added, with a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedRow {
     /// The source record's id.

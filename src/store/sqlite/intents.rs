@@ -69,8 +69,8 @@ pub(super) async fn of_lanes(c: &mut SqliteConnection, lanes: &[i64]) -> Result<
 pub(super) async fn about(c: &mut SqliteConnection, key: &RecordKey) -> Result<Vec<OpenIntent>, StoreError> {
     let rows = sqlx::query(
         "SELECT * FROM intents
-         WHERE pair = ?1 AND ((side = ?2 AND object = ?3 AND record = ?4)
-                           OR (target_side = ?2 AND target_object = ?3 AND target = ?4))
+         WHERE (pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4)
+            OR (pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4)
          ORDER BY id",
     )
     .bind(&key.pair)

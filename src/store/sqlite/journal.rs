@@ -304,7 +304,7 @@ async fn keep(
 /// The lanes whose record a sync pairs with one that is being worked on; of two in one lease, the later.
 async fn contended(c: &mut SqliteConnection, ids: &[i64], now: DateTime<Utc>) -> Result<Waits, StoreError> {
     let pairs = sqlx::query(
-        "WITH held AS (SELECT * FROM lanes WHERE owner IS NOT NULL AND lease_until > ?2),
+        "WITH held AS NOT MATERIALIZED (SELECT * FROM lanes WHERE owner IS NOT NULL AND lease_until > ?2),
               mine AS (SELECT value AS id FROM json_each(?1))
          SELECT mine.id AS mine, other.id AS other FROM mine JOIN lanes USING (id)
          JOIN links ON links.pair = lanes.pair AND links.side = lanes.side AND links.object = lanes.object

@@ -405,6 +405,10 @@ async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreErr
         "DELETE FROM backfill_refused WHERE pair = ?1 AND json_valid(row) AND row ->> 'record' IN (SELECT record FROM links
              WHERE links.pair = ?1 AND links.side = backfill_refused.side AND target_side = ?2 AND target_object = ?3
                  AND target = ?4)",
+        // The link of a sync leads from HubSpot to Salesforce, whichever side a load is from.
+        "DELETE FROM backfill_refused WHERE pair = ?1 AND json_valid(row) AND row ->> 'record' IN (SELECT target FROM links
+             WHERE links.pair = ?1 AND links.target_side = backfill_refused.side AND links.side = ?2 AND object = ?3
+                 AND record = ?4)",
         "DELETE FROM intents WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
         // One that was to make a record may have made this one; losing it is the lesser harm.
         "DELETE FROM intents WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3

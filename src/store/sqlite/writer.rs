@@ -149,9 +149,12 @@ impl Turns {
     }
 }
 
+/// How often the log is tried to be emptied again while somebody reads it. Each waits for as long as SQLite waits for a lock.
+const CHECKPOINTS: u8 = 10;
+
 async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiver<Command>) {
     let mut turns = Turns::default();
-    let mut checkpoints = Vec::new();
+    let mut checkpoints: Vec<(oneshot::Sender<Result<(), StoreError>>, u8)> = Vec::new();
     let mut closing: Option<oneshot::Sender<()>> = None;
     loop {
         // Waits only where there is nothing to do.
@@ -163,7 +166,7 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiv
         while let Some(command) = next {
             match command {
                 Command::Run(pair, waiting) => turns.push(pair, waiting),
-                Command::Checkpoint(answer) => checkpoints.push(answer),
+                Command::Checkpoint(answer) => checkpoints.push((answer, CHECKPOINTS)),
                 Command::Close(answer) => {
                     queue.close();
                     closing = Some(answer);
@@ -172,9 +175,18 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiv
             next = queue.try_recv().ok();
         }
         commit_together(&mut connection, turns.take(GROUP)).await;
-        for answer in checkpoints.drain(..) {
-            let done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
-            let _ = answer.send(done.map(drop).map_err(StoreError::from));
+        for (answer, left) in std::mem::take(&mut checkpoints) {
+            match checkpoint(&mut connection).await {
+                // Somebody still reads what is in the log: again, behind what waits to be written.
+                Ok(false) if left > 0 && closing.is_none() => checkpoints.push((answer, left - 1)),
+                Ok(false) => {
+                    tracing::warn!(
+                        "erased data stays in the write-ahead log until it is emptied the next time"
+                    );
+                    let _ = answer.send(Ok(()));
+                }
+                done => drop(answer.send(done.map(drop))),
+            }
         }
         if closing.is_some() && turns.0.is_empty() {
             break;
@@ -187,6 +199,12 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiv
     if let Some(answer) = closing {
         let _ = answer.send(());
     }
+}
+
+/// Empties the write-ahead log; false where a reader was in the way.
+async fn checkpoint(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
+    Ok(busy == 0)
 }
 
 async fn commit_together(connection: &mut SqliteConnection, operations: Vec<Waiting>) {
