@@ -366,4 +366,33 @@ mod tests {
         store.step(&key(), step, at(3)).await.expect("settled");
         assert_eq!(store.refused(&key()).await.expect("rows"), rows[1..]);
     }
+
+    #[tokio::test]
+    async fn who_asks_to_be_forgotten_is_no_refused_row_of_the_other_side() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let lead = || ObjectName::new(Side::Salesforce, "Lead");
+        // A sync's link leads from HubSpot to Salesforce; the load is from Salesforce.
+        let met = MappingResult {
+            mapping: "both".to_owned(),
+            ended_by: "both".to_owned(),
+            outcome: Outcome::Unchanged { object: lead(), id: "00Q1".to_owned() },
+            notes: Notes::default(),
+        };
+        let contact = RecordKey::new("main", contact(), "1");
+        store.record(&contact, vec![met], Origin::default(), at(0)).await.expect("recorded");
+        let load =
+            BackfillKey { pair: "main".to_owned(), mapping: "both".to_owned(), side: Side::Salesforce };
+        let rows = [r#"{"record":"00Q1","reason":"no"}"#, r#"{"record":"00Q2","reason":"no"}"#];
+        let step = |settlements, refused: &[&str]| Step {
+            settlements,
+            progress: "{}".to_owned(),
+            refused: refused.iter().map(|row| (*row).to_owned()).collect(),
+        };
+        store.step(&load, step(Vec::new(), &rows), at(1)).await.expect("settled");
+        let held = store.hold(wanted(&["1"], 2)).await.expect("held");
+        let erase = Settlement { next: Next::Erase, results: Vec::new() };
+        let erased = step(vec![(held.lanes[0].lane.clone(), erase)], &[]);
+        store.step(&key(), erased, at(3)).await.expect("settled");
+        assert_eq!(store.refused(&load).await.expect("rows"), rows[1..]);
+    }
 }
