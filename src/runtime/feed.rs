@@ -127,9 +127,8 @@ async fn run(parts: FeedParts, mut stop: watch::Receiver<bool>) {
     let due = |turn: &Turn| turn.due.max(paused(&parts.parts, turn.source.side()));
     while !*stop.borrow() {
         board.mark_unchanged();
-        // INVARIANT: there is a turn, and turns are never taken away. After a pause the one goes first that has waited the
-        // longest: an object that may not be read would else keep the others of its CRM from ever being read.
-        let Some(turn) = turns.iter_mut().min_by_key(|turn| (due(turn), turn.due)) else { return };
+        // INVARIANT: there is a turn, and turns are never taken away.
+        let Some(turn) = next(&mut turns, due) else { return };
         let now = parts.parts.clock.now();
         match (due(turn) - now).to_std() {
             Ok(wait) if !wait.is_zero() => {
@@ -145,6 +144,12 @@ async fn run(parts: FeedParts, mut stop: watch::Receiver<bool>) {
             _ => take(&parts, turn).await,
         }
     }
+}
+
+/// The turn that is due first. After a pause all of its CRM's are, and the one goes first that has waited the longest: an object
+/// that may not be read would else keep the others from ever being read.
+fn next(turns: &mut [Turn], due: impl Fn(&Turn) -> DateTime<Utc>) -> Option<&mut Turn> {
+    turns.iter_mut().min_by_key(|turn| (due(turn), turn.due))
 }
 
 /// Until when a CRM is left alone.

@@ -370,12 +370,12 @@ mod tests {
     #[tokio::test]
     async fn who_asks_to_be_forgotten_is_no_refused_row_of_the_other_side() {
         let store = SqliteStore::in_memory().await.expect("a store");
-        let lead = || ObjectName::new(Side::Salesforce, "Lead");
+        let object = ObjectName::new(Side::Salesforce, "Lead");
         // A sync's link leads from HubSpot to Salesforce; the load is from Salesforce.
         let met = MappingResult {
             mapping: "both".to_owned(),
             ended_by: "both".to_owned(),
-            outcome: Outcome::Unchanged { object: lead(), id: "00Q1".to_owned() },
+            outcome: Outcome::Unchanged { object, id: "00Q1".to_owned() },
             notes: Notes::default(),
         };
         let contact = RecordKey::new("main", contact(), "1");

@@ -11,18 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::crm::Changes;
 use crate::crm::http::HttpOptions;
+use crate::crm::{Changes, ChangesPage, ChangesRequest};
 use crate::plan::{Plan, Watched};
 use crate::runtime::testing::crms;
 use crate::runtime::{Clock, Health, ManualClock, Metrics, Parts, Settings};
 use crate::source::{ObjectName, Side};
 use crate::store::{LeaseRequest, Next, Settlement, SqliteStore, Store};
+use crate::types::CrmError;
 
 use super::settings::Watch;
-use super::{Done, FeedParts, PollSettings, Trouble, page};
+use super::{Done, FeedParts, PollSettings, Trouble, Turn, next, page};
 
 /// More pages than any test needs: whoever reaches it reads for ever.
 const FOR_EVER: usize = 500;
@@ -144,4 +146,45 @@ impl Polled {
 fn said(expected: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     expected.iter().map(|(record, kinds)| ((*record).to_owned(), words(kinds))).collect()
+}
+
+/// A CRM that nobody asks.
+struct Unasked;
+
+#[async_trait]
+impl Changes for Unasked {
+    fn side(&self) -> Side {
+        Side::Hubspot
+    }
+
+    async fn changes(&self, request: &ChangesRequest) -> Result<ChangesPage, CrmError> {
+        panic!("{request:?}")
+    }
+}
+
+#[test]
+fn an_object_that_may_not_be_read_keeps_no_other_from_being_read() {
+    let at = |seconds: i64| DateTime::from_timestamp(1_000_000_000 + seconds, 0).expect("a time");
+    let turn = |object: &str, due: i64| Turn {
+        watch: Watch { watched: watched(Side::Hubspot, object, &[]), every: Duration::from_mins(1) },
+        source: Arc::new(Unasked),
+        due: at(due),
+        attempts: 0,
+    };
+    let mut turns = [turn("contact", 0), turn("company", 10), turn("deal", 20)];
+    let (mut paused, mut now, mut asked) = (at(0), at(0), Vec::new());
+    for _ in 0..6 {
+        let due = |turn: &Turn| turn.due.max(paused);
+        let turn = next(&mut turns, due).expect("a turn");
+        now = now.max(due(turn));
+        let object = turn.watch.watched.object.name.clone();
+        if object == "contact" {
+            // Each try that is refused pauses the CRM, and is due again at once.
+            (turn.due, paused) = (now, now + chrono::TimeDelta::seconds(60));
+        } else {
+            turn.due = now + chrono::TimeDelta::seconds(30);
+        }
+        asked.push(object);
+    }
+    assert_eq!(asked, ["contact", "contact", "company", "deal", "contact", "contact"]);
 }
