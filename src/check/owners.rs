@@ -138,7 +138,7 @@ pub(super) fn check_id(world: &World<'_>, object: &Obj<'_>, field: &Field, id: &
     let Some(owners) = owners(world, side).filter(|_| names_owner(field, id)) else { return };
     let name = format!("`{}` of `{}`", field.name, object.name);
     match owners.iter().find(|owner| owner.is.has_id(side, id)) {
-        Some(owner) if !owner.is.active => world.report(gone(owner, owners, side, span)),
+        Some(owner) if !owner.is.active => world.report(gone(owner, owners.iter(), side, span)),
         Some(owner) if is_queue(owner) && !takes_queues(field) => {
             let message = format!("{name} holds a user, and `{}` is a queue", owner.is.in_words());
             let finding = Diagnostic::error(Code::OWNER_UNKNOWN, span, message);
@@ -187,12 +187,12 @@ fn meant(world: &World<'_>, finding: Diagnostic, owners: &[Owner], id: &str, spa
     {
         return finding.help(format!("{help} an owner is written by its id"));
     }
-    finding.help(others(owners))
+    finding.help(others(owners.iter()))
 }
 
-fn others(owners: &[Owner]) -> String {
+fn others<'o>(owners: impl Iterator<Item = &'o Owner>) -> String {
     let active: Vec<String> =
-        owners.iter().filter(|owner| owner.is.active).map(|owner| owner.is.in_words()).collect();
+        owners.filter(|owner| owner.is.active).map(|owner| owner.is.in_words()).collect();
     if active.is_empty() {
         return "no owner is active".to_owned();
     }
@@ -203,7 +203,7 @@ fn others(owners: &[Owner]) -> String {
 }
 
 /// The finding of an owner who has left.
-fn gone(owner: &Owner, owners: &[Owner], side: Side, span: Span) -> Diagnostic {
+fn gone<'o>(owner: &Owner, owners: impl Iterator<Item = &'o Owner>, side: Side, span: Span) -> Diagnostic {
     let how = match side {
         Side::Hubspot => "archived",
         Side::Salesforce => "not active",
@@ -231,8 +231,7 @@ fn check_name(
     match fits.as_slice() {
         [] => {}
         [first, ..] if !left && !fits.iter().any(|owner| owner.is.active) => {
-            let of_kind: Vec<Owner> = owners.iter().filter(of_kind).cloned().collect();
-            return world.report(gone(first, &of_kind, side, span));
+            return world.report(gone(first, owners.iter().filter(of_kind), side, span));
         }
         _ => return,
     }
@@ -247,10 +246,8 @@ fn check_name(
         let active = owners.iter().filter(of_kind).filter(|owner| owner.is.active);
         active.filter_map(|owner| by.name(owner))
     };
-    let help = world.guesses.did_you_mean(text, names()).filter(|_| by != By::Id).unwrap_or_else(|| {
-        let of_kind: Vec<Owner> = owners.iter().filter(of_kind).cloned().collect();
-        others(&of_kind)
-    });
+    let near = world.guesses.did_you_mean(text, names()).filter(|_| by != By::Id);
+    let help = near.unwrap_or_else(|| others(owners.iter().filter(of_kind)));
     let finding = finding.help(help);
     world.report(if by == By::Id {
         finding

@@ -657,3 +657,45 @@ pub(super) async fn open_store(path: &Path, output: Output) -> Result<SqliteStor
         Exit::Remote
     })
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    fn rights(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+    }
+
+    /// The locks that this process holds on a file.
+    #[cfg(target_os = "linux")]
+    fn locks(path: &Path) -> usize {
+        let inode = std::fs::metadata(path).expect("a file").ino();
+        let ends = format!(":{inode}");
+        let process = std::process::id().to_string();
+        let all = std::fs::read_to_string("/proc/locks").expect("the locks");
+        let ours = |line: &&str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.contains(&process.as_str()) && words.iter().any(|word| word.ends_with(&ends))
+        };
+        all.lines().filter(ours).count()
+    }
+
+    #[tokio::test]
+    async fn a_store_is_for_its_owner_alone_and_keeps_its_locks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        keep_private(&path, None);
+        assert_eq!(rights(&path), 0o600, "a new one");
+        let store = SqliteStore::open(&path).await.expect("a store");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
+        #[cfg(target_os = "linux")]
+        let held = locks(&path);
+        keep_private(&path, None);
+        assert_eq!(rights(&path), 0o600, "one that was there for everybody to read");
+        #[cfg(target_os = "linux")]
+        assert!(held > 0 && locks(&path) == held, "{held} before, {} now", locks(&path));
+        store.close().await;
+    }
+}

@@ -38,10 +38,17 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
     }
     let granted = match &clients {
         None => None,
-        Some(clients) => Some(clients.hubspot().granted_scopes().await.map_err(|error| {
-            output.error(&format!("what HubSpot grants is not known: {error}"));
-            Exit::Remote
-        })?),
+        Some(clients) => Some(
+            clients
+                .hubspot()
+                .token_info()
+                .await
+                .map_err(|error| {
+                    output.error(&format!("what HubSpot grants is not known: {error}"));
+                    Exit::Remote
+                })?
+                .scopes,
+        ),
     };
     let mut scopes = scopes(&access, &schemas.hubspot);
     if live::owners(&parts::root(given, output)?) {

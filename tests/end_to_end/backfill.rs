@@ -253,6 +253,9 @@ fn a_row_that_is_refused_in_a_job_is_parked_and_told() {
     }
     stage.run(&["backfill", "mql_to_lead", "--dry-run", "--refused", "open.csv"]);
     assert_private(&stage, "open.csv");
+    // A pipe takes them too.
+    let ran = stage.run(&["backfill", "mql_to_lead", "--dry-run", "--refused", "/dev/stderr"]);
+    assert!(ran.err.contains("record,field,value,code,answer,reason,line,help"), "{}", ran.err);
     // A lock that opens again is waited for.
     stage.org("DELETE", "faults", &json!(null)).fine();
     stage

@@ -66,7 +66,7 @@ fn killed_again_and_again_under_load() {
 }
 
 #[test]
-fn a_lost_answer_is_looked_up_before_anything_is_sent_again() {
+fn a_lost_answer_is_looked_up_before_anything_is_sent_again_and_keeps_its_rule() {
     let stage = Stage::set();
     let lost =
         json!({"method": "PATCH", "path": "/sobjects/Lead", "status": 503, "moment": "after", "times": 1});
@@ -76,6 +76,7 @@ fn a_lost_answer_is_looked_up_before_anything_is_sent_again() {
     serve.until("the Lead is written", || !stage.leads_of("101").is_empty());
     serve.idle();
     assert_eq!(stage.leads_of("101").len(), 1);
+    assert_eq!(why(&stage, "101", "LastName")["writes"][0]["rule"]["file"], "mql_to_lead.map");
 }
 
 #[test]
@@ -194,17 +195,4 @@ fn a_write_that_never_arrived_is_not_told_as_one() {
         told["writes"].as_array().expect("a list").iter().map(|write| &write["new"]).collect();
     assert_eq!(values, [&json!("Roe")], "{told}");
     assert!(!tried());
-}
-
-#[test]
-fn a_lost_answer_leaves_no_value_without_a_rule() {
-    let stage = Stage::set();
-    let lost =
-        json!({"method": "PATCH", "path": "/sobjects/Lead", "status": 503, "moment": "after", "times": 1});
-    stage.org("POST", "faults", &lost).fine();
-    let serve = stage.serve();
-    stage.qualify("101");
-    serve.until("the Lead is written", || !stage.leads_of("101").is_empty());
-    serve.idle();
-    assert_eq!(why(&stage, "101", "LastName")["writes"][0]["rule"]["file"], "mql_to_lead.map");
 }

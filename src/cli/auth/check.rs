@@ -26,48 +26,21 @@ pub(super) struct Owner {
     scopes: Option<Vec<String>>,
 }
 
-/// Whose a token of HubSpot is, as its token information says it. A private app's answer writes its names in one way, an
-/// OAuth app's in the other.
-pub(in crate::cli) struct TokenFacts<'i> {
-    /// The portal.
-    pub(in crate::cli) hub: Option<u64>,
-    /// The app.
-    pub(in crate::cli) app: Option<u64>,
-    /// Who installed it.
-    pub(in crate::cli) user: Option<&'i str>,
-    /// What it may do.
-    pub(in crate::cli) scopes: Vec<&'i str>,
-}
-
-impl<'i> TokenFacts<'i> {
-    pub(in crate::cli) fn of(info: &'i Json) -> Self {
-        let number = |one: &str, other: &str| info[one].as_u64().or(info[other].as_u64());
-        let scopes = info["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Self {
-            hub: number("hubId", "hub_id"),
-            app: number("appId", "app_id"),
-            user: info["user"].as_str(),
-            scopes: scopes.iter().filter_map(Json::as_str).collect(),
-        }
-    }
-}
-
 /// Asks HubSpot.
 pub(super) async fn hubspot(pair: &Pair, client: &HubspotClient) -> Said {
     let info = match client.token_info().await {
         Ok(info) => info,
         Err(error) => return failed(&error),
     };
-    let TokenFacts { hub, user, scopes, .. } = TokenFacts::of(&info);
     let portal = pair.hubspot.portal;
-    match hub {
+    match info.hub {
         Some(hub) if hub != portal => {
             Said::Refused(format!("the token is of portal {hub}, and `portal:` says {portal}"))
         }
         _ => Said::Accepted(Owner {
             account: format!("portal {portal}"),
-            user: user.map(str::to_owned),
-            scopes: Some(scopes.into_iter().map(str::to_owned).collect()),
+            user: info.user,
+            scopes: Some(info.scopes),
         }),
     }
 }

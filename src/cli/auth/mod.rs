@@ -24,7 +24,6 @@ use crate::source::Side;
 use crate::store::{AccountKey, Accounts, Keys, Purpose, SqliteStore};
 use crate::types::CrmError;
 
-pub(super) use check::TokenFacts;
 pub(super) use keeper::keeper;
 pub(super) use status::{Login, login};
 

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::super::auth::TokenFacts;
 use super::super::parts::Ready;
 use super::report::Report;
 use super::{fields, login, needs};
 use crate::config::{HubspotAuth, Pair};
-use crate::crm::hubspot::HubspotClient;
 use crate::crm::hubspot::scopes::covered;
+use crate::crm::hubspot::{HubspotClient, TokenInfo};
 use crate::source::Side;
 use crate::types::CrmErrorKind;
 
@@ -20,7 +19,7 @@ const OWN_KEYS: [(&str, &str); 2] = [("contact", "email"), ("*", "hs_object_id")
 
 pub(super) async fn check(ready: &Ready, client: &HubspotClient, report: &mut Report) {
     let granted = match client.token_info().await {
-        Ok(info) => Some(token(&ready.pair, &info, report)),
+        Ok(info) => Some(token(&ready.pair, info, report)),
         Err(error) if is_oauth(ready) && error.kind == CrmErrorKind::Unauthorised => {
             let message = format!("HubSpot lets nobody in: {error}");
             report.problem("HubSpot token", message, login::again(ready, Side::Hubspot));
@@ -55,8 +54,8 @@ pub(super) fn is_oauth(ready: &Ready) -> bool {
 }
 
 /// Whose token it is; the scopes that it has.
-fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
-    let TokenFacts { hub, app, user, scopes } = TokenFacts::of(info);
+fn token(pair: &Pair, info: TokenInfo, report: &mut Report) -> BTreeSet<String> {
+    let TokenInfo { hub, app, user, scopes } = info;
     match hub {
         Some(hub) if hub != pair.hubspot.portal => report.problem(
             "HubSpot token",
@@ -84,7 +83,7 @@ fn token(pair: &Pair, info: &Json, report: &mut Report) -> BTreeSet<String> {
         ),
         _ => {}
     }
-    scopes.into_iter().map(str::to_owned).collect()
+    scopes.into_iter().collect()
 }
 
 fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {

@@ -31,6 +31,7 @@ use url::Url;
 use associations::Change;
 pub use auth::{HubspotAuth, HubspotLogin};
 pub(super) use cost::{LIMITS, calls};
+pub use tools::TokenInfo;
 
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};

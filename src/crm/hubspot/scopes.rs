@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
-
 use crate::schema::Schema;
 use crate::source::Side;
-use crate::types::{Access, CrmError, ObjectAccess};
+use crate::types::{Access, ObjectAccess};
 
-use super::{HubspotClient, OWNER};
+use super::OWNER;
 
 /// The scope of HubSpot's owners.
 pub const OWNERS: &str = "crm.objects.owners.read";
@@ -49,16 +47,6 @@ pub fn scopes(access: &Access, schema: &Schema) -> BTreeMap<String, String> {
         }
     }
     scopes
-}
-
-impl HubspotClient {
-    /// The scopes that the token has.
-    pub async fn granted_scopes(&self) -> Result<Vec<String>, CrmError> {
-        let info = self.token_info().await?;
-        let scopes = info.get("scopes").and_then(Json::as_array);
-        let scopes = scopes.ok_or_else(|| self.garbled("it has no `scopes`", true))?;
-        Ok(scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect())
-    }
 }
 
 fn of_object(api_name: &str, name: &str, rights: &ObjectAccess, add: &mut impl FnMut(String, String)) {

@@ -106,15 +106,18 @@ impl HubspotClient {
         Ok(found)
     }
 
-    /// Whose token it is and what it may do (`hubId`, `appId`, `scopes`), as HubSpot sends it.
-    pub async fn token_info(&self) -> Result<Json, CrmError> {
+    /// Whose token it is and what it may do.
+    pub async fn token_info(&self) -> Result<TokenInfo, CrmError> {
         let access = self.sessions.current(&self.http).await?;
         let token = access.token.expose_secret();
-        if self.sessions.is_oauth() {
-            return self.json(&Call::get(join(&self.base, &["oauth", "v1", "access-tokens", token]))).await;
-        }
-        let url = join(&self.base, &["oauth", "v2", "private-apps", "get", "access-token-info"]);
-        self.json(&Call::ask(url, json!({"tokenKey": token}))).await
+        let call = if self.sessions.is_oauth() {
+            Call::get(join(&self.base, &["oauth", "v1", "access-tokens", token]))
+        } else {
+            let url = join(&self.base, &["oauth", "v2", "private-apps", "get", "access-token-info"]);
+            Call::ask(url, json!({"tokenKey": token}))
+        };
+        let info = self.json(&call).await?;
+        TokenInfo::of(&info).ok_or_else(|| self.garbled("it has no `scopes`", true))
     }
 
     pub(super) async fn results(&self, call: &Call) -> Result<Vec<Json>, CrmError> {
@@ -122,6 +125,33 @@ impl HubspotClient {
             Some(Json::Array(rows)) => Ok(rows),
             _ => Err(self.garbled("it has no `results`", true)),
         }
+    }
+}
+
+/// Whose a token is, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// The portal.
+    pub hub: Option<u64>,
+    /// The app.
+    pub app: Option<u64>,
+    /// Who installed it.
+    pub user: Option<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+}
+
+impl TokenInfo {
+    /// A private app's answer writes its names in one way, an OAuth app's in the other.
+    fn of(info: &Json) -> Option<Self> {
+        let number = |one: &str, other: &str| info[one].as_u64().or(info[other].as_u64());
+        let scopes = info["scopes"].as_array()?;
+        Some(Self {
+            hub: number("hubId", "hub_id"),
+            app: number("appId", "app_id"),
+            user: info["user"].as_str().map(str::to_owned),
+            scopes: scopes.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+        })
     }
 }
 

@@ -51,10 +51,13 @@ pub(super) async fn keep(c: &mut SqliteConnection, intents: &[Intent]) -> Result
     Ok(())
 }
 
-/// The open intents of the records of these lanes.
-pub(super) async fn of_lanes(c: &mut SqliteConnection, lanes: &[i64]) -> Result<Vec<OpenIntent>, StoreError> {
+/// The open intents of the records of these lanes, each with its lane.
+pub(super) async fn of_lanes(
+    c: &mut SqliteConnection,
+    lanes: &[i64],
+) -> Result<Vec<(i64, OpenIntent)>, StoreError> {
     let rows = sqlx::query(
-        "SELECT intents.* FROM json_each(?1) AS given JOIN lanes ON lanes.id = given.value
+        "SELECT intents.*, lanes.id AS lane FROM json_each(?1) AS given JOIN lanes ON lanes.id = given.value
          JOIN intents ON intents.pair = lanes.pair AND intents.side = lanes.side AND intents.object = lanes.object
              AND intents.record = lanes.record
          ORDER BY intents.id",
@@ -62,7 +65,7 @@ pub(super) async fn of_lanes(c: &mut SqliteConnection, lanes: &[i64]) -> Result<
     .bind(serde_json::to_string(lanes)?)
     .fetch_all(c)
     .await?;
-    rows.iter().map(intent).collect()
+    rows.iter().map(|row| Ok((row.try_get("lane")?, intent(row)?))).collect()
 }
 
 /// The open intents about a record, as the source or as what is to be written.

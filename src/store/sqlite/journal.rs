@@ -378,10 +378,9 @@ async fn leased(c: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<Vec<Leas
             lanes[*place].met.push(met);
         }
     }
-    for open in intents::of_lanes(c, &ids(rows)).await? {
-        if let Some(lane) = lanes.iter_mut().find(|lane| lane.lane.key == open.intent.source) {
-            lane.intents.push(open);
-        }
+    for (lane, open) in intents::of_lanes(c, &ids(rows)).await? {
+        let Some(place) = places.get(&lane) else { continue };
+        lanes[*place].intents.push(open);
     }
     Ok(lanes)
 }

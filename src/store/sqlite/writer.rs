@@ -12,6 +12,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::Executor;
@@ -19,6 +20,11 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::StoreError;
+use super::BUSY_TIMEOUT;
+
+/// How often the log is tried to be emptied, and after how long again: a read of the store takes far less than that in all.
+const CHECKPOINTS: u32 = 300;
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Operations of one transaction; beyond this a commit's cost is already shared enough.
 const GROUP: usize = 256;
@@ -41,7 +47,7 @@ struct Waiting {
 
 enum Command {
     Run(String, Waiting),
-    Checkpoint(oneshot::Sender<Result<(), StoreError>>),
+    Checkpoint(oneshot::Sender<Result<bool, StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -106,11 +112,19 @@ impl Writer {
         Arc::clone(room)
     }
 
-    /// Moves the write-ahead log into the file and empties it.
+    /// Moves the write-ahead log into the file and empties it. While somebody reads what is in it that cannot be, so it is
+    /// tried again, and others write meanwhile.
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Checkpoint(answer)).map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        for _ in 0..CHECKPOINTS {
+            let (answer, answered) = oneshot::channel();
+            self.commands.send(Command::Checkpoint(answer)).map_err(|_| StoreError::Closed)?;
+            if answered.await.map_err(|_| StoreError::Closed)?? {
+                return Ok(());
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        tracing::warn!("erased data stays in the write-ahead log until it is emptied the next time");
+        Ok(())
     }
 
     /// Ends the task after what is queued, and closes the connection.
@@ -149,12 +163,9 @@ impl Turns {
     }
 }
 
-/// How often the log is tried to be emptied again while somebody reads it. Each waits for as long as SQLite waits for a lock.
-const CHECKPOINTS: u8 = 10;
-
 async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiver<Command>) {
     let mut turns = Turns::default();
-    let mut checkpoints: Vec<(oneshot::Sender<Result<(), StoreError>>, u8)> = Vec::new();
+    let mut checkpoints = Vec::new();
     let mut closing: Option<oneshot::Sender<()>> = None;
     loop {
         // Waits only where there is nothing to do.
@@ -166,7 +177,7 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiv
         while let Some(command) = next {
             match command {
                 Command::Run(pair, waiting) => turns.push(pair, waiting),
-                Command::Checkpoint(answer) => checkpoints.push((answer, CHECKPOINTS)),
+                Command::Checkpoint(answer) => checkpoints.push(answer),
                 Command::Close(answer) => {
                     queue.close();
                     closing = Some(answer);
@@ -175,18 +186,8 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiv
             next = queue.try_recv().ok();
         }
         commit_together(&mut connection, turns.take(GROUP)).await;
-        for (answer, left) in std::mem::take(&mut checkpoints) {
-            match checkpoint(&mut connection).await {
-                // Somebody still reads what is in the log: again, behind what waits to be written.
-                Ok(false) if left > 0 && closing.is_none() => checkpoints.push((answer, left - 1)),
-                Ok(false) => {
-                    tracing::warn!(
-                        "erased data stays in the write-ahead log until it is emptied the next time"
-                    );
-                    let _ = answer.send(Ok(()));
-                }
-                done => drop(answer.send(done.map(drop))),
-            }
+        for answer in checkpoints.drain(..) {
+            let _ = answer.send(checkpoint(&mut connection).await);
         }
         if closing.is_some() && turns.0.is_empty() {
             break;
@@ -201,10 +202,14 @@ async fn work(mut connection: SqliteConnection, mut queue: mpsc::UnboundedReceiv
     }
 }
 
-/// Empties the write-ahead log; false where a reader was in the way.
+/// Empties the write-ahead log; false where a reader was in the way. It does not wait for one: nothing is written meanwhile.
 async fn checkpoint(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
-    let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
-    Ok(busy == 0)
+    connection.execute("PRAGMA busy_timeout = 0").await?;
+    let busy: Result<i64, _> =
+        sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+    let timeout = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+    connection.execute(sqlx::AssertSqlSafe(timeout)).await?;
+    Ok(busy? == 0)
 }
 
 async fn commit_together(connection: &mut SqliteConnection, operations: Vec<Waiting>) {
@@ -248,6 +253,7 @@ mod tests {
     use futures_util::StreamExt as _;
     use futures_util::stream::FuturesUnordered;
     use sqlx::Connection as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
     use super::*;
 
@@ -295,5 +301,39 @@ mod tests {
         assert_eq!(lengths(&turns), [("c".to_owned(), 1), ("a".to_owned(), 2)]);
         assert_eq!(turns.take(9).len(), 3);
         assert_eq!(room.available_permits(), 100, "what was performed gives its room back");
+    }
+
+    #[tokio::test]
+    async fn the_log_is_emptied_once_nobody_reads_it_and_others_write_meanwhile() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("a.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let connection = SqliteConnection::connect_with(&options).await.expect("a file");
+        let mut reader = SqliteConnection::connect_with(&options).await.expect("a file");
+        let writer = Arc::new(Writer::start(connection));
+        let run = |statement: &'static str| {
+            writer.run(move |c| Box::pin(async move { Ok(c.execute(statement).await.map(drop)?) }))
+        };
+        run("CREATE TABLE t (x)").await.expect("a table");
+        reader.execute("BEGIN").await.expect("begun");
+        reader.execute("SELECT * FROM t").await.expect("read");
+        run("INSERT INTO t VALUES ('a secret')").await.expect("written");
+        let emptied = tokio::spawn({
+            let writer = Arc::clone(&writer);
+            async move { writer.checkpoint().await }
+        });
+        for _ in 0..5 {
+            tokio::time::sleep(AGAIN / 2).await;
+            // Far below the time for which SQLite would wait for the reader.
+            let more = tokio::time::timeout(BUSY_TIMEOUT / 2, run("INSERT INTO t VALUES ('more')")).await;
+            more.expect("nobody waits for the reader").expect("written");
+        }
+        assert!(!emptied.is_finished(), "it cannot be yet");
+        reader.execute("COMMIT").await.expect("ended");
+        emptied.await.expect("no panic").expect("emptied");
+        let log = std::fs::read(folder.path().join("a.db-wal")).expect("a log");
+        assert!(!log.windows(8).any(|window| window == b"a secret"), "{} bytes", log.len());
     }
 }
