@@ -658,7 +658,8 @@ pub(super) async fn open_store(path: &Path, output: Output) -> Result<SqliteStor
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 

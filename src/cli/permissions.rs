@@ -38,24 +38,17 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
     }
     let granted = match &clients {
         None => None,
-        Some(clients) => Some(
-            clients
-                .hubspot()
-                .token_info()
-                .await
-                .map_err(|error| {
-                    output.error(&format!("what HubSpot grants is not known: {error}"));
-                    Exit::Remote
-                })?
-                .scopes,
-        ),
+        Some(clients) => {
+            let info = clients.hubspot().token_info().await.map_err(|error| {
+                output.error(&format!("what HubSpot grants is not known: {error}"));
+                Exit::Remote
+            })?;
+            Some(info.scopes)
+        }
     };
     let mut scopes = scopes(&access, &schemas.hubspot);
     if live::owners(&parts::root(given, output)?) {
-        let reason = scopes.entry(OWNERS.to_owned()).or_default();
-        let more = if reason.is_empty() { "" } else { ", " };
-        reason.push_str(more);
-        reason.push_str("`schema pull` of the owners");
+        pulls_owners(&mut scopes);
     }
     let lacks = missing.len() + show_hubspot(&scopes, granted.as_deref());
     show_salesforce(&permissions, &missing);
@@ -72,6 +65,15 @@ async fn needed(given: Option<&Path>, options: &PermissionsArgs, output: Output)
         }
     }
     Ok(if lacks == 0 { Exit::Fine } else { Exit::Findings })
+}
+
+/// Adds what `schema pull` needs of the owners.
+fn pulls_owners(scopes: &mut BTreeMap<String, String>) {
+    let reason = scopes.entry(OWNERS.to_owned()).or_default();
+    if !reason.is_empty() {
+        reason.push_str(", ");
+    }
+    reason.push_str("`schema pull` of the owners");
 }
 
 /// Shows the scopes, and counts those that are not granted.
