@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use crate::runtime::{Health, ManualClock};
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    Advance, Appended, Condition, HistoryEntry, Intent, Lane, LeaseRequest, LeasedLane, Link, MappingResult,
-    NewEvent, OpenIntent, Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId, ProjectVersion,
-    RecordKey, Seen, Settled, Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
+    Advance, Appended, Condition, HistoryEntry, Intent, IntentId, Lane, LeaseRequest, LeasedLane, Link,
+    MappingResult, NewEvent, OpenIntent, Origin, ParkedId, ParkedRecord, Pending, Project, ProjectId,
+    ProjectVersion, RecordKey, Seen, Settled, Settlement, SqliteStore, Store, StoreError, Trail, Watermark,
 };
 use crate::types::{ChangeKind, LinkRequest, LinkedPair};
 
@@ -365,7 +365,7 @@ impl Store for BrokenStore {
     async fn hasten(&self, _: &[Lane], _: DateTime<Utc>) -> Result<(), StoreError> {
         self.fail().await
     }
-    async fn intend(&self, _: Vec<Intent>) -> Result<(), StoreError> {
+    async fn intend(&self, _: Vec<Intent>) -> Result<Vec<IntentId>, StoreError> {
         self.fail().await
     }
     async fn intents(&self, _: &RecordKey) -> Result<Vec<OpenIntent>, StoreError> {

@@ -1,6 +1,7 @@
 //! What is kept of a write before it is sent, and what a later run makes of it ([`crate::store::Intent`]).
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -73,39 +74,63 @@ impl Why {
 
 /// Keeps what runs are about to write.
 pub(super) struct Announcer<'a> {
-    pub(super) store: &'a dyn Store,
-    pub(super) clock: &'a dyn Clock,
+    store: &'a dyn Store,
+    clock: &'a dyn Clock,
     /// Why each run writes, in order of the runs.
-    pub(super) runs: Vec<Why>,
+    runs: Vec<Why>,
+    /// What is kept of each of them, in the same order.
+    kept: Mutex<Vec<Vec<IntentId>>>,
 }
 
-impl Announcer<'_> {
+impl<'a> Announcer<'a> {
+    pub(super) fn new(store: &'a dyn Store, clock: &'a dyn Clock, runs: Vec<Why>) -> Self {
+        let kept = Mutex::new(vec![Vec::new(); runs.len()]);
+        Self { store, clock, runs, kept }
+    }
+
     /// Keeps what these runs, named by their places, are about to write; nothing of it may be sent before.
     pub(super) async fn announce(&self, writes: &[(usize, &PlannedWrite)]) -> Result<(), StoreError> {
         let now = self.clock.now();
         for slice in writes.chunks(SLICE) {
             let intents = slice.iter().map(|(run, planned)| self.runs[*run].intent(planned, now));
-            self.store.intend(intents.collect()).await?;
+            let ids = self.store.intend(intents.collect()).await?;
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            for ((run, _), id) in slice.iter().zip(ids) {
+                kept[*run].push(id);
+            }
         }
         Ok(())
     }
+
+    /// What was kept of each run, in order of the runs.
+    pub(super) fn kept(self) -> Vec<Vec<IntentId>> {
+        self.kept.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// What a run that came to its end says of its mapping's open intents. It was told what became of its own writes, which
-/// the store knows from its results.
-pub(super) fn ended(open: &[OpenIntent], mapping: &str, finished: &Finished) -> IntentsEnd {
-    let mut end = IntentsEnd::default();
+/// The intents that a run's end speaks of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    /// Those of its record that were open when it began.
+    pub(super) open: &'a [OpenIntent],
+    /// Its own.
+    pub(super) own: &'a [IntentId],
+}
+
+/// What a run that came to its end says of its mapping's intents. It was told what became of its own writes, which the
+/// store knows from its results.
+pub(super) fn ended(known: Known<'_>, mapping: &str, finished: &Finished) -> IntentsEnd {
+    let Known { open, own } = known;
+    let mut end = IntentsEnd { done: Vec::new(), over: own.to_vec() };
     let mut met = Met::of(&finished.verdict);
     // The newest first: what a field held before it is what an older one may have written.
     for OpenIntent { id, intent } in open.iter().rev().filter(|open| open.intent.mapping == mapping) {
-        match met.record(&intent.object, &intent.target) {
-            None => end.open.push(*id),
-            Some(record) => {
-                if record.holds(intent) {
-                    end.done.push((*id, record.id.clone()));
-                    record.before(intent);
-                }
-            }
+        let Some(record) = met.record(&intent.object, &intent.target) else { continue };
+        if record.holds(intent) {
+            end.done.push((*id, record.id.clone()));
+            record.before(intent);
+        } else {
+            end.over.push(*id);
         }
     }
     end.done.reverse();
@@ -248,6 +273,7 @@ mod tests {
         Verdict::Unchanged { object: lead(), id: "L1".to_owned(), kept: fields.iter().map(kept).collect() }
     }
 
+    /// Those that it finds carried out, and those that stay open.
     fn end(open: &[OpenIntent], verdict: Verdict) -> (Vec<i64>, Vec<i64>) {
         let finished = Finished {
             mapping: "lead".to_owned(),
@@ -258,9 +284,13 @@ mod tests {
             links: Vec::new(),
             dropped: Vec::new(),
         };
-        let end = ended(open, "lead", &finished);
+        let own = [IntentId(9)];
+        let end = ended(Known { open, own: &own }, "lead", &finished);
         assert!(end.done.iter().all(|(_, record)| record == "L1"));
-        (end.done.iter().map(|(id, _)| id.0).collect(), end.open.iter().map(|id| id.0).collect())
+        assert!(end.over.contains(&own[0]), "of its own a run knows everything");
+        let named = |id: &IntentId| end.over.contains(id) || end.done.iter().any(|(done, _)| done == id);
+        let left = open.iter().map(|open| open.id).filter(|id| !named(id));
+        (end.done.iter().map(|(id, _)| id.0).collect(), left.map(|id| id.0).collect())
     }
 
     fn record(id: &str) -> IntentTarget {
@@ -309,7 +339,7 @@ mod tests {
             intent: Intent { mapping: "deal".to_owned(), ..one[0].intent.clone() },
             ..one[0].clone()
         };
-        assert_eq!(end(&[other], found(&[("Key__c", "1")])), (vec![], vec![]), "it is another mapping's");
+        assert_eq!(end(&[other], found(&[("Key__c", "1")])), (vec![], vec![1]), "it is another mapping's");
     }
 
     #[test]

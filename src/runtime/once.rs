@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use crate::eval::{Answer, Effect, Finished, PlannedConversion, PlannedWrite, Run, SyncRun, would_become};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
-use crate::store::{Origin, RecordKey};
+use crate::store::{IntentId, Origin, RecordKey};
 use crate::types::{ConvertAnswer, CrmError, CrmErrorKind, WriteAnswer, WriteTarget};
 
 use super::engine::Job;
-use super::intents::{Announcer, Why};
+use super::intents::{Announcer, Known, Why};
 use super::{Clock, Crms, Memory, settle};
 
 /// Effects after which a run is stopped; see the driver.
@@ -123,7 +123,7 @@ pub async fn run_by_hand(
     let run = start(plan, mapping, record)?;
     let object = object.ok_or_else(|| OnceError::NoSuchMapping(mapping.to_owned()))?;
     let why = Why::by_hand(RecordKey::new(memory.pair, object, record), mapping, origin);
-    let announcer = Announcer { store: memory.store, clock, runs: vec![why] };
+    let announcer = Announcer::new(memory.store, clock, vec![why]);
     announced(run, crms, Some(memory), Some(&announcer)).await
 }
 
@@ -178,10 +178,12 @@ pub async fn record_once(
     (origin, now): (Origin, DateTime<Utc>),
 ) -> Result<(), OnceError> {
     let key = RecordKey::new(memory.pair, object, record);
-    let mut open = memory.store.intents(&key).await.map_err(|error| OnceError::Store(error.to_string()))?;
+    let kept = memory.store.intents(&key).await.map_err(|error| OnceError::Store(error.to_string()))?;
     // This run knows what became of its own.
-    open.retain(|open| open.intent.correlation != origin.correlation);
-    let (_, results) = settle::results(mapping, finished, false, &open);
+    let (own, open): (Vec<_>, Vec<_>) =
+        kept.into_iter().partition(|kept| kept.intent.correlation == origin.correlation);
+    let own: Vec<IntentId> = own.iter().map(|kept| kept.id).collect();
+    let (_, results) = settle::results(mapping, finished, false, Known { open: &open, own: &own });
     memory.store.record(&key, results, origin, now).await.map_err(|error| OnceError::Store(error.to_string()))
 }
 

@@ -9,7 +9,7 @@ use crate::eval::{
 };
 use crate::source::{ObjectName, Side};
 use crate::store::{
-    FieldKept, FieldWritten, LeasedLane, MappingResult, Next, Notes, OpenIntent, Outcome, ParkReason,
+    FieldKept, FieldWritten, IntentId, LeasedLane, MappingResult, Next, Notes, Outcome, ParkReason,
     RecordWritten, Settlement,
 };
 use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value, as_sent};
@@ -17,6 +17,7 @@ use crate::types::{ConvertedInto, CrmError, LinkChange, LinkFate, Value, as_sent
 use super::driver::End;
 use super::echo;
 use super::engine::Task;
+use super::intents::Known;
 use super::policy::{self, Policy};
 use super::{Clock, Settings, intents};
 
@@ -35,13 +36,16 @@ pub(super) struct Decision {
     pub(super) dropped: Vec<(String, Dropped)>,
 }
 
+/// A mapping's run that is over.
+pub(super) struct Ran {
+    pub(super) task: Task,
+    pub(super) end: End,
+    /// What was kept of its writes before they were sent.
+    pub(super) own: Vec<IntentId>,
+}
+
 /// Decides about a lane from the mappings that ran, in order, and how each ended.
-pub(super) fn decide(
-    lane: &LeasedLane,
-    ends: Vec<(Task, End)>,
-    clock: &dyn Clock,
-    settings: &Settings,
-) -> Decision {
+pub(super) fn decide(lane: &LeasedLane, ends: Vec<Ran>, clock: &dyn Clock, settings: &Settings) -> Decision {
     let now = clock.now();
     let mut decision = Decision {
         settlement: Settlement { next: Next::Done, results: Vec::new() },
@@ -49,10 +53,11 @@ pub(super) fn decide(
         verdicts: Vec::new(),
         dropped: Vec::new(),
     };
-    for (task, end) in ends {
+    for Ran { task, end, own } in ends {
         let Task { mapping, cause, .. } = task;
+        let known = Known { open: &lane.intents, own: &own };
         match end {
-            End::Finished(finished) => decision.finished(&mapping, finished, cause.is_some(), &lane.intents),
+            End::Finished(finished) => decision.finished(&mapping, finished, cause.is_some(), known),
             End::Unremembered(text) => decision.unremembered(lane, &mapping, text, now),
             End::Failed(error) => decision.failed(lane, mapping, error, now, clock.jitter(), settings),
             End::Broken(text) => decision.broken(lane, mapping, &text, now, clock.jitter(), settings),
@@ -62,10 +67,10 @@ pub(super) fn decide(
 }
 
 impl Decision {
-    fn finished(&mut self, mapping: &str, finished: Finished, caused: bool, open: &[OpenIntent]) {
+    fn finished(&mut self, mapping: &str, finished: Finished, caused: bool, known: Known<'_>) {
         let by = &finished.mapping;
         self.dropped.extend(finished.dropped.iter().map(|dropped| (by.clone(), dropped.clone())));
-        let (words, results) = results(mapping, finished, caused, open);
+        let (words, results) = results(mapping, finished, caused, known);
         self.verdicts.extend(words);
         self.settlement.results.extend(results);
     }
@@ -204,10 +209,10 @@ pub(super) fn results(
     mapping: &str,
     finished: Finished,
     caused: bool,
-    open: &[OpenIntent],
+    known: Known<'_>,
 ) -> (Vec<&'static str>, Vec<MappingResult>) {
     let (trouble, awaits) = (finished.troubled(), finished.awaits());
-    let ended = intents::ended(open, mapping, &finished);
+    let ended = intents::ended(known, mapping, &finished);
     let converted = finished.converted().map(|(conversion, into)| set_by(conversion, into));
     let Finished { mapping: ended_by, verdict, links, .. } = finished;
     let change = |change: LinkChange| MappingResult {
@@ -378,10 +383,12 @@ mod tests {
     use super::*;
     use crate::eval::{Association, Made};
     use crate::plan::LinkElse;
+    use crate::runtime::ManualClock;
     use crate::source::Location;
-    use crate::types::{AssociationKind, AwaitedPair};
+    use crate::store::{CorrelationId, IntentsEnd, Lane, LaneId, RecordKey};
+    use crate::types::{AssociationKind, AwaitedPair, CrmErrorKind};
 
-    fn settled(made: Vec<Made>) -> Decision {
+    fn finished(made: Vec<Made>) -> Finished {
         let at = Location { file: "m.map".to_owned(), line: 9, column: 3 };
         let company = ObjectName::new(Side::Hubspot, "company");
         let associations = made.into_iter().map(|made| Association {
@@ -391,7 +398,7 @@ mod tests {
             made,
             at: at.clone(),
         });
-        let finished = Finished {
+        Finished {
             mapping: "opportunity".to_owned(),
             verdict: Verdict::Unchanged {
                 object: ObjectName::new(Side::Hubspot, "deal"),
@@ -403,11 +410,51 @@ mod tests {
             path: Vec::new(),
             links: Vec::new(),
             dropped: Vec::new(),
-        };
+        }
+    }
+
+    fn settled(made: Vec<Made>) -> Decision {
         let settlement = Settlement { next: Next::Done, results: Vec::new() };
         let mut decision = Decision { settlement, pause: None, verdicts: Vec::new(), dropped: Vec::new() };
-        decision.finished("opportunity", finished, false, &[]);
+        decision.finished("opportunity", finished(made), false, Known::default());
         decision
+    }
+
+    #[test]
+    fn what_a_run_that_failed_was_about_to_write_outlives_another_of_its_mapping() {
+        let key = RecordKey::new("main", ObjectName::new(Side::Salesforce, "Opportunity"), "006");
+        let lane = LeasedLane {
+            lane: Lane { id: LaneId(1), key, fence: 1 },
+            correlation: CorrelationId(1),
+            attempts: 0,
+            last_error: None,
+            events: Vec::new(),
+            requested: Vec::new(),
+            caused: Vec::new(),
+            waiting: Vec::new(),
+            met: Vec::new(),
+            intents: Vec::new(),
+        };
+        let ran = |end, own| {
+            let task =
+                Task { mapping: "opportunity".to_owned(), if_became: false, if_paired: false, cause: None };
+            Ran { task, end, own: vec![IntentId(own)] }
+        };
+        let lost = CrmError {
+            side: Side::Hubspot,
+            kind: CrmErrorKind::Retry,
+            status: None,
+            code: None,
+            message: "the answer was lost".to_owned(),
+            retry_after: None,
+            maybe_applied: true,
+        };
+        let ends = vec![ran(End::Failed(lost), 1), ran(End::Finished(finished(Vec::new())), 2)];
+        let clock = ManualClock::at(DateTime::UNIX_EPOCH);
+        let decision = decide(&lane, ends, &clock, &Settings::default());
+        assert!(matches!(decision.settlement.next, Next::RetryAt { .. }));
+        let end = decision.settlement.results.iter().find_map(|result| result.notes.intents.clone());
+        assert_eq!(end, Some(IntentsEnd { done: Vec::new(), over: vec![IntentId(2)] }));
     }
 
     fn unpaired(otherwise: LinkElse) -> Made {

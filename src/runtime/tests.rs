@@ -162,7 +162,7 @@ async fn what_cannot_be_announced_is_not_written() {
     let clock = ManualClock::at(start());
     let job = |n: usize| Box::new(ScriptedJob { mapping: "copy", record: n.to_string() }) as Box<dyn Job>;
     let why = |n: usize| Why::by_hand(contact(&n.to_string()), "copy", Origin::default());
-    let announcer = Announcer { store: &store, clock: &clock, runs: (0..3).map(why).collect() };
+    let announcer = Announcer::new(&store, &clock, (0..3).map(why).collect());
     let memory = Memory { store: &store, pair: "main" };
     let ends = drive_by((0..3).map(job).collect(), &crms, memory, 1_000, Some(&announcer)).await;
     assert!(ends.iter().all(|end| matches!(end, End::Unremembered(_))), "{ends:?}");

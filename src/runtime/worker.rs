@@ -22,7 +22,7 @@ use super::engine::{Engine, Task};
 use super::gather::gather;
 use super::intents::{Announcer, Why};
 use super::policy::{self, Policy};
-use super::settle::{self, Decision};
+use super::settle::{self, Decision, Ran};
 use super::traced::Traced;
 use super::{Memory, Parts, Pause, pauses};
 
@@ -191,7 +191,7 @@ impl Drop for AbortOnDrop {
 struct LaneWork {
     lane: LeasedLane,
     todo: VecDeque<Task>,
-    ends: Vec<(Task, End)>,
+    ends: Vec<Ran>,
     /// What records paired with this one must hear about.
     relays: Vec<(String, Cause)>,
     /// How many syncs the events would have started, were they not the echoes of what these wrote.
@@ -269,8 +269,8 @@ pub(super) async fn decided(
         advance(parts, engine, &mut works).await;
     }
     all.extend(works.into_iter().map(|work| {
-        let own = |(task, _): &&(Task, End)| also.is_some_and(|also| also.mapping == task.mapping);
-        let end = work.ends.iter().find(own).map(|(_, end)| end.clone());
+        let own = |ran: &&Ran| also.is_some_and(|also| also.mapping == ran.task.mapping);
+        let end = work.ends.iter().find(own).map(|ran| ran.end.clone());
         let decision = settle::decide(&work.lane, work.ends, parts.clock.as_ref(), &parts.settings);
         let Decision { mut settlement, pause, mut verdicts, dropped } = decision;
         report_dropped(parts, &work.lane, &dropped);
@@ -314,15 +314,12 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
     }
     let memory = Memory { store: parts.store.as_ref(), pair: &parts.pair };
     let why = |(place, task): &(usize, Task)| Why::of_lane(&works[*place].lane, &task.mapping, parts);
-    let announcer = Announcer {
-        store: parts.store.as_ref(),
-        clock: parts.clock.as_ref(),
-        runs: places.iter().map(why).collect(),
-    };
+    let runs = places.iter().map(why).collect();
+    let announcer = Announcer::new(parts.store.as_ref(), parts.clock.as_ref(), runs);
     let rows = parts.settings.write_rows;
     let ends = driver::drive_by(jobs, &parts.crms, memory, rows, Some(&announcer)).await;
-    for ((place, task), end) in places.into_iter().zip(ends) {
-        works[place].ends.push((task, end));
+    for (((place, task), end), own) in places.into_iter().zip(ends).zip(announcer.kept()) {
+        works[place].ends.push(Ran { task, end, own });
     }
 }
 

@@ -70,11 +70,12 @@ pub struct OpenIntent {
     pub intent: Intent,
 }
 
-/// What becomes of the intents of a mapping's runs for a record, when one of these runs is settled.
+/// What becomes of the intents of a mapping's runs for a record, when one of these runs is settled. What it does not name
+/// stays open: the run saw nothing of it, or it is of a run that is not over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IntentsEnd {
     /// Those that were carried out, each with the record that it wrote; they become history.
     pub done: Vec<(IntentId, String)>,
-    /// Those of which the run saw nothing; they stay open. All others are over.
-    pub open: Vec<IntentId>,
+    /// Those that are over without that: they were not carried out, or are the run's own, of which its result tells.
+    pub over: Vec<IntentId>,
 }

@@ -166,8 +166,9 @@ pub trait Store: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Settled, StoreError>;
 
-    /// Keeps what is about to be written to a CRM, on disk when it answers. Settling the run takes it away.
-    async fn intend(&self, intents: Vec<Intent>) -> Result<(), StoreError>;
+    /// Keeps what is about to be written to a CRM, on disk when it answers, and says under which ids, in order. Settling the
+    /// run takes it away.
+    async fn intend(&self, intents: Vec<Intent>) -> Result<Vec<IntentId>, StoreError>;
 
     /// The intents of a source record whose runs are not settled, the oldest first.
     async fn intents(&self, key: &RecordKey) -> Result<Vec<OpenIntent>, StoreError>;

@@ -37,9 +37,10 @@ use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 
 use super::{
-    Advance, Appended, Condition, CorrelationId, HistoryEntry, Intent, Lane, LeaseRequest, LeasedLane, Link,
-    MappingResult, NewEvent, Next, OpenIntent, Origin, Outcome, ParkedId, ParkedRecord, Pending, Project,
-    ProjectId, ProjectVersion, RecordKey, Seen, Settled, Settlement, Store, StoreError, Trail, Watermark,
+    Advance, Appended, Condition, CorrelationId, HistoryEntry, Intent, IntentId, Lane, LeaseRequest,
+    LeasedLane, Link, MappingResult, NewEvent, Next, OpenIntent, Origin, Outcome, ParkedId, ParkedRecord,
+    Pending, Project, ProjectId, ProjectVersion, RecordKey, Seen, Settled, Settlement, Store, StoreError,
+    Trail, Watermark,
 };
 use crate::source::ObjectName;
 use crate::types::{LinkRequest, LinkedPair};
@@ -275,7 +276,7 @@ impl Store for SqliteStore {
         Ok(settled)
     }
 
-    async fn intend(&self, intents: Vec<Intent>) -> Result<(), StoreError> {
+    async fn intend(&self, intents: Vec<Intent>) -> Result<Vec<IntentId>, StoreError> {
         let pair = intents.first().map(|intent| intent.source.pair.clone()).unwrap_or_default();
         self.writer.run_for(&pair, move |c| Box::pin(async move { intents::keep(c, &intents).await })).await
     }

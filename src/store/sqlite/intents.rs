@@ -17,14 +17,15 @@ use super::{convert, settle};
 const FOUND: &str = "its answer was lost, and a later run found it carried out";
 
 /// Keeps intents.
-pub(super) async fn keep(c: &mut SqliteConnection, intents: &[Intent]) -> Result<(), StoreError> {
+pub(super) async fn keep(c: &mut SqliteConnection, intents: &[Intent]) -> Result<Vec<IntentId>, StoreError> {
+    let mut ids = Vec::with_capacity(intents.len());
     for intent in intents {
         let (target, key) = match &intent.target {
             IntentTarget::Record(id) => (Some(id), None),
             IntentTarget::Keyed(key) => (None, Some(key)),
             IntentTarget::New => (None, None),
         };
-        sqlx::query(
+        let kept = sqlx::query(
             "INSERT INTO intents (pair, at, mapping, ended_by, side, object, record, target_side, target_object, target,
                                   key, fields, events, begun, correlation, project)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
@@ -47,8 +48,9 @@ pub(super) async fn keep(c: &mut SqliteConnection, intents: &[Intent]) -> Result
         .bind(intent.project.map(|project| project.0))
         .execute(&mut *c)
         .await?;
+        ids.push(IntentId(kept.last_insert_rowid()));
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// The open intents of the records of these lanes, each with its lane.
@@ -85,13 +87,8 @@ pub(super) async fn about(c: &mut SqliteConnection, key: &RecordKey) -> Result<V
     rows.iter().map(intent).collect()
 }
 
-/// Settles the intents of a mapping for a record: what was carried out becomes history, and is over like the rest.
-pub(super) async fn end(
-    c: &mut SqliteConnection,
-    key: &RecordKey,
-    mapping: &str,
-    end: &IntentsEnd,
-) -> Result<(), StoreError> {
+/// Settles intents: what was carried out becomes history, and is over like the rest.
+pub(super) async fn end(c: &mut SqliteConnection, end: &IntentsEnd) -> Result<(), StoreError> {
     for (id, target) in &end.done {
         let row =
             sqlx::query("SELECT * FROM intents WHERE id = ?1").bind(id.0).fetch_optional(&mut *c).await?;
@@ -99,19 +96,13 @@ pub(super) async fn end(
             remember(c, intent(&row)?.intent, target).await?;
         }
     }
-    let open: Vec<i64> = end.open.iter().map(|id| id.0).collect();
-    sqlx::query(
-        "DELETE FROM intents WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4 AND mapping = ?5
-             AND id NOT IN (SELECT value FROM json_each(?6))",
-    )
-    .bind(&key.pair)
-    .bind(key.object.side.word())
-    .bind(&key.object.name)
-    .bind(&key.record)
-    .bind(mapping)
-    .bind(serde_json::to_string(&open)?)
-    .execute(c)
-    .await?;
+    let over: Vec<i64> = end.done.iter().map(|(id, _)| id).chain(&end.over).map(|id| id.0).collect();
+    if !over.is_empty() {
+        sqlx::query("DELETE FROM intents WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(serde_json::to_string(&over)?)
+            .execute(c)
+            .await?;
+    }
     Ok(())
 }
 

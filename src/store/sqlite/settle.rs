@@ -168,7 +168,7 @@ pub(super) async fn record_all(
 ) -> Result<(), StoreError> {
     for result in results {
         if let Some(end) = &result.notes.intents {
-            intents::end(c, key, &result.mapping, end).await?;
+            intents::end(c, end).await?;
         }
         record(c, key, result, context).await?;
     }
