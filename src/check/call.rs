@@ -150,7 +150,7 @@ impl Scope<'_> {
             return error(span);
         }
         let covered = self.is_covered(facts, &input);
-        if !self.is_own(facts, &input) {
+        if !is_own(facts, &input) {
             facts.mark_reached();
         }
         let blank = input.typed.blank || facts.gives_blank();
@@ -241,15 +241,6 @@ impl Scope<'_> {
         false
     }
 
-    /// Whether a value is one of the options of the picklist's own field, those that have a line.
-    fn is_own(&self, facts: &PicklistFacts<'_>, input: &Expr) -> bool {
-        match &input.typed.ty {
-            Type::Picklist(Options::These(options)) => options.iter().all(|option| facts.translates(option)),
-            Type::Nothing => true,
-            ty => matches!(ty, Type::Picklist(Options::Field(..))) && !is_other_field(facts, ty),
-        }
-    }
-
     /// Whether every value that can come has a translation.
     fn is_covered(&self, facts: &PicklistFacts<'_>, input: &Expr) -> bool {
         if facts.typed.otherwise.is_some() {
@@ -260,6 +251,15 @@ impl Scope<'_> {
             Type::Nothing => true,
             _ => false,
         }
+    }
+}
+
+/// Whether a value is one of the options of the picklist's own field, those that have a line.
+fn is_own(facts: &PicklistFacts<'_>, input: &Expr) -> bool {
+    match &input.typed.ty {
+        Type::Picklist(Options::These(options)) => options.iter().all(|option| facts.translates(option)),
+        Type::Nothing => true,
+        ty => matches!(ty, Type::Picklist(Options::Field(..))) && !is_other_field(facts, ty),
     }
 }
 

@@ -447,6 +447,9 @@ fn check_failure(
     (value, fits): (&Expr, bool),
     policies: &Policies,
 ) {
+    if !fits && !value.can_fail {
+        return;
+    }
     match &policies.otherwise {
         None if value.can_fail => {
             let failing = scope.why_fails(value);
@@ -462,11 +465,9 @@ fn check_failure(
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
         }
         Some(otherwise) if !value.can_fail && value.typed.ty != Type::Error => {
-            if fits {
-                let why = ("nothing in this rule can fail", "nothing in this rule fails");
-                let remove = "remove it; for a blank write `first_present(VALUE, …)`";
-                scope.report_unneeded(value, otherwise.span, why, remove);
-            }
+            let why = ("nothing in this rule can fail", "nothing in this rule fails");
+            let remove = "remove it; for a blank write `first_present(VALUE, …)`";
+            scope.report_unneeded(value, otherwise.span, why, remove);
         }
         Some(otherwise) => {
             let gives_nothing = match &otherwise.value {

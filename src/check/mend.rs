@@ -199,7 +199,7 @@ impl Scope<'_> {
         let mut end = span.end;
         loop {
             let text = self.world.sources.slice(Span { end, ..span });
-            end = end - u32::try_from(text.len() - text.trim_end().len()).unwrap_or(0);
+            end -= u32::try_from(text.len() - text.trim_end().len()).unwrap_or(0);
             match self.world.comments.get(&(span.file, end)) {
                 Some(start) if *start > span.start => end = *start,
                 _ => return Span { end, ..span },

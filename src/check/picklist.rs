@@ -120,13 +120,12 @@ fn check<'a>(world: &World<'a>, picklist: &'a ast::Picklist) -> PicklistFacts<'a
         }
     });
     let translated: HashSet<_> = lines.iter().map(|line| line.from.clone()).collect();
-    let unreached = from.as_ref().and_then(|(object, field)| match picklist.otherwise.first() {
-        Some(otherwise) => unreached(field, otherwise.span, &translated),
-        None => {
-            check_covered(world, picklist, object, field, &translated);
-            None
-        }
-    });
+    let answered = from.as_ref().zip(picklist.otherwise.first());
+    let unreached =
+        answered.and_then(|((_, field), otherwise)| unreached(field, otherwise.span, &translated));
+    if let (Some((object, field)), []) = (&from, picklist.otherwise.as_slice()) {
+        check_covered(world, picklist, object, field, &translated);
+    }
     let named = |end: Option<&(Obj<'a>, &'a Field)>, written: &[ast::FieldRef]| match (end, written) {
         (Some((object, field)), _) => (object.name.clone(), field.name.clone()),
         (None, [written, ..]) => {

@@ -91,10 +91,9 @@ fn report_both(world: &World<'_>, legs: &Legs<'_>, first: &[Diagnostic], second:
         let other = second.iter().find(|other| is_same(finding, other))?;
         Some(if other.fix.is_none() { other.clone() } else { finding.clone() })
     };
-    let kept = first.iter().filter_map(|finding| match is_shared(finding) {
-        true => of_both(finding),
-        false => Some(finding.clone()),
-    });
+    let kept = first
+        .iter()
+        .filter_map(|finding| if is_shared(finding) { of_both(finding) } else { Some(finding.clone()) });
     let kept: Vec<_> = kept.collect();
     let second_kept = second.into_iter().filter(|finding| !is_shared(finding));
     for finding in kept.into_iter().chain(second_kept) {
