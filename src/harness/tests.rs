@@ -555,7 +555,7 @@ fn a_trigger_of_a_sync_fires_on_its_own_side() {
     let missed = triggers_left_out(&[
         ("salesforce", "when Phone changes"),
         ("hubspot", "when name changes"),
-        ("hubspot", "when created"),
+        ("salesforce", "when created"),
     ]);
     let what: Vec<_> = missed.iter().map(|missed| missed.what.as_str()).collect();
     assert_eq!(
@@ -564,7 +564,7 @@ fn a_trigger_of_a_sync_fires_on_its_own_side() {
             "`when hubspot.phone changes` does not fire for a hubspot.company",
             "`when any of (hubspot.name, hubspot.domain, salesforce.Name) changes` does not fire for a salesforce.Account",
             "`when hubspot.type becomes [\"PARTNER\", \"OTHER\"]` does not fire for a hubspot.company",
-            "`when created` does not fire for a salesforce.Account",
+            "`when created` does not fire for a hubspot.company",
         ]
     );
 }

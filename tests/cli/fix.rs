@@ -161,7 +161,7 @@ fn everything_mechanical_is_mended_and_what_is_written_checks() {
     fixed meaning.map:66: E0602 `LeadSource` of `salesforce.Lead` has no option `Inbuond`
     fixed meaning.map:68: E0602 `LeadSource` of `salesforce.Lead` has no option `Trade Fair`
     fixed meaning.map:69: E0601 the option `OFFLINE` of `source` of `hubspot.contact` has no translation
-    fixed meaning.map:82: E0602 `Status` of `salesforce.Lead` has no option `Qualifed`
+    fixed meaning.map:83: E0602 `Status` of `salesforce.Lead` has no option `Qualifed`
     fixed syntax.map:1: E0106 `mappng` does not begin an item
     fixed syntax.map:4: E0105 `is` is a reserved word, and a name was expected
     fixed syntax.map:5: E0101 `wehn` does not begin a statement of a `mapping`
