@@ -76,8 +76,8 @@ picklist rating {
   from hubspot.contact.rating
   to   salesforce.Contact.LeadSource
 
-  "Web"     -> "Web"
-  "Other"   -> "Other"
+  "Web"   -> "Web"
+  "Other" -> "Other"
 }
 
 order funnel of salesforce.Lead.Status {
