@@ -523,7 +523,7 @@ fn nothing_is_taken_away_while_it_is_not_said_whether_records_are_made() {
 fn what_is_too_long_is_cut_where_the_steps_behind_it_still_settle() {
     let world = small(&[(
         "one.map",
-        r#"sync one {
+        r"sync one {
   between hubspot.contact and salesforce.Contact
   match { key salesforce.Contact.HubSpot_Contact_ID__c = id }
   on none      skip
@@ -550,7 +550,7 @@ mapping two {
       on update
   }
 }
-"#,
+",
     )]);
     world.run(&["check", "--fix"]).fine();
     let text = world.read("one.map");
