@@ -178,7 +178,7 @@ fn alert(notice: Notice, now: DateTime<Utc>, personal_data: bool) -> (String, Al
                 until: Some(until.to_rfc3339()),
                 reason: Some(reason.to_owned()),
                 code,
-                help: Some(help.to_owned()),
+                help: Some(help.into_owned()),
                 ..common
             },
         ),

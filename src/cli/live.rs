@@ -66,6 +66,9 @@ pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Re
     }
     let schemas = Schemas { hubspot: asked[0].schema.clone(), salesforce: asked[1].schema.clone() };
     let clients = parts::clients_of(&configured, schemas, output).await?;
+    if wanted.sides.contains(&Side::Hubspot) {
+        clients.admitted(output).await?;
+    }
     for asked in asked.iter_mut().filter(|asked| wanted.sides.contains(&asked.side)) {
         let crm = clients.describer(asked.side);
         asked.crm = Some(crm);
@@ -367,6 +370,10 @@ impl Asked {
 
 /// Says why a CRM did not tell about something, and what to do.
 fn failed(error: &CrmError, what: &str, output: Output) -> Exit {
+    if error.without_login() {
+        output.error(&error.to_string());
+        return Exit::Usage;
+    }
     output.error(&format!("{} did not describe {what}: {error}", error.side.label()));
     let hint = match (error.kind, error.side) {
         (CrmErrorKind::Forbidden, Side::Hubspot) => {

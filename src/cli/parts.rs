@@ -399,6 +399,18 @@ pub(super) struct Clients {
 }
 
 impl Clients {
+    /// Ends a command before it reads or writes anything, where there is no login or the token is another portal's. What else
+    /// goes wrong is told by whoever asks for more.
+    pub(super) async fn admitted(&self, output: Output) -> Result<(), Exit> {
+        match self.hubspot.prove_portal().await {
+            Err(error) if error.without_login() => {
+                output.error(&error.to_string());
+                Err(Exit::Usage)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// To read and write records.
     pub(super) fn crms(&self) -> Crms {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
@@ -461,7 +473,8 @@ pub(super) fn clients(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result
         hubspot: Arc::new(
             HubspotClient::new(hubspot, http)
                 .map_err(|error| error.to_string())?
-                .with_timelines(&ready.schemas.hubspot),
+                .with_timelines(&ready.schemas.hubspot)
+                .for_portal(pair.hubspot.portal),
         ),
         salesforce: Arc::new(SalesforceClient::new(salesforce, http).map_err(|error| error.to_string())?),
     })

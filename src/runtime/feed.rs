@@ -453,6 +453,9 @@ fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
 
 /// What an outsider may know: the rest is in the log.
 fn summary(error: &CrmError) -> String {
+    if error.without_login() {
+        return "no login".to_owned();
+    }
     let code = error.code.as_deref();
     let status = error.status.map(|status| status.to_string());
     code.map(str::to_owned).or(status).unwrap_or_else(|| "no answer".to_owned())

@@ -60,6 +60,7 @@ async fn try_run(given: Option<&Path>, options: &BackfillArgs, output: Output) -
         output.error(&message);
         Exit::Usage
     })?;
+    clients.admitted(output).await?;
     let walk = clients.walk(load.object.side);
     let from_rows = bulk_from(&ready.pair.limits, options.api);
     let bulk = from_rows.map(|from_rows| BulkWrites { bulk: clients.bulk(), from_rows });

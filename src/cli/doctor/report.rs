@@ -59,6 +59,9 @@ impl Report {
     pub(super) fn failed(&mut self, check: &'static str, what: &str, error: &CrmError) {
         let label = error.side.label();
         let help = match error.kind {
+            CrmErrorKind::Unauthorised if error.without_login() => {
+                "look at `mapwright auth status`, and log in or mend the configuration".to_owned()
+            }
             CrmErrorKind::Unauthorised => {
                 format!(
                     "{label} refuses the token: renew it in the configuration, or by `mapwright auth login`"
@@ -71,7 +74,7 @@ impl Report {
             CrmErrorKind::Retry => {
                 format!("try again; if it stays so, look at the address and at {label}'s status")
             }
-            CrmErrorKind::Refused | CrmErrorKind::Garbled => {
+            CrmErrorKind::Refused | CrmErrorKind::Garbled | CrmErrorKind::Version => {
                 "look at the address and the API version".to_owned()
             }
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 
-use crate::crm::answers::{Meaning, coded};
+use crate::crm::answers::{Meaning, NOT_OFFERED, coded};
 use crate::crm::http::{Answer, Vendor, by_status, error};
 use crate::crm::limits::DAY;
 use crate::crm::{Allowance, Limits};
@@ -141,6 +141,8 @@ fn explain(answer: &Answer) -> CrmError {
         // The ten-second window passes by itself, the day does not.
         (Some(meaning), _) => meaning.kind(),
         (None, Some(known)) => known,
+        // What HubSpot knows and does not find it says in JSON.
+        (None, None) if problem.is_none() && answer.status == 404 => NOT_OFFERED.meaning.kind(),
         (None, None) if problem.is_none() => Meaning::Unreadable.kind(),
         (None, None) => Meaning::Invalid.kind(),
     };

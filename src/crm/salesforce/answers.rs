@@ -46,6 +46,11 @@ impl Problem {
         Self { code: fault.code.clone(), message: fault.message.clone(), fields: Vec::new(), duplicate: None }
     }
 
+    /// Whether it says that nothing is at this address: a record that is gone, or a version that is not offered.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.code == "NOT_FOUND" && self.meaning() == Some(Meaning::Gone)
+    }
+
     fn meaning(&self) -> Option<Meaning> {
         coded(Side::Salesforce, &self.code, &self.message)
     }
@@ -128,7 +133,11 @@ pub(super) fn row(status: u16, problems: &[Problem], object: &ObjectName, said: 
             Meaning::Taken => return taken(problem),
             Meaning::Converted => return WriteAnswer::Converted { message },
             Meaning::Gone => return WriteAnswer::Gone { message },
-            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token => {
+            Meaning::Again
+            | Meaning::Perhaps
+            | Meaning::Window
+            | Meaning::Token
+            | Meaning::Version => {
                 let (kind, maybe_applied) = meaning.kind();
                 return failed(kind, status, problem, maybe_applied);
             }
@@ -161,7 +170,11 @@ pub(super) fn conversion(errors: Vec<FieldError>) -> ConvertAnswer {
             Meaning::Converted => return ConvertAnswer::Already { message },
             // A bad reference is said of the account and the owner as well, so only this one is of the Lead.
             Meaning::Gone if code == "ENTITY_IS_DELETED" => return ConvertAnswer::Gone { message },
-            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token => {
+            Meaning::Again
+            | Meaning::Perhaps
+            | Meaning::Window
+            | Meaning::Token
+            | Meaning::Version => {
                 let (kind, maybe_applied) = meaning.kind();
                 if let WriteAnswer::Failed(error) = failed(kind, 200, &problem, maybe_applied) {
                     return ConvertAnswer::Failed(error);
