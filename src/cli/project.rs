@@ -589,7 +589,8 @@ impl Reader {
         } else {
             (
                 Code::SCHEMA_MISSING,
-                "copy a snapshot there, or start from the one that `mapwright init DIR` writes",
+                "`mapwright schema pull` writes it from the CRM; or copy one there, or start from the one that `mapwright init DIR` \
+                 writes",
             )
         };
         self.finding(code, name, String::new(), (0, 0), format!("`{name}` is missing"), help);

@@ -363,6 +363,19 @@ pub enum LinkFate {
     },
 }
 
+impl LinkFate {
+    /// What becomes of the link, in words.
+    pub fn told(&self) -> String {
+        match self {
+            LinkFate::Forgotten => "forgotten".to_owned(),
+            LinkFate::TargetGone => "its target record is gone".to_owned(),
+            LinkFate::Inherited { by, .. } => format!("inherited by {by}"),
+            LinkFate::Became { from, object, id } => format!("{from} became {object} {id}"),
+            LinkFate::PointsAt { target } => format!("points at {target}"),
+        }
+    }
+}
+
 /// Asks when fields of a record took their present values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedRequest {

@@ -40,6 +40,9 @@ pub(super) async fn check(ready: &Ready, client: &HubspotClient, report: &mut Re
     };
     // Without a token that works, everything else would only say so again.
     let Some(granted) = granted else { return };
+    if !report.has_plan() {
+        return;
+    }
     scopes(ready, &granted, report);
     let asked = keys(ready, client, report).await;
     fields::hubspot(ready, client, asked, report).await;

@@ -35,6 +35,8 @@ pub(super) struct Report {
     pair: Option<String>,
     lines: Vec<Line>,
     unreachable: bool,
+    /// Whether the mappings have errors, so that nobody knows what they need.
+    planless: bool,
 }
 
 impl Report {
@@ -122,6 +124,17 @@ impl Report {
             count(Level::Warning),
             count(Level::Problem)
         ));
+    }
+
+    /// The mappings have errors; what needs their plan is left out from now on.
+    pub(super) fn without_plan(&mut self, message: String, help: &str) {
+        self.planless = true;
+        self.problem("configuration", message, help);
+    }
+
+    /// Whether it is known what the mappings need.
+    pub(super) fn has_plan(&self) -> bool {
+        !self.planless
     }
 
     /// What follows is about no pair.

@@ -45,6 +45,9 @@ pub(super) async fn check(ready: &Ready, client: &SalesforceClient, report: &mut
         return;
     }
     limits(client, report).await;
+    if !report.has_plan() {
+        return;
+    }
     keys(ready, client, report).await;
     fields::salesforce(ready, client, report).await;
     duplicate_rules(ready, client, report).await;

@@ -44,10 +44,17 @@ pub(super) async fn check(pairs: &[Ready], first: &Ready, opened: Opened, report
     disk::check(&path, report);
     let Some(opened) = opened else {
         report.of_all();
-        report.ok(
-            "store",
-            format!("`{}` is not there yet; the first `serve` or `run` makes it", path.display()),
-        );
+        match disk::unmakeable(&path) {
+            None => report.ok(
+                "store",
+                format!("`{}` is not there yet; the first `serve` or `run` makes it", path.display()),
+            ),
+            Some(why) => report.problem(
+                "store",
+                format!("`{}` is not there and cannot be made: {why}", path.display()),
+                "look at `store: sqlite:` and at the rights of the folder",
+            ),
+        }
         for ready in pairs {
             report.of(&ready.pair.name);
             webhooks(ready, &Condition::default(), report);

@@ -37,6 +37,7 @@ impl Problem {
         let fields = json.get("fields").and_then(Json::as_array).map_or_else(Vec::new, |fields| {
             fields.iter().filter_map(Json::as_str).map(str::to_owned).collect()
         });
+        let fields: Vec<String> = if fields.is_empty() { required(&code, &message) } else { fields };
         // The key is misspelt in real answers; the guide has it right.
         let duplicate = ["duplicateResut", "duplicateResult"].iter().find_map(|key| json.get(key)).cloned();
         Some(Self { code, message, fields, duplicate })
@@ -59,6 +60,13 @@ impl Problem {
     pub(super) fn lacks_details(&self) -> bool {
         self.code == "DUPLICATES_DETECTED" && self.duplicate.is_none()
     }
+}
+
+/// The fields that "Required fields are missing: [A, B]" names, where no list does.
+fn required(code: &str, message: &str) -> Vec<String> {
+    let named = message.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    let names = named.filter(|_| code == "REQUIRED_FIELD_MISSING").map_or("", |(names, _)| names);
+    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// The errors of a body; empty where it is not one of the known forms.
@@ -300,6 +308,17 @@ mod tests {
         assert_eq!(kind(422, &code("STRING_TOO_LONG")), CrmErrorKind::Refused);
         assert_eq!(explain(&answer(502, "<html>bad gateway</html>")).kind, CrmErrorKind::Retry);
         assert_eq!(explain(&answer(404, "<html>nowhere</html>")).kind, CrmErrorKind::Garbled);
+    }
+
+    #[test]
+    fn the_required_fields_are_read_from_the_words() {
+        let body = json!([{"message": "Required fields are missing: [Region__c, Tier__c]",
+                           "errorCode": "REQUIRED_FIELD_MISSING", "fields": []}]);
+        assert_eq!(problems(Some(&body))[0].fields, ["Region__c", "Tier__c"]);
+        let body = json!([{"message": "Required fields are missing", "errorCode": "REQUIRED_FIELD_MISSING"}]);
+        assert_eq!(problems(Some(&body))[0].fields, [""; 0]);
+        let body = json!([{"message": "no [x]", "errorCode": "STRING_TOO_LONG", "fields": []}]);
+        assert_eq!(problems(Some(&body))[0].fields, [""; 0]);
     }
 
     #[test]
