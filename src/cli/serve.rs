@@ -133,8 +133,7 @@ impl Service {
             Some(first) => {
                 let version = first.version.as_ref().clone();
                 let project = store.remember_project(version, parts::now()).await;
-                let (alerts, deliveries) =
-                    parts::alerts(first, &metrics).map_err(Unstarted::by_setting)?;
+                let (alerts, deliveries) = parts::alerts(first, &metrics).map_err(Unstarted::by_setting)?;
                 (Some(project.map_err(|error| error.to_string())?), alerts, deliveries)
             }
         };
@@ -223,7 +222,10 @@ impl Shared {
 }
 
 /// The clients of all pairs. A token of another portal ends the start, where that is known in time.
-async fn clients(pairs: &[parts::Ready], tokens: &Arc<SqliteStore>) -> Result<Vec<parts::Clients>, Unstarted> {
+async fn clients(
+    pairs: &[parts::Ready],
+    tokens: &Arc<SqliteStore>,
+) -> Result<Vec<parts::Clients>, Unstarted> {
     let of = |ready: &parts::Ready, error: &str| {
         Unstarted::by_setting(format!("pair `{}`: {error}", ready.pair.name))
     };

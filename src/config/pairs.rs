@@ -169,8 +169,9 @@ impl Reading<'_> {
         for (entry, side) in wanted.flat_map(|entry| Side::ALL.map(|side| (entry, side))) {
             if let Some(oauth) = at(&entry.value, &[side.word(), "auth", "oauth"]) {
                 let (pair, label) = (&entry.key.value, side.label());
-                let message =
-                    format!("pair `{pair}` logs in to {label}, so its token is kept sealed, and there is no key");
+                let message = format!(
+                    "pair `{pair}` logs in to {label}, so its token is kept sealed, and there is no key"
+                );
                 let help =
                     "write `keys: [\"${MAPWRIGHT_KEY}\"]` under `store:` (`mapwright auth key` prints a key)";
                 self.bad(oauth.span, message, help);

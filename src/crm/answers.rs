@@ -371,12 +371,7 @@ pub static KNOWN: &[Known] = &[
     },
     Known {
         side: Some(SALESFORCE),
-        ..by_status(
-            "salesforce.version_gone",
-            &[(410, 410)],
-            Meaning::Version,
-            "the API version was retired",
-        )
+        ..by_status("salesforce.version_gone", &[(410, 410)], Meaning::Version, "the API version was retired")
     },
     // What statuses say by themselves.
     by_status(

@@ -107,9 +107,7 @@ fn removed(what: &What, side: Side, is_field: bool) -> String {
 
 fn finding(weight: Weight, at: Span, message: String) -> Diagnostic {
     match weight {
-        Weight::Removed => {
-            Diagnostic::error(Code::DRIFT_REMOVED, at, message).label("the snapshot has it")
-        }
+        Weight::Removed => Diagnostic::error(Code::DRIFT_REMOVED, at, message).label("the snapshot has it"),
         Weight::Narrowed => Diagnostic::error(Code::DRIFT_NARROWED, at, message)
             .label("the snapshot says otherwise")
             .help("mend the mapping lines that are reported beside this, then `mapwright schema pull`"),

@@ -170,7 +170,9 @@ pub(super) async fn nothing(store: &dyn Store, known: &Known, output: Output) ->
 fn could_meet(known: &Known) -> String {
     let object = &known.record.object;
     let Some(plan) = &known.plan else {
-        return format!("the project has errors, so what writes or reads {object} is not known: `mapwright check`");
+        return format!(
+            "the project has errors, so what writes or reads {object} is not known: `mapwright check`"
+        );
     };
     let named = |is: fn(&Mapping, &ObjectName) -> bool| {
         let own = plan.mappings.iter().filter(|mapping| is(mapping, object));

@@ -29,7 +29,13 @@ pub(super) fn record(known: &Known) {
             .filter(|(gone, _)| *gone)
             .map(|(_, key)| format!(", {} {} is gone", key.object, key.record))
             .collect();
-        say(format!("  paired with {} {} by `{}`{}", other.object, other.record, link.mapping, gone.concat()));
+        say(format!(
+            "  paired with {} {} by `{}`{}",
+            other.object,
+            other.record,
+            link.mapping,
+            gone.concat()
+        ));
     }
     if known.trail.pending {
         say("  has work that is not done yet");

@@ -251,7 +251,8 @@ mod tests {
         for status in [400, 404, 409, 422] {
             assert_eq!(kind(status, "{}"), CrmErrorKind::Refused, "{status}");
         }
-        assert_eq!(kind(404, "<html>nothing</html>"), CrmErrorKind::Garbled);
+        assert_eq!(kind(404, "<html>nothing</html>"), CrmErrorKind::Version);
+        assert_eq!(kind(418, "<html>nothing</html>"), CrmErrorKind::Garbled);
         assert!(!explain(&answer(423, "")).maybe_applied && explain(&answer(502, "")).maybe_applied);
         assert_eq!(explain(&answer(429, &limit("DAILY"))).code.as_deref(), Some("DAILY"));
     }
@@ -305,7 +306,7 @@ mod tests {
         assert!(matches!(single(&answer(404, &body.to_string()), false), WriteAnswer::Failed(_)));
         assert!(matches!(
             one(404, &json!("no")),
-            WriteAnswer::Failed(CrmError { kind: CrmErrorKind::Garbled, .. })
+            WriteAnswer::Failed(CrmError { kind: CrmErrorKind::Version, .. })
         ));
     }
 

@@ -7,7 +7,9 @@ use serde_json::{Value as Json, json};
 
 use crate::crm::http::{Call, join};
 use crate::source::ObjectName;
-use crate::types::{CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, display};
+use crate::types::{
+    CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, display,
+};
 
 use super::HubspotClient;
 use super::auth::Access;

@@ -141,11 +141,7 @@ pub(super) fn row(status: u16, problems: &[Problem], object: &ObjectName, said: 
             Meaning::Taken => return taken(problem),
             Meaning::Converted => return WriteAnswer::Converted { message },
             Meaning::Gone => return WriteAnswer::Gone { message },
-            Meaning::Again
-            | Meaning::Perhaps
-            | Meaning::Window
-            | Meaning::Token
-            | Meaning::Version => {
+            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token | Meaning::Version => {
                 let (kind, maybe_applied) = meaning.kind();
                 return failed(kind, status, problem, maybe_applied);
             }
@@ -178,11 +174,7 @@ pub(super) fn conversion(errors: Vec<FieldError>) -> ConvertAnswer {
             Meaning::Converted => return ConvertAnswer::Already { message },
             // A bad reference is said of the account and the owner as well, so only this one is of the Lead.
             Meaning::Gone if code == "ENTITY_IS_DELETED" => return ConvertAnswer::Gone { message },
-            Meaning::Again
-            | Meaning::Perhaps
-            | Meaning::Window
-            | Meaning::Token
-            | Meaning::Version => {
+            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token | Meaning::Version => {
                 let (kind, maybe_applied) = meaning.kind();
                 if let WriteAnswer::Failed(error) = failed(kind, 200, &problem, maybe_applied) {
                     return ConvertAnswer::Failed(error);
