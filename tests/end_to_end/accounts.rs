@@ -441,7 +441,7 @@ fn a_wrong_key_destroys_nothing_and_keys_are_replaced_one_after_the_other() {
     assert_ne!(old, stage.key);
     for (args, code) in [
         (&["auth", "status"][..], 1),
-        (&["plan", "mql_to_lead", "--record", "101"][..], 3),
+        (&["plan", "mql_to_lead", "--record", "101"][..], 2),
         (&["auth", "logout", "hubspot"][..], 2),
     ] {
         let ran = stage.run(args).exits(code);
@@ -536,6 +536,7 @@ fn what_a_login_needs_is_said() {
     assert!(ran.err.contains("mapwright auth key"), "{}", ran.err);
     let ran = stage.run(&["run", "mql_to_lead", "--record", "101"]).exits(2);
     assert!(ran.err.contains("there is no key") && ran.err.contains("mapwright.yaml:"), "{}", ran.err);
+    stage.configure(1001);
     let text = stage.world.read("mapwright.yaml");
     let (head, tail) = text.split_once("      auth: { oauth:").expect("an app");
     let (_, tail) = tail.split_once('\n').expect("its end");

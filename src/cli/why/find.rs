@@ -96,7 +96,15 @@ fn unknown(given: &str, name: &str, side: Option<Side>, all: &[ObjectName]) -> S
     let of_side: Vec<&ObjectName> =
         all.iter().filter(|object| side.is_none_or(|side| object.side == side)).collect();
     let near = nearest(name, of_side.iter().map(|object| object.name.as_str()));
-    let near = near.and_then(|near| of_side.iter().find(|object| object.name == near));
+    // `contact` and `Contact` are as near; the one that begins like the given name is meant.
+    let begins_alike = |object: &&&ObjectName| {
+        let upper = |text: &str| text.starts_with(char::is_uppercase);
+        upper(&object.name) == upper(name)
+    };
+    let near = near.and_then(|near| {
+        let alike = || of_side.iter().filter(|object| object.name.eq_ignore_ascii_case(near));
+        alike().find(begins_alike).or_else(|| alike().next())
+    });
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None if all.is_empty() => {

@@ -393,8 +393,11 @@ impl Backfill {
     }
 
     fn held_up(&self, records: &[String], error: CrmError) -> Stop {
+        let mut records: Vec<&String> = records.iter().collect();
+        // By length first, so that numbers stand in their order.
+        records.sort_by_key(|id| (id.len(), *id));
         let object = &self.load.object;
-        let shown: Vec<&str> = records.iter().take(SHOWN).map(String::as_str).collect();
+        let shown: Vec<&str> = records.iter().take(SHOWN).map(|id| id.as_str()).collect();
         let more = records.len().saturating_sub(SHOWN);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         Stop::HeldUp { count: records.len(), named: format!("{object} {}{more}", shown.join(", ")), error }
