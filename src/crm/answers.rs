@@ -355,6 +355,13 @@ pub static KNOWN: &[Known] = &[
     ),
     by_code(
         SALESFORCE,
+        "salesforce.not_shared",
+        &["INSUFFICIENT_ACCESS_OR_READONLY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"],
+        Meaning::Invalid,
+        "the integration user may not change this record, or not refer to that one",
+    ),
+    by_code(
+        SALESFORCE,
         "salesforce.schema_changed",
         &["INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_TYPE"],
         Meaning::Invalid,
@@ -439,7 +446,7 @@ pub(super) static REDIRECTED: Broken =
 pub(super) static NOT_OFFERED: Broken = Broken {
     name: "line.version",
     meaning: Meaning::Version,
-    what: "nothing is there (404), and the version is not among those that Salesforce offers, or HubSpot answers no JSON",
+    what: "nothing is there (404), and the version is not among those that Salesforce offers, or HubSpot knows no such address",
 };
 
 /// The second part of the table.

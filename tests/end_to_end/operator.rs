@@ -95,8 +95,10 @@ fn a_log_of_json_holds_nothing_else() {
         .org(
             "POST",
             "faults",
-            &json!({"answer": "salesforce.error", "operation": "salesforce.query",
-        "times": "always", "status": 400, "with": {"code": "MALFORMED_QUERY", "message": "no"}}),
+            &json!({
+                "path": "/services/data", "status": 400, "times": 1000,
+                "body": [{"message": "no", "errorCode": "MALFORMED_QUERY"}],
+            }),
         )
         .fine();
     serve.until("the feed fails", || serve.log().contains("changes cannot be read"));
@@ -164,29 +166,6 @@ fn doctor_goes_on_where_a_mapping_has_an_error() {
     }
     let ran = stage.run(&["why", "contact", "999"]).exits(1);
     assert!(ran.err.contains("the project has errors, so what writes or reads"), "{}", ran.err);
-}
-
-#[test]
-fn a_closed_number_is_told_what_became_of_it() {
-    let stage = Stage::set();
-    stage.qualify("103");
-    stage.run(&["run", "mql_to_lead", "--record", "103"]).exits(1);
-    let serve = stage.serve();
-    stage.edit_contact("103", &json!({"lifecyclestage": "lead"}));
-    stage.qualify("103");
-    serve.until("it is parked", || serve.metric("mapwright_parked") == 1);
-    let id = stage.run(&["parked", "list", "--json"]).fine().json()[0]["id"].to_string();
-    stage.run(&["parked", "drop", &id]).fine();
-    for action in ["drop", "retry"] {
-        let ran = stage.run(&["parked", action, &id]).exits(2);
-        assert!(
-            ran.err.contains(&format!("number {id} is not parked any more: it was given up")),
-            "{}",
-            ran.err
-        );
-    }
-    let ran = stage.run(&["parked", "retry", "4711"]).exits(2);
-    assert!(ran.err.contains("no record is parked under number 4711"), "{}", ran.err);
 }
 
 #[test]

@@ -79,6 +79,11 @@ impl Problem {
             || self.message.to_ascii_lowercase().contains("resource not found")
     }
 
+    /// Whether it says that there is no such address; of a record that is gone it says something else.
+    fn is_no_route(&self) -> bool {
+        self.message.to_ascii_lowercase().contains("no route")
+    }
+
     /// The record that already holds the value: from the context, or from the words.
     fn existing(&self) -> Option<String> {
         let named = self.context("existingId").into_iter().next();
@@ -141,8 +146,9 @@ fn explain(answer: &Answer) -> CrmError {
         // The ten-second window passes by itself, the day does not.
         (Some(meaning), _) => meaning.kind(),
         (None, Some(known)) => known,
-        // What HubSpot knows and does not find it says in JSON.
-        (None, None) if problem.is_none() && answer.status == 404 => NOT_OFFERED.meaning.kind(),
+        (None, None) if answer.status == 404 && problem.as_ref().is_none_or(Problem::is_no_route) => {
+            NOT_OFFERED.meaning.kind()
+        }
         (None, None) if problem.is_none() => Meaning::Unreadable.kind(),
         (None, None) => Meaning::Invalid.kind(),
     };
