@@ -23,8 +23,14 @@ pub(super) struct Into<'w, 'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Reports where a value does not go into a field. The question of blank is for the rule.
-    pub(super) fn check_assign(&self, value: &Expr, into: &Into<'_, 'a>) {
+    /// Reports where a value does not go into a field, and says whether it goes. The question of blank is for the rule.
+    pub(super) fn check_assign(&self, value: &Expr, into: &Into<'_, 'a>) -> bool {
+        let before = self.world.errors();
+        self.check_fit(value, into);
+        self.world.errors() == before
+    }
+
+    fn check_fit(&self, value: &Expr, into: &Into<'_, 'a>) {
         let is_text_field = !matches!(into.typed.ty, Type::Picklist(_) | Type::MultiPicklist(_));
         let from = match self.resolved(&value.typed.ty) {
             // An option is text wherever no options are asked for.
@@ -125,7 +131,6 @@ impl<'a> Scope<'a> {
         let message = format!("the value {can}, and {name} {holds}");
         let finding =
             Diagnostic::error(Code::TOO_LONG, value.span, message).label(can).and(field.span, holds);
-        let whole = !matches!(value.kind, ExprKind::If(..));
         let more = self.step_more(value);
         if is_picklist(field) {
             let help = format!(
@@ -135,16 +140,14 @@ impl<'a> Scope<'a> {
         } else if let Some(what) = uncuttable(&value.typed.ty, field) {
             let help = format!("{what} must not be cut: write `{more} fits({to})` and `otherwise park`");
             self.report(finding.help(help));
-        } else if whole {
-            self.report_cut(finding.help(format!("write `{more} truncate({to})`")), value, to, field);
+        } else if let Some(cut) = self.cut(value, to) {
+            let finding = finding.help(cut.help);
+            let may = mend::may_be_cut(value, field);
+            self.report(if may { finding.fix(cut.span, cut.text) } else { finding });
         } else {
-            let help = format!("write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`");
-            self.report_cut(finding.help(help), value, to, field);
+            let help = "these steps cannot be undone behind a `truncate`: write the rule with `->` or `<-`";
+            self.report(finding.help(help));
         }
-    }
-
-    fn report_cut(&self, finding: Diagnostic, value: &Expr, to: u32, field: &Field) {
-        self.report(if mend::may_be_cut(value, field) { self.cut(finding, value, to) } else { finding });
     }
 
     fn report_too_wide(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {

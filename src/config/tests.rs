@@ -432,7 +432,7 @@ fn an_oauth_app_takes_the_place_of_a_token() {
         panic!("{:?}", pair.salesforce.auth)
     };
     assert_eq!(scopes, &["api", "offline_access"]);
-    let both = local(CLEAR).replace("token: t", &format!("token: t, {oauth}"));
+    let both = local(CLEAR).replace("token: t", &format!("token: t, {oauth}")) + keys;
     assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "auth".to_owned())]);
     let none = local(CLEAR).replace(", token: t", "");
     assert_eq!(parsed(&none), [(Code::YAML_MISSING_KEY, "hubspot".to_owned())]);
