@@ -214,7 +214,7 @@ async fn step(
     }
     let mut settled = Vec::with_capacity(step.settlements.len());
     for (lane, settlement) in &step.settlements {
-        settled.push(settle::settle(c, lane, settlement, now).await?);
+        settled.push(settle::settle(c, lane, settlement, Some(&key.mapping), now).await?);
     }
     for row in &step.refused {
         sqlx::query("INSERT INTO backfill_refused (pair, mapping, side, row) VALUES (?1, ?2, ?3, ?4)")
