@@ -221,7 +221,8 @@ impl Shared {
     }
 }
 
-/// The clients of all pairs. A token of another portal ends the start, where that is known in time.
+/// The clients of all pairs. Where no pair has a token of its own portal, that ends the start; else the client of the one that
+/// has another's leaves its CRM alone, and the other pairs go on.
 async fn clients(
     pairs: &[parts::Ready],
     tokens: &Arc<SqliteStore>,
@@ -237,9 +238,15 @@ async fn clients(
         let known = tokio::time::timeout(TOKENS_KNOWN, clients.hubspot().of_another_portal()).await;
         known.ok().flatten().map(|error| (ready, error))
     });
-    match join_all(asked).await.into_iter().flatten().next() {
-        Some((ready, error)) => Err(of(ready, &error.to_string())),
-        None => Ok(all),
+    let wrong: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+    match wrong.first() {
+        Some((ready, error)) if wrong.len() == pairs.len() => Err(of(ready, &error.to_string())),
+        _ => {
+            for (ready, error) in &wrong {
+                tracing::error!(pair = ready.pair.name, %error, "this pair's CRM is left alone; the others go on");
+            }
+            Ok(all)
+        }
     }
 }
 
