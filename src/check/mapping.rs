@@ -244,15 +244,26 @@ fn is_new_name(scope: &Scope<'_>, name: &ast::Name, word: &str) -> bool {
         scope.report(finding.help("give one of them another name"));
         return false;
     }
-    if let Some(source) = &scope.source
-        && let Some(field) = source.field(&name.value)
-    {
-        let kind = field_word(source.name.side);
-        let message = format!("the `{word}` name `{}` is also a {kind} of `{}`", name.value, source.name);
-        let finding = Diagnostic::error(Code::SHADOWED_NAME, name.span, message);
-        scope.report(finding.and(field.span, format!("the {kind} is here")).help("give it another name"));
-    }
+    report_hidden(scope, name, word);
     true
+}
+
+/// Reports a name that the source gives already: to a field, to the record's id, or to its owner.
+fn report_hidden(scope: &Scope<'_>, name: &ast::Name, word: &str) {
+    let Some(source) = &scope.source else { return };
+    let field = source.field(&name.value);
+    let hidden = match field {
+        Some(_) => format!("a {} of `{}`", field_word(source.name.side), source.name),
+        None if source.is_record_id(&name.value) => format!("the id of a `{}`", source.name),
+        None if Scope::is_owner(source, &name.value) => format!("the owner of a `{}`", source.name),
+        None => return,
+    };
+    let message = format!("the `{word}` name `{}` is also {hidden}", name.value);
+    let mut finding = Diagnostic::error(Code::SHADOWED_NAME, name.span, message);
+    if let Some(field) = field {
+        finding = finding.and(field.span, format!("the {} is here", field_word(source.name.side)));
+    }
+    scope.report(finding.help("give it another name"));
 }
 
 fn check_guards(scope: &mut Scope<'_>, guards: &[ast::Guard]) -> Vec<Guard> {

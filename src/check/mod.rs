@@ -50,6 +50,7 @@ mod policies;
 mod reach;
 mod record_type;
 mod scope;
+mod settle;
 mod sides;
 mod sync;
 mod test_items;
