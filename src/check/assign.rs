@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType};
 use crate::source::Span;
 use crate::syntax::ast;
-use crate::types::{Assign, Options, Type, Typed, Value, assignable, text_length, text_max};
+use crate::types::{Assign, Type, Typed, Value, assignable, text_length, text_max};
 
 use super::mend;
 use super::scope::Scope;
@@ -32,8 +32,10 @@ impl<'a> Scope<'a> {
             ty => ty,
         };
         let typed = Typed { ty: from, blank: value.typed.blank };
-        self.check_form(value, into);
         self.check_owner_value(value, into.object, into.field);
+        if self.check_form(value, into) {
+            return;
+        }
         match assignable(&typed, into.typed) {
             Assign::Ok => {}
             Assign::Options => self.check_into_options(value, into.object, into.field),
@@ -66,37 +68,6 @@ impl<'a> Scope<'a> {
                     None => finding,
                 });
             }
-        }
-    }
-
-    /// Reports what is certainly no address and no id, whatever its length: a literal, an option, a cut address.
-    fn check_form(&self, value: &Expr, into: &Into<'_, 'a>) {
-        let (wanted, has_form): (_, fn(&str) -> bool) = match into.typed.ty {
-            Type::Email(_) => ("an e-mail address", looks_like_email),
-            Type::Reference(_) => ("the id of a record", looks_like_id),
-            _ => return,
-        };
-        for leaf in self.leaves(value) {
-            let is = match (&leaf.kind, &leaf.typed.ty) {
-                (ExprKind::Literal(Value::Text(text)), _) if !has_form(text) => format!("`{text}` is not"),
-                (ExprKind::Literal(_), _) => continue,
-                (_, Type::Picklist(Options::Field(..) | Options::These(_))) => "an option is not".to_owned(),
-                (ExprKind::Call { function, .. }, _)
-                    if function.name == "truncate" && matches!(into.typed.ty, Type::Email(_)) =>
-                {
-                    "text that was cut is not".to_owned()
-                }
-                _ => continue,
-            };
-            let message = format!("`{}` of `{}` holds {wanted}, and {is}", into.field.name, into.object.name);
-            let finding = Diagnostic::error(Code::TYPE_MISMATCH, leaf.span, message);
-            let help = match into.typed.ty {
-                Type::Email(_) => {
-                    "write an address; one that is too long needs `fits` and `otherwise`, not `truncate`"
-                }
-                _ => "write `lookup OBJECT.Id where FIELD = VALUE` to find the record's id",
-            };
-            self.report(finding.and(into.field.span, format!("holds {wanted}")).help(help));
         }
     }
 
@@ -226,16 +197,4 @@ fn uncuttable(ty: &Type, field: &Field) -> Option<&'static str> {
         _ if field.external_id || field.unique => Some("what tells records apart"),
         _ => None,
     }
-}
-
-/// Something at something, without a blank; every CRM wants at least that.
-fn looks_like_email(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
-        && !text.contains(char::is_whitespace)
-}
-
-/// Salesforce ids have 15 or 18 letters and digits, HubSpot's are numbers.
-fn looks_like_id(text: &str) -> bool {
-    let salesforce = matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    salesforce || !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

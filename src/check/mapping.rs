@@ -157,6 +157,11 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
         {
             associated::check_label(scope.world, source, found, label);
         }
+        if let (ast::WithSource::Primary(_), Some(found), Some(source)) =
+            (&with.source, &found, &scope.source)
+        {
+            associated::check_primary(scope.world, source, found, object.span);
+        }
         if let Some(found) = &found {
             let help = "read the record on whose timeline it stands";
             scope.world.report_event(found, object.span, "records are not associated with one", help);

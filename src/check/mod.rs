@@ -34,6 +34,7 @@ mod currency;
 mod depth;
 mod expr;
 mod fields;
+mod form;
 mod handover;
 mod ladder;
 mod linked;

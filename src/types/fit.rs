@@ -49,6 +49,15 @@ fn reference_max(objects: &[crate::source::ObjectName]) -> Option<u32> {
     objects.iter().map(max).max()
 }
 
+/// Whether text may be an e-mail address: something at a domain with a point, without a blank. Every CRM wants at least
+/// that; one that wants more refuses the rest itself. White space at the ends is no part of it.
+pub fn may_be_email(text: &str) -> bool {
+    let text = text.trim();
+    text.rsplit_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && host.contains('.') && host.split('.').all(|label| !label.is_empty())
+    }) && !text.contains(char::is_whitespace)
+}
+
 /// Whether a value goes into a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assign {
@@ -218,7 +227,7 @@ fn is_texty(ty: &Type) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Assign, assignable, text_length, text_max};
+    use super::{Assign, assignable, may_be_email, text_length, text_max};
     use crate::source::{ObjectName, Side};
     use crate::types::{Options, Type, Typed};
 
@@ -243,6 +252,25 @@ mod tests {
         assert_eq!(text_max(&Type::DateTime), Some(24));
         assert_eq!(text_max(&reference(Side::Salesforce, "Lead")), Some(18));
         assert_eq!(text_max(&Type::Text(None)), None);
+    }
+
+    #[test]
+    fn an_address_is_something_at_a_domain() {
+        for text in ["jane@acme.example", " jane@acme.example ", "a\"@\"b@c.d", "jörg@müller.example"] {
+            assert!(may_be_email(text), "{text}");
+        }
+        for text in [
+            "",
+            "Unknown",
+            "jane",
+            "jane@acme",
+            "jane@acme.",
+            "@acme.example",
+            "jane at acme.example",
+            "a@.b",
+        ] {
+            assert!(!may_be_email(text), "{text}");
+        }
     }
 
     #[test]
