@@ -2,10 +2,12 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType};
-use crate::source::Span;
+use crate::source::{Side, Span};
 use crate::syntax::ast;
 use crate::types::{Assign, Type, Typed, Value, assignable, text_length, text_max};
 
+use super::builtin::OWNER_PROPERTY;
+use super::call::DAY_AND_INSTANT;
 use super::mend;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
@@ -50,6 +52,7 @@ impl<'a> Scope<'a> {
                     words::kind_of(&into.typed.ty)
                 );
                 let finding = Diagnostic::error(Code::ZONE_MISSING, value.span, message);
+                let help = if self.via.is_some() { DAY_AND_INSTANT.to_owned() } else { help };
                 self.report(finding.and(into.field.span, "declared here").help(help));
             }
             Assign::Mismatch { help } => {
@@ -64,8 +67,10 @@ impl<'a> Scope<'a> {
                     _ if self.via.is_some() => {
                         finding.help("a `<->` is of two fields of one type; write a rule with `->` or `<-` for each direction")
                     }
+                    _ if into.field.name == OWNER_PROPERTY && into.object.name.side == Side::Hubspot => finding
+                        .help("an owner of HubSpot is found by the address: `lookup hubspot.owner.id where email = Owner.Email`"),
                     Some(help) => finding.help(help),
-                    None => finding,
+                    None => finding.help(format!("write {wanted}, or a field that holds it")),
                 });
             }
         }
@@ -96,26 +101,23 @@ impl<'a> Scope<'a> {
         let message = format!("the value {can}, and {name} {holds}");
         let finding =
             Diagnostic::error(Code::TOO_LONG, value.span, message).label(can).and(field.span, holds);
-        let whole = !matches!(value.kind, ExprKind::If(..));
-        let more = self.step_more(value);
+        let side = object.name.side;
+        let fitting = || self.with_step(value, side, &format!("fits({to})"));
         if is_picklist(field) {
             let help = format!(
-                "translate it with a picklist, or write `{more} fits({to})` and `otherwise park`: a cut option is no option"
+                "translate it with a picklist, or write {} and `otherwise park`: a cut option is no option",
+                fitting()
             );
             self.report(finding.help(help));
         } else if let Some(what) = uncuttable(&value.typed.ty, field) {
-            let help = format!("{what} must not be cut: write `{more} fits({to})` and `otherwise park`");
+            let help = format!("{what} must not be cut: write {} and `otherwise park`", fitting());
             self.report(finding.help(help));
-        } else if whole {
-            self.report_cut(finding.help(format!("write `{more} truncate({to})`")), value, to, field);
         } else {
-            let help = format!("write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`");
-            self.report_cut(finding.help(help), value, to, field);
+            let cut = self.with_step(value, side, &format!("truncate({to})"));
+            let finding = finding.help(format!("write {cut}"));
+            let may_be_cut = mend::may_be_cut(value, field);
+            self.report(if may_be_cut { self.cut(finding, value, side, to) } else { finding });
         }
-    }
-
-    fn report_cut(&self, finding: Diagnostic, value: &Expr, to: u32, field: &Field) {
-        self.report(if mend::may_be_cut(value, field) { self.cut(finding, value, to) } else { finding });
     }
 
     fn report_too_wide(&self, value: &Expr, from: Option<u32>, to: u32, into: &Into<'_, 'a>) {
@@ -132,9 +134,8 @@ impl<'a> Scope<'a> {
         }
         let most = "9".repeat(to as usize);
         let help = format!(
-            "bound it, `{} max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
-             (`precision`)",
-            self.step_more(value)
+            "bound it, {}, or say in the schema snapshot how many digits the property has (`precision`)",
+            self.with_step(value, into.object.name.side, &format!("max(-{most}) | min({most})"))
         );
         self.report(finding.help(help));
     }
@@ -150,7 +151,10 @@ impl<'a> Scope<'a> {
         let finding = finding.and(into.field.span, keeps);
         self.report(match value.kind {
             ExprKind::Literal(_) => finding.help("write a number that the field can hold"),
-            _ => finding.help(format!("write `{} round({to})`", self.step_more(value))),
+            _ => {
+                let step = self.with_step(value, into.object.name.side, &format!("round({to})"));
+                finding.help(format!("write {step}"))
+            }
         });
     }
 

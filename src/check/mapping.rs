@@ -40,7 +40,15 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     refine_lets(&mut scope, &mapping.body.lets);
     let triggers = scope.triggers(&mapping.body.whens);
     let ladder = check_ladder(&mut scope, target.as_ref(), mapping);
+    let mark = world.mark();
     let outcomes = outcomes::check(&scope, target.as_ref(), mapping, &ladder);
+    let is_unread = has_unread_rung(world, mapping);
+    for finding in world.since(mark) {
+        // What a rung could find that cannot be read is not known.
+        if finding.code != Code::OUTCOME_IMPOSSIBLE || !is_unread {
+            world.report(finding);
+        }
+    }
     let creates = outcomes::creates(mapping);
     let assignment_rule = check_options(&scope, target.as_ref(), &mapping.body.options, creates);
     let record_type = record_type::check(&mut scope, target.as_ref(), &mapping.body.options, creates);
@@ -315,6 +323,27 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         scope.report(finding.help(ladder::key_help(scope, target, mapping)));
     }
     ladder
+}
+
+/// Whether a ladder holds a line that could not be read.
+fn has_unread_rung(world: &World<'_>, mapping: &ast::Mapping) -> bool {
+    mapping.body.matches.iter().any(|block| {
+        let text = world.sources.slice(block.span);
+        let Some(open) = text.find('{') else { return false };
+        let mut rungs: Vec<_> = block.rungs.iter().map(|rung| rung.span.range()).collect();
+        rungs.sort_unstable_by_key(|range| range.start);
+        let (mut at, mut between) = (open + 1, String::new());
+        for range in rungs {
+            let place = |at: usize| at.saturating_sub(block.span.range().start).min(text.len());
+            between += text.get(at..place(range.start)).unwrap_or_default();
+            at = at.max(place(range.end));
+        }
+        between += text.get(at..).unwrap_or_default();
+        between.lines().any(|line| {
+            let line = line.split('#').next().unwrap_or_default().trim().trim_end_matches('}').trim();
+            !line.is_empty() && line != "or"
+        })
+    })
 }
 
 /// A block without a rung finds nothing, ever.

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Guesses};
 use crate::schema::{Field, FieldType};
-use crate::source::{Sources, Span};
+use crate::source::{Side, Sources, Span};
 use crate::syntax::{ast, shape};
 use crate::types::Type;
 
@@ -61,6 +61,30 @@ impl Scope<'_> {
         if self.via.is_some() && matches!(value.kind, ExprKind::Field(_)) { "via" } else { "|" }
     }
 
+    /// How a value is written with a step more, which is the last one. Behind an `if` or a look-up, a step belongs to what
+    /// stands there last. On the way back of a `<->` the steps are taken from the last to the first.
+    pub(super) fn with_step(&self, value: &Expr, side: Side, step: &str) -> String {
+        if self.is_way_back(value, side) {
+            return format!("`via {step} | …` (in front: the way back takes the last step first)");
+        }
+        match &value.kind {
+            ExprKind::If(..) if !self.is_bracketed(value) => {
+                format!("`| {step}` behind each branch, or `(if …) | {step}`")
+            }
+            ExprKind::Lookup { .. } if !self.is_bracketed(value) => format!("`(lookup …) | {step}`"),
+            _ => format!("`{} {step}`", self.step_more(value)),
+        }
+    }
+
+    fn is_bracketed(&self, value: &Expr) -> bool {
+        self.world.sources.slice(value.span).starts_with('(')
+    }
+
+    /// Whether a value is made by the steps of a `<->` on their way back to HubSpot.
+    fn is_way_back(&self, value: &Expr, side: Side) -> bool {
+        self.via.is_some() && side == Side::Hubspot && !matches!(value.kind, ExprKind::Field(_))
+    }
+
     /// The value of one direction of a `<->` as a rule in that direction writes it.
     pub(super) fn steps_text(&self, value: &Expr) -> String {
         match &value.kind {
@@ -75,7 +99,7 @@ impl Scope<'_> {
     }
 
     /// Cuts a value to so many characters: the last step becomes shorter, or one is added.
-    pub(super) fn cut(&self, finding: Diagnostic, value: &Expr, to: u32) -> Diagnostic {
+    pub(super) fn cut(&self, finding: Diagnostic, value: &Expr, side: Side, to: u32) -> Diagnostic {
         if let ExprKind::Call { function, args } = &value.kind
             && let ("truncate", [_, length]) = (function.name, args.as_slice())
             && matches!(length.kind, ExprKind::Literal(_))
@@ -84,6 +108,9 @@ impl Scope<'_> {
         }
         if let (Some(via), ExprKind::Field(_)) = (self.via, &value.kind) {
             return finding.fix(via, format!(" via truncate({to})"));
+        }
+        if self.is_way_back(value, side) {
+            return finding.fix(Span { end: value.span.start, ..value.span }, format!("truncate({to}) | "));
         }
         let text = self.world.sources.slice(value.span);
         // Behind the last word of these a step would belong to that word.

@@ -138,8 +138,19 @@ impl Here<'_, '_> {
         }
         let start = value.trim_end().rfind([' ', '(']).map_or(0, |at| at + 1);
         let value = value[start..].trim();
-        let blank =
-            ["null", "NULL", "Null", "empty", "nil", "none", "None", "nothing", "undefined", "missing"];
+        let blank = [
+            "null",
+            "NULL",
+            "Null",
+            "empty",
+            "nil",
+            "none",
+            "None",
+            "nothing",
+            "undefined",
+            "missing",
+            "absent",
+        ];
         let after = shape::first_word(self.after_found());
         let instead = match self.found {
             "known" | "set" | "filled" | "given" => "is present",
@@ -214,6 +225,10 @@ impl Here<'_, '_> {
         let target = shape::first_name(self.statement.text);
         if self.last_word() == "otherwise" {
             return self.after_otherwise();
+        }
+        if self.statement.kind == BlockKind::Shared && target == "use" && !self.before().is_empty() {
+            return self
+                .says("shared fields use no others", "write its rules here, or `use` both in the mapping");
         }
         let arrow_expected = self.expects(&[Rule::arrow_left, Rule::arrow_both]);
         if arrow_expected && found == "." {
@@ -395,6 +410,9 @@ impl Here<'_, '_> {
             "{" if before.contains("if ") => self.says("`if` takes no braces", "write `if CONDITION then VALUE else VALUE`"),
             "-" if value_expected => self.says("a minus stands between two values", format!("write `0 - {}`", first_token(self.after_found()))),
             "." if value_expected => self.says("a number begins with a digit", format!("write `0.{}`", shape::first_word(self.after_found()))),
+            _ if value_expected && has_exponent(found) => {
+                self.says("a number has no exponent", "write all its digits, such as `1000` or `0.001`")
+            }
             "," if before.ends_with(|c: char| c.is_ascii_digit()) && self.after_found().starts_with(|c: char| c.is_ascii_digit()) => {
                 self.says("a number has no commas", format!("write `{}{}`", self.last_word(), shape::first_word(self.after_found())))
             }
@@ -437,6 +455,27 @@ impl Here<'_, '_> {
                     "write an option in double quotes, `nothing`, or `park` behind `otherwise ->`",
                 )
             }
+            (BlockKind::Picklist, "park")
+                if self.before().ends_with("->") && self.last_word() != "otherwise" =>
+            {
+                self.says(
+                    "a translation cannot `park`",
+                    "remove the line, and write `otherwise -> park` for all options without one",
+                )
+            }
+            (BlockKind::Picklist, "nothing" | "true" | "false") if self.at == 0 => {
+                let help = match self.found {
+                    "nothing" => {
+                        "a blank stays blank: write `first_present(FIELD | PICKLIST, \"option\")` in the rule"
+                    }
+                    _ => "write `if FIELD then \"A\" else \"B\"` in the rule",
+                };
+                self.says(format!("a picklist translates options, and `{}` is none", self.found), help)
+            }
+            (BlockKind::Order, "true" | "false" | "nothing") if self.expects(&[Rule::text]) => self.says(
+                format!("the stages of an order are options, and `{}` is none", self.found),
+                "write options in double quotes: `\"A\" then \"B\"`",
+            ),
             (BlockKind::Picklist, "," | "or") if !self.after_found().is_empty() => {
                 self.says("a translation is of one option", "write a line for each option")
             }
@@ -474,6 +513,16 @@ impl Here<'_, '_> {
         match (first, found) {
             ("when", "or" | ",") if text.contains("becomes") => {
                 self.says("`becomes` takes one value or a list", "write `becomes [\"A\", \"B\"]`")
+            }
+            ("with", object)
+                if self.expects(&[Rule::association, Rule::kw_primary])
+                    && object.starts_with("salesforce.") =>
+            {
+                let name = object.trim_start_matches("salesforce.");
+                self.says(
+                    "a `with` follows an association, and only HubSpot has them",
+                    format!("follow a relationship where its value is needed, such as `{name}.Name`"),
+                )
             }
             ("with", object)
                 if self.expects(&[Rule::association, Rule::kw_primary]) && object.contains('.') =>
@@ -536,6 +585,12 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::comma]) && next {
             return self.says(self.message(), "the fields of a record are parted by commas");
         }
+        if found == "[" && self.before().ends_with(':') {
+            return self.says(
+                "a field of a record is given one value",
+                "write several options as the CRMs do: `\"A;B\"`",
+            );
+        }
         None
     }
 
@@ -558,6 +613,12 @@ fn one_way_with_steps(text: &str, before: &str, steps: &str) -> String {
         }
         _ => format!("{before} | {steps}"),
     }
+}
+
+/// `1e3`
+fn has_exponent(number: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    number.split_once(['e', 'E']).is_some_and(|(digits, power)| is_digits(digits) && is_digits(power))
 }
 
 /// The policy at the start of a rest, without the arrow and the value behind it.

@@ -1,6 +1,7 @@
 //! How long text can be, and whether a value of one type goes into another.
 
 use super::{Options, Type, Typed};
+use crate::source::Side;
 
 /// The length of a text in UTF-16 code units, as Apex's `String.length()` and JavaScript count it.
 ///
@@ -150,6 +151,9 @@ fn fits(from: &Type, to: &Type) -> Assign {
         (from, Type::Boolean) if is_texty(from) => {
             mismatch("write a condition in brackets: `(FIELD = \"yes\")`")
         }
+        (Type::List(_) | Type::MultiPicklist(_), Type::Picklist(_)) => {
+            mismatch("a picklist holds one option: write it without brackets, or `| first`")
+        }
         (Type::Boolean, Type::Picklist(_)) => {
             mismatch("write `if FIELD then \"Yes\" else \"No\"` with the options")
         }
@@ -177,6 +181,11 @@ fn into_number(from: &Type, whole: Option<u32>, scale: Option<u32>) -> Assign {
     let (from_whole, from_scale) = match from {
         Type::Integer(digits) => (*digits, Some(0)),
         Type::Decimal(size) => (size.map(|(p, s)| p.saturating_sub(s)), size.map(|(_, s)| s)),
+        Type::Reference(objects) if objects.iter().any(|object| object.side == Side::Salesforce) => {
+            return mismatch(
+                "an id of Salesforce is never a number: `linked hubspot.OBJECT of FIELD` is that of the record's counterpart",
+            );
+        }
         from if is_texty(from) => return mismatch("write `| number` to read the text as a number"),
         Type::Boolean => return mismatch("write `if FIELD then 1 else 0`"),
         Type::DateTime => return mismatch("write `| to_epoch_ms` for milliseconds since 1970"),
