@@ -45,6 +45,7 @@ async fn what_a_lease_costs() {
                 now: now(),
                 ttl: Duration::from_mins(1),
                 project: None,
+                erasures: false,
             };
             let begun = Instant::now();
             let lanes = store.lease(request).await.expect("lease");

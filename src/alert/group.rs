@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 pub struct Alert {
     /// The version of this shape.
     pub version: u32,
-    /// `pause_began`, `pause_ended`, `parked` or `store_failed`.
+    /// `pause_began`, `pause_ended`, `changes_unread`, `parked` or `store_failed`.
     pub kind: &'static str,
     /// When it happened; of several, the first.
     pub at: String,
@@ -36,6 +36,9 @@ pub struct Alert {
     /// When it is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The object whose changes are not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// The mapping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
@@ -154,6 +157,9 @@ impl Alert {
         match self.kind {
             "pause_began" => format!("{pair}: {crm} is left alone until {}: {reason}", or(&self.until)),
             "pause_ended" => format!("{pair}: {crm} is worked with again"),
+            "changes_unread" => {
+                format!("{pair}: the changes of {} cannot be read: {reason}", or(&self.object))
+            }
             "parked" => {
                 let records = if self.count == 1 { "record is" } else { "records are" };
                 let mapping = or(&self.mapping);
@@ -189,6 +195,19 @@ fn alert(notice: Notice, now: DateTime<Utc>, personal_data: bool) -> (String, Al
                 pair: Some(pair),
                 crm: Some(crm.word()),
                 reason: Some(reason.to_owned()),
+                ..common
+            },
+        ),
+        Notice::UnreadChanges { pair, crm, object, help, code } => (
+            format!("{pair} {object} unread"),
+            Alert {
+                kind: "changes_unread",
+                pair: Some(pair),
+                crm: Some(crm.word()),
+                object: Some(object),
+                reason: Some("forbidden".to_owned()),
+                code,
+                help: Some(help.to_owned()),
                 ..common
             },
         ),

@@ -67,6 +67,19 @@ pub enum Notice {
         /// Why it was left alone.
         reason: &'static str,
     },
+    /// The changes of an object may not be read.
+    UnreadChanges {
+        /// The pair.
+        pair: String,
+        /// The CRM.
+        crm: Side,
+        /// The object.
+        object: String,
+        /// What to do about it.
+        help: &'static str,
+        /// The CRM's code.
+        code: Option<String>,
+    },
     /// A record waits for a person.
     Parked {
         /// The pair.

@@ -114,8 +114,15 @@ impl Server {
 
     async fn lease(&self, pair: &str) -> Vec<LeasedLane> {
         let (pair, worker) = (pair.to_owned(), "w".to_owned());
-        let request =
-            LeaseRequest { pair, worker, limit: 100, now: now(), ttl: Duration::from_mins(1), project: None };
+        let request = LeaseRequest {
+            pair,
+            worker,
+            limit: 100,
+            now: now(),
+            ttl: Duration::from_mins(1),
+            project: None,
+            erasures: false,
+        };
         self.store.lease(request).await.expect("lease")
     }
 }

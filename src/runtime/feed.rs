@@ -36,7 +36,7 @@ use crate::crm::{Change, Changes, ChangesPage, ChangesRequest, Found, Position};
 use crate::plan::{Parent, Watched};
 use crate::source::{ObjectName, Side};
 use crate::store::{Advance, Incoming, NewEvent, Seen, StoreError, Watermark};
-use crate::types::{ChangeEvent, ChangeKind, CrmError};
+use crate::types::{ChangeEvent, ChangeKind, CrmError, CrmErrorKind};
 
 use super::policy::{self, Policy};
 use super::{Parts, Pause, pauses};
@@ -146,8 +146,7 @@ async fn run(parts: FeedParts, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// The turn that is due first. After a pause all of its CRM's are, and the one goes first that has waited the longest: an object
-/// that may not be read would else keep the others from ever being read.
+/// The turn that is due first. After a pause all of its CRM's are, and the one goes first that has waited the longest.
 fn next(turns: &mut [Turn], due: impl Fn(&Turn) -> DateTime<Utc>) -> Option<&mut Turn> {
     turns.iter_mut().min_by_key(|turn| (due(turn), turn.due))
 }
@@ -422,10 +421,13 @@ fn note_success(parts: &Parts, watch: &Watch, done: &Done) {
     parts.health.report(&parts.pair, |health| {
         health.feeds.entry(object.to_string()).or_default().read_to = Some(done.read_to);
     });
-    pauses::end(parts, |side, pause| side == object.side && pause.until <= now);
+    // Whoever may read may not therefore write.
+    let tells = |pause: &Pause| pause.until <= now && pause.reason != policy::FORBIDDEN;
+    pauses::end(parts, |side, pause| side == object.side && tells(pause));
 }
 
-/// How long to wait after a failed call; a pause goes on the board, where the worker sees it too.
+/// How long to wait after a failed call. A pause goes on the board, where the worker sees it too; but what may not be read
+/// holds up its own object alone.
 fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
     let Parts { clock, settings, .. } = parts;
     let (object, side): (&ObjectName, _) = (&turn.watch.watched.object, turn.source.side());
@@ -433,6 +435,13 @@ fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
     turn.attempts = attempts.saturating_add(1);
     // A feed is never given up, so its failures are never the last.
     let wait = match policy::decide(error, 0, clock.jitter(), settings) {
+        Policy::Pause { time, help, .. } if error.kind == CrmErrorKind::Forbidden => {
+            if attempts == 0 {
+                let (pair, object, code) = (parts.pair.clone(), object.to_string(), error.code.clone());
+                settings.alerts.raise(Notice::UnreadChanges { pair, crm: side, object, help, code });
+            }
+            time
+        }
         Policy::Retry { .. } => {
             policy::backoff(attempts, clock.jitter(), settings).max(error.retry_after.unwrap_or_default())
         }

@@ -9,6 +9,9 @@ use super::Settings;
 /// Why a CRM is left alone that refuses our credentials.
 pub(super) const UNAUTHORISED: &str = "unauthorised";
 
+/// Why a CRM is left alone that lacks a permission.
+pub(super) const FORBIDDEN: &str = "forbidden";
+
 /// What to do about a failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Policy {
@@ -50,7 +53,7 @@ pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Se
         },
         CrmErrorKind::Forbidden => Policy::Pause {
             time: settings.credentials,
-            reason: "forbidden",
+            reason: FORBIDDEN,
             help: "a scope or permission is missing; grant it in the CRM",
         },
         CrmErrorKind::Refused => Policy::Park,

@@ -349,6 +349,40 @@ async fn refused_credentials_pause_the_crm_and_cost_nothing() {
 }
 
 #[tokio::test]
+async fn a_pause_ends_when_its_crm_answers_and_holds_up_no_erasure() {
+    let (alerts, mut told) = Alerts::watched();
+    let settings = Settings { alerts, ..Settings::default() };
+    let world = World::with(SqliteStore::in_memory().await.expect("a store"), &["copy"], settings).await;
+    let forbidden = world.salesforce.error(CrmErrorKind::Forbidden);
+    world.salesforce.bad.lock().unwrap().insert("1".to_owned(), forbidden);
+    let paused = async |world: &World| !world.parts.health.workers()["main"].paused.is_empty();
+    world.send(&["1"]).await;
+    world.until(paused).await;
+
+    // While it lasts, who asks to be forgotten is.
+    world.send(&["2", "gone"]).await;
+    let forget = change("2", 1, world.clock.now(), ChangeKind::PrivacyDeletion);
+    world.store.append(vec![forget]).await.expect("append");
+    let lanes = async |world: &World| world.store.pending().await.expect("pending").lanes;
+    world.clock.advance(Duration::from_secs(1));
+    world.until(async |world| lanes(world).await == 2).await;
+    assert!(world.written() == 0 && paused(&world).await);
+
+    // What HubSpot alone answers says nothing about Salesforce.
+    world.clock.advance(Duration::from_secs(59));
+    world.until(async |world| world.hubspot.rows("read").len() >= 2).await;
+    world.until(async |world| lanes(world).await == 1).await;
+    assert!(paused(&world).await);
+    world.salesforce.bad.lock().unwrap().clear();
+    world.idle_after(Duration::from_secs(10), Duration::from_mins(2)).await;
+    assert!(!paused(&world).await);
+    assert_eq!(world.written(), 1);
+    assert!(matches!(told.try_recv(), Ok(Notice::PauseBegan { .. })));
+    assert!(matches!(told.try_recv(), Ok(Notice::PauseEnded { .. })), "it went on");
+    assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn a_panic_costs_its_own_record_alone() {
     let settings = Settings { max_attempts: 2, ..Settings::default() };
     let world = World::with(SqliteStore::in_memory().await.expect("a store"), &["panics"], settings).await;
@@ -476,6 +510,7 @@ async fn leases_are_renewed_while_a_crm_is_slow() {
         now: world.clock.now(),
         ttl: SOON,
         project: None,
+        erasures: false,
     };
     assert!(world.store.lease(request).await.expect("lease").is_empty());
     world.hubspot.gate.add_permits(10);

@@ -1,10 +1,40 @@
 //! A run whose writes are logged under the id of its work. Values are never logged: they are people's.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::eval::{Answer, Effect};
+use crate::source::Side;
 use crate::store::{CorrelationId, LeasedLane};
 use crate::types::{ConvertAnswer, WriteAnswer};
 
 use super::engine::Job;
+
+/// The CRMs that answered runs, whatever they said.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answered(Arc<Mutex<BTreeSet<Side>>>);
+
+impl Answered {
+    /// Which.
+    pub(super) fn sides(&self) -> BTreeSet<Side> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The CRMs that are asked.
+fn asked(effect: &Effect) -> BTreeSet<Side> {
+    match effect {
+        Effect::Read(request) => BTreeSet::from([request.object.side]),
+        Effect::Associated(request) => BTreeSet::from([request.from.side]),
+        Effect::Find(requests) => requests.iter().map(|request| request.object.side).collect(),
+        Effect::Write(planned) => BTreeSet::from([planned.request.object.side]),
+        Effect::Convert(planned) => BTreeSet::from([planned.request.object.side]),
+        Effect::Changed(request) => BTreeSet::from([request.object.side]),
+        Effect::Survivor { object, .. } => BTreeSet::from([object.side]),
+        Effect::Associate { add, remove } => add.iter().chain(remove).map(|one| one.from.side).collect(),
+        Effect::Links(_) | Effect::Finish(_) => BTreeSet::new(),
+    }
+}
 
 /// A run and the id that its log carries.
 pub(super) struct Traced {
@@ -14,17 +44,26 @@ pub(super) struct Traced {
     mapping: String,
     /// What it asked for last, where that changes a CRM.
     asked: Option<String>,
+    /// The CRMs that it asked last.
+    sides: BTreeSet<Side>,
+    answered: Answered,
 }
 
 impl Traced {
     /// Wraps a run of a lane.
-    pub(super) fn around(job: Box<dyn Job>, lane: &LeasedLane, mapping: &str) -> Box<dyn Job> {
+    pub(super) fn around(
+        job: Box<dyn Job>,
+        lane: &LeasedLane,
+        mapping: &str,
+        answered: &Answered,
+    ) -> Box<dyn Job> {
         let (correlation_id, record) = (lane.correlation, lane.lane.key.to_string());
         tracing::debug!(%correlation_id, record, mapping, attempts = lane.attempts, "evaluation begins");
-        Box::new(Self { job, correlation_id, record, mapping: mapping.to_owned(), asked: None })
+        let (mapping, answered) = (mapping.to_owned(), answered.clone());
+        Box::new(Self { job, correlation_id, record, mapping, asked: None, sides: BTreeSet::new(), answered })
     }
 
-    fn answered(&self, answer: &Answer) {
+    fn note(&self, answer: &Answer) {
         let Self { correlation_id, record, mapping, .. } = self;
         let object = self.asked.as_deref();
         let (done, id) = match answer {
@@ -55,9 +94,11 @@ impl Traced {
 impl Job for Traced {
     fn next(&mut self, answer: Option<Answer>) -> Effect {
         if let Some(answer) = &answer {
-            self.answered(answer);
+            self.note(answer);
+            self.answered.0.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.sides);
         }
         let effect = self.job.next(answer);
+        self.sides = asked(&effect);
         let Self { correlation_id, record, mapping, .. } = self;
         self.asked = match &effect {
             Effect::Write(planned) => {

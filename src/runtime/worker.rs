@@ -1,6 +1,6 @@
 //! The loop of one worker: lease, drive, settle.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::gather::gather;
 use super::intents::{Announcer, Why};
 use super::policy::{self, Policy};
 use super::settle::{self, Decision, Ran};
-use super::traced::Traced;
+use super::traced::{Answered, Traced};
 use super::{Memory, Parts, Pause, pauses};
 
 /// How long to leave the store alone after it failed.
@@ -37,24 +37,32 @@ pub(super) async fn work(parts: Parts, engine: Arc<dyn Engine>, mut stop: watch:
     let _alive = Alive::report(&parts);
     let mut wakes = parts.store.wakes(&parts.pair);
     let put_off = PutOff::default();
+    // Lanes that are tried after a pause, for as long as nobody knows whether it is over.
+    let mut probes = 1;
     while !*stop.borrow() {
         wakes.mark_unchanged();
         let now = parts.clock.now();
         parts.health.report(&parts.pair, |health| health.last_poll = Some(now));
-        let Some(limit) = allowance(&parts, now) else {
-            rest(&parts, &mut stop).await;
-            try_logins(&parts, &put_off).await;
-            continue;
-        };
-        gather(&parts, limit, &mut wakes, &mut stop).await;
-        match lease(&parts, limit, parts.clock.now()).await {
+        let allowance = allowance(&parts, now, probes);
+        if let Some(limit) = allowance {
+            gather(&parts, limit, &mut wakes, &mut stop).await;
+        }
+        match lease(&parts, allowance, parts.clock.now()).await {
+            Ok(lanes) if lanes.is_empty() && allowance.is_none() => {
+                rest(&parts, &mut stop).await;
+                try_logins(&parts, &put_off).await;
+            }
             Ok(lanes) if lanes.is_empty() => {
                 tokio::select! {
                     _ = wakes.changed() => {}
                     () = rest(&parts, &mut stop) => {}
                 }
             }
-            Ok(lanes) => batch(&parts, &engine, lanes, &put_off).await,
+            Ok(lanes) => {
+                batch(&parts, &engine, lanes, &put_off).await;
+                let works = paused(&parts).values().all(|pause| pause.until <= now);
+                probes = if works { probes.saturating_mul(2) } else { 1 };
+            }
             Err(error) => {
                 tracing::error!(%error, "no work can be taken from the store");
                 parts.settings.alerts.raise(Notice::StoreFailed { error: error.to_string() });
@@ -88,15 +96,21 @@ async fn rest(parts: &Parts, stop: &mut watch::Receiver<bool>) {
     }
 }
 
-/// How many lanes may be taken: none while a CRM is left alone, one to see whether it works again.
-fn allowance(parts: &Parts, now: DateTime<Utc>) -> Option<u32> {
-    let workers = parts.health.workers();
-    let paused = workers.get(&parts.pair).map(|worker| &worker.paused);
-    match paused {
-        Some(paused) if paused.values().any(|pause| pause.until > now) => None,
-        Some(paused) if !paused.is_empty() => Some(1),
-        _ => Some(parts.settings.lanes),
+/// How many lanes may be taken: none while a CRM is left alone; then one to see whether it works again, and more with each
+/// time that it was not asked.
+fn allowance(parts: &Parts, now: DateTime<Utc>, probes: u32) -> Option<u32> {
+    let paused = paused(parts);
+    if paused.values().any(|pause| pause.until > now) {
+        None
+    } else if paused.is_empty() {
+        Some(parts.settings.lanes)
+    } else {
+        Some(probes.min(parts.settings.lanes))
     }
+}
+
+fn paused(parts: &Parts) -> BTreeMap<Side, Pause> {
+    parts.health.workers().get(&parts.pair).map(|worker| worker.paused.clone()).unwrap_or_default()
 }
 
 /// The lanes that wait because a CRM refused a login, by that CRM.
@@ -121,14 +135,20 @@ async fn try_logins(parts: &Parts, put_off: &PutOff) {
     }
 }
 
-async fn lease(parts: &Parts, limit: u32, now: DateTime<Utc>) -> Result<Vec<LeasedLane>, StoreError> {
+/// Takes lanes, as many as are allowed. While a CRM is left alone these are the ones that need none.
+async fn lease(
+    parts: &Parts,
+    allowance: Option<u32>,
+    now: DateTime<Utc>,
+) -> Result<Vec<LeasedLane>, StoreError> {
     let request = LeaseRequest {
         pair: parts.pair.clone(),
         worker: parts.settings.worker.clone(),
-        limit,
+        limit: allowance.unwrap_or(parts.settings.lanes),
         now,
         ttl: parts.settings.lease,
         project: parts.settings.project,
+        erasures: allowance.is_none(),
     };
     parts.store.lease(request).await
 }
@@ -196,11 +216,15 @@ struct LaneWork {
     relays: Vec<(String, Cause)>,
     /// How many syncs the events would have started, were they not the echoes of what these wrote.
     echoes: usize,
+    /// The CRMs that answered its runs.
+    answered: Answered,
 }
 
 async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>, put_off: &PutOff) {
     let (mut failures, mut refused) = (Vec::new(), BTreeMap::<Side, Vec<Lane>>::new());
+    let mut answered = BTreeSet::new();
     let settlements = decided(parts, engine, lanes, None).await.into_iter().map(|decided| {
+        answered.extend(decided.answered);
         if let Some((error, _)) = &decided.pause
             && error.kind == CrmErrorKind::Unauthorised
         {
@@ -218,7 +242,7 @@ async fn work_off(parts: &Parts, engine: &dyn Engine, lanes: Vec<LeasedLane>, pu
     for (side, lanes) in refused {
         put_off_by(put_off).entry(side).or_default().extend(lanes);
     }
-    note_pauses(parts, failures);
+    note_pauses(parts, failures, &answered);
 }
 
 /// What a lane's runs came to, before it is settled.
@@ -229,6 +253,8 @@ pub(super) struct Decided {
     pub(super) settlement: Settlement,
     /// The failure that pauses a CRM, if one does.
     pub(super) pause: Option<(CrmError, Policy)>,
+    /// The CRMs that answered its runs.
+    pub(super) answered: BTreeSet<Side>,
     /// For the counters.
     pub(super) verdicts: Vec<&'static str>,
     /// How the run ended that was asked for with the lanes.
@@ -237,7 +263,8 @@ pub(super) struct Decided {
 
 impl Decided {
     fn at_once(lane: LeasedLane, settlement: Settlement, verdict: &'static str) -> Self {
-        Self { lane, settlement, pause: None, verdicts: vec![verdict], end: None }
+        let answered = BTreeSet::new();
+        Self { lane, settlement, pause: None, answered, verdicts: vec![verdict], end: None }
     }
 }
 
@@ -261,7 +288,14 @@ pub(super) async fn decided(
             all.push(Decided::at_once(lane, settlement, "parked"));
         } else {
             let relays = engine.relays(&changes(&lane));
-            works.push(LaneWork { lane, todo: tasks.into(), ends: Vec::new(), relays, echoes });
+            works.push(LaneWork {
+                lane,
+                todo: tasks.into(),
+                ends: Vec::new(),
+                relays,
+                echoes,
+                answered: Answered::default(),
+            });
         }
     }
     // One mapping of each lane at a time: two mappings may write the same record.
@@ -280,7 +314,7 @@ pub(super) async fn decided(
             verdicts.extend(std::iter::repeat_n("echo", work.echoes));
             settlement.results.extend(work.relays.into_iter().map(relay));
         }
-        Decided { lane: work.lane, settlement, pause, verdicts, end }
+        Decided { lane: work.lane, settlement, pause, answered: work.answered.sides(), verdicts, end }
     }));
     all
 }
@@ -302,7 +336,7 @@ async fn advance(parts: &Parts, engine: &dyn Engine, works: &mut [LaneWork]) {
         while let Some(task) = work.todo.pop_front() {
             let key = &work.lane.lane.key;
             if let Some(job) = engine.start(&task, &key.object, &key.record) {
-                jobs.push(Traced::around(job, &work.lane, &task.mapping));
+                jobs.push(Traced::around(job, &work.lane, &task.mapping, &work.answered));
                 places.push((place, task));
                 break;
             }
@@ -525,11 +559,11 @@ fn report_result(lane: &LeasedLane, MappingResult { mapping, ended_by, outcome, 
     }
 }
 
-/// Puts pauses on the board, and takes those off that are over: a batch without such a failure went through.
-fn note_pauses(parts: &Parts, failures: Vec<(CrmError, Policy)>) {
+/// Puts pauses on the board, and takes those off that are over: of a CRM that answered, in a batch without such a failure.
+fn note_pauses(parts: &Parts, failures: Vec<(CrmError, Policy)>, answered: &BTreeSet<Side>) {
     let now = parts.clock.now();
     if failures.is_empty() {
-        pauses::end(parts, |_, pause| pause.until <= now);
+        pauses::end(parts, |side, pause| pause.until <= now && answered.contains(&side));
     }
     for (error, policy) in failures {
         let Policy::Pause { time, reason, help } = policy else { continue };

@@ -39,6 +39,8 @@ pub struct AccountKey {
     pub side: Side,
     /// What it is for.
     pub purpose: Purpose,
+    /// Of a replacement, a digest of the configured token that it began with; each has its own. Empty for a login.
+    pub seed: String,
 }
 
 /// A sealed refresh token.
@@ -79,14 +81,8 @@ pub trait Accounts: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Account, StoreError>;
 
-    /// Keeps a configured token as a login of its own, unless one about the same is kept already.
-    async fn plant(
-        &self,
-        key: &AccountKey,
-        sealed: Sealed,
-        about: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
+    /// Keeps a configured token as a login of its own, unless it is kept already.
+    async fn plant(&self, key: &AccountKey, sealed: Sealed, now: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Keeps a token in place of the one that was read, of this login and revision, if that still stands; answers it as it is
     /// then.

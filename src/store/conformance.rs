@@ -1,6 +1,7 @@
 //! What every store must do, as cases over `dyn Store`; each database's tests run all of them.
 
 mod echoes;
+mod erasures;
 mod feed;
 mod intents;
 mod links;
@@ -59,6 +60,9 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("what is told of an erased record is gone", |s| Box::pin(trail::forgotten(s))),
         ("how the queue is", |s| Box::pin(trail::condition(s))),
         ("erased data is gone", |s| Box::pin(erased(s))),
+        ("so is that of former ids", |s| Box::pin(erasures::former_ids(s))),
+        ("what is told again of an erased record has no values", |s| Box::pin(erasures::told_again(s))),
+        ("an erasure waits for nothing", |s| Box::pin(erasures::at_once(s))),
         ("a write that was carried out becomes history", |s| Box::pin(intents::carried_out(s))),
         ("a write that nobody looked at stays open", |s| Box::pin(intents::left_open(s))),
         ("what was to be written is forgotten, too", |s| Box::pin(intents::forgotten(s))),
@@ -99,6 +103,7 @@ pub(crate) fn lease_at(seconds: i64) -> LeaseRequest {
         now: at(seconds),
         ttl: Duration::from_mins(1),
         project: None,
+        erasures: false,
     }
 }
 

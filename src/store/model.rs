@@ -211,6 +211,8 @@ pub struct LeaseRequest {
     pub ttl: Duration,
     /// The version of the project that it works with.
     pub project: Option<ProjectId>,
+    /// Only lanes of records that are to be erased, for which no CRM is needed.
+    pub erasures: bool,
 }
 
 /// A lease: a lane and its fence.

@@ -7,6 +7,7 @@ mod accounts;
 mod awaited;
 mod backfills;
 mod convert;
+mod erasures;
 mod feed;
 mod intents;
 mod journal;
@@ -50,7 +51,7 @@ use writer::Writer;
 const APPLICATION_ID: i64 = 0x4d61_7057;
 
 /// One script for each schema version, applied in order. Scripts are never changed once they are released.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/sqlite_0001.sql"),
     include_str!("migrations/sqlite_0002_links.sql"),
     include_str!("migrations/sqlite_0003_awaited.sql"),
@@ -63,6 +64,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/sqlite_0010_syncs.sql"),
     include_str!("migrations/sqlite_0011_merges.sql"),
     include_str!("migrations/sqlite_0012_intents.sql"),
+    include_str!("migrations/sqlite_0013_erased.sql"),
 ];
 
 /// Another process may hold the write lock for the length of one of its transactions; those are short.
@@ -106,10 +108,11 @@ impl SqliteStore {
 
     /// Closes the store after the writes under way; further calls answer [`StoreError::Closed`].
     pub async fn close(&self) {
-        self.writer.close().await;
+        // The readers first: the last connection moves the write-ahead log into the file, which one that only reads cannot.
         if let Some(readers) = &self.readers {
             readers.close().await;
         }
+        self.writer.close().await;
     }
 
     fn over(connection: SqliteConnection, readers: Option<SqlitePool>) -> Self {
@@ -432,7 +435,7 @@ async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteCo
         connection =
             SqliteConnection::connect_with(&journal).await.map_err(|error| open_error(shown, &error))?;
     }
-    migrate(&mut connection, version).await?;
+    migrate(&mut connection, version, path).await?;
     Ok(connection)
 }
 
@@ -468,11 +471,13 @@ async fn schema_version(connection: &mut SqliteConnection, path: &Path) -> Resul
 }
 
 /// Applies the scripts above a version, all or none.
-async fn migrate(connection: &mut SqliteConnection, version: usize) -> Result<(), StoreError> {
+async fn migrate(connection: &mut SqliteConnection, version: usize, path: &Path) -> Result<(), StoreError> {
     if version == MIGRATIONS.len() {
         return Ok(());
     }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // Another process may have been quicker.
+    let version = schema_version(&mut transaction, path).await?;
     for script in &MIGRATIONS[version..] {
         transaction.execute(sqlx::raw_sql(*script)).await?;
     }
@@ -588,6 +593,46 @@ mod tests {
         assert_eq!(lane.requested, ["lead"]);
         let link = store.links(&lane.lane.key).await.expect("links").remove(0);
         assert_eq!((link.target.record.as_str(), link.source_gone, link.synced.len()), ("L1", false, 0));
+    }
+
+    #[tokio::test]
+    async fn two_that_bring_it_up_to_date_at_once_do_not_collide() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal);
+        let mut old = SqliteConnection::connect_with(&options).await.expect("a database");
+        old.execute(sqlx::raw_sql(MIGRATIONS[0])).await.expect("the first schema");
+        old.execute(sqlx::raw_sql("PRAGMA application_id = 1298231383; PRAGMA user_version = 1;"))
+            .await
+            .expect("its version");
+        // Both have found out the version before either begins.
+        let mut both = Vec::new();
+        for _ in 0..2 {
+            let mut connection = SqliteConnection::connect_with(&options).await.expect("a connection");
+            let version = schema_version(&mut connection, &path).await.expect("a version");
+            both.push((connection, version));
+        }
+        for (mut connection, version) in both {
+            assert_eq!(version, 1);
+            migrate(&mut connection, version, &path).await.expect("it is up to date");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_is_one_file() {
+        let (folder, store) = file_store().await;
+        store.append(vec![conformance::event("1", "a", 0)]).await.expect("append");
+        // The readers are connections of their own.
+        assert_eq!(store.parked().await.expect("read"), []);
+        store.close().await;
+        let files: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|file| file.expect("a file").file_name().into_string().expect("a name"))
+            .collect();
+        assert_eq!(files, ["store.db"]);
     }
 
     #[tokio::test]

@@ -183,7 +183,12 @@ mod tests {
     }
 
     fn place() -> AccountKey {
-        AccountKey { pair: "main".to_owned(), side: Side::Hubspot, purpose: Purpose::Login }
+        AccountKey {
+            pair: "main".to_owned(),
+            side: Side::Hubspot,
+            purpose: Purpose::Login,
+            seed: String::new(),
+        }
     }
 
     #[test]

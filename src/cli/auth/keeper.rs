@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::cli::parts;
@@ -34,7 +33,13 @@ pub(in crate::cli) fn keeper(
     http: &HttpOptions,
 ) -> Arc<dyn TokenKeeper> {
     let purpose = if seed.is_some() { Purpose::Replacement } else { Purpose::Login };
-    let key = AccountKey { pair: pair.to_owned(), side, purpose };
+    let digest = |seed: &SecretString| hex::encode(Sha256::digest(seed.expose_secret()));
+    let key = AccountKey {
+        pair: pair.to_owned(),
+        side,
+        purpose,
+        seed: seed.as_ref().map(digest).unwrap_or_default(),
+    };
     let mut bytes = [0; 8];
     parts::entropy(&mut bytes);
     Arc::new(Vault { store, keys, key, seed, holder: hex::encode(bytes), turn: turn(http) })
@@ -68,28 +73,20 @@ impl Vault {
         KeepError { message: format!("the token of pair `{pair}` for {side}: {error}"), lasting: true }
     }
 
-    /// What may be known of a row without a key: of a replacement, a digest of what it replaces, so that another configured
-    /// token is taken as a new beginning.
-    fn about(&self) -> String {
-        self.seed.as_ref().map_or_else(String::new, |seed| {
-            json!({"replaces": hex::encode(Sha256::digest(seed.expose_secret()))}).to_string()
-        })
-    }
-
-    /// Keeps the configured token before it is used for the first time, so that whoever uses it takes the turn.
+    /// Keeps the configured token before it is used for the first time, so that whoever uses it takes the turn. What was kept
+    /// of another one, which somebody else may use, stays as it is.
     async fn plant(&self) -> Result<(), KeepError> {
         let Some(seed) = &self.seed else { return Ok(()) };
         if self.row().await?.is_some() {
             return Ok(());
         }
         let sealed = self.keys.seal(&self.key, seed).map_err(|error| self.sealed_failed(&error))?;
-        let planted = self.store.plant(&self.key, sealed, &self.about(), parts::now()).await;
+        let planted = self.store.plant(&self.key, sealed, parts::now()).await;
         planted.map_err(|error| store_failed(&error))
     }
 
     async fn row(&self) -> Result<Option<Account>, KeepError> {
-        let row = self.store.account(&self.key).await.map_err(|error| store_failed(&error))?;
-        Ok(row.filter(|row| self.seed.is_none() || row.about == self.about()))
+        self.store.account(&self.key).await.map_err(|error| store_failed(&error))
     }
 }
 

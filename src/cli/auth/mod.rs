@@ -62,7 +62,7 @@ impl Place {
     }
 
     fn key(&self, side: Side) -> AccountKey {
-        AccountKey { pair: self.pair().name.clone(), side, purpose: Purpose::Login }
+        AccountKey { pair: self.pair().name.clone(), side, purpose: Purpose::Login, seed: String::new() }
     }
 }
 

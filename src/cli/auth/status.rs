@@ -122,7 +122,9 @@ fn line(pair: &Pair, side: Side, accounts: &[Account], keys: Option<&Keys>) -> L
     let how = how(pair, side);
     let of = |purpose: Purpose| {
         let mine = |row: &&Account| row.key.pair == pair.name && row.key.side == side;
-        accounts.iter().filter(mine).find(|row| row.key.purpose == purpose)
+        // Of several configured tokens the newest, which is the one in use.
+        let rows = accounts.iter().filter(mine).filter(|row| row.key.purpose == purpose);
+        rows.max_by_key(|row| row.updated_at)
     };
     let row = match how {
         "OAuth" => of(Purpose::Login),

@@ -15,7 +15,9 @@ impl Accounts for SqliteStore {
         self.read("", |c| {
             Box::pin(async move {
                 let rows =
-                    sqlx::query("SELECT * FROM accounts ORDER BY pair, side, purpose").fetch_all(c).await?;
+                    sqlx::query("SELECT * FROM accounts ORDER BY pair, side, purpose, updated_at DESC")
+                        .fetch_all(c)
+                        .await?;
                 rows.iter().map(account).collect()
             })
         })
@@ -40,19 +42,13 @@ impl Accounts for SqliteStore {
             .await
     }
 
-    async fn plant(
-        &self,
-        key: &AccountKey,
-        sealed: Sealed,
-        about: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        let (of, about) = (key.clone(), about.to_owned());
+    async fn plant(&self, key: &AccountKey, sealed: Sealed, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let of = key.clone();
         self.writer
             .run_for(&key.pair, move |c| {
                 Box::pin(async move {
-                    if find(c, &of).await?.is_none_or(|known| known.about != about) {
-                        log_in(c, &of, &sealed, &about, now).await?;
+                    if find(c, &of).await?.is_none() {
+                        log_in(c, &of, &sealed, "", now).await?;
                     }
                     Ok(())
                 })
@@ -79,7 +75,8 @@ impl Accounts for SqliteStore {
             .writer
             .run_for(&key.pair, move |c| {
                 Box::pin(async move {
-                    let sql = "DELETE FROM accounts WHERE pair = ?1 AND side = ?2 AND purpose = ?3";
+                    let sql =
+                        "DELETE FROM accounts WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND seed = ?4";
                     Ok(placed(sqlx::query(sql), &of).execute(c).await?.rows_affected() > 0)
                 })
             })
@@ -110,7 +107,7 @@ impl Accounts for SqliteStore {
             .run_for(&key.pair, move |c| {
                 Box::pin(async move {
                     let sql = "UPDATE accounts SET busy_by = NULL, busy_until = NULL
-                               WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND busy_by = ?4";
+                               WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND seed = ?4 AND busy_by = ?5";
                     placed(sqlx::query(sql), &of).bind(holder).execute(c).await?;
                     Ok(())
                 })
@@ -121,13 +118,13 @@ impl Accounts for SqliteStore {
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
-/// Binds the first three parameters.
+/// Binds the first four parameters.
 fn placed<'q>(query: Query<'q>, key: &AccountKey) -> Query<'q> {
-    query.bind(key.pair.clone()).bind(key.side.word()).bind(key.purpose.word())
+    query.bind(key.pair.clone()).bind(key.side.word()).bind(key.purpose.word()).bind(key.seed.clone())
 }
 
 async fn find(c: &mut SqliteConnection, key: &AccountKey) -> Result<Option<Account>, StoreError> {
-    let sql = "SELECT * FROM accounts WHERE pair = ?1 AND side = ?2 AND purpose = ?3";
+    let sql = "SELECT * FROM accounts WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND seed = ?4";
     placed(sqlx::query(sql), key).fetch_optional(c).await?.as_ref().map(account).transpose()
 }
 
@@ -140,9 +137,9 @@ async fn log_in(
 ) -> Result<Account, StoreError> {
     // A login that takes the place of another within one microsecond is still another one.
     let sql =
-        "INSERT INTO accounts (pair, side, purpose, key, nonce, sealed, about, login, revision, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?8)
-         ON CONFLICT (pair, side, purpose) DO UPDATE
+        "INSERT INTO accounts (pair, side, purpose, seed, key, nonce, sealed, about, login, revision, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?9)
+         ON CONFLICT (pair, side, purpose, seed) DO UPDATE
          SET key = excluded.key, nonce = excluded.nonce, sealed = excluded.sealed, about = excluded.about,
              login = max(login + 1, excluded.login), revision = 1, updated_at = excluded.updated_at,
              busy_by = NULL, busy_until = NULL
@@ -166,8 +163,8 @@ async fn replace(
     now: DateTime<Utc>,
 ) -> Result<Option<Account>, StoreError> {
     let sql =
-        "UPDATE accounts SET key = ?4, nonce = ?5, sealed = ?6, revision = revision + 1, updated_at = ?7
-         WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND login = ?8 AND revision = ?9 RETURNING *";
+        "UPDATE accounts SET key = ?5, nonce = ?6, sealed = ?7, revision = revision + 1, updated_at = ?8
+         WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND seed = ?4 AND login = ?9 AND revision = ?10 RETURNING *";
     let row = placed(sqlx::query(sql), key)
         .bind(sealed.key.clone())
         .bind(sealed.nonce.clone())
@@ -188,8 +185,8 @@ async fn take_turn(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE accounts SET busy_by = ?4, busy_until = ?5
-         WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND (busy_by IS NULL OR busy_by = ?4 OR busy_until <= ?6)";
+    let sql = "UPDATE accounts SET busy_by = ?5, busy_until = ?6
+         WHERE pair = ?1 AND side = ?2 AND purpose = ?3 AND seed = ?4 AND (busy_by IS NULL OR busy_by = ?5 OR busy_until <= ?7)";
     let done = placed(sqlx::query(sql), key)
         .bind(holder.to_owned())
         .bind(convert::micros(until))
@@ -211,7 +208,7 @@ fn account(row: &SqliteRow) -> Result<Account, StoreError> {
     };
     let purpose = Purpose::of(row.try_get("purpose")?).ok_or_else(|| damaged("purpose"))?;
     Ok(Account {
-        key: AccountKey { pair: row.try_get("pair")?, side, purpose },
+        key: AccountKey { pair: row.try_get("pair")?, side, purpose, seed: row.try_get("seed")? },
         sealed: Sealed {
             key: row.try_get("key")?,
             nonce: row.try_get("nonce")?,
@@ -229,9 +226,15 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::store::Store as _;
 
     fn key() -> AccountKey {
-        AccountKey { pair: "main".to_owned(), side: Side::Hubspot, purpose: Purpose::Login }
+        AccountKey {
+            pair: "main".to_owned(),
+            side: Side::Hubspot,
+            purpose: Purpose::Login,
+            seed: String::new(),
+        }
     }
 
     fn sealed(text: &str) -> Sealed {
@@ -276,17 +279,26 @@ mod tests {
     #[tokio::test]
     async fn a_configured_token_is_planted_once() {
         let store = SqliteStore::in_memory().await.expect("a store");
-        let kept = async || store.account(&key()).await.expect("read").expect("a row");
-        store.plant(&key(), sealed("seed"), "of a", at(0)).await.expect("planted");
-        let first = kept().await;
+        let of = |seed: &str| AccountKey { purpose: Purpose::Replacement, seed: seed.to_owned(), ..key() };
+        let kept = async |seed: &str| store.account(&of(seed)).await.expect("read").expect("a row");
+        store.plant(&of("a"), sealed("seed"), at(0)).await.expect("planted");
+        let first = kept("a").await;
         let was = (first.login, first.revision);
-        let grown = store.replace(&key(), was, sealed("grown"), at(1)).await.expect("kept");
-        store.plant(&key(), sealed("seed"), "of a", at(2)).await.expect("nothing to do");
-        assert_eq!(Some(kept().await), grown, "what has replaced it stays");
-        store.plant(&key(), sealed("other"), "of b", at(3)).await.expect("another one is configured");
-        let second = kept().await;
-        assert!(second.login > first.login && second.sealed == sealed("other"));
-        assert_eq!(store.replace(&key(), was, sealed("late"), at(4)).await.expect("refused"), None);
+        let grown = store.replace(&of("a"), was, sealed("grown"), at(1)).await.expect("kept");
+        store.plant(&of("a"), sealed("seed"), at(2)).await.expect("nothing to do");
+        assert_eq!(Some(kept("a").await), grown, "what has replaced it stays");
+        assert_eq!(store.replace(&of("a"), was, sealed("late"), at(3)).await.expect("refused"), None);
+
+        // Another one is tried, perhaps a mistyped one: it takes nothing away.
+        store.plant(&of("b"), sealed("other"), at(4)).await.expect("planted");
+        assert!(store.take_turn(&of("b"), "w", at(60), at(5)).await.expect("a turn"));
+        assert!(store.take_turn(&of("a"), "v", at(60), at(5)).await.expect("a turn of its own"));
+        assert_eq!((Some(kept("a").await), kept("b").await.sealed), (grown.clone(), sealed("other")));
+        // The older one goes once it is old, unless it is the newest.
+        store.prune(at(3), 10).await.expect("pruned");
+        assert_eq!(store.account(&of("a")).await.expect("read"), None);
+        store.prune(at(100), 10).await.expect("pruned");
+        assert_eq!(kept("b").await.sealed, sealed("other"));
     }
 
     #[tokio::test]

@@ -149,7 +149,19 @@ async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, S
          UNION
          SELECT target AS record FROM runs
          WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND at >= ?4
-             AND target IN (SELECT value FROM json_each(?5))",
+             AND target IN (SELECT value FROM json_each(?5))
+         UNION
+         SELECT record FROM events
+         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND received_at >= ?4
+             AND record IN (SELECT value FROM json_each(?5))
+         UNION
+         SELECT record FROM erased
+         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
+             AND record IN (SELECT value FROM json_each(?5))
+         UNION
+         SELECT record FROM merged
+         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
+             AND record IN (SELECT value FROM json_each(?5))",
     )
     .bind(&request.pair)
     .bind(request.object.side.word())
@@ -248,7 +260,8 @@ mod tests {
     use super::*;
     use crate::source::{ObjectName, Side};
     use crate::store::conformance::{at, lease_at};
-    use crate::store::{MappingResult, Notes, Origin, Outcome, Settlement, Store};
+    use crate::store::{Incoming, MappingResult, NewEvent, Notes, Origin, Outcome, Settlement, Store};
+    use crate::types::{ChangeEvent, ChangeKind};
 
     fn key() -> BackfillKey {
         BackfillKey { pair: "main".to_owned(), mapping: "lead".to_owned(), side: Side::Hubspot }
@@ -348,6 +361,42 @@ mod tests {
         let request = HoldRequest { read_at: at(20), ..wanted(&["1", "2", "3", "4"], 60) };
         let held = store.hold(request).await.expect("held");
         assert_eq!((held.lanes.len(), held.settled_since), (4, vec!["2".to_owned(), "3".to_owned()]));
+    }
+
+    /// Of a record that is gone nothing may be left to say that it was settled.
+    #[tokio::test]
+    async fn what_was_erased_deleted_or_merged_since_it_was_read_is_named() {
+        let store = SqliteStore::in_memory().await.expect("a store");
+        let told = |record: &str, kind: ChangeKind, seconds: i64| NewEvent {
+            pair: "main".to_owned(),
+            dedupe: format!("{record}/{kind:?}"),
+            raw: "{}".to_owned(),
+            received_at: at(seconds),
+            incoming: Incoming::Change(ChangeEvent {
+                object: contact(),
+                record: record.to_owned(),
+                kind,
+                occurred_at: at(seconds),
+            }),
+        };
+        let merged = || ChangeKind::Merged { into: "9".to_owned() };
+        let events = vec![
+            told("1", ChangeKind::Deleted, 5),
+            told("2", ChangeKind::Deleted, 50),
+            told("3", ChangeKind::PrivacyDeletion, 50),
+            told("4", merged(), 50),
+            told("5", merged(), 5),
+        ];
+        store.append(events).await.expect("append");
+        for lane in store.hold(wanted(&["1", "2", "3", "4", "5"], 51)).await.expect("held").lanes {
+            let erase = lane.lane.key.record == "3";
+            let next = if erase { Next::Erase } else { Next::Done };
+            let settlement = Settlement { next, results: Vec::new() };
+            store.settle(&lane.lane, settlement, at(52)).await.expect("settled");
+        }
+        let request = HoldRequest { read_at: at(20), ..wanted(&["1", "2", "3", "4", "5", "6"], 60) };
+        let held = store.hold(request).await.expect("held");
+        assert_eq!((held.lanes.len(), held.settled_since), (6, ["2", "3", "4"].map(str::to_owned).to_vec()));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Events in, lanes out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
@@ -12,7 +12,7 @@ use super::super::{
     Appended, CorrelationId, EventId, Incoming, Lane, LaneId, LeaseRequest, LeasedEvent, LeasedLane,
     NewEvent, Pending, RecordKey, StoreError, Waiting,
 };
-use super::{convert, intents, links, merges};
+use super::{convert, erasures, intents, links, merges};
 
 /// Writes all events with a handful of statements, however many they are: each statement costs a trip to SQLite's
 /// thread, and ten thousand events come in one body.
@@ -22,6 +22,8 @@ pub(super) async fn append(
 ) -> Result<Vec<Appended>, StoreError> {
     let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
     let rows = serde_json::to_string(&rows)?;
+    let erased = erasures::told_of(c, &rows).await?;
+    let rows = if erased.is_empty() { rows } else { without_values(events, &erased)? };
     let inserted = sqlx::query(
         "INSERT INTO events (pair, dedupe, side, object, record, change, raw, occurred_at, received_at, state, note,
                              correlation, own, merged_into)
@@ -41,6 +43,7 @@ pub(super) async fn append(
     } else {
         open_lanes(c, &serde_json::to_string(&new.values().collect::<Vec<_>>())?).await?
     };
+    erasures::remember_merges(c, &rows).await?;
     let known = if new.len() == events.len() { HashMap::new() } else { known(c, &rows).await? };
     events
         .iter()
@@ -56,6 +59,31 @@ pub(super) async fn append(
             Ok(Appended { id: EventId(id), new, correlation: joined.get(&id).copied().unwrap_or_else(own) })
         })
         .collect()
+}
+
+/// Rows of which those that tell of a record that was erased hold no values.
+fn without_values(events: &[NewEvent], erased: &HashSet<RecordKey>) -> Result<String, StoreError> {
+    let is_erased = |pair: &str, change: &ChangeEvent| {
+        erased.contains(&RecordKey::new(pair, change.object.clone(), &change.record))
+    };
+    let of = |event: &NewEvent| {
+        let mut event = event.clone();
+        let change = match &mut event.incoming {
+            Incoming::Change(change) | Incoming::Own { change, .. } => Some(change),
+            Incoming::Ignored { change, .. } => change.as_mut(),
+        };
+        if let Some(change) = change.filter(|change| is_erased(&event.pair, change)) {
+            if let ChangeKind::FieldChanged { value, .. } = &mut change.kind {
+                *value = None;
+            }
+            if let Incoming::Own { change, .. } = event.incoming {
+                event.incoming = Incoming::Change(change);
+            }
+            event.raw = "{}".to_owned();
+        }
+        row(&event)
+    };
+    Ok(serde_json::to_string(&events.iter().map(of).collect::<Result<Vec<_>, _>>()?)?)
 }
 
 fn row(event: &NewEvent) -> Result<serde_json::Value, StoreError> {
@@ -127,6 +155,7 @@ async fn open_lanes(c: &mut SqliteConnection, ids: &str) -> Result<HashMap<i64, 
     .bind(ids)
     .execute(&mut *c)
     .await?;
+    erasures::hasten(c, ids).await?;
     sqlx::query(
         "UPDATE lanes SET correlation = (
              SELECT events.correlation FROM events
@@ -238,6 +267,8 @@ pub(super) async fn lease(
          WHERE id IN (
              SELECT id FROM lanes
              WHERE pair = ?3 AND not_before <= ?4 AND (owner IS NULL OR lease_until <= ?4)
+                 AND (NOT ?7 OR id IN (SELECT lane FROM events
+                          WHERE state = 'pending' AND change ->> '$.kind' = 'PrivacyDeletion'))
              ORDER BY not_before, id LIMIT ?5)
          RETURNING id, pair, side, object, record, fence, attempts, last_error, not_before, correlation",
     )
@@ -247,6 +278,7 @@ pub(super) async fn lease(
     .bind(convert::micros(request.now))
     .bind(request.limit)
     .bind(request.project.map(|project| project.0))
+    .bind(request.erasures)
     .fetch_all(&mut *c)
     .await?;
     taken(c, rows, request.now).await

@@ -22,7 +22,7 @@ const RUNS: &str = "SELECT id FROM runs WHERE at < ?1 AND NOT EXISTS (
 
 /// What is found by its age alone, so that no more rows are looked at than go. A row that belongs to another record stays
 /// for as long as it lives: nothing else tells, once it is moved or purged, whose it was.
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 11] = [
     "DELETE FROM kept WHERE rowid IN (SELECT rowid FROM kept WHERE at < ?1 ORDER BY at LIMIT ?2)",
     // Nobody came back to say whether these were carried out.
     "DELETE FROM intents WHERE id IN (SELECT id FROM intents WHERE at < ?1 ORDER BY at LIMIT ?2)",
@@ -35,6 +35,16 @@ const STATEMENTS: [&str; 9] = [
     "DELETE FROM seen WHERE (pair, side, object, record) IN (
          SELECT pair, side, object, record FROM seen
          WHERE at < ?1 AND (parents = '{}' OR ended IS NOT NULL) ORDER BY at LIMIT ?2)",
+    // Nobody tells of these any more.
+    "DELETE FROM erased WHERE (pair, side, object, record) IN (
+         SELECT pair, side, object, record FROM erased WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    // Another configured token has taken its place since.
+    "DELETE FROM accounts WHERE (pair, side, purpose, seed) IN (
+         SELECT pair, side, purpose, seed FROM accounts AS old
+         WHERE purpose = 'replacement' AND updated_at < ?1 AND EXISTS (
+             SELECT 1 FROM accounts AS newer WHERE newer.pair = old.pair AND newer.side = old.side
+                 AND newer.purpose = old.purpose AND newer.updated_at > old.updated_at)
+         LIMIT ?2)",
     // A version of the project goes when it was replaced so long ago and nothing names it any more.
     "DELETE FROM projects WHERE id IN (
          SELECT id FROM projects AS old

@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::links::Left;
 use super::runs::{self, Context};
-use super::{awaited, convert, intents, journal, links};
+use super::{awaited, convert, erasures, intents, journal, links};
 
 pub(super) async fn settle(
     c: &mut SqliteConnection,
@@ -29,7 +29,7 @@ pub(super) async fn settle(
     .await?;
     let Some(held) = held else { return Ok(Settled::Stale) };
     if settlement.next == Next::Erase {
-        erase(c, &lane.key).await?;
+        erasures::erase(c, &lane.key, now).await?;
         return Ok(Settled::Accepted);
     }
     for result in &settlement.results {
@@ -383,52 +383,5 @@ async fn park(
     .bind(context.project.map(|project| project.0))
     .execute(c)
     .await?;
-    Ok(())
-}
-
-async fn erase(c: &mut SqliteConnection, key: &RecordKey) -> Result<(), StoreError> {
-    for statement in [
-        // What a run of either record of a pair wrote may be the other's.
-        "DELETE FROM history WHERE run IN (SELECT id FROM runs
-             WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4)",
-        "DELETE FROM history WHERE run IN (SELECT id FROM runs
-             WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4)",
-        "DELETE FROM runs WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM runs WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
-        "DELETE FROM kept WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM kept WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
-        "DELETE FROM events WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM parked WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM waiting WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        // A load is of one object; another's record of this id loses its row too, which is the lesser harm.
-        "DELETE FROM backfill_refused WHERE pair = ?1 AND side = ?2 AND ?3 <> '' AND json_valid(row) AND row ->> 'record' = ?4",
-        "DELETE FROM backfill_refused WHERE pair = ?1 AND json_valid(row) AND row ->> 'record' IN (SELECT record FROM links
-             WHERE links.pair = ?1 AND links.side = backfill_refused.side AND target_side = ?2 AND target_object = ?3
-                 AND target = ?4)",
-        // The link of a sync leads from HubSpot to Salesforce, whichever side a load is from.
-        "DELETE FROM backfill_refused WHERE pair = ?1 AND json_valid(row) AND row ->> 'record' IN (SELECT target FROM links
-             WHERE links.pair = ?1 AND links.target_side = backfill_refused.side AND links.side = ?2 AND object = ?3
-                 AND record = ?4)",
-        "DELETE FROM intents WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        // One that was to make a record may have made this one; losing it is the lesser harm.
-        "DELETE FROM intents WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3
-             AND (target = ?4 OR target IS NULL)",
-        "DELETE FROM awaited WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM awaited WHERE pair = ?1 AND of_side = ?2 AND of_object = ?3 AND of_record = ?4",
-        "DELETE FROM history WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM history WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
-        "DELETE FROM links WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM links WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND target = ?4",
-        "DELETE FROM seen WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-        "DELETE FROM lanes WHERE pair = ?1 AND side = ?2 AND object = ?3 AND record = ?4",
-    ] {
-        sqlx::query(statement)
-            .bind(&key.pair)
-            .bind(key.object.side.word())
-            .bind(&key.object.name)
-            .bind(&key.record)
-            .execute(&mut *c)
-            .await?;
-    }
     Ok(())
 }

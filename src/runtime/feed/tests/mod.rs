@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::alert::{Alerts, Notice};
 use crate::crm::http::HttpOptions;
 use crate::crm::{Changes, ChangesPage, ChangesRequest};
 use crate::plan::{Plan, Watched};
@@ -21,10 +22,10 @@ use crate::runtime::testing::crms;
 use crate::runtime::{Clock, Health, ManualClock, Metrics, Parts, Settings};
 use crate::source::{ObjectName, Side};
 use crate::store::{LeaseRequest, Next, Settlement, SqliteStore, Store};
-use crate::types::CrmError;
+use crate::types::{CrmError, CrmErrorKind};
 
 use super::settings::Watch;
-use super::{Done, FeedParts, PollSettings, Trouble, Turn, next, page};
+use super::{Done, FeedParts, PollSettings, Trouble, Turn, page, take};
 
 /// More pages than any test needs: whoever reaches it reads for ever.
 const FOR_EVER: usize = 500;
@@ -112,6 +113,7 @@ impl Polled {
             now: self.clock.now(),
             ttl: Duration::from_mins(1),
             project: None,
+            erasures: false,
         };
         let mut events: BTreeMap<String, Vec<String>> = BTreeMap::new();
         loop {
@@ -148,43 +150,46 @@ fn said(expected: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
     expected.iter().map(|(record, kinds)| ((*record).to_owned(), words(kinds))).collect()
 }
 
-/// A CRM that nobody asks.
-struct Unasked;
+/// A CRM that lets nobody read this object.
+struct Closed(&'static str);
 
 #[async_trait]
-impl Changes for Unasked {
+impl Changes for Closed {
     fn side(&self) -> Side {
         Side::Hubspot
     }
 
     async fn changes(&self, request: &ChangesRequest) -> Result<ChangesPage, CrmError> {
-        panic!("{request:?}")
+        assert_eq!(request.object.name, self.0);
+        Err(CrmError {
+            side: Side::Hubspot,
+            kind: CrmErrorKind::Forbidden,
+            status: Some(403),
+            code: Some("MISSING_SCOPES".to_owned()),
+            message: "no".to_owned(),
+            retry_after: None,
+            maybe_applied: false,
+        })
     }
 }
 
-#[test]
-fn an_object_that_may_not_be_read_keeps_no_other_from_being_read() {
-    let at = |seconds: i64| DateTime::from_timestamp(1_000_000_000 + seconds, 0).expect("a time");
-    let turn = |object: &str, due: i64| Turn {
-        watch: Watch { watched: watched(Side::Hubspot, object, &[]), every: Duration::from_mins(1) },
-        source: Arc::new(Unasked),
-        due: at(due),
-        attempts: 0,
-    };
-    let mut turns = [turn("contact", 0), turn("company", 10), turn("deal", 20)];
-    let (mut paused, mut now, mut asked) = (at(0), at(0), Vec::new());
-    for _ in 0..6 {
-        let due = |turn: &Turn| turn.due.max(paused);
-        let turn = next(&mut turns, due).expect("a turn");
-        now = now.max(due(turn));
-        let object = turn.watch.watched.object.name.clone();
-        if object == "contact" {
-            // Each try that is refused pauses the CRM, and is due again at once.
-            (turn.due, paused) = (now, now + chrono::TimeDelta::seconds(60));
-        } else {
-            turn.due = now + chrono::TimeDelta::seconds(30);
-        }
-        asked.push(object);
+#[tokio::test]
+async fn an_object_that_may_not_be_read_holds_up_itself_alone() {
+    let watched = watched(Side::Hubspot, "company", &[]);
+    let mut polled = Polled::new(Arc::new(Closed("company")), watched.clone(), Duration::ZERO).await;
+    let (alerts, mut told) = Alerts::watched();
+    polled.parts.parts.settings.alerts = alerts;
+    let now = polled.clock.now();
+    let watch = Watch { watched, every: Duration::from_mins(1) };
+    let mut turn = Turn { watch, source: Arc::new(Closed("company")), due: now, attempts: 0 };
+    for _ in 0..2 {
+        take(&polled.parts, &mut turn).await;
+        assert_eq!(turn.due, now + polled.parts.parts.settings.credentials);
     }
-    assert_eq!(asked, ["contact", "contact", "company", "deal", "contact", "contact"]);
+    let health = polled.parts.parts.health.workers().remove("main").expect("a board");
+    assert!(health.paused.is_empty(), "the others and the writes go on");
+    assert_eq!(health.feeds["hubspot.company"].error.as_deref(), Some("MISSING_SCOPES"));
+    let Ok(Notice::UnreadChanges { object, code, .. }) = told.try_recv() else { panic!("nobody was told") };
+    assert_eq!((object.as_str(), code.as_deref()), ("hubspot.company", Some("MISSING_SCOPES")));
+    assert!(told.try_recv().is_err(), "once");
 }
