@@ -70,6 +70,18 @@ impl<'a> Scope<'a> {
         is_void
     }
 
+    /// Whether text of which nothing is known goes into an e-mail field: when the record comes it may be no address, and
+    /// then an `otherwise` decides.
+    pub(super) fn may_be_no_address(&self, value: &Expr, into: &Into<'_, '_>) -> bool {
+        let is_known = |leaf: &Leaf<'_>| {
+            matches!(leaf.value.kind, ExprKind::Literal(_))
+                || matches!(leaf.value.typed.ty, Type::Email(_)) && leaf.is_kept()
+        };
+        self.via.is_none()
+            && matches!(into.typed.ty, Type::Email(_))
+            && !self.formed(value).iter().all(is_known)
+    }
+
     fn report_form(&self, leaf: &Leaf<'_>, into: &Into<'_, 'a>, wanted: &str, is: &str) {
         let message = format!("`{}` of `{}` holds {wanted}, and {is}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::TYPE_MISMATCH, leaf.value.span, message);
