@@ -15,6 +15,9 @@ use super::typed::{Expr, ExprKind};
 /// A literal is followed through so many steps; with more of them nobody would see what it becomes.
 const STEPS: usize = 8;
 
+/// No address and no id is longer than this many bytes.
+const LONGEST: usize = 1_000;
+
 /// The name of a record in Salesforce.
 const NAME: &str = "Name";
 
@@ -38,7 +41,8 @@ impl Leaf<'_> {
             });
             let mut all = vec![value.borrowed()];
             all.extend(args.collect::<Option<Vec<_>>>()?);
-            (function.call)(&mut all, &Prepared::Nothing).ok().map(Value::into_owned)
+            let made = (function.call)(&mut all, &Prepared::Nothing).ok().map(Value::into_owned)?;
+            (!matches!(&made, Value::Text(text) if text.len() > LONGEST)).then_some(made)
         })?;
         matches!(made, Value::Text(_)).then(|| display(&made))
     }
@@ -110,13 +114,15 @@ impl<'a> Scope<'a> {
                     let args: Vec<_> = args.iter().rev().collect();
                     among(&args, &mut open);
                 }
-                ExprKind::Call { function, args } if steps.len() < STEPS => match args.as_slice() {
-                    [first, rest @ ..] => {
-                        steps.push((*function, rest));
-                        open.push(Leaf { value: first, steps });
+                ExprKind::Call { function, args } if steps.len() < STEPS && function.prepare.is_none() => {
+                    match args.as_slice() {
+                        [first, rest @ ..] => {
+                            steps.push((*function, rest));
+                            open.push(Leaf { value: first, steps });
+                        }
+                        [] => {}
                     }
-                    [] => {}
-                },
+                }
                 ExprKind::Let(index) => {
                     if followed.insert(*index) {
                         open.push(Leaf { value: &self.lets[*index].typed.value, steps });

@@ -220,6 +220,7 @@ const SAMPLES: &[&str] = &[
     "e\u{301} e",
     "https://www.Example.com/a?b#c",
     "WWW.EXAMPLE.CO.UK",
+    "example.com/Straße?q=Ä",
     "Jane.Doe@Mail.Example.com ",
     "+1 (555) 010-9999",
     "0049 30 1234567",
