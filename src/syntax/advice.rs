@@ -14,7 +14,8 @@ impl Here<'_, '_> {
     pub(super) fn advice(&self) -> Option<Diagnostic> {
         let in_rule =
             matches!(self.statement.kind, BlockKind::Rules | BlockKind::Shared | BlockKind::SyncRules);
-        self.step_argument()
+        self.count_in_pattern()
+            .or_else(|| self.step_argument())
             .or_else(|| self.method())
             .or_else(|| self.formula())
             .or_else(|| self.is_null())
@@ -46,6 +47,17 @@ impl Here<'_, '_> {
     fn last_word(&self) -> &str {
         let before = self.before();
         &before[before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| next(before, at))..]
+    }
+
+    /// `"[A-Z]{2,3}"`: a count of a pattern, where a brace begins a value.
+    fn count_in_pattern(&self) -> Option<Diagnostic> {
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let (_, least) = self.before().rsplit_once('{')?;
+        let (most, _) = self.after_found().split_once('}')?;
+        (self.found == "," && !least.is_empty() && is_digits(least) && is_digits(most)).then(|| {
+            self.error("a brace in a text begins a value")
+                .help(format!("one that is only text is written `\\{{`: write `\\{{{least},{most}\\}}`"))
+        })
     }
 
     /// `| truncate 80`
