@@ -186,6 +186,12 @@ fn cases() -> Vec<Case> {
             "1 made, paused",
         ),
         case(
+            "salesforce.not_shared",
+            Lead,
+            json!({"answer": "salesforce.insufficient_access", "operation": upsert, "times": "always"}),
+            "0 made, parked: insufficient access rights",
+        ),
+        case(
             "salesforce.duplicate",
             Lead,
             json!({"answer": "salesforce.duplicates_detected", "operation": upsert, "times": "always", "with": {"object": "Lead", "ids": ["00Q000000000001AAA"]}}),

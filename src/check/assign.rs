@@ -149,12 +149,11 @@ impl<'a> Scope<'a> {
             format!("the number {can}, and `{}` of `{}` {keeps}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
         let finding = finding.and(into.field.span, keeps);
-        self.report(match value.kind {
-            ExprKind::Literal(_) => finding.help("write a number that the field can hold"),
-            _ => {
-                let step = self.with_step(value, into.object.name.side, &format!("round({to})"));
-                finding.help(format!("write {step}"))
-            }
+        self.report(if matches!(value.kind, ExprKind::Literal(_)) {
+            finding.help("write a number that the field can hold")
+        } else {
+            let step = self.with_step(value, into.object.name.side, &format!("round({to})"));
+            finding.help(format!("write {step}"))
         });
     }
 

@@ -115,12 +115,9 @@ impl<'a> Scope<'a> {
                     among(&args, &mut open);
                 }
                 ExprKind::Call { function, args } if steps.len() < STEPS && function.prepare.is_none() => {
-                    match args.as_slice() {
-                        [first, rest @ ..] => {
-                            steps.push((*function, rest));
-                            open.push(Leaf { value: first, steps });
-                        }
-                        [] => {}
+                    if let [first, rest @ ..] = args.as_slice() {
+                        steps.push((*function, rest));
+                        open.push(Leaf { value: first, steps });
                     }
                 }
                 ExprKind::Let(index) => {

@@ -40,11 +40,11 @@ impl Op {
 }
 
 /// What a step makes of a value.
-fn apply(function: &Function, value: Value, args: &[Value]) -> Option<Value> {
+fn apply(function: &Function, value: &Value, args: &[Value]) -> Option<Value> {
     if value.is_blank() && !function.takes_blank {
         return Some(Value::Blank);
     }
-    let mut args: Vec<_> = std::iter::once(&value).chain(args).map(Value::borrowed).collect();
+    let mut args: Vec<_> = std::iter::once(value).chain(args).map(Value::borrowed).collect();
     (function.call)(&mut args, &Prepared::Nothing).ok().map(Value::into_owned)
 }
 
@@ -110,8 +110,9 @@ fn uncut(op: &Op) -> Op {
 /// What a value becomes on its way over, and what that becomes on its way back and over again, where it is another value
 /// or none: then the next run would find a difference that nobody made, or fail.
 fn unsettled<'v>(chain: &[Op], value: &'v Value) -> Option<(&'v Value, Value, Option<Value>)> {
-    let over = |value: Value| chain.iter().try_fold(value, |value, op| apply(op.forth, value, &op.args));
-    let back = |value: Value| chain.iter().rev().try_fold(value, |value, op| apply(op.back, value, &op.args));
+    let over = |value: Value| chain.iter().try_fold(value, |value, op| apply(op.forth, &value, &op.args));
+    let back =
+        |value: Value| chain.iter().rev().try_fold(value, |value, op| apply(op.back, &value, &op.args));
     let once = over(value.clone())?;
     let twice = back(once.clone()).and_then(over);
     (twice.as_ref() != Some(&once)).then_some((value, once, twice))

@@ -14,7 +14,7 @@ use crate::eval::{
 use crate::plan::LinkElse;
 use crate::runtime::{self, Clock, Crms, Memory, OnceError, Preview, SystemClock};
 use crate::source::Side;
-use crate::store::{CorrelationId, Origin, RecordKey, StoreError};
+use crate::store::{CorrelationId, Origin, RecordKey, SqliteStore, StoreError};
 use crate::types::{AssociationKind, AwaitedPair, CrmErrorKind, Value, WriteTarget, display, to_json};
 
 /// Whether anything is written.
@@ -110,19 +110,31 @@ impl OneRecord<'_> {
     async fn write(&self, output: Output) -> Result<Result<Exit, OnceError>, Exit> {
         let store = parts::store(self.ready, output).await?;
         let memory = Memory { store: &store, pair: self.pair };
-        Ok(self.write_with(memory, output).await)
+        Ok(self.write_with(memory, &store, output).await)
     }
 
-    async fn write_with(&self, memory: Memory<'_>, output: Output) -> Result<Exit, OnceError> {
+    async fn write_with(
+        &self,
+        memory: Memory<'_>,
+        store: &SqliteStore,
+        output: Output,
+    ) -> Result<Exit, OnceError> {
         let (plan, RecordArgs { mapping, record, json, .. }) = (Arc::clone(&self.ready.plan), self.options);
-        let by = (self.origin(memory).await?, &SystemClock as &dyn Clock);
-        let finished = runtime::run_by_hand(plan, mapping, record, self.crms, memory, by).await?;
-        self.keep(memory, &finished, by.0, output).await?;
+        let (key, origin) = self.origin(memory).await?;
+        let clock: &dyn Clock = &SystemClock;
+        let waits = || output.note("somebody works on this record; the run begins when that is done");
+        let run = async {
+            let by = (origin, clock);
+            let finished = runtime::run_by_hand(plan, mapping, record, self.crms, memory, by).await?;
+            self.keep(memory, &finished, origin, output).await?;
+            Ok(finished)
+        };
+        let finished = runtime::alone(store, &key, origin, clock, waits, run).await?;
         Ok(show(&finished, record, *json, Mode::Write))
     }
 
-    /// Where what it writes comes from.
-    async fn origin(&self, memory: Memory<'_>) -> Result<Origin, OnceError> {
+    /// The record, and where what it writes comes from.
+    async fn origin(&self, memory: Memory<'_>) -> Result<(RecordKey, Origin), OnceError> {
         let RecordArgs { mapping, record, .. } = self.options;
         let now = parts::now();
         let failed = |error: StoreError| OnceError::Store(error.to_string());
@@ -131,7 +143,9 @@ impl OneRecord<'_> {
         let object = runtime::object(&self.ready.plan, mapping, record);
         let object = object.ok_or_else(|| OnceError::NoSuchMapping(mapping.clone()))?;
         let key = RecordKey::new(memory.pair, object, record);
-        Ok(Origin { correlation: CorrelationId::of_request(&key, mapping, now), project: Some(project) })
+        let origin =
+            Origin { correlation: CorrelationId::of_request(&key, mapping, now), project: Some(project) };
+        Ok((key, origin))
     }
 
     /// Keeps what a run came to, so that `why` and the next run know of it, and says where a parked record waits.

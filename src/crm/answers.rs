@@ -340,6 +340,13 @@ pub static KNOWN: &[Known] = &[
     ),
     by_code(
         SALESFORCE,
+        "salesforce.not_shared",
+        &["INSUFFICIENT_ACCESS_OR_READONLY", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"],
+        Meaning::Invalid,
+        "the integration user may not change this record, or not refer to that one",
+    ),
+    by_code(
+        SALESFORCE,
         "salesforce.schema_changed",
         &["INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_TYPE"],
         Meaning::Invalid,

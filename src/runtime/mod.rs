@@ -18,6 +18,7 @@
 //! **Shutdown.** [`Handle::shutdown`] stops leasing, lets the batch under way finish within a bounded time, and then
 //! drops it: nothing is lost, since unsettled lanes are still pending.
 
+mod alone;
 #[cfg(test)]
 mod associations;
 mod backfill;
@@ -59,6 +60,7 @@ use crate::plan::Plan;
 use crate::source::Side;
 use crate::store::{ProjectId, Store, StoreError};
 
+pub use alone::alone;
 pub use backfill::{
     Backfill, BulkWrites, Calls, Counts, DryRun, JobMark, Load, LoadError, Progress, RefusedRow, Stop,
 };

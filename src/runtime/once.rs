@@ -33,6 +33,9 @@ pub enum OnceError {
     /// There is no such mapping.
     #[error("there is no mapping `{0}`")]
     NoSuchMapping(String),
+    /// Somebody else works on the record.
+    #[error("{0} is being worked on, by `serve`, a load or another run; try again when that is done")]
+    Busy(String),
     /// A call failed.
     #[error(transparent)]
     Crm(#[from] CrmError),

@@ -10,14 +10,16 @@ use crate::alert::{Alerts, Notice};
 use crate::eval::{Answer, Effect, Finished, Verdict};
 use crate::plan::Plan;
 use crate::source::{ObjectName, Side};
-use crate::store::{Origin, RecordKey, SqliteStore, Store};
+use crate::store::{Next, Origin, RecordKey, Settlement, SqliteStore, Store};
 use crate::types::{AssociateRequest, AssociationKind, ChangeKind, CrmError, CrmErrorKind, Value};
 
 use super::driver::{End, drive, drive_by};
 use super::engine::Job;
 use super::intents::{Announcer, Why};
 use super::testing::{FakeCrm, ScriptedEngine, ScriptedJob, change, crms, event};
-use super::{Clock, Handle, Health, ManualClock, Memory, Metrics, Parts, Settings, start_with};
+use super::{
+    Clock, Handle, Health, ManualClock, Memory, Metrics, OnceError, Parts, Settings, alone, start_with,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -380,6 +382,66 @@ async fn a_pause_ends_when_its_crm_answers_and_holds_up_no_erasure() {
     assert!(matches!(told.try_recv(), Ok(Notice::PauseBegan { .. })));
     assert!(matches!(told.try_recv(), Ok(Notice::PauseEnded { .. })), "it went on");
     assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_run_by_hand_and_a_worker_do_not_work_on_one_record_side_by_side() {
+    let store = SqliteStore::in_memory().await.expect("a store");
+    let clock = ManualClock::at(start());
+    let request = |worker: &str, now| crate::store::LeaseRequest {
+        pair: "main".to_owned(),
+        worker: worker.to_owned(),
+        limit: 10,
+        now,
+        ttl: SOON,
+        project: None,
+        erasures: false,
+    };
+    // While it runs by hand, a worker gets nothing, however long that takes.
+    let run = async {
+        store.append(vec![event("1", 0, clock.now())]).await.expect("append");
+        for _ in 0..9 {
+            clock.advance(Duration::from_secs(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(store.lease(request("w", clock.now())).await.expect("lease").is_empty());
+        }
+        Ok(7)
+    };
+    let none = || panic!("nobody works on it");
+    let done = alone(&store, &contact("1"), Origin::default(), &clock, none, run).await;
+    assert_eq!(done, Ok(7));
+    // Then the worker has it, which the next run by hand waits for, and says so once.
+    let lanes = store.lease(request("w", clock.now())).await.expect("lease");
+    assert_eq!(lanes.len(), 1);
+    let told = std::sync::atomic::AtomicU32::new(0);
+    let waits = || {
+        told.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    };
+    let key = contact("1");
+    let ended = async {
+        while told.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let settlement = Settlement { next: Next::Done, results: Vec::new() };
+        store.settle(&lanes[0].lane, settlement, clock.now()).await.expect("settled");
+        clock.advance(Duration::from_secs(1));
+    };
+    let (done, ()) =
+        tokio::join!(alone(&store, &key, Origin::default(), &clock, waits, async { Ok(8) }), ended);
+    assert_eq!((done, told.into_inner()), (Ok(8), 1));
+    // Who goes on for longer than a lease is not waited for.
+    store.append(vec![event("1", 1, clock.now())]).await.expect("append");
+    let long = crate::store::LeaseRequest { ttl: Duration::from_hours(1), ..request("w", clock.now()) };
+    assert_eq!(store.lease(long).await.expect("lease").len(), 1);
+    let passes = async {
+        for _ in 0..70 {
+            clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let busy = alone(&store, &key, Origin::default(), &clock, || (), async { Ok(9) });
+    let (done, ()) = tokio::join!(busy, passes);
+    assert_eq!(done, Err(OnceError::Busy("hubspot.contact 1".to_owned())));
 }
 
 #[tokio::test]

@@ -270,7 +270,7 @@ impl Store for SqliteStore {
             .await?;
         if erase {
             // Erased pages must not live on in the write-ahead log.
-            self.writer.checkpoint().await?;
+            self.writer.checkpoint_soon().await;
         }
         if pairs {
             // A record may have waited for these two.

@@ -94,8 +94,9 @@ fn explain(answer: &Answer) -> CrmError {
 
 fn whole(answer: &Answer, problems: &[Problem], json: bool, fault: bool) -> (CrmErrorKind, bool) {
     let coded = problems.iter().find_map(Problem::meaning);
-    // A refusal of one value among others is no word about the whole; a status may say more.
-    if let Some(meaning) = coded.filter(|meaning| *meaning != Meaning::Invalid) {
+    // A refusal of one value among others is no word about the whole, and a status may say more; but one that forbids
+    // speaks of the record that the code is about.
+    if let Some(meaning) = coded.filter(|meaning| *meaning != Meaning::Invalid || answer.status == 403) {
         return meaning.kind();
     }
     if fault {
@@ -279,6 +280,8 @@ mod tests {
         let concurrent = json!([{"message": "ConcurrentPerOrgLongTxn Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]);
         assert_eq!(kind(403, &concurrent), CrmErrorKind::Retry);
         assert_eq!(kind(403, &code("API_DISABLED_FOR_ORG")), CrmErrorKind::Forbidden);
+        assert_eq!(kind(403, &code("INSUFFICIENT_ACCESS_OR_READONLY")), CrmErrorKind::Refused);
+        assert_eq!(kind(403, &code("SOMETHING_ELSE")), CrmErrorKind::Forbidden);
         assert_eq!(kind(400, &code("UNABLE_TO_LOCK_ROW")), CrmErrorKind::Retry);
         assert_eq!(kind(500, &code("UNABLE_TO_LOCK_ROW")), CrmErrorKind::Retry);
         assert_eq!(kind(503, &code("SERVER_UNAVAILABLE")), CrmErrorKind::Retry);

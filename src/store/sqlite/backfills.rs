@@ -42,7 +42,7 @@ impl Backfills for SqliteStore {
             .await?;
         if erases {
             // Erased pages must not live on in the write-ahead log.
-            self.writer.checkpoint().await?;
+            self.writer.checkpoint_soon().await;
         }
         // Records may have waited for these.
         self.wake(&key.pair);

@@ -26,6 +26,9 @@ use super::BUSY_TIMEOUT;
 const CHECKPOINTS: u32 = 300;
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How long a record that was erased holds up the others of its batch for that.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Operations of one transaction; beyond this a commit's cost is already shared enough.
 const GROUP: usize = 256;
 
@@ -125,6 +128,17 @@ impl Writer {
         }
         tracing::warn!("erased data stays in the write-ahead log until it is emptied the next time");
         Ok(())
+    }
+
+    /// The same, and whoever waits for it goes on after a while.
+    pub(super) async fn checkpoint_soon(&self) {
+        let rest = Self { commands: self.commands.clone(), rooms: Mutex::default() };
+        let task = tokio::spawn(async move { rest.checkpoint().await });
+        match tokio::time::timeout(PATIENCE, task).await {
+            Ok(Ok(Err(error))) => tracing::error!(%error, "the write-ahead log could not be emptied"),
+            // It goes on.
+            Err(_) | Ok(_) => {}
+        }
     }
 
     /// Ends the task after what is queued, and closes the connection.
