@@ -222,15 +222,7 @@ impl Scope<'_> {
                 format!("the picklist `{name}` translates one option, and this is {}", words::kind_of(ty));
             let finding = Diagnostic::error(Code::TYPE_MISMATCH, input.span, message);
             let finding = finding.and(facts.typed.span, "the picklist is here");
-            self.report(match ty {
-                Type::MultiPicklist(_) => {
-                    let text = self.world.sources.slice(input.span).trim();
-                    finding.help(format!("ask for each option: `if \"A\" in {text} then \"B\" else …`"))
-                }
-                Type::List(_) => finding.help("translate one of its values: `| first | …`"),
-                Type::Boolean => finding.help("write `if CONDITION then \"A\" else \"B\"`"),
-                _ => finding.help("a picklist translates the options of the field after its `from`"),
-            });
+            self.report(finding.help(self.one_option(input)));
             return false;
         }
         let foreign: Vec<String> = match self.resolved(ty) {
@@ -266,6 +258,19 @@ impl Scope<'_> {
         let finding = finding.and(facts.typed.span, "the picklist is here");
         self.report(finding.help("write a picklist for this field"));
         false
+    }
+
+    /// What to write instead of a picklist behind what is not one option.
+    fn one_option(&self, input: &Expr) -> String {
+        match &input.typed.ty {
+            Type::MultiPicklist(_) => {
+                let text = self.world.sources.slice(input.span).trim();
+                format!("ask for each option: `if \"A\" in {text} then \"B\" else …`")
+            }
+            Type::List(_) => "translate one of its values: `| first | …`".to_owned(),
+            Type::Boolean => "write `if CONDITION then \"A\" else \"B\"`".to_owned(),
+            _ => "a picklist translates the options of the field after its `from`".to_owned(),
+        }
     }
 
     /// Whether every value that can come has a translation.

@@ -466,9 +466,7 @@ fn check_failure(
                 failing.cure.map_or_else(|| policies.to_owned(), |cure| format!("{cure}, or {policies}"));
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
         }
-        Some(otherwise)
-            if !value.can_fail && value.typed.ty != Type::Error && !scope.may_be_no_address(value, into) =>
-        {
+        Some(otherwise) if scope.never_fails(value, into) => {
             let message = "nothing in this rule can fail, so `otherwise` is never reached";
             let finding = Diagnostic::warning(Code::OTHERWISE_UNNEEDED, otherwise.span, message);
             scope.report(

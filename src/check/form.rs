@@ -74,9 +74,14 @@ impl<'a> Scope<'a> {
         is_void
     }
 
+    /// Whether an `otherwise` would never be reached.
+    pub(super) fn never_fails(&self, value: &Expr, into: &Into<'_, '_>) -> bool {
+        !value.can_fail && value.typed.ty != Type::Error && !self.may_be_no_address(value, into)
+    }
+
     /// Whether text of which nothing is known goes into an e-mail field: when the record comes it may be no address, and
     /// then an `otherwise` decides.
-    pub(super) fn may_be_no_address(&self, value: &Expr, into: &Into<'_, '_>) -> bool {
+    fn may_be_no_address(&self, value: &Expr, into: &Into<'_, '_>) -> bool {
         let is_known = |leaf: &Leaf<'_>| {
             matches!(leaf.value.kind, ExprKind::Literal(_))
                 || matches!(leaf.value.typed.ty, Type::Email(_)) && leaf.is_kept()

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Side, Span};
 use crate::syntax::ast;
@@ -12,7 +14,9 @@ use super::depth::{self, DEEPEST};
 use super::fields::Target;
 use super::ladder::{Ladder, report_fallible};
 use super::scope::{LetEntry, Scope, WithEntry};
-use super::typed::{AssignmentRule, Expr, ExprKind, Guard, GuardElse, Let, Mapping, With, WithKind};
+use super::typed::{
+    AssignmentRule, Expr, ExprKind, Guard, GuardElse, Let, Mapping, Outcome, Situation, With, WithKind,
+};
 use super::words;
 use super::world::{Obj, World, field_word};
 use super::{associate, associated, convert, fields, handover, ladder, outcomes, reach, record_type};
@@ -40,15 +44,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     refine_lets(&mut scope, &mapping.body.lets);
     let triggers = scope.triggers(&mapping.body.whens);
     let ladder = check_ladder(&mut scope, target.as_ref(), mapping);
-    let mark = world.mark();
-    let outcomes = outcomes::check(&scope, target.as_ref(), mapping, &ladder);
-    let is_unread = has_unread_rung(world, mapping);
-    for finding in world.since(mark) {
-        // What a rung could find that cannot be read is not known.
-        if finding.code != Code::OUTCOME_IMPOSSIBLE || !is_unread {
-            world.report(finding);
-        }
-    }
+    let outcomes = check_outcomes(&scope, target.as_ref(), mapping, &ladder);
     let creates = outcomes::creates(mapping);
     let assignment_rule = check_options(&scope, target.as_ref(), &mapping.body.options, creates);
     let record_type = record_type::check(&mut scope, target.as_ref(), &mapping.body.options, creates);
@@ -323,6 +319,24 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         scope.report(finding.help(ladder::key_help(scope, target, mapping)));
     }
     ladder
+}
+
+/// Checks the outcomes. What a rung could find that cannot be read is not known, so none is called impossible for it.
+fn check_outcomes<'a>(
+    scope: &Scope<'a>,
+    target: Option<&Obj<'a>>,
+    mapping: &ast::Mapping,
+    ladder: &Ladder,
+) -> IndexMap<Situation, Outcome> {
+    let mark = scope.world.mark();
+    let outcomes = outcomes::check(scope, target, mapping, ladder);
+    let is_unread = has_unread_rung(scope.world, mapping);
+    for finding in scope.world.since(mark) {
+        if finding.code != Code::OUTCOME_IMPOSSIBLE || !is_unread {
+            scope.report(finding);
+        }
+    }
+    outcomes
 }
 
 /// Whether a ladder holds a line that could not be read.
