@@ -63,17 +63,32 @@ impl<'a> Scope<'a> {
                 );
                 let finding = Diagnostic::error(Code::TYPE_MISMATCH, value.span, message).label(is);
                 let finding = finding.and(into.field.span, format!("holds {wanted}"));
-                self.report(match help {
-                    _ if self.via.is_some() => {
-                        finding.help("a `<->` is of two fields of one type; write a rule with `->` or `<-` for each direction")
-                    }
-                    _ if into.field.name == OWNER_PROPERTY && into.object.name.side == Side::Hubspot => finding
-                        .help("an owner of HubSpot is found by the address: `lookup hubspot.owner.id where email = Owner.Email`"),
-                    Some(help) => finding.help(help),
-                    None => finding.help(format!("write {wanted}, or a field that holds it")),
-                });
+                self.report(finding.help(self.mismatch_help(value, into, help)));
             }
         }
+    }
+
+    /// What to write where a value is not of the field's type.
+    fn mismatch_help(&self, value: &Expr, into: &Into<'_, 'a>, help: Option<String>) -> String {
+        if self.via.is_some() {
+            return "a `<->` is of two fields of one type; write a rule with `->` or `<-` for each direction"
+                .to_owned();
+        }
+        let is_id = matches!(value.typed.ty, Type::Reference(_));
+        match &into.field.primary_of {
+            Some(object) if is_id => {
+                let text = self.world.sources.slice(value.span).trim();
+                return format!(
+                    "a primary association sets it: write `associate primary linked hubspot.{object} of {text}` above `fields`"
+                );
+            }
+            _ => {}
+        }
+        if into.object.name.side == Side::Hubspot && into.field.name == OWNER_PROPERTY {
+            return "an owner of HubSpot is found by the address: `lookup hubspot.owner.id where email = Owner.Email`"
+                .to_owned();
+        }
+        help.unwrap_or_else(|| format!("write {}, or a field that holds it", words::kind_of(&into.typed.ty)))
     }
 
     /// Reports text that can be too long, with the step that cures it.

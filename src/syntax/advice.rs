@@ -23,6 +23,7 @@ impl Here<'_, '_> {
             .or_else(|| self.in_lookup())
             .or_else(|| if in_rule { self.in_ladder() } else { None })
             .or_else(|| if in_rule { self.in_rule() } else { None })
+            .or_else(|| self.no_option())
             .or_else(|| self.in_picklist_or_order())
             .or_else(|| self.in_mapping())
             .or_else(|| self.in_test())
@@ -444,6 +445,34 @@ impl Here<'_, '_> {
         }
     }
 
+    /// A word where an option is translated or put in order.
+    fn no_option(&self) -> Option<Diagnostic> {
+        match (self.statement.kind, self.found) {
+            (BlockKind::Picklist, "park")
+                if self.before().ends_with("->") && self.last_word() != "otherwise" =>
+            {
+                self.says(
+                    "a translation cannot `park`",
+                    "remove the line, and write `otherwise -> park` for all options without one",
+                )
+            }
+            (BlockKind::Picklist, "nothing" | "true" | "false") if self.at == 0 => {
+                let help = match self.found {
+                    "nothing" => {
+                        "a blank stays blank: write `first_present(FIELD | PICKLIST, \"option\")` in the rule"
+                    }
+                    _ => "write `if FIELD then \"A\" else \"B\"` in the rule",
+                };
+                self.says(format!("a picklist translates options, and `{}` is none", self.found), help)
+            }
+            (BlockKind::Order, "true" | "false" | "nothing") if self.expects(&[Rule::text]) => self.says(
+                format!("the stages of an order are options, and `{}` is none", self.found),
+                "write options in double quotes: `\"A\" then \"B\"`",
+            ),
+            _ => None,
+        }
+    }
+
     fn in_picklist_or_order(&self) -> Option<Diagnostic> {
         let text = self.statement.text;
         match (self.statement.kind, self.found) {
@@ -467,27 +496,6 @@ impl Here<'_, '_> {
                     "write an option in double quotes, `nothing`, or `park` behind `otherwise ->`",
                 )
             }
-            (BlockKind::Picklist, "park")
-                if self.before().ends_with("->") && self.last_word() != "otherwise" =>
-            {
-                self.says(
-                    "a translation cannot `park`",
-                    "remove the line, and write `otherwise -> park` for all options without one",
-                )
-            }
-            (BlockKind::Picklist, "nothing" | "true" | "false") if self.at == 0 => {
-                let help = match self.found {
-                    "nothing" => {
-                        "a blank stays blank: write `first_present(FIELD | PICKLIST, \"option\")` in the rule"
-                    }
-                    _ => "write `if FIELD then \"A\" else \"B\"` in the rule",
-                };
-                self.says(format!("a picklist translates options, and `{}` is none", self.found), help)
-            }
-            (BlockKind::Order, "true" | "false" | "nothing") if self.expects(&[Rule::text]) => self.says(
-                format!("the stages of an order are options, and `{}` is none", self.found),
-                "write options in double quotes: `\"A\" then \"B\"`",
-            ),
             (BlockKind::Picklist, "," | "or") if !self.after_found().is_empty() => {
                 self.says("a translation is of one option", "write a line for each option")
             }
@@ -519,32 +527,13 @@ impl Here<'_, '_> {
         let first = shape::first_word(text);
         let one_line = !text.contains('\n') && text.len() < 100;
         let own = self.other_item().or_else(|| self.in_trigger()).or_else(|| self.in_outcome());
+        let own = own.or_else(|| self.in_with());
         if let Some(finding) = own.or_else(|| self.in_ladder()) {
             return Some(finding);
         }
         match (first, found) {
             ("when", "or" | ",") if text.contains("becomes") => {
                 self.says("`becomes` takes one value or a list", "write `becomes [\"A\", \"B\"]`")
-            }
-            ("with", object)
-                if self.expects(&[Rule::association, Rule::kw_primary])
-                    && object.starts_with("salesforce.") =>
-            {
-                let name = object.trim_start_matches("salesforce.");
-                self.says(
-                    "a `with` follows an association, and only HubSpot has them",
-                    format!("follow a relationship where its value is needed, such as `{name}.Name`"),
-                )
-            }
-            ("with", object)
-                if self.expects(&[Rule::association, Rule::kw_primary]) && object.contains('.') =>
-            {
-                self.says(
-                    self.message(),
-                    format!(
-                        "write `primary {object}`, or the label of the association in double quotes before it"
-                    ),
-                )
             }
             ("on", ":") => self.says("`:` is not needed", "delete the `:`"),
             ("on", "because") => {
@@ -566,6 +555,26 @@ impl Here<'_, '_> {
                 self.says(self.message(), format!("write `{}.{found}`", self.last_word()))
             }
             _ => None,
+        }
+    }
+
+    /// An object where the association is missing that leads to it.
+    fn in_with(&self) -> Option<Diagnostic> {
+        let is_with = shape::first_word(self.statement.text) == "with"
+            && self.expects(&[Rule::association, Rule::kw_primary])
+            && self.found.contains('.');
+        let object = Some(self.found).filter(|_| is_with)?;
+        match object.strip_prefix("salesforce.") {
+            Some(name) => self.says(
+                "a `with` follows an association, and only HubSpot has them",
+                format!("follow a relationship where its value is needed, such as `{name}.Name`"),
+            ),
+            None => self.says(
+                self.message(),
+                format!(
+                    "write `primary {object}`, or the label of the association in double quotes before it"
+                ),
+            ),
         }
     }
 

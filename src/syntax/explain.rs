@@ -353,20 +353,15 @@ impl Here<'_, '_> {
             return finding.help(help);
         }
         let ends = self.expects(&[Rule::EOI]);
+        if let Some(help) = self.in_rung(ends) {
+            return finding.help(help);
+        }
         match (self.statement.kind, self.found) {
             (_, ")" | "]") if ends => {
                 let message = format!("this `{}` closes nothing", self.found);
                 return self.error(message).help("delete it, or write the bracket that it closes");
             }
             (BlockKind::Match, "where" | "and") if ends && self.is_key() => return self.key_with_where(),
-            (BlockKind::Match, "is" | "in" | "not") if !ends => {
-                return finding
-                    .help("a rung looks for a value, `FIELD = VALUE`; other tests stand behind `where`");
-            }
-            (BlockKind::Match, "and") if ends => {
-                return finding
-                    .help("write `where` before the second test: `FIELD = VALUE where FIELD = VALUE`");
-            }
             (BlockKind::Match, "or") if ends => return finding.help("each rung stands on a line of its own"),
             (
                 BlockKind::Rules
@@ -394,6 +389,19 @@ impl Here<'_, '_> {
                 finding
             }
             _ => finding.help("each statement stands on a line of its own"),
+        }
+    }
+
+    /// What to write for a test that a rung does not have.
+    fn in_rung(&self, ends: bool) -> Option<&'static str> {
+        match (self.statement.kind, self.found) {
+            (BlockKind::Match, "is" | "in" | "not") if !ends => {
+                Some("a rung looks for a value, `FIELD = VALUE`; other tests stand behind `where`")
+            }
+            (BlockKind::Match, "and") if ends && !self.is_key() => {
+                Some("write `where` before the second test: `FIELD = VALUE where FIELD = VALUE`")
+            }
+            _ => None,
         }
     }
 

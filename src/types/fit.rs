@@ -104,6 +104,9 @@ pub fn assignable(from: &Typed, to: &Typed) -> Assign {
     fits(&from.ty, &to.ty)
 }
 
+/// What to write where several options go into a field that holds one.
+const ONE_OPTION: &str = "a picklist holds one option: write it without brackets, or `| first`";
+
 fn fits(from: &Type, to: &Type) -> Assign {
     match (from, to) {
         (Type::Error | Type::Nothing, _)
@@ -151,9 +154,7 @@ fn fits(from: &Type, to: &Type) -> Assign {
         (from, Type::Boolean) if is_texty(from) => {
             mismatch("write a condition in brackets: `(FIELD = \"yes\")`")
         }
-        (Type::List(_) | Type::MultiPicklist(_), Type::Picklist(_)) => {
-            mismatch("a picklist holds one option: write it without brackets, or `| first`")
-        }
+        (Type::List(_) | Type::MultiPicklist(_), Type::Picklist(_)) => mismatch(ONE_OPTION),
         (Type::Boolean, Type::Picklist(_)) => {
             mismatch("write `if FIELD then \"Yes\" else \"No\"` with the options")
         }
