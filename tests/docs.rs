@@ -226,3 +226,22 @@ fn quoted_codes(text: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// A line of the page such as `mapwright test  # 5 tests passed` says what the command prints.
+#[test]
+fn the_counts_of_the_first_steps_are_those_of_the_shipped_project() {
+    let page = fs::read_to_string(root().join("docs/language.md")).expect("the page is readable");
+    for command in ["check", "test"] {
+        let lines = page.lines().filter_map(|line| line.strip_prefix("mapwright ")?.split_once("# "));
+        let said: Vec<_> = lines.filter(|(call, _)| call.trim() == command).map(|(_, said)| said).collect();
+        let output = Command::new(env!("CARGO_BIN_EXE_mapwright"))
+            .arg("--project")
+            .arg(root().join("mappings"))
+            .arg(command)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the binary runs");
+        let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(said, [report.trim()], "{command}");
+    }
+}

@@ -25,8 +25,14 @@ pub(super) struct Into<'w, 'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Reports where a value does not go into a field. The question of blank is for the rule.
-    pub(super) fn check_assign(&self, value: &Expr, into: &Into<'_, 'a>) {
+    /// Reports where a value does not go into a field, and says whether it goes. The question of blank is for the rule.
+    pub(super) fn check_assign(&self, value: &Expr, into: &Into<'_, 'a>) -> bool {
+        let before = self.world.errors();
+        self.check_fit(value, into);
+        self.world.errors() == before
+    }
+
+    fn check_fit(&self, value: &Expr, into: &Into<'_, 'a>) {
         let is_text_field = !matches!(into.typed.ty, Type::Picklist(_) | Type::MultiPicklist(_));
         let from = match self.resolved(&value.typed.ty) {
             // An option is text wherever no options are asked for.
@@ -127,11 +133,13 @@ impl<'a> Scope<'a> {
         } else if let Some(what) = uncuttable(&value.typed.ty, field) {
             let help = format!("{what} must not be cut: write {} and `otherwise park`", fitting());
             self.report(finding.help(help));
+        } else if let Some(cut) = self.cut(value, to) {
+            let finding = finding.help(cut.help);
+            let may = mend::may_be_cut(value, field);
+            self.report(if may { finding.fix(cut.span, cut.text) } else { finding });
         } else {
-            let cut = self.with_step(value, side, &format!("truncate({to})"));
-            let finding = finding.help(format!("write {cut}"));
-            let may_be_cut = mend::may_be_cut(value, field);
-            self.report(if may_be_cut { self.cut(finding, value, side, to) } else { finding });
+            let help = "these steps cannot be undone behind a `truncate`: write the rule with `->` or `<-`";
+            self.report(finding.help(help));
         }
     }
 

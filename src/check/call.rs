@@ -174,6 +174,9 @@ impl Scope<'_> {
             return error(span);
         }
         let covered = self.is_covered(facts, &input);
+        if !is_own(facts, &input) {
+            facts.mark_reached();
+        }
         let blank = input.typed.blank || facts.gives_blank();
         let can_fail = input.can_fail || !covered;
         let typed = Typed { ty: Type::Picklist(Options::These(facts.targets())), blank };
@@ -201,11 +204,14 @@ impl Scope<'_> {
         let comes_back =
             |option: &String| typed.lines.iter().any(|line| line.both && line.to.as_ref() == Some(option));
         let parks = matches!(typed.otherwise, Some(PicklistElse::Park(_)));
-        let covered = parks
-            || match self.resolved(&input.typed.ty) {
-                Type::Picklist(Options::These(options)) => options.iter().all(comes_back),
-                _ => false,
-            };
+        let comes_back = match self.resolved(&input.typed.ty) {
+            Type::Picklist(Options::These(options)) => options.iter().all(comes_back),
+            _ => false,
+        };
+        if parks && !comes_back {
+            facts.mark_reached();
+        }
+        let covered = parks || comes_back;
         let options = typed.lines.iter().filter(|line| line.both).map(|line| line.from.clone()).collect();
         let can_fail = input.can_fail || !covered;
         let ty = Typed { ty: Type::Picklist(Options::These(options)), blank: input.typed.blank };
@@ -286,13 +292,22 @@ impl Scope<'_> {
     }
 }
 
+/// Whether a value is one of the options of the picklist's own field, those that have a line.
+fn is_own(facts: &PicklistFacts<'_>, input: &Expr) -> bool {
+    match &input.typed.ty {
+        Type::Picklist(Options::These(options)) => options.iter().all(|option| facts.translates(option)),
+        Type::Nothing => true,
+        ty => matches!(ty, Type::Picklist(Options::Field(..))) && !is_other_field(facts, ty),
+    }
+}
+
 fn is_other_field(facts: &PicklistFacts<'_>, ty: &Type) -> bool {
     let (from, name) = &facts.typed.from;
     matches!(ty, Type::Picklist(Options::Field(object, field)) if object != from || field != name)
 }
 
 /// The value of a literal argument.
-fn literal_of(arg: &Expr) -> Option<&Value> {
+pub(super) fn literal_of(arg: &Expr) -> Option<&Value> {
     match &arg.kind {
         ExprKind::Literal(value) if arg.typed.ty != Type::Error => Some(value),
         _ => None,

@@ -184,7 +184,7 @@ fn account(
     otherwise: Option<&Spanned<ast::AccountOtherwise>>,
     span: Span,
 ) -> (Part, Option<AccountElse>) {
-    check_into(scope, &value, "Contact", "AccountId");
+    let fits = check_into(scope, &value, "Contact", "AccountId");
     let sure = !value.typed.blank && value.typed.ty != Type::Error;
     let action = match otherwise.map(|otherwise| &otherwise.value) {
         Some(ast::AccountOtherwise::Create) => Some(AccountElse::Create),
@@ -202,10 +202,9 @@ fn account(
             None
         }
     };
-    if let Some(otherwise) = otherwise.filter(|_| sure) {
-        let message = "there is always an account, so `otherwise` is never reached";
-        let finding = Diagnostic::warning(Code::OTHERWISE_UNNEEDED, otherwise.span, message);
-        scope.report(finding.help("remove it").fix(otherwise.span, ""));
+    if let Some(otherwise) = otherwise.filter(|_| sure && fits) {
+        let why = ("there is always an account", "there is always an account");
+        scope.report_unneeded(&value, otherwise.span, why, "remove it");
     }
     (Part { value, span }, action)
 }
@@ -242,11 +241,8 @@ fn owner<'a>(
     otherwise: Option<&Spanned<ast::Otherwise>>,
     span: Span,
 ) -> (Part, Option<RuleElse>) {
-    if let Some(lead) = lead
-        && !is_queue(scope, &value)
-    {
-        check_into(scope, &value, &lead.name.name, "OwnerId");
-    }
+    let fits = !is_queue(scope, &value)
+        && lead.is_none_or(|lead| check_into(scope, &value, &lead.name.name, "OwnerId"));
     match otherwise {
         None if value.can_fail => {
             let failing = scope.why_fails(&value);
@@ -257,10 +253,10 @@ fn owner<'a>(
                 finding.help("add `otherwise keep` (the Lead's owner), `otherwise wait` or `otherwise park`"),
             );
         }
-        Some(otherwise) if !value.can_fail && value.typed.ty != Type::Error => {
-            let message = "nothing here can fail, so `otherwise` is never reached";
-            let finding = Diagnostic::warning(Code::OTHERWISE_UNNEEDED, otherwise.span, message);
-            scope.report(finding.help("remove it; a blank leaves the Lead's owner").fix(otherwise.span, ""));
+        Some(otherwise) if fits && !value.can_fail && value.typed.ty != Type::Error => {
+            let why = ("nothing here can fail", "nothing here fails");
+            let remove = "remove it; a blank leaves the Lead's owner";
+            scope.report_unneeded(&value, otherwise.span, why, remove);
         }
         _ => {}
     }
@@ -297,12 +293,11 @@ fn is_queue(scope: &Scope<'_>, value: &Expr) -> bool {
 }
 
 /// Whether a value goes into the field that the conversion fills; an object that the snapshot lacks asks for nothing.
-fn check_into(scope: &Scope<'_>, value: &Expr, object: &str, field: &str) {
-    let Some(object) = scope.world.object_named(Side::Salesforce, object) else { return };
-    let Some(field) = object.field(field) else { return };
-    if let Some(typed) = Type::of(field, &object.name) {
-        scope.check_assign(value, &Into { object: &object, field, typed: &typed });
-    }
+fn check_into(scope: &Scope<'_>, value: &Expr, object: &str, field: &str) -> bool {
+    let Some(object) = scope.world.object_named(Side::Salesforce, object) else { return true };
+    let Some(field) = object.field(field) else { return true };
+    let typed = Type::of(field, &object.name);
+    typed.is_none_or(|typed| scope.check_assign(value, &Into { object: &object, field, typed: &typed }))
 }
 
 fn check_complete(scope: &Scope<'_>, mapping: &ast::Mapping, convert: &ast::Convert, said: &Said) {

@@ -26,8 +26,15 @@ use super::world::{ItemKind, Obj, World, field_word};
 pub(super) struct Target<'a> {
     /// The object; `None` when it is unknown, which was reported.
     pub(super) object: Option<Obj<'a>>,
-    /// Whether the mapping can make a record.
-    pub(super) creates: bool,
+    /// Whether the mapping can make a record; `None` while `on none` is unsaid, so that nothing is concluded from it.
+    pub(super) creates: Option<bool>,
+}
+
+impl Target<'_> {
+    /// Whether the mapping is known to make records.
+    fn surely_creates(&self) -> bool {
+        self.creates == Some(true)
+    }
 }
 
 /// Checks the values of shared rules by themselves, so that a mistake in one is reported once and also when nothing uses
@@ -75,7 +82,7 @@ pub(super) fn check<'a>(
             }
         }
     }
-    if let (Some(object), true) = (&target.object, target.creates) {
+    if let (Some(object), true) = (&target.object, target.surely_creates()) {
         check_required(scope, object, mapping, key, &rules, &written);
     }
     if let Some(object) = &target.object {
@@ -149,7 +156,7 @@ struct Use {
     /// Whether the source is known; it is the one that the block names then.
     is_source_known: bool,
     target: Option<ObjectName>,
-    creates: bool,
+    creates: Option<bool>,
     /// The fields of the source, and of its owner, that are known to be present.
     present: Vec<String>,
     /// The place of the owner among the mapping's records, where a rule reads it.
@@ -253,7 +260,8 @@ fn check_value<'a>(
     let (object, field) = field?;
     let typed = Type::of(field, &object.name);
     if field.read_only() || field.calculated || typed.is_none() {
-        report_read_only(scope, object, field, rule);
+        let help = format!("remove the rule, or write another {}", field_word(object.name.side));
+        report_read_only(scope, object, field, rule.target.span, &help);
         return None;
     }
     let typed = typed?;
@@ -265,10 +273,10 @@ fn check_value<'a>(
         check_writable(scope, &into, target, rule, &policies);
         check_consent(scope, &into, rule, &policies);
     }
-    scope.check_assign(&value, &into);
+    let fits = scope.check_assign(&value, &into);
     check_blank(scope, &into, target, &value, &policies);
-    check_failure(scope, &into, target, rule, &value, &policies);
-    if policies.when == WhenWritten::OnCreate && !target.creates && !shared {
+    check_failure(scope, &into, target, rule, (&value, fits), &policies);
+    if policies.when == WhenWritten::OnCreate && target.creates == Some(false) && !shared {
         let message = "the mapping makes no record, so this rule never writes";
         let finding = Diagnostic::warning(Code::UNREACHABLE, rule.span, message);
         scope.report(finding.help("remove the rule or its `on create`, or write `on none create`"));
@@ -297,7 +305,8 @@ fn target_field<'a>(scope: &Scope<'a>, object: &Obj<'a>, rule: &ast::Rule) -> Op
     scope.world.field(object, &rule.target)
 }
 
-fn report_read_only(scope: &Scope<'_>, object: &Obj<'_>, field: &Field, rule: &ast::Rule) {
+/// Reports a field that nobody can write, where something writes it.
+pub(super) fn report_read_only(scope: &Scope<'_>, object: &Obj<'_>, field: &Field, at: Span, help: &str) {
     let why = match (&field.kind, field.calculated) {
         (_, true) => "is computed",
         (crate::schema::FieldType::Id, _) => "is the record's id",
@@ -307,8 +316,8 @@ fn report_read_only(scope: &Scope<'_>, object: &Obj<'_>, field: &Field, rule: &a
         _ => "is read-only",
     };
     let message = format!("`{}` of `{}` {why} and cannot be written", field.name, object.name);
-    let finding = Diagnostic::error(Code::READ_ONLY, rule.target.span, message).and(field.span, why);
-    scope.report(finding.help(format!("remove the rule, or write another {}", field_word(object.name.side))));
+    let finding = Diagnostic::error(Code::READ_ONLY, at, message).and(field.span, why);
+    scope.report(finding.help(help));
 }
 
 fn check_writable(
@@ -329,7 +338,7 @@ fn check_writable(
         let finding = finding.and(field.span, "not updateable").help("add `on create`");
         scope.report(if can_add { scope.add_policy(finding, rule, "on create") } else { finding });
     }
-    if !field.createable && target.creates && policies.when != WhenWritten::OnUpdate {
+    if !field.createable && target.surely_creates() && policies.when != WhenWritten::OnUpdate {
         let message = format!(
             "`{}` of `{}` can be changed and not set when a record is created",
             field.name, object.name
@@ -364,7 +373,8 @@ fn check_blank(
         scope.report(finding.and(field.span, "required here").help("remove `on blank clear`"));
         return;
     }
-    let on_create = target.creates && field.required_on_create() && policies.when != WhenWritten::OnUpdate;
+    let on_create =
+        target.surely_creates() && field.required_on_create() && policies.when != WhenWritten::OnUpdate;
     if !on_create || !value.typed.blank || is_waited_for(value, policies) {
         return;
     }
@@ -444,14 +454,19 @@ fn check_consent(scope: &Scope<'_>, into: &Into<'_, '_>, rule: &ast::Rule, polic
     });
 }
 
+/// A value that does not fit its field is about to be mended, perhaps by a step that can fail: what is said of an
+/// `otherwise` waits for that.
 fn check_failure(
     scope: &Scope<'_>,
     into: &Into<'_, '_>,
     target: &Target<'_>,
     rule: &ast::Rule,
-    value: &Expr,
+    (value, fits): (&Expr, bool),
     policies: &Policies,
 ) {
+    if !fits && !value.can_fail {
+        return;
+    }
     match &policies.otherwise {
         None if value.can_fail => {
             let failing = scope.why_fails(value);
@@ -467,13 +482,9 @@ fn check_failure(
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
         }
         Some(otherwise) if scope.never_fails(value, into) => {
-            let message = "nothing in this rule can fail, so `otherwise` is never reached";
-            let finding = Diagnostic::warning(Code::OTHERWISE_UNNEEDED, otherwise.span, message);
-            scope.report(
-                finding
-                    .help("remove it; for a blank write `first_present(VALUE, …)`")
-                    .fix(otherwise.span, ""),
-            );
+            let why = ("nothing in this rule can fail", "nothing in this rule fails");
+            let remove = "remove it; for a blank write `first_present(VALUE, …)`";
+            scope.report_unneeded(value, otherwise.span, why, remove);
         }
         Some(otherwise) => {
             let gives_nothing = match &otherwise.value {
@@ -481,8 +492,9 @@ fn check_failure(
                 RuleElse::Literal(value) => value.is_blank(),
                 RuleElse::Park(_) | RuleElse::Wait => false,
             };
-            let needs =
-                target.creates && into.field.required_on_create() && policies.when != WhenWritten::OnUpdate;
+            let needs = target.surely_creates()
+                && into.field.required_on_create()
+                && policies.when != WhenWritten::OnUpdate;
             if gives_nothing && needs {
                 let message = format!(
                     "`{}` of `{}` is required, and a failure leaves a new record without it",

@@ -30,6 +30,11 @@ impl Ladder {
         };
         !self.rungs.is_empty() && self.rungs.iter().all(|rung| rung.tests.iter().any(is_id))
     }
+
+    /// Whether a rung below the key finds records that the mapping itself writes.
+    pub(super) fn adopts(&self, target: &Obj<'_>) -> bool {
+        self.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none())
+    }
 }
 
 /// Checks the rungs of a mapping.
@@ -97,7 +102,11 @@ fn check_key<'a>(
     let field = scope.world.field(object, name)?;
     let typed = scope.readable(object, field, name.span)?;
     let external = field.external_id || object.name.side == Side::Hubspot;
-    if !can_be_key(object, field) {
+    if field.read_only() || field.calculated {
+        let help = "a key is written too: let the integration's user write it and run `mapwright schema pull`, or look for \
+                    it in a rung";
+        super::fields::report_read_only(scope, object, field, name.span, help);
+    } else if !can_be_key(object, field) {
         let lacks = match (external, field.unique) {
             (true, _) => "not unique",
             (false, true) => "no external ID",

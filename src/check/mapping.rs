@@ -54,7 +54,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     check_fields_are_there(world, mapping);
     let into = Target { object: target.clone(), creates };
     let rules = fields::check(&mut scope, &into, mapping, ladder.key.as_ref());
-    if creates && let Some(target) = &target {
+    if let (Some(true), Some(target)) = (creates, &target) {
         record_type::check_rules(&scope, target, record_type.as_ref(), &rules);
     }
     report_unused(&scope, mapping);
@@ -311,7 +311,7 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
     report_empty(scope, mapping);
     let ladder = ladder::check(scope, target, mapping);
     reach::check_rungs(scope, target, mapping);
-    if outcomes::creates(mapping) && !ladder.has_key && !mapping.body.matches.is_empty() {
+    if outcomes::creates(mapping) == Some(true) && !ladder.has_key && !mapping.body.matches.is_empty() {
         let at = mapping.body.matches[0].span;
         let message = "records are looked up and then created, which is not atomic without a key: a create that is sent \
                        again can make a duplicate";
@@ -389,7 +389,7 @@ fn check_options(
     scope: &Scope<'_>,
     target: Option<&Obj<'_>>,
     options: &[ast::WriteOption],
-    creates: bool,
+    creates: Option<bool>,
 ) -> Option<AssignmentRule> {
     let mut rule = None;
     for option in options {
@@ -410,7 +410,7 @@ fn check_options(
                     let message = format!("Salesforce has no assignment rules for a `{object}`");
                     let finding = Diagnostic::error(Code::WRITE_OPTION, *span, message);
                     scope.report(finding.help("remove it, or write the owner: `OwnerId <- …`"));
-                } else if !creates {
+                } else if creates == Some(false) {
                     let message = "an assignment rule is for a new record, and the mapping makes none";
                     let finding = Diagnostic::warning(Code::UNREACHABLE, *span, message);
                     scope.report(finding.help("remove it, or write `on none create`").fix(*span, ""));

@@ -1,13 +1,16 @@
 //! Mechanical corrections: attached only where there is one way to mend a mistake and it cannot lose a value.
 
 use crate::diagnostic::{Diagnostic, Guesses};
+use crate::functions::Argument;
 use crate::schema::{Field, FieldType};
 use crate::source::{Side, Sources, Span};
 use crate::syntax::{ast, shape};
-use crate::types::Type;
+use crate::types::{Type, Typed, text_max};
 
+use super::call;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
+use super::words;
 
 /// Puts the name that is meant in place of a misspelt one, where only one can be meant.
 pub(super) fn rename<'c>(
@@ -55,6 +58,25 @@ pub(super) fn may_be_cut(value: &Expr, field: &Field) -> bool {
         && matches!(value.typed.ty, Type::Text(_) | Type::Picklist(_))
 }
 
+/// How text is cut.
+pub(super) struct Cut {
+    /// The place, which holds what goes.
+    pub(super) span: Span,
+    /// What comes.
+    pub(super) text: String,
+    /// What to write, in words.
+    pub(super) help: String,
+}
+
+/// The number of a `truncate`.
+fn length_of(step: &Expr) -> Option<Span> {
+    let ExprKind::Call { function, args } = &step.kind else { return None };
+    match (function.name, args.as_slice()) {
+        ("truncate", [_, length]) if matches!(length.kind, ExprKind::Literal(_)) => Some(length.span),
+        _ => None,
+    }
+}
+
 impl Scope<'_> {
     /// How a step more is written behind a value: a `<->` without any has no `via` yet.
     pub(super) fn step_more(&self, value: &Expr) -> &'static str {
@@ -98,27 +120,110 @@ impl Scope<'_> {
         }
     }
 
-    /// Cuts a value to so many characters: the last step becomes shorter, or one is added.
-    pub(super) fn cut(&self, finding: Diagnostic, value: &Expr, side: Side, to: u32) -> Diagnostic {
-        if let ExprKind::Call { function, args } = &value.kind
-            && let ("truncate", [_, length]) = (function.name, args.as_slice())
-            && matches!(length.kind, ExprKind::Literal(_))
-        {
-            return finding.fix(length.span, to.to_string());
+    /// Where a value is cut to so many characters: a `truncate` that is there becomes shorter, or one is added. In a `<->`
+    /// it stands first, so that the steps behind it clean what was cut. `None` where no cut could be undone.
+    pub(super) fn cut(&self, value: &Expr, to: u32) -> Option<Cut> {
+        let slice = |span: Span| self.world.sources.slice(self.written(span));
+        if let Some(via) = self.via {
+            return self.cut_via(via, value, to);
         }
-        if let (Some(via), ExprKind::Field(_)) = (self.via, &value.kind) {
-            return finding.fix(via, format!(" via truncate({to})"));
+        if let Some(length) = self.truncated(value, to) {
+            return Some(self.shorten(length, to));
         }
-        if self.is_way_back(value, side) {
-            return finding.fix(Span { end: value.span.start, ..value.span }, format!("truncate({to}) | "));
-        }
-        let text = self.world.sources.slice(value.span);
+        let help = format!("write {}", self.with_step(value, Side::Salesforce, &format!("truncate({to})")));
+        let (span, text) = (self.written(value.span), slice(value.span));
         // Behind the last word of these a step would belong to that word.
         let binds_looser = matches!(value.kind, ExprKind::If(..) | ExprKind::Lookup { .. });
         if binds_looser && !text.starts_with('(') {
-            return finding.fix(value.span, format!("({text}) | truncate({to})"));
+            return Some(Cut { span, text: format!("({text}) | truncate({to})"), help });
         }
-        finding.fix(Span { start: value.span.end, ..value.span }, format!(" | truncate({to})"))
+        Some(Cut { span: Span { start: span.end, ..span }, text: format!(" | truncate({to})"), help })
+    }
+
+    /// A cut in front of the steps of a `<->`, all of which leave text as short as it is.
+    fn cut_via(&self, via: Span, value: &Expr, to: u32) -> Option<Cut> {
+        let (mut steps, mut at) = (Vec::new(), value);
+        while let ExprKind::Call { args, .. } = &at.kind {
+            steps.push(at);
+            at = args.first()?;
+        }
+        if !matches!(at.kind, ExprKind::Field(_)) {
+            return None;
+        }
+        // The steps back go through those forth from the last one on.
+        if self.source.as_ref().is_some_and(|source| source.name.side == Side::Hubspot) {
+            steps.reverse();
+        }
+        let Some(first) = steps.first() else {
+            let text = format!(" via truncate({to})");
+            return Some(Cut { span: via, text, help: format!("write `via truncate({to})`") });
+        };
+        let length = length_of(first);
+        let cleaning = if length.is_some() { &steps[1..] } else { &steps[..] };
+        if !cleaning.iter().all(|step| self.stays_short(step, to)) {
+            return None;
+        }
+        if let Some(length) = length {
+            return Some(self.shorten(length, to));
+        }
+        let written = |step: &&Expr| self.world.sources.slice(self.written(step.span)).to_owned();
+        let behind = steps.iter().map(written).collect::<Vec<_>>().join(" | ");
+        let help = format!("write `via truncate({to}) | {behind}`: what cuts comes first, then what cleans");
+        let span = Span { end: first.span.start, ..first.span };
+        Some(Cut { span, text: format!("truncate({to}) | "), help })
+    }
+
+    fn shorten(&self, length: Span, to: u32) -> Cut {
+        let span = self.written(length);
+        let help =
+            format!("write `truncate({to})` in place of `truncate({})`", self.world.sources.slice(span));
+        Cut { span, text: to.to_string(), help }
+    }
+
+    /// The number of the `truncate` that a value goes through, where no step behind it makes text longer than so many
+    /// characters again.
+    fn truncated(&self, value: &Expr, to: u32) -> Option<Span> {
+        let mut at = value;
+        loop {
+            if let Some(length) = length_of(at) {
+                return Some(length);
+            }
+            match &at.kind {
+                ExprKind::Call { args, .. } if self.stays_short(at, to) => at = args.first()?,
+                _ => return None,
+            }
+        }
+    }
+
+    /// Whether a step gives at most so many characters when it gets no more.
+    fn stays_short(&self, step: &Expr, to: u32) -> bool {
+        let ExprKind::Call { function, args } = &step.kind else { return false };
+        let mut types: Vec<Typed> = args
+            .iter()
+            .map(|arg| Typed { ty: self.resolved(&arg.typed.ty), blank: arg.typed.blank })
+            .collect();
+        let Some(first) = types.first_mut() else { return false };
+        first.ty = Type::Text(Some(to));
+        let arguments: Vec<_> = types
+            .iter()
+            .zip(args)
+            .map(|(typed, arg)| Argument { typed, literal: call::literal_of(arg) })
+            .collect();
+        let result = (function.check)(&arguments).ok().map(|signature| signature.result.ty);
+        result.is_some_and(|ty| words::is_text(&ty) && text_max(&ty).is_some_and(|max| max <= to))
+    }
+
+    /// A place without the blanks and comments behind it, which belong to no value.
+    fn written(&self, span: Span) -> Span {
+        let mut end = span.end;
+        loop {
+            let text = self.world.sources.slice(Span { end, ..span });
+            end -= u32::try_from(text.len() - text.trim_end().len()).unwrap_or(0);
+            match self.world.comments.get(&(span.file, end)) {
+                Some(start) if *start > span.start => end = *start,
+                _ => return Span { end, ..span },
+            }
+        }
     }
 
     /// Adds a policy behind a rule. A rule that several targets share is left to its author: what one of them needs would

@@ -53,6 +53,7 @@ mod record_type;
 mod scope;
 mod settle;
 mod sides;
+mod sure;
 mod sync;
 mod test_items;
 mod test_refusals;
@@ -89,6 +90,9 @@ pub fn check(
     let owner = builtin::owner(schemas);
     let legs = sync::take_apart(files, schemas);
     let mut world = World::new(schemas, sources, &owner);
+    let comments = files.iter().flat_map(|file| &file.comments);
+    world.comments =
+        comments.map(|comment| ((comment.span.file, comment.span.end), comment.span.start)).collect();
     let index = names::index(&mut world, files);
     world.picklists = picklist::check_all(&world, &index.picklists);
     world.orders = order::check_all(&world, &index.orders);

@@ -37,7 +37,7 @@ pub(super) fn check(
             continue;
         }
         if let Some(possible) = &possible {
-            check_possible(scope, target, outcome, possible, ladder);
+            check_possible(scope, target, outcome, (possible, creates), ladder);
         }
         let action = check_action(scope, target, outcome);
         outcomes.insert(situation, Outcome { action, span: outcome.span });
@@ -48,11 +48,16 @@ pub(super) fn check(
     outcomes
 }
 
-/// Whether a mapping can make a record.
-pub(super) fn creates(mapping: &ast::Mapping) -> bool {
-    mapping.body.outcomes.iter().any(|outcome| {
-        matches!((outcome.situation.value, &outcome.action.value), (Situation::None, ast::Action::Create))
-    })
+/// Whether a mapping can make a record; `None` while `on none` does not say so.
+pub(super) fn creates(mapping: &ast::Mapping) -> Option<bool> {
+    let outcomes = mapping.body.outcomes.iter().filter(|outcome| outcome.situation.value == Situation::None);
+    let said = outcomes.filter_map(|outcome| match outcome.action.value {
+        ast::Action::Create => Some(true),
+        ast::Action::Skip | ast::Action::Park(_) => Some(false),
+        // What was meant by an action that does not fit is not known.
+        _ => None,
+    });
+    said.max()
 }
 
 /// Whether a mapping is given records that its own key did not find: the one that a duplicate rule names, or the one that
@@ -79,15 +84,14 @@ pub(super) fn hands_over(mapping: &ast::Mapping) -> impl Iterator<Item = &str> {
 }
 
 /// The outcomes that can happen and must be written.
-fn possible(target: &Obj<'_>, ladder: &Ladder, creates: bool, is_given: bool) -> Vec<Situation> {
-    let adopts =
-        is_given || ladder.rungs.iter().any(|rung| rung.object == target.name && rung.then.is_none());
+fn possible(target: &Obj<'_>, ladder: &Ladder, creates: Option<bool>, is_given: bool) -> Vec<Situation> {
+    let adopts = is_given || ladder.adopts(target);
     let can = [
         (Situation::None, true),
         (Situation::Many, ladder.has_rungs && !ladder.by_id()),
         (Situation::Taken, ladder.has_key && adopts),
         (Situation::Converted, target.object.convertible),
-        (Situation::Duplicate, creates && target.name.side == Side::Salesforce),
+        (Situation::Duplicate, creates == Some(true) && target.name.side == Side::Salesforce),
         (Situation::Rejected, true),
     ];
     can.into_iter().filter(|(_, can)| *can).map(|(situation, _)| situation).collect()
@@ -97,7 +101,7 @@ fn check_possible(
     scope: &Scope<'_>,
     target: Option<&Obj<'_>>,
     outcome: &ast::Outcome,
-    possible: &[Situation],
+    (possible, creates): (&[Situation], Option<bool>),
     ladder: &Ladder,
 ) {
     let name = target.map_or_else(String::new, |target| target.name.to_string());
@@ -116,6 +120,7 @@ fn check_possible(
         }
         Situation::Duplicate if cannot(Situation::Duplicate) => match target.map(|target| target.name.side) {
             Some(Side::Hubspot) => "HubSpot has no duplicate rules".to_owned(),
+            _ if creates.is_none() => return,
             _ => "the mapping makes no record, so no duplicate rule blocks one".to_owned(),
         },
         Situation::SourceMerged => match source.map(unmerged) {
@@ -285,14 +290,38 @@ fn check_missing(
         .into_iter()
         // A line that is written and broken has its own finding.
         .filter(|situation| !scope.world.is_written(mapping.span, &["on", words(*situation)]))
-        .map(|situation| (words(situation).to_owned(), situation))
+        .map(|situation| {
+            let makes = situation == Situation::None && speaks_of_new(mapping);
+            Missing { on: words(situation).to_owned(), situation, makes }
+        })
         .collect::<Vec<_>>();
     report_missing(scope.world, &mapping.name, &mapping.body, &missing);
 }
 
+/// An outcome that is not written.
+struct Missing {
+    /// As it is written behind `on`.
+    on: String,
+    situation: Situation,
+    /// Whether it is `on none`, and other lines speak of the records that it would make.
+    makes: bool,
+}
+
+/// Whether a mapping says something of records that it makes, whatever its `on none` says.
+fn speaks_of_new(mapping: &ast::Mapping) -> bool {
+    let body = &mapping.body;
+    let on_create = |policy: &ast::Policy| policy.kind == ast::PolicyKind::OnCreate;
+    !body.options.is_empty()
+        || body.outcomes.iter().any(|outcome| outcome.situation.value == Situation::Duplicate)
+        || mapping.fields.iter().any(|entry| match entry {
+            ast::FieldsEntry::Rule(rule) => rule.policies.iter().any(on_create),
+            ast::FieldsEntry::Use(..) => false,
+        })
+}
+
 /// Asks for the outcomes that the legs of a sync do not say: without a side where both legs need them, and always by side
 /// for `none`, which says what a sync makes.
-pub(super) fn report_unsaid(world: &World<'_>, sync: &ast::Sync, unsaid: &[(Side, Vec<Situation>)]) {
+pub(super) fn report_unsaid(world: &World<'_>, sync: &ast::Sync, unsaid: &[(&ast::Mapping, Vec<Situation>)]) {
     let order = [
         Situation::None,
         Situation::Many,
@@ -303,39 +332,48 @@ pub(super) fn report_unsaid(world: &World<'_>, sync: &ast::Sync, unsaid: &[(Side
     ];
     let mut missing = Vec::new();
     for situation in order {
-        let sides: Vec<_> =
-            unsaid.iter().filter(|(_, all)| all.contains(&situation)).map(|(side, _)| *side).collect();
+        let legs: Vec<_> =
+            unsaid.iter().filter(|(_, all)| all.contains(&situation)).map(|(leg, _)| *leg).collect();
         let said = sync.body.outcomes.iter().any(|outcome| outcome.situation.value == situation);
         let on = words(situation);
         // A line that is written and broken has its own finding.
-        if sides.is_empty() || !said && world.is_written(sync.span, &["on", on]) {
+        if legs.is_empty() || !said && world.is_written(sync.span, &["on", on]) {
             continue;
         }
         if said || situation == Situation::None {
-            missing.extend(sides.iter().map(|side| (format!("{on} in {side}"), situation)));
+            missing.extend(legs.into_iter().map(|leg| {
+                let side = leg.to.first().map_or("", |target| target.side.word());
+                let makes = situation == Situation::None && speaks_of_new(leg);
+                Missing { on: format!("{on} in {side}"), situation, makes }
+            }));
         } else {
-            missing.push((on.to_owned(), situation));
+            missing.push(Missing { on: on.to_owned(), situation, makes: false });
         }
     }
     report_missing(world, &sync.name, &sync.body, &missing);
 }
 
-fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing: &[(String, Situation)]) {
+fn report_missing(world: &World<'_>, name: &ast::Name, body: &ast::Body, missing: &[Missing]) {
     if missing.is_empty() {
         return;
     }
-    let list: Vec<_> = missing.iter().map(|(on, _)| format!("`on {on}`")).collect();
+    let list: Vec<_> = missing.iter().map(|one| format!("`on {}`", one.on)).collect();
     let message = format!("`{}` does not say what happens: {} missing", name.value, join(&list));
     // As wide as the longest situation of a mapping.
-    let width = missing.iter().map(|(on, _)| on.len()).max().unwrap_or(0).max(10);
-    // What to write for a situation: the choice that loses nothing.
-    let lines: Vec<_> = missing.iter().map(|(on, _)| format!("on {on:<width$} park")).collect();
+    let width = missing.iter().map(|one| one.on.len()).max().unwrap_or(0).max(10);
+    // What to write for a situation: the choice that loses nothing, unless other lines say that records are made.
+    let line = |one: &Missing| {
+        let action = if one.makes { "create" } else { "park" };
+        format!("on {:<width$} {action}", one.on)
+    };
+    let lines: Vec<_> = missing.iter().map(line).collect();
     let explained = lines.iter().zip(missing);
-    let explained =
-        explained.map(|(line, (_, situation))| format!("\n  {line}  # when {}", meaning(*situation)));
+    let explained = explained.map(|(line, one)| format!("\n  {line}  # when {}", meaning(one.situation)));
     let help = format!("write, with the action that you want:{}", explained.collect::<String>());
     let finding = Diagnostic::error(Code::OUTCOME_MISSING, name.span, message).help(help);
-    world.report(match insertion(body) {
+    // Whether records are made is for the author to say: the other choice would make those lines wrong.
+    let is_open = missing.iter().any(|one| one.makes);
+    world.report(match insertion(body).filter(|_| !is_open) {
         Some(below) => mend::add_lines(finding, world.sources, below, &lines),
         None => finding,
     });

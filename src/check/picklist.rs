@@ -1,12 +1,13 @@
 //! Picklists: every option translated, every translation an option that new values may use.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType};
-use crate::source::{ObjectName, Spanned};
+use crate::source::{ObjectName, Span, Spanned};
 use crate::syntax::ast;
 use crate::types::text_length;
 
@@ -23,9 +24,23 @@ pub(super) struct PicklistFacts<'a> {
     from: Option<(Obj<'a>, &'a Field)>,
     to: Option<(Obj<'a>, &'a Field)>,
     translated: HashSet<String>,
+    /// What is said of an `otherwise` that no option of the snapshot reaches, unless something else does.
+    unreached: Option<Diagnostic>,
+    /// Whether something is translated that its lines need not cover, so that `otherwise` is reached.
+    reached: Cell<bool>,
 }
 
 impl PicklistFacts<'_> {
+    /// Remembers that a value is translated that its lines need not cover.
+    pub(super) fn mark_reached(&self) {
+        self.reached.set(true);
+    }
+
+    /// What is said of an `otherwise` that nothing reaches; to be asked when all uses are known.
+    pub(super) fn unreached(&self) -> Option<&Diagnostic> {
+        self.unreached.as_ref().filter(|_| !self.reached.get())
+    }
+
     /// Whether one of its fields is unknown, so that nothing more can be said.
     pub(super) fn is_broken(&self) -> bool {
         self.from.is_none() || self.to.is_none()
@@ -105,7 +120,10 @@ fn check<'a>(world: &World<'a>, picklist: &'a ast::Picklist) -> PicklistFacts<'a
         }
     });
     let translated: HashSet<_> = lines.iter().map(|line| line.from.clone()).collect();
-    if let Some((object, field)) = &from {
+    let answered = from.as_ref().zip(picklist.otherwise.first());
+    let unreached =
+        answered.and_then(|((_, field), otherwise)| unreached(field, otherwise.span, &translated));
+    if let (Some((object, field)), []) = (&from, picklist.otherwise.as_slice()) {
         check_covered(world, picklist, object, field, &translated);
     }
     let named = |end: Option<&(Obj<'a>, &'a Field)>, written: &[ast::FieldRef]| match (end, written) {
@@ -123,7 +141,7 @@ fn check<'a>(world: &World<'a>, picklist: &'a ast::Picklist) -> PicklistFacts<'a
         otherwise,
         span: picklist.name.span,
     };
-    PicklistFacts { typed, from, to, translated }
+    PicklistFacts { typed, from, to, translated, unreached, reached: Cell::new(false) }
 }
 
 fn end<'a>(
@@ -214,7 +232,7 @@ fn check_source(world: &World<'_>, object: &Obj<'_>, field: &Field, option: &Spa
     }
 }
 
-fn check_target(world: &World<'_>, to: &(Obj<'_>, &Field), option: &str, span: crate::source::Span) {
+fn check_target(world: &World<'_>, to: &(Obj<'_>, &Field), option: &str, span: Span) {
     let (object, field) = to;
     if field.owner {
         super::owners::check_id(world, object, field, option, span);
@@ -237,6 +255,20 @@ fn check_target(world: &World<'_>, to: &(Obj<'_>, &Field), option: &str, span: c
     }
 }
 
+/// What is said of an `otherwise` where every option of the snapshot has a line. Only its author knows whether the CRM will
+/// have more of them, so nothing takes it away.
+fn unreached(field: &Field, otherwise: Span, translated: &HashSet<String>) -> Option<Diagnostic> {
+    let all = is_closed(field) && field.options.iter().all(|option| translated.contains(&option.value));
+    let message = format!(
+        "every option of `{}` that the snapshot lists has a line, so `otherwise` is not reached",
+        field.name
+    );
+    let help = "remove it: a record with an option that is added later is then parked; to keep it for such, write \
+                `# allow W0002: REASON`";
+    let finding = Diagnostic::warning(Code::UNREACHABLE, otherwise, message);
+    all.then(|| finding.and(options_span(field), "the options are here").help(help))
+}
+
 fn check_covered(
     world: &World<'_>,
     picklist: &ast::Picklist,
@@ -244,17 +276,6 @@ fn check_covered(
     field: &Field,
     translated: &HashSet<String>,
 ) {
-    if let Some(otherwise) = picklist.otherwise.first() {
-        let all = is_closed(field) && field.options.iter().all(|option| translated.contains(&option.value));
-        if all {
-            let message =
-                format!("every option of `{}` has a line, so `otherwise` is never reached", field.name);
-            let finding = Diagnostic::warning(Code::UNREACHABLE, otherwise.span, message);
-            let finding = finding.and(options_span(field), "the options are here").help("remove it");
-            world.report(finding.fix(otherwise.span, ""));
-        }
-        return;
-    }
     let missing: Vec<_> = active(field).filter(|option| !translated.contains(&option.value)).collect();
     let Some(first) = missing.first() else { return };
     let names: Vec<_> = missing.iter().map(|option| option.value.clone()).collect();
@@ -273,7 +294,7 @@ fn check_covered(
     world.report(mend::add_stubs(finding, world.sources, picklist, &names));
 }
 
-fn report_repeated(world: &World<'_>, second: crate::source::Span, first: crate::source::Span, what: &str) {
+fn report_repeated(world: &World<'_>, second: Span, first: Span, what: &str) {
     let finding = Diagnostic::error(Code::REPEATED, second, format!("{what} is written twice"));
     world.report(finding.and(first, "first here").help("keep one of them"));
 }

@@ -21,7 +21,7 @@ pub(super) fn check<'a>(
     scope: &mut Scope<'a>,
     target: Option<&Obj<'a>>,
     options: &[ast::WriteOption],
-    creates: bool,
+    creates: Option<bool>,
 ) -> Option<Expr> {
     let mut written = options.iter().filter_map(|option| match option {
         ast::WriteOption::RecordType(value, span) => Some((value, *span)),
@@ -40,7 +40,7 @@ pub(super) fn check<'a>(
         scope.report(Diagnostic::error(Code::WRITE_OPTION, span, message).help("remove it"));
         return None;
     }
-    if !creates {
+    if creates == Some(false) {
         let message = "a record type is given to a new record, and the mapping makes none";
         let finding = Diagnostic::warning(Code::UNREACHABLE, span, message);
         scope.report(finding.help("remove it, or write `on none create`"));

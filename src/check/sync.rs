@@ -60,11 +60,7 @@ fn check<'a>(world: &'a World<'a>, legs: &'a Legs<'a>) -> Option<Sync> {
     let salesforce = mapping::check_leg(world, to_salesforce);
     let (second, second_unsaid) = (world.since(mark), world.take_unsaid());
     report_both(world, legs, &first, second);
-    outcomes::report_unsaid(
-        world,
-        legs.sync,
-        &[(Side::Hubspot, first_unsaid), (Side::Salesforce, second_unsaid)],
-    );
+    outcomes::report_unsaid(world, legs.sync, &[(to_hubspot, first_unsaid), (to_salesforce, second_unsaid)]);
     let (to_hubspot, to_salesforce) = (hubspot?, salesforce?);
     let rules = two_way::check(world, legs.sync, &to_salesforce, &to_hubspot);
     Some(Sync {
@@ -88,14 +84,19 @@ fn report_both(world: &World<'_>, legs: &Legs<'_>, first: &[Diagnostic], second:
         }
         _ => false,
     };
-    let has = |findings: &[Diagnostic], finding: &Diagnostic| {
-        findings.iter().any(|other| (other.code, other.span()) == (finding.code, finding.span()))
+    let is_same = |a: &Diagnostic, b: &Diagnostic| (a.code, a.span()) == (b.code, b.span());
+    // What is out of place in both is said once, though each leg has a reason of its own: the one that takes nothing away,
+    // where they differ.
+    let of_both = |finding: &Diagnostic| {
+        let other = second.iter().find(|other| is_same(finding, other))?;
+        Some(if other.fix.is_none() { other.clone() } else { finding.clone() })
     };
-    let first_kept: Vec<_> =
-        first.iter().filter(|finding| !is_shared(finding) || has(&second, finding)).cloned().collect();
-    // What is out of place in both is said once, though each leg has a reason of its own.
+    let kept = first
+        .iter()
+        .filter_map(|finding| if is_shared(finding) { of_both(finding) } else { Some(finding.clone()) });
+    let kept: Vec<_> = kept.collect();
     let second_kept = second.into_iter().filter(|finding| !is_shared(finding));
-    for finding in first_kept.into_iter().chain(second_kept) {
+    for finding in kept.into_iter().chain(second_kept) {
         world.report(finding);
     }
 }

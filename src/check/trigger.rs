@@ -15,6 +15,28 @@ use super::typed::{Trigger, WithKind};
 use super::words::{self, Kind};
 use super::world::Obj;
 
+impl Trigger {
+    /// The statement as a test writes it, which names no side, from the way in which a sync writes it.
+    pub fn in_test(&self, written: &str) -> String {
+        let spelled = |field: &String| shape::spelled_name(field).unwrap_or_else(|| field.clone());
+        match self {
+            Trigger::Created | Trigger::AssociatedChanges(..) => written.to_owned(),
+            Trigger::Changes(fields) => match fields.as_slice() {
+                [field] => format!("when {} changes", spelled(field)),
+                fields => {
+                    let fields: Vec<_> = fields.iter().map(spelled).collect();
+                    format!("when any of ({}) changes", fields.join(", "))
+                }
+            },
+            Trigger::Becomes(field, _) => {
+                let behind = written.find(field.as_str()).map_or(0, |at| at + field.len());
+                let values = written[behind..].find("becomes").map_or("", |at| &written[behind + at..]);
+                format!("when {} {values}", spelled(field))
+            }
+        }
+    }
+}
+
 impl<'a> Scope<'a> {
     /// Checks the triggers of a mapping.
     pub(super) fn triggers(&self, whens: &[ast::Trigger]) -> Vec<Trigger> {

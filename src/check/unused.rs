@@ -1,12 +1,16 @@
-//! Items that nothing uses.
+//! Items that nothing uses, and the `otherwise` of a picklist that no use reaches.
 
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::names::Index;
+use super::picklist::PicklistFacts;
 use super::world::{ItemKind, World};
 
-/// Warns about items that nothing uses.
+/// Warns about items that nothing uses, and about an `otherwise` that is not reached.
 pub(super) fn check(world: &World<'_>, index: &Index<'_>) {
+    for finding in world.picklists.values().filter_map(PicklistFacts::unreached) {
+        world.report(finding.clone());
+    }
     let fields = world.fields.values().map(|item| (ItemKind::Fields, "the shared fields", &item.name));
     let picklists = index.picklists.iter().map(|item| (ItemKind::Picklist, "the picklist", &item.name));
     let orders = index.orders.iter().map(|item| (ItemKind::Order, "the order", &item.name));

@@ -1,14 +1,14 @@
 //! What every part of the checker shares: the items by name, the schemas, the findings and what was used.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Code, Diagnostic, Guesses};
 use crate::functions;
 use crate::schema::{Field, FieldType, Object, Schemas};
-use crate::source::{ObjectName, Side, Sources, Span};
+use crate::source::{FileId, ObjectName, Side, Sources, Span};
 use crate::syntax::ast;
 
 use super::fields::SharedRules;
@@ -73,6 +73,8 @@ pub(super) struct World<'a> {
     used: RefCell<HashSet<(ItemKind, String)>>,
     /// The outcomes that a leg does not say; its sync asks for those of both legs at once.
     unsaid: RefCell<Vec<ast::Situation>>,
+    /// Where the comment begins that ends at a place.
+    pub(super) comments: HashMap<(FileId, u32), u32>,
 }
 
 impl<'a> World<'a> {
@@ -102,6 +104,7 @@ impl<'a> World<'a> {
             errors: Cell::new(0),
             used: RefCell::default(),
             unsaid: RefCell::default(),
+            comments: HashMap::new(),
         }
     }
 
@@ -115,6 +118,11 @@ impl<'a> World<'a> {
     /// repeats without end. What is not looked at any more could pass for proved, which the errors prevent.
     pub(super) fn is_full(&self) -> bool {
         self.errors.get() >= MAX_ERRORS
+    }
+
+    /// How many errors there are.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.get()
     }
 
     /// How many findings there are.

@@ -39,8 +39,8 @@ Examples:
 
 Exit codes:
   0  in canonical form now; with --check, it was already
-  1  a file that cannot be read; with --check, a difference too
-  2  a wrong call, or no project";
+  1  a file with a mistake, or one that is not UTF-8; with --check, a difference too
+  2  a wrong call, a file that is not there, or no project";
 
 pub(super) const TEST: &str = "\
 Examples:

@@ -11,8 +11,9 @@ use crate::source::{Location, Side};
 /// Something that can take place at a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Point {
-    /// The trigger with this index fired. The place is the mapping's.
-    Trigger(usize),
+    /// The trigger with this index fired for a record of this side: what a sync says can fire on either. The place is the
+    /// mapping's.
+    Trigger(Side, usize),
     /// The guard let a record through.
     Passed,
     /// The guard refused one.

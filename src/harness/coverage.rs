@@ -2,7 +2,7 @@
 //!
 //! Counted are the places that decide something: triggers, guards (both ways), rungs, outcomes, rules, their policies
 //! (written because of it, and kept because of it), the lines of picklists, and both branches of each `if`. A shared rule
-//! counts once, whichever mapping exercises it.
+//! counts once, whichever mapping exercises it. A trigger of a sync that records of both CRMs can fire counts once for each.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -164,15 +164,19 @@ impl Spots<'_> {
             typed.name == mapping.name && typed.source == mapping.source
         };
         let Some(typed) = self.project.mappings.values().chain(syncs).find(of) else { return };
-        for (index, span) in typed.trigger_spans.iter().enumerate() {
+        for (index, (span, trigger)) in typed.trigger_spans.iter().zip(&typed.triggers).enumerate() {
             let written = words(self.sources.slice(*span));
-            let missed = Missed {
-                kind: Kind::Trigger,
-                at: self.sources.locate(*span),
-                what: format!("`{written}` does not fire"),
-                add: format!("`{written}` in a test of `{}`", mapping.name),
+            let (what, add) = if mapping.is_leg {
+                let (source, in_test) = (&mapping.source, trigger.in_test(&written));
+                let add = format!("`{in_test}` in a test of `{}` that gives a {source} first", mapping.name);
+                (format!("`{written}` does not fire for a {source}"), add)
+            } else {
+                let add = format!("`{written}` in a test of `{}`", mapping.name);
+                (format!("`{written}` does not fire"), add)
             };
-            self.all.push(Spot { key: (mapping.at.clone(), Point::Trigger(index)), missed });
+            let missed = Missed { kind: Kind::Trigger, at: self.sources.locate(*span), what, add };
+            let point = Point::Trigger(mapping.source.side, index);
+            self.all.push(Spot { key: (mapping.at.clone(), point), missed });
         }
     }
 

@@ -3,7 +3,7 @@ mod sync;
 
 use std::sync::Arc;
 
-use super::{Outcome, coverage, report, run};
+use super::{Kind, Missed, Outcome, coverage, report, run};
 use crate::check::check;
 use crate::eval::Trace;
 use crate::plan::testing::{LEAD, Lead, schemas};
@@ -434,10 +434,15 @@ fn associated_records_are_told_apart_by_their_labels() {
 /// What a test of the full mapping leaves unexercised, by what did not take place.
 fn missed(mapping: Lead, body: &str) -> Vec<String> {
     let text = format!("{}test \"t\" {{\n mapping lead\n {body}\n}}\n", mapping.text());
+    left_out(&text).into_iter().map(|missed| missed.what).collect()
+}
+
+/// What the tests of a file leave unexercised.
+fn left_out(text: &str) -> Vec<Missed> {
     let mut sources = Sources::new();
     let schemas = schemas(&mut sources);
-    let file = sources.add("m.map", text.clone());
-    let (tree, _) = syntax::parse(file, &text);
+    let file = sources.add("m.map", text);
+    let (tree, _) = syntax::parse(file, text);
     let checked = check(&[tree], &schemas, &sources).0.expect("a checked project");
     let plan = Arc::new(compile(&checked, &schemas, &sources));
     let trace = Arc::new(Trace::default());
@@ -449,7 +454,7 @@ fn missed(mapping: Lead, body: &str) -> Vec<String> {
     assert_eq!(coverage.total - coverage.exercised, coverage.missed.len());
     let kinds: usize = coverage.kinds.values().map(|count| count.total).sum();
     assert_eq!(kinds, coverage.total);
-    coverage.missed.into_iter().map(|missed| missed.what).collect()
+    coverage.missed
 }
 
 /// One rule of the small mapping, on a Lead that is there and holds this.
@@ -519,6 +524,63 @@ fn what_no_test_reaches_is_listed() {
     for what in ["`only if mail is present` lets no record through", "`on none create` is not reached"] {
         assert!(!all.iter().any(|missed| missed == what), "{what}: {all:#?}");
     }
+}
+
+/// A sync with every form of trigger; the tests fire these.
+fn triggers_left_out(fired: &[(&str, &str)]) -> Vec<Missed> {
+    let records = [
+        "given hubspot.company { id: \"7\", name: \"A\", salesforce_account_id: \"001\", phone: \"5\", type: \"OTHER\" }",
+        "given salesforce.Account { Id: \"001\", Name: \"A\", Phone: \"5\" }",
+    ];
+    let tests = fired.iter().enumerate().map(|(at, (side, when))| {
+        let [hubspot, salesforce] = records;
+        let given = if *side == "hubspot" { [hubspot, salesforce] } else { [salesforce, hubspot] };
+        format!("test \"{at}\" {{\n sync s\n {when}\n {}\n expect nothing\n}}\n", given.join("\n "))
+    });
+    let text = format!(
+        "sync s {{\n between hubspot.company and salesforce.Account\n when hubspot.phone changes\n \
+         when salesforce.Phone changes\n when any of (hubspot.name, hubspot.domain, salesforce.Name) changes\n \
+         when hubspot.type becomes [\"PARTNER\", \"OTHER\"]\n when created\n \
+         match {{ key hubspot.company.salesforce_account_id = Id }}\n on none skip\n on rejected park\n \
+         fields {{ phone <-> Phone via truncate(40) | trim on conflict hubspot }}\n}}\n{}",
+        tests.collect::<String>()
+    );
+    let mut missed = left_out(&text);
+    missed.retain(|missed| missed.kind == Kind::Trigger);
+    missed
+}
+
+#[test]
+fn a_trigger_of_a_sync_fires_on_its_own_side() {
+    let missed = triggers_left_out(&[
+        ("salesforce", "when Phone changes"),
+        ("hubspot", "when name changes"),
+        ("salesforce", "when created"),
+    ]);
+    let what: Vec<_> = missed.iter().map(|missed| missed.what.as_str()).collect();
+    assert_eq!(
+        what,
+        [
+            "`when hubspot.phone changes` does not fire for a hubspot.company",
+            "`when any of (hubspot.name, hubspot.domain, salesforce.Name) changes` does not fire for a salesforce.Account",
+            "`when hubspot.type becomes [\"PARTNER\", \"OTHER\"]` does not fire for a hubspot.company",
+            "`when created` does not fire for a hubspot.company",
+        ]
+    );
+}
+
+#[test]
+fn what_is_to_be_given_for_a_trigger_of_a_sync_fires_it() {
+    let missed = triggers_left_out(&[]);
+    assert_eq!(missed.len(), 7, "{missed:#?}");
+    let advice = missed.iter().map(|missed| {
+        let (when, rest) = missed.add[1..].split_once('`').expect("a statement");
+        let side = if rest.contains("that gives a hubspot.company first") { "hubspot" } else { "salesforce" };
+        (side, when)
+    });
+    let advice: Vec<_> = advice.collect();
+    assert!(advice.contains(&("hubspot", "when any of (name, domain) changes")), "{advice:?}");
+    assert_eq!(triggers_left_out(&advice), [], "{advice:?}");
 }
 
 /// Runs the tests of a project of Opportunities with roles and Accounts.

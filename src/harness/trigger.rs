@@ -44,7 +44,7 @@ pub(super) fn record(mapping: &Mapping, test: &Test, world: &World, trace: &Trac
         return;
     }
     for index in mapping.fired(&events(mapping, test, world)) {
-        trace.hit(&mapping.at, Point::Trigger(index));
+        trace.hit(&mapping.at, Point::Trigger(mapping.source.side, index));
     }
 }
 

@@ -197,3 +197,37 @@ fn windows_line_ends_and_a_byte_order_mark_are_fine() {
     let finding = &world.run(&["check", "--format", "json"]).exits(1).json()[0];
     assert_eq!(place(finding), "E0202 mql_to_lead.map:58");
 }
+
+#[test]
+fn a_key_whose_permission_was_lost_is_found_where_it_is_written() {
+    let world = World::project();
+    world.replace(
+        "schema/salesforce.yaml",
+        "HubSpot_Company_ID__c: {",
+        "HubSpot_Company_ID__c: { read_only: true,",
+    );
+    world.replace(
+        "schema/hubspot.yaml",
+        "salesforce_account_id: {",
+        "salesforce_account_id: { read_only: true,",
+    );
+    let ran = world.run(&["check", "--format", "json"]).exits(1);
+    let found: Vec<_> = ran
+        .json()
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|finding| {
+            (finding["code"].as_str().map(str::to_owned), finding["message"].as_str().map(str::to_owned))
+        })
+        .collect();
+    let read_only =
+        |field: &str| (Some("E0301".to_owned()), Some(format!("{field} is read-only and cannot be written")));
+    assert_eq!(
+        found,
+        [
+            read_only("`salesforce_account_id` of `hubspot.company`"),
+            read_only("`HubSpot_Company_ID__c` of `salesforce.Account`")
+        ]
+    );
+}
