@@ -2,10 +2,12 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Field, FieldType};
-use crate::source::Span;
+use crate::source::{Side, Span};
 use crate::syntax::ast;
-use crate::types::{Assign, Options, Type, Typed, Value, assignable, text_length, text_max};
+use crate::types::{Assign, Type, Typed, Value, assignable, text_length, text_max};
 
+use super::builtin::OWNER_PROPERTY;
+use super::call::DAY_AND_INSTANT;
 use super::mend;
 use super::scope::Scope;
 use super::typed::{Expr, ExprKind};
@@ -38,8 +40,10 @@ impl<'a> Scope<'a> {
             ty => ty,
         };
         let typed = Typed { ty: from, blank: value.typed.blank };
-        self.check_form(value, into);
         self.check_owner_value(value, into.object, into.field);
+        if self.check_form(value, into) {
+            return;
+        }
         match assignable(&typed, into.typed) {
             Assign::Ok => {}
             Assign::Options => self.check_into_options(value, into.object, into.field),
@@ -54,6 +58,7 @@ impl<'a> Scope<'a> {
                     words::kind_of(&into.typed.ty)
                 );
                 let finding = Diagnostic::error(Code::ZONE_MISSING, value.span, message);
+                let help = if self.via.is_some() { DAY_AND_INSTANT.to_owned() } else { help };
                 self.report(finding.and(into.field.span, "declared here").help(help));
             }
             Assign::Mismatch { help } => {
@@ -64,46 +69,32 @@ impl<'a> Scope<'a> {
                 );
                 let finding = Diagnostic::error(Code::TYPE_MISMATCH, value.span, message).label(is);
                 let finding = finding.and(into.field.span, format!("holds {wanted}"));
-                self.report(match help {
-                    _ if self.via.is_some() => {
-                        finding.help("a `<->` is of two fields of one type; write a rule with `->` or `<-` for each direction")
-                    }
-                    Some(help) => finding.help(help),
-                    None => finding,
-                });
+                self.report(finding.help(self.mismatch_help(value, into, help)));
             }
         }
     }
 
-    /// Reports what is certainly no address and no id, whatever its length: a literal, an option, a cut address.
-    fn check_form(&self, value: &Expr, into: &Into<'_, 'a>) {
-        let (wanted, has_form): (_, fn(&str) -> bool) = match into.typed.ty {
-            Type::Email(_) => ("an e-mail address", looks_like_email),
-            Type::Reference(_) => ("the id of a record", looks_like_id),
-            _ => return,
-        };
-        for leaf in self.leaves(value) {
-            let is = match (&leaf.kind, &leaf.typed.ty) {
-                (ExprKind::Literal(Value::Text(text)), _) if !has_form(text) => format!("`{text}` is not"),
-                (ExprKind::Literal(_), _) => continue,
-                (_, Type::Picklist(Options::Field(..) | Options::These(_))) => "an option is not".to_owned(),
-                (ExprKind::Call { function, .. }, _)
-                    if function.name == "truncate" && matches!(into.typed.ty, Type::Email(_)) =>
-                {
-                    "text that was cut is not".to_owned()
-                }
-                _ => continue,
-            };
-            let message = format!("`{}` of `{}` holds {wanted}, and {is}", into.field.name, into.object.name);
-            let finding = Diagnostic::error(Code::TYPE_MISMATCH, leaf.span, message);
-            let help = match into.typed.ty {
-                Type::Email(_) => {
-                    "write an address; one that is too long needs `fits` and `otherwise`, not `truncate`"
-                }
-                _ => "write `lookup OBJECT.Id where FIELD = VALUE` to find the record's id",
-            };
-            self.report(finding.and(into.field.span, format!("holds {wanted}")).help(help));
+    /// What to write where a value is not of the field's type.
+    fn mismatch_help(&self, value: &Expr, into: &Into<'_, 'a>, help: Option<String>) -> String {
+        if self.via.is_some() {
+            return "a `<->` is of two fields of one type; write a rule with `->` or `<-` for each direction"
+                .to_owned();
         }
+        let is_id = matches!(value.typed.ty, Type::Reference(_));
+        match &into.field.primary_of {
+            Some(object) if is_id => {
+                let text = self.world.sources.slice(value.span).trim();
+                return format!(
+                    "a primary association sets it: write `associate primary linked hubspot.{object} of {text}` above `fields`"
+                );
+            }
+            _ => {}
+        }
+        if into.object.name.side == Side::Hubspot && into.field.name == OWNER_PROPERTY {
+            return "an owner of HubSpot is found by the address: `lookup hubspot.owner.id where email = Owner.Email`"
+                .to_owned();
+        }
+        help.unwrap_or_else(|| format!("write {}, or a field that holds it", words::kind_of(&into.typed.ty)))
     }
 
     /// Reports text that can be too long, with the step that cures it.
@@ -131,14 +122,16 @@ impl<'a> Scope<'a> {
         let message = format!("the value {can}, and {name} {holds}");
         let finding =
             Diagnostic::error(Code::TOO_LONG, value.span, message).label(can).and(field.span, holds);
-        let more = self.step_more(value);
+        let side = object.name.side;
+        let fitting = || self.with_step(value, side, &format!("fits({to})"));
         if is_picklist(field) {
             let help = format!(
-                "translate it with a picklist, or write `{more} fits({to})` and `otherwise park`: a cut option is no option"
+                "translate it with a picklist, or write {} and `otherwise park`: a cut option is no option",
+                fitting()
             );
             self.report(finding.help(help));
         } else if let Some(what) = uncuttable(&value.typed.ty, field) {
-            let help = format!("{what} must not be cut: write `{more} fits({to})` and `otherwise park`");
+            let help = format!("{what} must not be cut: write {} and `otherwise park`", fitting());
             self.report(finding.help(help));
         } else if let Some(cut) = self.cut(value, to) {
             let finding = finding.help(cut.help);
@@ -164,9 +157,8 @@ impl<'a> Scope<'a> {
         }
         let most = "9".repeat(to as usize);
         let help = format!(
-            "bound it, `{} max(-{most}) | min({most})`, or say in the schema snapshot how many digits the property has \
-             (`precision`)",
-            self.step_more(value)
+            "bound it, {}, or say in the schema snapshot how many digits the property has (`precision`)",
+            self.with_step(value, into.object.name.side, &format!("max(-{most}) | min({most})"))
         );
         self.report(finding.help(help));
     }
@@ -180,9 +172,11 @@ impl<'a> Scope<'a> {
             format!("the number {can}, and `{}` of `{}` {keeps}", into.field.name, into.object.name);
         let finding = Diagnostic::error(Code::NUMBER_TOO_WIDE, value.span, message).label(can);
         let finding = finding.and(into.field.span, keeps);
-        self.report(match value.kind {
-            ExprKind::Literal(_) => finding.help("write a number that the field can hold"),
-            _ => finding.help(format!("write `{} round({to})`", self.step_more(value))),
+        self.report(if matches!(value.kind, ExprKind::Literal(_)) {
+            finding.help("write a number that the field can hold")
+        } else {
+            let step = self.with_step(value, into.object.name.side, &format!("round({to})"));
+            finding.help(format!("write {step}"))
         });
     }
 
@@ -229,16 +223,4 @@ fn uncuttable(ty: &Type, field: &Field) -> Option<&'static str> {
         _ if field.external_id || field.unique => Some("what tells records apart"),
         _ => None,
     }
-}
-
-/// Something at something, without a blank; every CRM wants at least that.
-fn looks_like_email(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
-        && !text.contains(char::is_whitespace)
-}
-
-/// Salesforce ids have 15 or 18 letters and digits, HubSpot's are numbers.
-fn looks_like_id(text: &str) -> bool {
-    let salesforce = matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    salesforce || !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

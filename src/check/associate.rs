@@ -122,6 +122,9 @@ fn check_one<'a>(
     if let (ast::AssociateKind::Labelled(label), Some(target)) = (&associate.kind, target) {
         associated::check_label(scope.world, target, &to, label);
     }
+    if let (ast::AssociateKind::Primary, Some(target)) = (&associate.kind, target) {
+        associated::check_primary(scope.world, target, &to, associate.object.span);
+    }
     let whose = whose?;
     let kind = kind(&associate.kind);
     check_ids(scope, &whose, &kind, associate);

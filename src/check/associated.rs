@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Side, Spanned};
+use crate::source::{Side, Span, Spanned};
 use crate::syntax::ast::{self, TriggerKind, WithSource};
 
 use super::mend;
@@ -55,6 +55,43 @@ fn of_body(
     for associate in &body.associates {
         add(target, &associate.object);
     }
+}
+
+/// HubSpot's objects of which it is known with which others they have a primary association (HubSpot's guide to
+/// associations, its list of association types).
+const WITH_KNOWN_PRIMARIES: [&str; 4] = ["contact", "company", "deal", "ticket"];
+
+/// Whether HubSpot has a primary association from one object to another; `None` where it is not known.
+fn has_primary(from: &Obj<'_>, to: &Obj<'_>) -> Option<bool> {
+    let names = [from.name.name.as_str(), to.name.name.as_str()];
+    if names[0] == names[1] {
+        return Some(false);
+    }
+    if names.iter().all(|name| WITH_KNOWN_PRIMARIES.contains(name)) {
+        return Some(names.contains(&COMPANY));
+    }
+    from.object.associations.get(names[1]).map(|known| known.has(PRIMARY))
+}
+
+const COMPANY: &str = "company";
+
+/// HubSpot's own label of the primary association.
+const PRIMARY: &str = "Primary";
+
+/// Reports a primary association between objects that have none.
+pub(super) fn check_primary(world: &World<'_>, from: &Obj<'_>, to: &Obj<'_>, span: Span) {
+    if from.name.side != Side::Hubspot
+        || to.name.side != Side::Hubspot
+        || has_primary(from, to) != Some(false)
+    {
+        return;
+    }
+    let message = format!("HubSpot has no primary association of a `{}` with a `{}`", from.name, to.name);
+    let finding = Diagnostic::error(Code::LABEL_UNKNOWN, span, message).label("none is primary");
+    world
+        .report(finding.help(
+            "write a label in quotes; a contact, a deal and a ticket have a primary `hubspot.company`",
+        ));
 }
 
 /// Reports a label that the associations from one object to another do not have, where the snapshot lists those.

@@ -10,9 +10,13 @@ use super::bounds;
 use super::mend;
 use super::picklist::PicklistFacts;
 use super::scope::{Scope, error};
-use super::typed::{Expr, ExprKind, PicklistElse};
+use super::typed::{Expr, ExprKind, PicklistElse, TemplatePart};
 use super::words;
 use super::world::ItemKind;
+
+/// What to write where a `<->` is of a day and an instant: no step makes one of the other both ways.
+pub(super) const DAY_AND_INSTANT: &str =
+    "a date and a date and time cannot be two-way; write a rule with `->` or `<-` for each direction";
 
 impl Scope<'_> {
     /// `INPUT | STEP`
@@ -119,7 +123,10 @@ impl Scope<'_> {
             }
             Problem::Literal { argument } => {
                 let message = format!("`{}` takes a literal here, so that it can be checked", function.name);
-                (Diagnostic::error(Code::ARGUMENT_LITERAL, at(*argument), message), signature())
+                let counted = args.get(*argument).and_then(|arg| self.counted(arg));
+                let help = counted.map(|text| format!("a brace in a text begins a value; one that is only text is written `\\{{`: write `{text}`"));
+                let finding = Diagnostic::error(Code::ARGUMENT_LITERAL, at(*argument), message);
+                (finding, help.unwrap_or_else(signature))
             }
             Problem::Meaning { argument, message, help } => {
                 let finding = Diagnostic::error(Code::ARGUMENT_VALUE, at(*argument), message.clone());
@@ -130,7 +137,24 @@ impl Scope<'_> {
                 (Diagnostic::error(Code::ZONE_MISSING, name.span, message), help.clone())
             }
         };
-        self.report(finding.help(help));
+        let is_of_days = matches!(function.name, "date" | "datetime" | "start_of_day");
+        self.report(finding.help(if self.via.is_some() && is_of_days {
+            DAY_AND_INSTANT.to_owned()
+        } else {
+            help
+        }));
+    }
+
+    /// A pattern whose counts, as in `[A-Z]{2}`, were read as values; as it is meant.
+    fn counted(&self, arg: &Expr) -> Option<String> {
+        let ExprKind::Template(parts) = &arg.kind else { return None };
+        let is_count = |hole: &Expr| matches!(hole.kind, ExprKind::Literal(Value::Number(_)));
+        let all = parts.iter().all(|part| match part {
+            TemplatePart::Hole(hole) => is_count(hole),
+            TemplatePart::Text(_) => true,
+        });
+        let text = self.world.sources.slice(arg.span).trim();
+        all.then(|| text.replace('{', "\\{").replace('}', "\\}").replace("\\\\", "\\"))
     }
 
     /// `INPUT | PICKLIST`
@@ -203,7 +227,8 @@ impl Scope<'_> {
             let message =
                 format!("the picklist `{name}` translates one option, and this is {}", words::kind_of(ty));
             let finding = Diagnostic::error(Code::TYPE_MISMATCH, input.span, message);
-            self.report(finding.and(facts.typed.span, "the picklist is here"));
+            let finding = finding.and(facts.typed.span, "the picklist is here");
+            self.report(finding.help(self.one_option(input)));
             return false;
         }
         let foreign: Vec<String> = match self.resolved(ty) {
@@ -239,6 +264,19 @@ impl Scope<'_> {
         let finding = finding.and(facts.typed.span, "the picklist is here");
         self.report(finding.help("write a picklist for this field"));
         false
+    }
+
+    /// What to write instead of a picklist behind what is not one option.
+    fn one_option(&self, input: &Expr) -> String {
+        match &input.typed.ty {
+            Type::MultiPicklist(_) => {
+                let text = self.world.sources.slice(input.span).trim();
+                format!("ask for each option: `if \"A\" in {text} then \"B\" else …`")
+            }
+            Type::List(_) => "translate one of its values: `| first | …`".to_owned(),
+            Type::Boolean => "write `if CONDITION then \"A\" else \"B\"`".to_owned(),
+            _ => "a picklist translates the options of the field after its `from`".to_owned(),
+        }
     }
 
     /// Whether every value that can come has a translation.

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
-use crate::types::{Options, Type};
+use crate::types::{Options, Type, Typed};
 
 use super::scope::{Place, Scope};
 use super::typed::{CompareOp, Condition, ConditionKind, Expr, ExprKind, FieldTest, Presence, TestOp};
@@ -218,7 +218,7 @@ impl<'a> Scope<'a> {
             ast::TestOp::Compare(op, value) => {
                 let value = self.value(value);
                 if let Some((typed, _)) = &resolved {
-                    self.can_compare(&typed.ty, at, op.value, &value);
+                    self.can_look_by(typed, at, op.value, &value);
                 }
                 TestOp::Compare(op.value, value)
             }
@@ -226,7 +226,7 @@ impl<'a> Scope<'a> {
                 let values: Vec<_> = values.iter().map(|value| self.value(value)).collect();
                 if let Some((typed, _)) = &resolved {
                     for value in &values {
-                        self.can_compare(&typed.ty, at, CompareOp::Eq, value);
+                        self.can_look_by(typed, at, CompareOp::Eq, value);
                     }
                 }
                 TestOp::In(values)
@@ -247,9 +247,30 @@ impl<'a> Scope<'a> {
         let resolved = self.resolve(object, std::slice::from_ref(field));
         let value = self.value(value);
         let (typed, name) = resolved?;
-        self.can_compare(&typed.ty, field.span, CompareOp::Eq, &value);
+        if value.typed.ty == Type::Nothing {
+            let message = "nothing is equal to a blank, so this rung finds no record";
+            let finding = Diagnostic::error(Code::COMPARISON, value.span, message).label("always blank");
+            self.report(finding.help("look by a value, or remove the rung"));
+        } else {
+            self.can_look_by(&typed, field.span, CompareOp::Eq, &value);
+        }
         let span = field.span.to(value.span);
         Some(FieldTest { field: name, op: TestOp::Compare(CompareOp::Eq, value), span })
+    }
+
+    /// Whether a field that is searched can be compared with a value. What is only text of options is asked for in a
+    /// condition, and a CRM is not asked so.
+    fn can_look_by(&self, field: &Typed, at: Span, op: CompareOp, value: &Expr) {
+        let mark = self.world.mark();
+        self.can_compare(&field.ty, at, op, value);
+        let is_set = Kind::of(&field.ty) == Some(Kind::List);
+        for mut finding in self.world.since(mark) {
+            if is_set && finding.code == Code::COMPARISON {
+                finding.help =
+                    Some("look by another field: a search cannot ask for one of several options".to_owned());
+            }
+            self.report(finding);
+        }
     }
 
     /// Types the values of a test whose object is unknown, for their own findings.

@@ -2,7 +2,7 @@
 //! Salesforce would otherwise decide by itself is said.
 
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
-use crate::source::{Side, Span, Spanned};
+use crate::source::{ObjectName, Side, Span, Spanned};
 use crate::syntax::ast::{self, ConvertKind, EntryValue, Literal};
 use crate::types::{Type, Value};
 
@@ -10,12 +10,17 @@ use super::assign::Into;
 use super::ladder::report_fallible;
 use super::scope::Scope;
 use super::test_items::check_repeated;
-use super::typed::{AccountElse, Convert, ExpectedField, ExpectedValue, Expr, Part, RuleElse};
+use super::typed::{AccountElse, Convert, ExpectedField, ExpectedValue, Expr, ExprKind, Part, RuleElse};
 use super::words;
 use super::world::{Obj, World};
 
 /// The field that a conversion sets (Salesforce's SOAP guide: `convertedStatus`).
 const STATUS: &str = "Status";
+
+/// The object of those who can own what a conversion makes, and what the ids of the others, queues, begin with
+/// (Salesforce's object reference).
+const USER: &str = "User";
+const QUEUE_PREFIX: &str = "00G";
 
 /// Checks what a mapping does with its Lead; `None` where it converts none, or where that was reported.
 pub(super) fn check<'a>(
@@ -207,6 +212,15 @@ fn account(
 /// An opportunity needs a name, and a failure would have nowhere to go.
 fn opportunity(scope: &Scope<'_>, value: Expr, span: Span) -> Part {
     check_into(scope, &value, "Opportunity", "Name");
+    for leaf in scope.leaves(&value) {
+        if let ExprKind::Literal(Value::Text(text)) = &leaf.kind
+            && text.trim().is_empty()
+        {
+            let message = "an Opportunity needs a name, and this is white space alone";
+            let finding = Diagnostic::error(Code::REQUIRED_BLANK, leaf.span, message);
+            scope.report(finding.help("write a name, or `opportunity none`"));
+        }
+    }
     if value.can_fail {
         report_fallible(scope, &value, "`convert`");
     } else if value.typed.blank && value.typed.ty != Type::Error {
@@ -227,7 +241,8 @@ fn owner<'a>(
     otherwise: Option<&Spanned<ast::Otherwise>>,
     span: Span,
 ) -> (Part, Option<RuleElse>) {
-    let fits = lead.is_none_or(|lead| check_into(scope, &value, &lead.name.name, "OwnerId"));
+    let fits = !is_queue(scope, &value)
+        && lead.is_none_or(|lead| check_into(scope, &value, &lead.name.name, "OwnerId"));
     match otherwise {
         None if value.can_fail => {
             let failing = scope.why_fails(&value);
@@ -251,6 +266,30 @@ fn owner<'a>(
         _ => RuleElse::Keep,
     });
     (Part { value, span }, otherwise)
+}
+
+/// Whether a value is a queue's id, which a Lead's owner may be, and an Account's may not; reported where it is.
+fn is_queue(scope: &Scope<'_>, value: &Expr) -> bool {
+    let is_user = |object: &ObjectName| object.side == Side::Salesforce && object.name == USER;
+    let mut found = false;
+    for leaf in scope.leaves(value) {
+        let is = match (&leaf.kind, &leaf.typed.ty) {
+            (ExprKind::Literal(Value::Text(id)), _) if id.starts_with(QUEUE_PREFIX) => {
+                "the id of a queue".to_owned()
+            }
+            (_, ty @ Type::Reference(objects)) if !objects.is_empty() && !objects.iter().any(is_user) => {
+                words::kind_of(ty)
+            }
+            _ => continue,
+        };
+        let message = format!("a conversion gives the records to a user, and this is {is}");
+        let finding = Diagnostic::error(Code::TYPE_MISMATCH, leaf.span, message).label(is);
+        scope.report(
+            finding.help("write `lookup salesforce.User.Id where …`: no queue owns an Account or a Contact"),
+        );
+        found = true;
+    }
+    found
 }
 
 /// Whether a value goes into the field that the conversion fills; an object that the snapshot lacks asks for nothing.

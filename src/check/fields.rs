@@ -64,7 +64,7 @@ pub(super) fn check<'a>(
     if let Some(key) = key {
         written.insert(key.field.clone(), key.span);
     }
-    for entry in &mapping.fields {
+    for (at, entry) in mapping.fields.iter().enumerate() {
         if scope.world.is_full() {
             return rules;
         }
@@ -73,7 +73,13 @@ pub(super) fn check<'a>(
                 is_first(scope, &mut written, rule, None);
                 rules.extend(check_rule(scope, target, rule, false));
             }
-            FieldsEntry::Use(name, span) => use_shared(scope, target, &mut written, &mut rules, name, *span),
+            FieldsEntry::Use(name, span) => {
+                let is_same = |entry: &&FieldsEntry| matches!(entry, FieldsEntry::Use(other, _) if other.value == name.value);
+                match mapping.fields[..at].iter().find(is_same) {
+                    Some(FieldsEntry::Use(_, first)) => report_used_twice(scope, name, *span, *first),
+                    _ => use_shared(scope, target, &mut written, &mut rules, name, *span),
+                }
+            }
         }
     }
     if let (Some(object), true) = (&target.object, target.surely_creates()) {
@@ -83,6 +89,12 @@ pub(super) fn check<'a>(
         super::currency::check(scope, object, &rules);
     }
     rules
+}
+
+fn report_used_twice(scope: &Scope<'_>, name: &ast::Name, span: Span, first: Span) {
+    let message = format!("`use {}` is written twice", name.value);
+    let finding = Diagnostic::error(Code::REPEATED, span, message).and(first, "first here");
+    scope.report(finding.help("keep one of them"));
 }
 
 fn use_shared<'a>(
@@ -255,10 +267,14 @@ fn check_value<'a>(
     let typed = typed?;
     let into = Into { object, field, typed: &typed };
     let policies = scope.policies(rule, &into);
-    check_writable(scope, &into, target, rule, &policies);
+    // What is left of a rule that could not be read has lost its policies.
+    let is_read = !matches!(rule.value.kind, ast::ValueKind::Error) || !rule.policies.is_empty();
+    if is_read {
+        check_writable(scope, &into, target, rule, &policies);
+        check_consent(scope, &into, rule, &policies);
+    }
     let fits = scope.check_assign(&value, &into);
     check_blank(scope, &into, target, &value, &policies);
-    check_consent(scope, &into, rule, &policies);
     check_failure(scope, &into, target, rule, (&value, fits), &policies);
     if policies.when == WhenWritten::OnCreate && target.creates == Some(false) && !shared {
         let message = "the mapping makes no record, so this rule never writes";
@@ -282,7 +298,8 @@ fn check_value<'a>(
 fn target_field<'a>(scope: &Scope<'a>, object: &Obj<'a>, rule: &ast::Rule) -> Option<&'a Field> {
     if object.is_record_id(&rule.target.value) {
         let message = format!("the id of a `{}` is given by HubSpot and cannot be written", object.name);
-        scope.report(Diagnostic::error(Code::READ_ONLY, rule.target.span, message));
+        let help = "remove the rule; which record is meant is said in `match`";
+        scope.report(Diagnostic::error(Code::READ_ONLY, rule.target.span, message).help(help));
         return None;
     }
     scope.world.field(object, &rule.target)
@@ -464,7 +481,7 @@ fn check_failure(
                 failing.cure.map_or_else(|| policies.to_owned(), |cure| format!("{cure}, or {policies}"));
             scope.report(finding.and(rule.target.span, "in this rule").help(help));
         }
-        Some(otherwise) if !value.can_fail && value.typed.ty != Type::Error => {
+        Some(otherwise) if scope.never_fails(value, into) => {
             let why = ("nothing in this rule can fail", "nothing in this rule fails");
             let remove = "remove it; for a blank write `first_present(VALUE, …)`";
             scope.report_unneeded(value, otherwise.span, why, remove);
@@ -508,8 +525,9 @@ fn check_required(
         if key.is_some_and(|key| key.field == field.name) {
             continue;
         }
+        let mut own = rules.iter().filter(|rule| rule.target == field.name);
         let only_updates =
-            rules.iter().find(|rule| rule.target == field.name && rule.when == WhenWritten::OnUpdate);
+            own.clone().all(|rule| rule.when == WhenWritten::OnUpdate).then(|| own.next()).flatten();
         // A rule that is written and broken has its own finding.
         if only_updates.is_none()
             && (written.contains_key(&field.name)

@@ -93,6 +93,12 @@ fn check_key<'a>(
 ) -> Option<Key> {
     let value = scope.value(value);
     let object = target?;
+    if object.is_record_id(&name.value) {
+        let message = format!("the id of a `{}` is given by HubSpot, so it cannot be a key", object.name);
+        let finding = Diagnostic::error(Code::KEY_NOT_UNIQUE, name.span, message);
+        scope.report(finding.help("write it as a rung: `id = …`"));
+        return None;
+    }
     let field = scope.world.field(object, name)?;
     let typed = scope.readable(object, field, name.span)?;
     let external = field.external_id || object.name.side == Side::Hubspot;

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Side, Span};
 use crate::syntax::ast;
@@ -12,7 +14,9 @@ use super::depth::{self, DEEPEST};
 use super::fields::Target;
 use super::ladder::{Ladder, report_fallible};
 use super::scope::{LetEntry, Scope, WithEntry};
-use super::typed::{AssignmentRule, Expr, ExprKind, Guard, GuardElse, Let, Mapping, With, WithKind};
+use super::typed::{
+    AssignmentRule, Expr, ExprKind, Guard, GuardElse, Let, Mapping, Outcome, Situation, With, WithKind,
+};
 use super::words;
 use super::world::{Obj, World, field_word};
 use super::{associate, associated, convert, fields, handover, ladder, outcomes, reach, record_type};
@@ -40,7 +44,7 @@ fn check<'a>(world: &'a World<'a>, mapping: &'a ast::Mapping, is_leg: bool) -> O
     refine_lets(&mut scope, &mapping.body.lets);
     let triggers = scope.triggers(&mapping.body.whens);
     let ladder = check_ladder(&mut scope, target.as_ref(), mapping);
-    let outcomes = outcomes::check(&scope, target.as_ref(), mapping, &ladder);
+    let outcomes = check_outcomes(&scope, target.as_ref(), mapping, &ladder);
     let creates = outcomes::creates(mapping);
     let assignment_rule = check_options(&scope, target.as_ref(), &mapping.body.options, creates);
     let record_type = record_type::check(&mut scope, target.as_ref(), &mapping.body.options, creates);
@@ -157,6 +161,11 @@ fn add_withs(scope: &mut Scope<'_>, withs: &[ast::With]) {
         {
             associated::check_label(scope.world, source, found, label);
         }
+        if let (ast::WithSource::Primary(_), Some(found), Some(source)) =
+            (&with.source, &found, &scope.source)
+        {
+            associated::check_primary(scope.world, source, found, object.span);
+        }
         if let Some(found) = &found {
             let help = "read the record on whose timeline it stands";
             scope.world.report_event(found, object.span, "records are not associated with one", help);
@@ -244,15 +253,26 @@ fn is_new_name(scope: &Scope<'_>, name: &ast::Name, word: &str) -> bool {
         scope.report(finding.help("give one of them another name"));
         return false;
     }
-    if let Some(source) = &scope.source
-        && let Some(field) = source.field(&name.value)
-    {
-        let kind = field_word(source.name.side);
-        let message = format!("the `{word}` name `{}` is also a {kind} of `{}`", name.value, source.name);
-        let finding = Diagnostic::error(Code::SHADOWED_NAME, name.span, message);
-        scope.report(finding.and(field.span, format!("the {kind} is here")).help("give it another name"));
-    }
+    report_hidden(scope, name, word);
     true
+}
+
+/// Reports a name that the source gives already: to a field, to the record's id, or to its owner.
+fn report_hidden(scope: &Scope<'_>, name: &ast::Name, word: &str) {
+    let Some(source) = &scope.source else { return };
+    let field = source.field(&name.value);
+    let hidden = match field {
+        Some(_) => format!("a {} of `{}`", field_word(source.name.side), source.name),
+        None if source.is_record_id(&name.value) => format!("the id of a `{}`", source.name),
+        None if Scope::is_owner(source, &name.value) => format!("the owner of a `{}`", source.name),
+        None => return,
+    };
+    let message = format!("the `{word}` name `{}` is also {hidden}", name.value);
+    let mut finding = Diagnostic::error(Code::SHADOWED_NAME, name.span, message);
+    if let Some(field) = field {
+        finding = finding.and(field.span, format!("the {} is here", field_word(source.name.side)));
+    }
+    scope.report(finding.help("give it another name"));
 }
 
 fn check_guards(scope: &mut Scope<'_>, guards: &[ast::Guard]) -> Vec<Guard> {
@@ -299,6 +319,45 @@ fn check_ladder<'a>(scope: &mut Scope<'a>, target: Option<&Obj<'a>>, mapping: &a
         scope.report(finding.help(ladder::key_help(scope, target, mapping)));
     }
     ladder
+}
+
+/// Checks the outcomes. What a rung could find that cannot be read is not known, so none is called impossible for it.
+fn check_outcomes<'a>(
+    scope: &Scope<'a>,
+    target: Option<&Obj<'a>>,
+    mapping: &ast::Mapping,
+    ladder: &Ladder,
+) -> IndexMap<Situation, Outcome> {
+    let mark = scope.world.mark();
+    let outcomes = outcomes::check(scope, target, mapping, ladder);
+    let is_unread = has_unread_rung(scope.world, mapping);
+    for finding in scope.world.since(mark) {
+        if finding.code != Code::OUTCOME_IMPOSSIBLE || !is_unread {
+            scope.report(finding);
+        }
+    }
+    outcomes
+}
+
+/// Whether a ladder holds a line that could not be read.
+fn has_unread_rung(world: &World<'_>, mapping: &ast::Mapping) -> bool {
+    mapping.body.matches.iter().any(|block| {
+        let text = world.sources.slice(block.span);
+        let Some(open) = text.find('{') else { return false };
+        let mut rungs: Vec<_> = block.rungs.iter().map(|rung| rung.span.range()).collect();
+        rungs.sort_unstable_by_key(|range| range.start);
+        let (mut at, mut between) = (open + 1, String::new());
+        for range in rungs {
+            let place = |at: usize| at.saturating_sub(block.span.range().start).min(text.len());
+            between += text.get(at..place(range.start)).unwrap_or_default();
+            at = at.max(place(range.end));
+        }
+        between += text.get(at..).unwrap_or_default();
+        between.lines().any(|line| {
+            let line = line.split('#').next().unwrap_or_default().trim().trim_end_matches('}').trim();
+            !line.is_empty() && line != "or"
+        })
+    })
 }
 
 /// A block without a rung finds nothing, ever.

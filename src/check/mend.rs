@@ -83,6 +83,30 @@ impl Scope<'_> {
         if self.via.is_some() && matches!(value.kind, ExprKind::Field(_)) { "via" } else { "|" }
     }
 
+    /// How a value is written with a step more, which is the last one. Behind an `if` or a look-up, a step belongs to what
+    /// stands there last. On the way back of a `<->` the steps are taken from the last to the first.
+    pub(super) fn with_step(&self, value: &Expr, side: Side, step: &str) -> String {
+        if self.is_way_back(value, side) {
+            return format!("`via {step} | …` (in front: the way back takes the last step first)");
+        }
+        match &value.kind {
+            ExprKind::If(..) if !self.is_bracketed(value) => {
+                format!("`| {step}` behind each branch, or `(if …) | {step}`")
+            }
+            ExprKind::Lookup { .. } if !self.is_bracketed(value) => format!("`(lookup …) | {step}`"),
+            _ => format!("`{} {step}`", self.step_more(value)),
+        }
+    }
+
+    fn is_bracketed(&self, value: &Expr) -> bool {
+        self.world.sources.slice(value.span).starts_with('(')
+    }
+
+    /// Whether a value is made by the steps of a `<->` on their way back to HubSpot.
+    fn is_way_back(&self, value: &Expr, side: Side) -> bool {
+        self.via.is_some() && side == Side::Hubspot && !matches!(value.kind, ExprKind::Field(_))
+    }
+
     /// The value of one direction of a `<->` as a rule in that direction writes it.
     pub(super) fn steps_text(&self, value: &Expr) -> String {
         match &value.kind {
@@ -106,12 +130,7 @@ impl Scope<'_> {
         if let Some(length) = self.truncated(value, to) {
             return Some(self.shorten(length, to));
         }
-        let help = match value.kind {
-            ExprKind::If(..) => {
-                format!("write `| truncate({to})` behind each branch, or `(if …) | truncate({to})`")
-            }
-            _ => format!("write `| truncate({to})`"),
-        };
+        let help = format!("write {}", self.with_step(value, Side::Salesforce, &format!("truncate({to})")));
         let (span, text) = (self.written(value.span), slice(value.span));
         // Behind the last word of these a step would belong to that word.
         let binds_looser = matches!(value.kind, ExprKind::If(..) | ExprKind::Lookup { .. });

@@ -304,7 +304,7 @@ impl<'a> Scope<'a> {
     fn follow(&self, object: &Obj<'a>, part: &ast::Name, next: &str) -> Option<(Obj<'a>, bool)> {
         let related = |field: &&Field| field.relationship.as_deref() == Some(part.value.as_str());
         let Some(field) = object.object.fields.values().find(related) else {
-            self.report_no_relationship(object, part);
+            self.report_no_relationship(object, part, next);
             return None;
         };
         let FieldType::Reference { to } = &field.kind else { return None };
@@ -323,7 +323,7 @@ impl<'a> Scope<'a> {
         found.map(|found| (found.clone(), field.nillable))
     }
 
-    fn report_no_relationship(&self, object: &Obj<'_>, part: &ast::Name) {
+    fn report_no_relationship(&self, object: &Obj<'_>, part: &ast::Name, next: &str) {
         let name = &part.value;
         if self.is_written(name) {
             return;
@@ -352,6 +352,10 @@ impl<'a> Scope<'a> {
                     .name
                     .side
                 {
+                    _ if object.field(name).is_some() && object.field(next).is_some() => {
+                        format!("write `\"{{{name}}} {{{next}}}\"` to join the two, or one of them")
+                    }
+                    _ if object.field(name).is_some() => format!("write `{name}` alone"),
                     Side::Hubspot => {
                         format!("name the associated record: `with {name} = primary hubspot.company`")
                     }

@@ -121,8 +121,14 @@ impl Entry<'_, '_> {
             Err(failure) => failure,
         };
         let finding = Diagnostic::error(Code::TYPE_MISMATCH, self.span, failure.message);
-        let holds = format!("holds {}", words::kind_of(ty));
-        self.world.report(finding.and(self.field.span, holds));
+        let wanted = words::kind_of(ty);
+        let help = match ty {
+            Type::Boolean => "write `true` or `false`".to_owned(),
+            Type::Date => "write a day, such as `\"2024-09-30\"`".to_owned(),
+            Type::DateTime => "write an instant, such as `\"2024-09-30T12:00:00Z\"`".to_owned(),
+            _ => format!("write {wanted}"),
+        };
+        self.world.report(finding.and(self.field.span, format!("holds {wanted}")).help(help));
         None
     }
 

@@ -1,6 +1,7 @@
 //! Triggers: what makes a mapping run.
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::FieldType;
 use crate::source::{Side, Span, Spanned};
 use crate::syntax::ast::{self, TriggerKind};
 use crate::syntax::shape;
@@ -80,6 +81,13 @@ impl<'a> Scope<'a> {
             let finding =
                 Diagnostic::error(Code::BAD_PATH, name.span, message).and(entry.span, "defined here");
             self.report(finding.help("name the field that it is made of"));
+            return None;
+        }
+        let is_id = source.field(&name.value).is_some_and(|field| field.kind == FieldType::Id);
+        if is_id || source.is_record_id(&name.value) {
+            let message = format!("the id of a `{}` never changes", source.name);
+            let finding = Diagnostic::error(Code::BAD_PATH, name.span, message).label("always the same");
+            self.report(finding.help("write `when created` for a new record"));
             return None;
         }
         let (typed, field) = self.resolve(source, std::slice::from_ref(name))?;

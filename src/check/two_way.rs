@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::functions::{self, Function, Prepared};
-use crate::source::Span;
+use crate::functions::{self, Function};
+use crate::source::{Side, Span};
 use crate::syntax::ast::{self, PolicyKind, Step, SyncRuleKind, ValueKind};
-use crate::types::Value;
+use crate::types::{Type, Value};
 
+use super::settle::{self, Op};
 use super::typed::{Conflict, Expr, ExprKind, Mapping, PicklistElse, TwoWay};
 use super::world::{ItemKind, World};
 
@@ -30,7 +31,7 @@ pub(super) fn check(
         };
         let conflict = conflict(world, rule);
         check_policies(world, rule);
-        check_steps(world, steps);
+        check_steps(world, property_type(world, sync, hubspot).as_ref(), steps);
         let at = |mapping: &Mapping, target: &str| {
             mapping.rules.iter().position(|typed| typed.span == rule.span && typed.target == target)
         };
@@ -41,6 +42,13 @@ pub(super) fn check(
         }
     }
     rules
+}
+
+/// The type of HubSpot's property of a rule; an unknown one was reported.
+fn property_type(world: &World<'_>, sync: &ast::Sync, name: &ast::Name) -> Option<Type> {
+    let (object, _) = sync.between.first()?;
+    let object = world.object_named(Side::Hubspot, &object.name.value)?;
+    Type::of(object.field(&name.value)?, &object.name).map(|typed| typed.ty)
 }
 
 fn report_one_way(world: &World<'_>, rule: &ast::SyncRule) {
@@ -110,8 +118,9 @@ fn check_policies(world: &World<'_>, rule: &ast::SyncRule) {
     }
 }
 
-fn check_steps(world: &World<'_>, steps: &[Step]) {
-    let mut chain: Vec<(&Function, Vec<Value>)> = Vec::new();
+fn check_steps(world: &World<'_>, hubspot: Option<&Type>, steps: &[Step]) {
+    let mut chain: Vec<Op> = Vec::new();
+    let mut is_whole = true;
     for step in steps {
         if let Some((_, _, facts)) = world.picklists.get_full(step.name.value.as_str()) {
             world.mark_used(ItemKind::Picklist, &step.name.value);
@@ -126,92 +135,26 @@ fn check_steps(world: &World<'_>, steps: &[Step]) {
                 format!("`{}` takes a value that may change, so it cannot be undone", function.name);
             let finding = Diagnostic::error(Code::NOT_INVERTIBLE, step.span, message);
             world.report(finding.help("write a literal, or write the rule with `->` or `<-`"));
+            is_whole = false;
             continue;
         };
         if function.inverse.is_none() && !function.idempotent {
             let message = format!("`{}` cannot be undone: {}", function.name, why_not(function));
             let finding = Diagnostic::error(Code::NOT_INVERTIBLE, step.span, message);
             world.report(finding.help("write the rule with `->` or `<-`, so that one side decides"));
+            is_whole = false;
             continue;
         }
-        if function.idempotent {
-            chain.push((function, args));
-        }
+        chain.push(Op::new(function, args, step.span));
     }
-    check_chain(world, steps, &chain);
+    if is_whole {
+        settle::check(world, hubspot, &chain);
+    }
 }
 
 fn why_not(function: &Function) -> String {
     format!("from what `{}` gives, nobody can tell what it was given", function.signature)
 }
-
-/// Normalisers one after the other must settle: what they have made, they leave alone. Tried on values that differ in all
-/// that normalisers touch; the first that does not settle is the counterexample.
-fn check_chain(world: &World<'_>, steps: &[Step], chain: &[(&Function, Vec<Value>)]) {
-    let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return };
-    if chain.len() < 2 {
-        return;
-    }
-    let through = |value: Value| {
-        chain.iter().try_fold(value, |value, (function, args)| {
-            if value.is_blank() && !function.takes_blank {
-                return Some(Value::Blank);
-            }
-            let mut args: Vec<_> = std::iter::once(&value).chain(args).map(Value::borrowed).collect();
-            (function.call)(&mut args, &Prepared::Nothing).ok().map(Value::into_owned)
-        })
-    };
-    for sample in SAMPLES {
-        let Some(once) = through(Value::text(*sample)) else { continue };
-        let twice = through(once.clone());
-        if twice.as_ref().is_some_and(|twice| *twice != once) {
-            let shown = |value: &Value| crate::types::quoted(&crate::types::display(value));
-            let message = format!(
-                "these steps do not settle: {} becomes {}, and that becomes {}",
-                crate::types::quoted(sample),
-                shown(&once),
-                shown(&twice.unwrap_or(Value::Blank))
-            );
-            let finding = Diagnostic::error(Code::NOT_INVERTIBLE, first.span.to(last.span), message);
-            world.report(finding.help("change their order: what cuts comes first, then what cleans"));
-            return;
-        }
-    }
-}
-
-/// Values that differ in what normalisers touch: blanks at both ends and within, case, length, digits, addresses.
-const SAMPLES: &[&str] = &[
-    " a b c d e f g h ",
-    "A  b",
-    "ab cd",
-    "abcdefgh ijkl",
-    "a ",
-    " a",
-    "ab ",
-    "abc d",
-    "abcd e",
-    "abcde f",
-    "abcdefghi j",
-    "ÄÖ ß ẞ ŉ",
-    "İI ıi",
-    "e\u{301} e",
-    "https://www.Example.com/a?b#c",
-    "WWW.EXAMPLE.CO.UK",
-    "Jane.Doe@Mail.Example.com ",
-    "+1 (555) 010-9999",
-    "0049 30 1234567",
-    "12.50",
-    "-7",
-    "1e3",
-    "a-b_c.d",
-    "🙂🙂🙂 🙂",
-    "\u{a0}x\u{a0}",
-    "x\ty\nz",
-    "The Quick BROWN fox",
-    "o'neil-mc donald",
-    "longer than forty characters, with a blank near its end ",
-    "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 x",
-];
 
 /// A picklist can be undone where each option has one line, and that line goes both ways.
 fn check_picklist(world: &World<'_>, step: &Step, picklist: &super::typed::Picklist) {

@@ -64,6 +64,7 @@ pub(super) fn compare_help(left: Kind, right: Kind, left_text: &str, right_text:
         (Kind::Boolean, Kind::Text) if matches!(right_text, "\"true\"" | "\"false\"") => {
             format!("write `{}`", right_text.trim_matches('"'))
         }
+        (Kind::Boolean, Kind::Text) => "write `true` or `false`".to_owned(),
         (Kind::Number, Kind::Text) if is_quoted_number(right_text) => {
             format!("write `{}`", right_text.trim_matches('"'))
         }
@@ -182,7 +183,7 @@ impl Scope<'_> {
                 let causes: Vec<_> = args.iter().map(text).map(|arg| format!("`{arg}`")).collect();
                 format!("{} can all be blank", causes.join(" and "))
             }
-            ExprKind::Call { function, args } => match args.iter().find(|arg| arg.typed.blank) {
+            ExprKind::Call { function, args } => match blank_arg(args) {
                 Some(arg) => self.why_blank_within(arg, follow),
                 None => format!("`{}` can give a blank", function.name),
             },
@@ -319,10 +320,19 @@ impl Scope<'_> {
 /// The part that makes a value blank, where a blank goes through.
 fn blank_part(value: &Expr) -> Option<&Expr> {
     match &value.kind {
-        ExprKind::Call { function, args } if !function.takes_blank => args.iter().find(|arg| arg.typed.blank),
+        ExprKind::Call { function, args } if !function.takes_blank => blank_arg(args),
         ExprKind::Translate { value, .. } => Some(&**value).filter(|value| value.typed.blank),
         _ => None,
     }
+}
+
+/// The argument that makes a call blank: not a literal behind the first, since `replace("-", "")` removes something.
+fn blank_arg(args: &[Expr]) -> Option<&Expr> {
+    let is_literal = |arg: &Expr| matches!(arg.kind, ExprKind::Literal(_));
+    args.iter()
+        .enumerate()
+        .find(|(at, arg)| arg.typed.blank && (*at == 0 || !is_literal(arg)))
+        .map(|(_, arg)| arg)
 }
 
 /// A step that can fail.

@@ -1,7 +1,9 @@
 //! The field rules: what is written, what is kept and why.
 
 use crate::plan::{Mapping, OutcomeAction, Rule, RuleElse, WhenWritten};
-use crate::types::{Failure, Value, WriteRequest, WriteTarget, as_held, display, quoted, same};
+use crate::types::{
+    Failure, Type, Value, WriteRequest, WriteTarget, as_held, display, may_be_email, quoted, same,
+};
 
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
 use super::ladder::old_value;
@@ -186,6 +188,12 @@ impl Run {
     /// The value of a rule, or what its failure does instead.
     pub(super) fn given(&mut self, mapping: &Mapping, rule: &Rule) -> Result<Instead, Box<Effect>> {
         match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
+            Ok(Value::Text(text))
+                if rule.otherwise.is_some() && matches!(rule.ty, Type::Email(_)) && !may_be_email(&text) =>
+            {
+                let failure = Failure::new(format!("{} is not an e-mail address", quoted(&text)));
+                self.instead(mapping, rule, failure)
+            }
             Ok(value) => {
                 if !value.is_blank() {
                     self.hit(&rule.at, Point::Value);
@@ -358,6 +366,18 @@ mod tests {
             matches!(&end.verdict, Verdict::Waiting { fields, .. } if fields.contains(&"phone".to_owned())),
             "{end:?}"
         );
+    }
+
+    #[test]
+    fn text_that_is_no_address_goes_to_otherwise() {
+        let (bad, lead) = (json!({"firstname": "Jane"}), || Some(json!({"Email": "jane@acme.example"})));
+        let rule = "Email <- firstname | fits(80) otherwise keep";
+        assert_eq!(written(rule, bad.clone(), lead()), None);
+        let other = json!({"firstname": "j@acme.example"});
+        assert_eq!(written(rule, other, lead()), Some(Value::text("j@acme.example")));
+        let (end, world) = run("Email <- firstname | fits(80) otherwise park", bad, lead());
+        assert_eq!(parked(&end).reason, "`Jane` is not an e-mail address");
+        assert!(world.writes.is_empty(), "nothing that Salesforce would refuse");
     }
 
     #[test]

@@ -14,7 +14,8 @@ impl Here<'_, '_> {
     pub(super) fn advice(&self) -> Option<Diagnostic> {
         let in_rule =
             matches!(self.statement.kind, BlockKind::Rules | BlockKind::Shared | BlockKind::SyncRules);
-        self.step_argument()
+        self.count_in_pattern()
+            .or_else(|| self.step_argument())
             .or_else(|| self.method())
             .or_else(|| self.formula())
             .or_else(|| self.is_null())
@@ -22,6 +23,7 @@ impl Here<'_, '_> {
             .or_else(|| self.in_lookup())
             .or_else(|| if in_rule { self.in_ladder() } else { None })
             .or_else(|| if in_rule { self.in_rule() } else { None })
+            .or_else(|| self.no_option())
             .or_else(|| self.in_picklist_or_order())
             .or_else(|| self.in_mapping())
             .or_else(|| self.in_test())
@@ -46,6 +48,17 @@ impl Here<'_, '_> {
     fn last_word(&self) -> &str {
         let before = self.before();
         &before[before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| next(before, at))..]
+    }
+
+    /// `"[A-Z]{2,3}"`: a count of a pattern, where a brace begins a value.
+    fn count_in_pattern(&self) -> Option<Diagnostic> {
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let (_, least) = self.before().rsplit_once('{')?;
+        let (most, _) = self.after_found().split_once('}')?;
+        (self.found == "," && !least.is_empty() && is_digits(least) && is_digits(most)).then(|| {
+            self.error("a brace in a text begins a value")
+                .help(format!("one that is only text is written `\\{{`: write `\\{{{least},{most}\\}}`"))
+        })
     }
 
     /// `| truncate 80`
@@ -138,8 +151,19 @@ impl Here<'_, '_> {
         }
         let start = value.trim_end().rfind([' ', '(']).map_or(0, |at| at + 1);
         let value = value[start..].trim();
-        let blank =
-            ["null", "NULL", "Null", "empty", "nil", "none", "None", "nothing", "undefined", "missing"];
+        let blank = [
+            "null",
+            "NULL",
+            "Null",
+            "empty",
+            "nil",
+            "none",
+            "None",
+            "nothing",
+            "undefined",
+            "missing",
+            "absent",
+        ];
         let after = shape::first_word(self.after_found());
         let instead = match self.found {
             "known" | "set" | "filled" | "given" => "is present",
@@ -214,6 +238,10 @@ impl Here<'_, '_> {
         let target = shape::first_name(self.statement.text);
         if self.last_word() == "otherwise" {
             return self.after_otherwise();
+        }
+        if self.statement.kind == BlockKind::Shared && target == "use" && !self.before().is_empty() {
+            return self
+                .says("shared fields use no others", "write its rules here, or `use` both in the mapping");
         }
         let arrow_expected = self.expects(&[Rule::arrow_left, Rule::arrow_both]);
         if arrow_expected && found == "." {
@@ -395,6 +423,9 @@ impl Here<'_, '_> {
             "{" if before.contains("if ") => self.says("`if` takes no braces", "write `if CONDITION then VALUE else VALUE`"),
             "-" if value_expected => self.says("a minus stands between two values", format!("write `0 - {}`", first_token(self.after_found()))),
             "." if value_expected => self.says("a number begins with a digit", format!("write `0.{}`", shape::first_word(self.after_found()))),
+            _ if value_expected && has_exponent(found) => {
+                self.says("a number has no exponent", "write all its digits, such as `1000` or `0.001`")
+            }
             "," if before.ends_with(|c: char| c.is_ascii_digit()) && self.after_found().starts_with(|c: char| c.is_ascii_digit()) => {
                 self.says("a number has no commas", format!("write `{}{}`", self.last_word(), shape::first_word(self.after_found())))
             }
@@ -410,6 +441,34 @@ impl Here<'_, '_> {
             _ if self.expects(&[Rule::kw_latest]) => {
                 self.slip(&["hubspot", "salesforce", "latest"]).or_else(|| self.says(self.message(), "write `on conflict hubspot`, `on conflict salesforce` or `on conflict latest otherwise salesforce`"))
             }
+            _ => None,
+        }
+    }
+
+    /// A word where an option is translated or put in order.
+    fn no_option(&self) -> Option<Diagnostic> {
+        match (self.statement.kind, self.found) {
+            (BlockKind::Picklist, "park")
+                if self.before().ends_with("->") && self.last_word() != "otherwise" =>
+            {
+                self.says(
+                    "a translation cannot `park`",
+                    "remove the line, and write `otherwise -> park` for all options without one",
+                )
+            }
+            (BlockKind::Picklist, "nothing" | "true" | "false") if self.at == 0 => {
+                let help = match self.found {
+                    "nothing" => {
+                        "a blank stays blank: write `first_present(FIELD | PICKLIST, \"option\")` in the rule"
+                    }
+                    _ => "write `if FIELD then \"A\" else \"B\"` in the rule",
+                };
+                self.says(format!("a picklist translates options, and `{}` is none", self.found), help)
+            }
+            (BlockKind::Order, "true" | "false" | "nothing") if self.expects(&[Rule::text]) => self.says(
+                format!("the stages of an order are options, and `{}` is none", self.found),
+                "write options in double quotes: `\"A\" then \"B\"`",
+            ),
             _ => None,
         }
     }
@@ -468,22 +527,13 @@ impl Here<'_, '_> {
         let first = shape::first_word(text);
         let one_line = !text.contains('\n') && text.len() < 100;
         let own = self.other_item().or_else(|| self.in_trigger()).or_else(|| self.in_outcome());
+        let own = own.or_else(|| self.in_with());
         if let Some(finding) = own.or_else(|| self.in_ladder()) {
             return Some(finding);
         }
         match (first, found) {
             ("when", "or" | ",") if text.contains("becomes") => {
                 self.says("`becomes` takes one value or a list", "write `becomes [\"A\", \"B\"]`")
-            }
-            ("with", object)
-                if self.expects(&[Rule::association, Rule::kw_primary]) && object.contains('.') =>
-            {
-                self.says(
-                    self.message(),
-                    format!(
-                        "write `primary {object}`, or the label of the association in double quotes before it"
-                    ),
-                )
             }
             ("on", ":") => self.says("`:` is not needed", "delete the `:`"),
             ("on", "because") => {
@@ -505,6 +555,26 @@ impl Here<'_, '_> {
                 self.says(self.message(), format!("write `{}.{found}`", self.last_word()))
             }
             _ => None,
+        }
+    }
+
+    /// An object where the association is missing that leads to it.
+    fn in_with(&self) -> Option<Diagnostic> {
+        let is_with = shape::first_word(self.statement.text) == "with"
+            && self.expects(&[Rule::association, Rule::kw_primary])
+            && self.found.contains('.');
+        let object = Some(self.found).filter(|_| is_with)?;
+        match object.strip_prefix("salesforce.") {
+            Some(name) => self.says(
+                "a `with` follows an association, and only HubSpot has them",
+                format!("follow a relationship where its value is needed, such as `{name}.Name`"),
+            ),
+            None => self.says(
+                self.message(),
+                format!(
+                    "write `primary {object}`, or the label of the association in double quotes before it"
+                ),
+            ),
         }
     }
 
@@ -536,6 +606,12 @@ impl Here<'_, '_> {
         if self.expects(&[Rule::comma]) && next {
             return self.says(self.message(), "the fields of a record are parted by commas");
         }
+        if found == "[" && self.before().ends_with(':') {
+            return self.says(
+                "a field of a record is given one value",
+                "write several options as the CRMs do: `\"A;B\"`",
+            );
+        }
         None
     }
 
@@ -558,6 +634,12 @@ fn one_way_with_steps(text: &str, before: &str, steps: &str) -> String {
         }
         _ => format!("{before} | {steps}"),
     }
+}
+
+/// `1e3`
+fn has_exponent(number: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    number.split_once(['e', 'E']).is_some_and(|(digits, power)| is_digits(digits) && is_digits(power))
 }
 
 /// The policy at the start of a rest, without the arrow and the value behind it.

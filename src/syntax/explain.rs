@@ -133,7 +133,7 @@ impl Here<'_, '_> {
             let span = self.statement.span(0, word.len());
             return Some(mended(finding, span, word, near));
         }
-        if shape::starts_arrow(rest) {
+        if shape::starts_arrow(rest) && self.statement.kind != BlockKind::Picklist {
             return Some(finding.help("rules stand in a block: `fields { … }`"));
         }
         if word == "if" {
@@ -329,6 +329,13 @@ impl Here<'_, '_> {
             Rule::object_rung,
         ];
         (RESERVED.contains(&self.found) && self.expects(&names)).then(|| {
+            if self.found == "not" && self.expects(&[Rule::value, Rule::pipe, Rule::path, Rule::template]) {
+                let asked = first_token(self.statement.text[self.at + self.found.len()..].trim_start());
+                let message = "`not` begins a condition, and a value was expected";
+                let help =
+                    format!("a condition that is a value stands in parentheses: write `(not {asked})`");
+                return Diagnostic::error(Code::SYNTAX_RESERVED, self.span, message).help(help);
+            }
             let quoted = format!("`{}`", self.found);
             let message = format!("{quoted} is a reserved word, and {} was expected", self.expected_list());
             Diagnostic::error(Code::SYNTAX_RESERVED, self.span, message)
@@ -346,12 +353,15 @@ impl Here<'_, '_> {
             return finding.help(help);
         }
         let ends = self.expects(&[Rule::EOI]);
+        if let Some(help) = self.in_rung(ends) {
+            return finding.help(help);
+        }
         match (self.statement.kind, self.found) {
             (_, ")" | "]") if ends => {
                 let message = format!("this `{}` closes nothing", self.found);
                 return self.error(message).help("delete it, or write the bracket that it closes");
             }
-            (BlockKind::Match, "where") if ends && self.is_key() => return self.key_with_where(),
+            (BlockKind::Match, "where" | "and") if ends && self.is_key() => return self.key_with_where(),
             (BlockKind::Match, "or") if ends => return finding.help("each rung stands on a line of its own"),
             (
                 BlockKind::Rules
@@ -379,6 +389,19 @@ impl Here<'_, '_> {
                 finding
             }
             _ => finding.help("each statement stands on a line of its own"),
+        }
+    }
+
+    /// What to write for a test that a rung does not have.
+    fn in_rung(&self, ends: bool) -> Option<&'static str> {
+        match (self.statement.kind, self.found) {
+            (BlockKind::Match, "is" | "in" | "not") if !ends => {
+                Some("a rung looks for a value, `FIELD = VALUE`; other tests stand behind `where`")
+            }
+            (BlockKind::Match, "and") if ends && !self.is_key() => {
+                Some("write `where` before the second test: `FIELD = VALUE where FIELD = VALUE`")
+            }
+            _ => None,
         }
     }
 

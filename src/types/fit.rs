@@ -1,6 +1,7 @@
 //! How long text can be, and whether a value of one type goes into another.
 
 use super::{Options, Type, Typed};
+use crate::source::Side;
 
 /// The length of a text in UTF-16 code units, as Apex's `String.length()` and JavaScript count it.
 ///
@@ -49,6 +50,15 @@ fn reference_max(objects: &[crate::source::ObjectName]) -> Option<u32> {
     objects.iter().map(max).max()
 }
 
+/// Whether text may be an e-mail address: something at a domain with a point, without a blank. Every CRM wants at least
+/// that; one that wants more refuses the rest itself. White space at the ends is no part of it.
+pub fn may_be_email(text: &str) -> bool {
+    let text = text.trim();
+    text.rsplit_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && host.contains('.') && host.split('.').all(|label| !label.is_empty())
+    }) && !text.contains(char::is_whitespace)
+}
+
 /// Whether a value goes into a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assign {
@@ -93,6 +103,9 @@ pub enum Assign {
 pub fn assignable(from: &Typed, to: &Typed) -> Assign {
     fits(&from.ty, &to.ty)
 }
+
+/// What to write where several options go into a field that holds one.
+const ONE_OPTION: &str = "a picklist holds one option: write it without brackets, or `| first`";
 
 fn fits(from: &Type, to: &Type) -> Assign {
     match (from, to) {
@@ -141,6 +154,7 @@ fn fits(from: &Type, to: &Type) -> Assign {
         (from, Type::Boolean) if is_texty(from) => {
             mismatch("write a condition in brackets: `(FIELD = \"yes\")`")
         }
+        (Type::List(_) | Type::MultiPicklist(_), Type::Picklist(_)) => mismatch(ONE_OPTION),
         (Type::Boolean, Type::Picklist(_)) => {
             mismatch("write `if FIELD then \"Yes\" else \"No\"` with the options")
         }
@@ -168,6 +182,11 @@ fn into_number(from: &Type, whole: Option<u32>, scale: Option<u32>) -> Assign {
     let (from_whole, from_scale) = match from {
         Type::Integer(digits) => (*digits, Some(0)),
         Type::Decimal(size) => (size.map(|(p, s)| p.saturating_sub(s)), size.map(|(_, s)| s)),
+        Type::Reference(objects) if objects.iter().any(|object| object.side == Side::Salesforce) => {
+            return mismatch(
+                "an id of Salesforce is never a number: `linked hubspot.OBJECT of FIELD` is that of the record's counterpart",
+            );
+        }
         from if is_texty(from) => return mismatch("write `| number` to read the text as a number"),
         Type::Boolean => return mismatch("write `if FIELD then 1 else 0`"),
         Type::DateTime => return mismatch("write `| to_epoch_ms` for milliseconds since 1970"),
@@ -218,7 +237,7 @@ fn is_texty(ty: &Type) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Assign, assignable, text_length, text_max};
+    use super::{Assign, assignable, may_be_email, text_length, text_max};
     use crate::source::{ObjectName, Side};
     use crate::types::{Options, Type, Typed};
 
@@ -243,6 +262,25 @@ mod tests {
         assert_eq!(text_max(&Type::DateTime), Some(24));
         assert_eq!(text_max(&reference(Side::Salesforce, "Lead")), Some(18));
         assert_eq!(text_max(&Type::Text(None)), None);
+    }
+
+    #[test]
+    fn an_address_is_something_at_a_domain() {
+        for text in ["jane@acme.example", " jane@acme.example ", "a\"@\"b@c.d", "jörg@müller.example"] {
+            assert!(may_be_email(text), "{text}");
+        }
+        for text in [
+            "",
+            "Unknown",
+            "jane",
+            "jane@acme",
+            "jane@acme.",
+            "@acme.example",
+            "jane at acme.example",
+            "a@.b",
+        ] {
+            assert!(!may_be_email(text), "{text}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use conversion::{ConvertAnswer, ConvertRequest, ConvertedInto};
 pub use convert::{Raw, epoch_ms, parse_date, parse_instant, parse_number, quoted, read, read_borrowed};
 pub use cost::{SideWork, Work};
 pub use event::{Cause, ChangeEvent, ChangeKind};
-pub use fit::{Assign, assignable, text_length, text_max};
+pub use fit::{Assign, assignable, may_be_email, text_length, text_max};
 pub use ops::{
     AssociateRequest, AssociatedRequest, AssociationKind, AwaitedPair, ChangedRequest, CrmError,
     CrmErrorKind, FieldError, Filter, FilterOp, FindRequest, LinkChange, LinkFate, LinkRequest, LinkedPair,
