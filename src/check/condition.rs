@@ -86,7 +86,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether two values can be compared; reported at the right one where not.
-    fn can_compare(&self, left: &Type, at: Span, op: CompareOp, right: &Expr) -> bool {
+    pub(super) fn can_compare(&self, left: &Type, at: Span, op: CompareOp, right: &Expr) -> bool {
         let right_type = &right.typed.ty;
         let (a, b) = (Kind::of(left), Kind::of(right_type));
         let (Some(a), Some(b)) = (a, b) else {
@@ -212,29 +212,29 @@ impl<'a> Scope<'a> {
     }
 
     fn field_test(&mut self, object: &Obj<'a>, test: &ast::FieldTest) -> Option<FieldTest> {
-        let resolved = self.resolve(object, &test.field.parts);
+        let resolved = self.searched(object, &test.field.parts);
         let at = test.field.span;
         let op = match &test.test {
             ast::TestOp::Compare(op, value) => {
                 let value = self.value(value);
-                if let Some((typed, _)) = &resolved {
-                    self.can_compare(&typed.ty, at, op.value, &value);
+                if let Some(found) = &resolved {
+                    self.check_test(found, at, op.value, &value);
                 }
                 TestOp::Compare(op.value, value)
             }
             ast::TestOp::In(values) => {
                 let values: Vec<_> = values.iter().map(|value| self.value(value)).collect();
-                if let Some((typed, _)) = &resolved {
+                if let Some(found) = &resolved {
                     for value in &values {
-                        self.can_compare(&typed.ty, at, CompareOp::Eq, value);
+                        self.check_test(found, at, CompareOp::Eq, value);
                     }
                 }
                 TestOp::In(values)
             }
             ast::TestOp::Presence(presence) => TestOp::Presence(*presence),
         };
-        let (_, field) = resolved?;
-        Some(FieldTest { field, op, span: test.span })
+        let found = resolved?;
+        Some(FieldTest { needs_id: found.needs_id(&op), field: found.name, op, span: test.span })
     }
 
     /// The test `FIELD = VALUE` of a rung.
@@ -244,12 +244,13 @@ impl<'a> Scope<'a> {
         field: &ast::Name,
         value: &ast::Value,
     ) -> Option<FieldTest> {
-        let resolved = self.resolve(object, std::slice::from_ref(field));
+        let resolved = self.searched(object, std::slice::from_ref(field));
         let value = self.value(value);
-        let (typed, name) = resolved?;
-        self.can_compare(&typed.ty, field.span, CompareOp::Eq, &value);
+        let found = resolved?;
+        self.check_test(&found, field.span, CompareOp::Eq, &value);
         let span = field.span.to(value.span);
-        Some(FieldTest { field: name, op: TestOp::Compare(CompareOp::Eq, value), span })
+        let op = TestOp::Compare(CompareOp::Eq, value);
+        Some(FieldTest { needs_id: found.needs_id(&op), field: found.name, op, span })
     }
 
     /// Types the values of a test whose object is unknown, for their own findings.

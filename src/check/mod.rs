@@ -50,6 +50,7 @@ mod policies;
 mod reach;
 mod record_type;
 mod scope;
+mod search;
 mod sides;
 mod sure;
 mod sync;
@@ -60,8 +61,10 @@ mod trigger;
 mod two_way;
 pub mod typed;
 mod unused;
+mod white;
 mod words;
 mod world;
+mod years;
 
 use std::collections::HashSet;
 
