@@ -186,6 +186,33 @@ fn cases() -> Vec<Case> {
             "1 made, paused",
         ),
         case(
+            "salesforce.version_retired",
+            Lead,
+            error("UNSUPPORTED_API_VERSION", "The requested API version has been retired"),
+            "1 made, paused",
+        ),
+        case(
+            "salesforce.version_gone",
+            Lead,
+            json!({"side": "salesforce", "operation": "salesforce.query", "status": 410, "times": 3}),
+            "1 made, paused",
+        ),
+        case(
+            "line.version",
+            Lead,
+            json!([
+                {"answer": "salesforce.error", "operation": "salesforce.query", "status": 404, "times": 3, "with": {"code": "NOT_FOUND", "message": "The requested resource does not exist"}},
+                {"side": "salesforce", "path": "*/services/data", "status": 200, "times": 3, "body": [{"label": "Spring", "url": "/services/data/v66.0", "version": "66.0"}]},
+            ]),
+            "1 made, paused",
+        ),
+        case(
+            "line.version",
+            Lead,
+            json!({"side": "hubspot", "operation": "hubspot.batch_read", "status": 404, "times": 3, "headers": {"Content-Type": "text/html"}, "body": "<html>nowhere</html>"}),
+            "1 made, paused",
+        ),
+        case(
             "salesforce.not_shared",
             Lead,
             json!({"answer": "salesforce.insufficient_access", "operation": upsert, "times": "always"}),

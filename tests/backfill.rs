@@ -182,3 +182,29 @@ async fn a_job_that_fails_as_a_whole_leaves_its_rows_to_collections() {
     assert_eq!((world.leads(), progress.counts.created), (250, 250), "{progress:?}");
     assert_eq!(world.org_calls("salesforce.collections_upsert"), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_locked_are_named_and_hold_up_no_others() {
+    let world = World::new(60, None).await;
+    for contact in ["1007", "1033"] {
+        let fault = serde_json::json!({"answer": "salesforce.unable_to_lock_row", "times": "always",
+                                       "record": {"object": "Lead", "contains": format!("n{contact}@acme.example")}});
+        world.org.add_fault(serde_json::from_value(fault).expect("a fault"));
+    }
+    let mut progress = world.progress().await;
+    let stop = world.backfill.run(&mut progress, &|_| {}).await.expect_err("it is held up");
+    let told = stop.to_string();
+    assert!(
+        told.starts_with(
+            "these records are held up: hubspot.contact 1007, 1033: Salesforce UNABLE_TO_LOCK_ROW"
+        ),
+        "{told}"
+    );
+    assert_eq!((progress.counts.created, world.leads()), (58, 58), "{progress:?}");
+    assert_eq!(world.store.parked().await.expect("the store"), []);
+    // The lock is gone: the rest is done, and nothing twice.
+    world.org.clear_faults();
+    let progress = world.load().await;
+    assert_eq!((progress.counts.records, progress.counts.created), (60, 60), "{progress:?}");
+    assert_eq!(world.leads(), 60);
+}

@@ -18,6 +18,8 @@ mod feed;
 mod http;
 #[path = "end_to_end/once.rs"]
 mod once;
+#[path = "end_to_end/operator.rs"]
+mod operator;
 #[path = "end_to_end/owners.rs"]
 mod owners;
 #[path = "end_to_end/pairs.rs"]

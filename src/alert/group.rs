@@ -184,7 +184,7 @@ fn alert(notice: Notice, now: DateTime<Utc>, personal_data: bool) -> (String, Al
                 until: Some(until.to_rfc3339()),
                 reason: Some(reason.to_owned()),
                 code,
-                help: Some(help.to_owned()),
+                help: Some(help.into_owned()),
                 ..common
             },
         ),
@@ -207,7 +207,7 @@ fn alert(notice: Notice, now: DateTime<Utc>, personal_data: bool) -> (String, Al
                 object: Some(object),
                 reason: Some("forbidden".to_owned()),
                 code,
-                help: Some(help.to_owned()),
+                help: Some(help.into_owned()),
                 ..common
             },
         ),

@@ -21,6 +21,7 @@ mod redact;
 mod tests;
 mod webhook;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,10 +50,10 @@ pub enum Notice {
         pair: String,
         /// The CRM.
         crm: Side,
-        /// Why: `limit`, `unauthorised` or `forbidden`.
+        /// Why: `limit`, `unauthorised`, `forbidden` or `version`.
         reason: &'static str,
         /// What to do about it.
-        help: &'static str,
+        help: Cow<'static, str>,
         /// When it is tried again.
         until: DateTime<Utc>,
         /// The CRM's code.
@@ -76,7 +77,7 @@ pub enum Notice {
         /// The object.
         object: String,
         /// What to do about it.
-        help: &'static str,
+        help: Cow<'static, str>,
         /// The CRM's code.
         code: Option<String>,
     },

@@ -64,7 +64,7 @@ fn pause() -> Notice {
         pair: "main".to_owned(),
         crm: Side::Salesforce,
         reason: "unauthorised",
-        help: "renew the token",
+        help: "renew the token".into(),
         until,
         code: Some("INVALID_SESSION_ID".to_owned()),
     }

@@ -66,6 +66,9 @@ pub(super) async fn take(root: &Path, wanted: &Wanted<'_>, output: Output) -> Re
     }
     let schemas = Schemas { hubspot: asked[0].schema.clone(), salesforce: asked[1].schema.clone() };
     let clients = parts::clients_of(&configured, schemas, output).await?;
+    if wanted.sides.contains(&Side::Hubspot) {
+        clients.admitted(output).await?;
+    }
     for asked in asked.iter_mut().filter(|asked| wanted.sides.contains(&asked.side)) {
         let crm = clients.describer(asked.side);
         asked.crm = Some(crm);
@@ -228,7 +231,13 @@ impl Asked {
         for object in wanted.objects {
             match object.split_once('.') {
                 Some((side, name)) if side == self.side.word() => names.push(name.to_owned()),
-                Some((side, _)) if Side::ALL.iter().any(|known| known.word() == side) => {}
+                Some((side, _)) if wanted.sides.iter().any(|known| known.word() == side) => {}
+                Some((side, _)) if Side::ALL.iter().any(|known| known.word() == side) => {
+                    output.error(&format!(
+                        "`{object}` is of {side}, which is not asked here: leave out the CRM, or ask {side}"
+                    ));
+                    return Err(Exit::Usage);
+                }
                 _ if wanted.sides.len() == 1 => names.push(object.clone()),
                 _ => {
                     output.error(&format!(
@@ -367,10 +376,15 @@ impl Asked {
 
 /// Says why a CRM did not tell about something, and what to do.
 fn failed(error: &CrmError, what: &str, output: Output) -> Exit {
+    if error.without_login() {
+        output.error(&error.to_string());
+        return Exit::Usage;
+    }
     output.error(&format!("{} did not describe {what}: {error}", error.side.label()));
     let hint = match (error.kind, error.side) {
         (CrmErrorKind::Forbidden, Side::Hubspot) => {
-            "the private app needs the scopes `crm.schemas.….read` and `crm.objects.….read` of the object: Settings > \
+            "the app needs the scopes to read the object and its schema (of contacts `crm.objects.contacts.read` and \
+             `crm.schemas.contacts.read`); `mapwright permissions hubspot` lists them; for a private app: Settings > \
              Integrations > Private Apps > Scopes"
         }
         (CrmErrorKind::Forbidden, Side::Salesforce) => {

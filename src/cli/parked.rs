@@ -34,9 +34,7 @@ pub(super) async fn run(given: Option<&Path>, options: &ParkedArgs, output: Outp
 
 async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result<Exit, StoreError> {
     let none = |id: i64| {
-        output.error(&format!(
-            "no record is parked under number {id}; `mapwright parked list` shows those that are"
-        ));
+        output.error(&not_parked(id));
         Exit::Usage
     };
     Ok(match action {
@@ -68,7 +66,7 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
                 output.note(&format!("{id} is back in the queue; `mapwright serve` works it"));
                 Exit::Fine
             } else {
-                none(*id)
+                closed(store, *id, output).await?
             }
         }
         ParkedAction::Drop { id } => {
@@ -76,10 +74,23 @@ async fn act(store: &dyn Store, action: &ParkedAction, output: Output) -> Result
                 output.note(&format!("{id} is given up"));
                 Exit::Fine
             } else {
-                none(*id)
+                closed(store, *id, output).await?
             }
         }
     })
+}
+
+fn not_parked(id: i64) -> String {
+    format!("no record is parked under number {id}; `mapwright parked list` shows those that are")
+}
+
+/// Says what became of a number that waits for nobody.
+async fn closed(store: &dyn Store, id: i64, output: Output) -> Result<Exit, StoreError> {
+    output.error(&match store.parked_record(ParkedId(id)).await? {
+        Some(record) => format!("number {id} is not parked any more: it {}", state_told(record.state)),
+        None => not_parked(id),
+    });
+    Ok(Exit::Usage)
 }
 
 fn line(record: &ParkedRecord) -> String {
@@ -116,12 +127,7 @@ async fn events(store: &dyn Store, record: &ParkedRecord) -> Result<Vec<EventBri
 
 fn show(record: &ParkedRecord, version: Option<&ProjectVersion>, events: &[EventBrief]) {
     let reason = &record.reason;
-    let state = match record.state {
-        ParkState::Open => "waits for a person",
-        ParkState::Retried => "was sent round again",
-        ParkState::Resolved => "was resolved by a later run",
-        ParkState::Dropped => "was given up",
-    };
+    let state = state_told(record.state);
     let facts = [
         ("record", Some(record.key.to_string())),
         ("mapping", Some(record.mapping.clone())),
@@ -152,6 +158,16 @@ fn project_words(version: &ProjectVersion) -> String {
     match &version.revision {
         Some(revision) => format!("commit {revision}, files {}", version.fingerprint),
         None => format!("files {}", version.fingerprint),
+    }
+}
+
+/// What became of a parked record, in words.
+pub(super) fn state_told(state: ParkState) -> &'static str {
+    match state {
+        ParkState::Open => "waits for a person",
+        ParkState::Retried => "was sent round again",
+        ParkState::Resolved => "was resolved by a later run",
+        ParkState::Dropped => "was given up",
     }
 }
 

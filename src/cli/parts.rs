@@ -125,6 +125,20 @@ impl Configured {
         keys(&self.config, &self.root, output)
     }
 
+    /// The same for whoever needs no plan; it knows the objects by these snapshots.
+    pub(super) fn without_plan(&self, schemas: Schemas, output: Output) -> Result<Ready, Exit> {
+        Ok(Ready {
+            plan: Arc::default(),
+            schemas: Arc::new(schemas),
+            sources: Arc::default(),
+            pair: self.pair.clone(),
+            config: Arc::clone(&self.config),
+            keys: self.keys(output)?,
+            root: self.root.clone(),
+            version: Arc::default(),
+        })
+    }
+
     /// Where the project's store is.
     pub(super) fn store_path(&self) -> std::path::PathBuf {
         let config::Store::Sqlite(path) = &self.config.store;
@@ -177,13 +191,16 @@ fn configurations(
 
 /// The keys that seal tokens, where the configuration names some.
 fn keys(config: &ResolvedConfig, root: &Path, output: Output) -> Result<Option<Arc<Keys>>, Exit> {
-    let texts = match &config.keys {
+    let (texts, place) = match &config.keys {
         None => return Ok(None),
-        Some(config::KeySource::Given(keys)) => Ok(keys.clone()),
-        Some(config::KeySource::File(file)) => secret_lines(&root.join(file)),
+        Some(config::KeySource::Given(keys)) => (Ok(keys.clone()), "`store: keys:`".to_owned()),
+        Some(config::KeySource::File(file)) => {
+            let path = root.join(file);
+            (secret_lines(&path), format!("`{}`, the `store: key_file:`", path.display()))
+        }
     };
-    let read = texts
-        .and_then(|texts| Keys::read(&texts, entropy).map_err(|error| format!("`store: keys:`: {error}")));
+    let read =
+        texts.and_then(|texts| Keys::read(&texts, entropy).map_err(|error| format!("{place}: {error}")));
     read.map(|keys| Some(Arc::new(keys))).map_err(|message| {
         output.error(&message);
         Exit::Usage
@@ -239,9 +256,17 @@ pub(super) fn ready_all(
     pair: Option<&str>,
     output: Output,
 ) -> Result<Vec<Ready>, Exit> {
-    let project = checked(given, output)?;
+    ready_of(&checked(given, output)?, pair, output)
+}
+
+/// The same of a project that is loaded and without an error.
+pub(super) fn ready_of(
+    project: &project::Project,
+    pair: Option<&str>,
+    output: Output,
+) -> Result<Vec<Ready>, Exit> {
     let name = pair.map(|pair| pair_name(project.config.as_ref(), Some(pair), output)).transpose()?;
-    resolved(&project, name.as_deref(), output)
+    resolved(project, name.as_deref(), output)
 }
 
 fn resolved(project: &project::Project, only: Option<&str>, output: Output) -> Result<Vec<Ready>, Exit> {
@@ -347,11 +372,15 @@ pub(super) fn checked(given: Option<&Path>, output: Output) -> Result<project::P
         let errors: Vec<_> = project.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
         output.findings(&project.sources, &errors);
         output.error("the project has errors; nothing was run");
-        let in_config =
-            |finding: &Diagnostic| project.sources.file(finding.span().file).name() == project::CONFIG;
-        return Err(if errors.iter().all(in_config) { Exit::Usage } else { Exit::Findings });
+        return Err(if only_config(&project) { Exit::Usage } else { Exit::Findings });
     }
     Ok(project)
+}
+
+/// Whether all errors of a project are in its configuration.
+pub(super) fn only_config(project: &project::Project) -> bool {
+    let mut errors = project.findings.iter().filter(|finding| finding.is_error());
+    errors.all(|finding| project.sources.file(finding.span().file).name() == project::CONFIG)
 }
 
 /// The name of the pair asked for; where there is one, it need not be named.
@@ -399,6 +428,18 @@ pub(super) struct Clients {
 }
 
 impl Clients {
+    /// Ends a command before it reads or writes anything, where there is no login or the token is another portal's. What else
+    /// goes wrong is told by whoever asks for more.
+    pub(super) async fn admitted(&self, output: Output) -> Result<(), Exit> {
+        match self.hubspot.prove_portal().await {
+            Err(error) if error.without_login() => {
+                output.error(&error.to_string());
+                Err(Exit::Usage)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// To read and write records.
     pub(super) fn crms(&self) -> Crms {
         Crms { hubspot: self.hubspot.clone(), salesforce: self.salesforce.clone() }
@@ -461,7 +502,8 @@ pub(super) fn clients(ready: &Ready, store: Option<&Arc<SqliteStore>>) -> Result
         hubspot: Arc::new(
             HubspotClient::new(hubspot, http)
                 .map_err(|error| error.to_string())?
-                .with_timelines(&ready.schemas.hubspot),
+                .with_timelines(&ready.schemas.hubspot)
+                .for_portal(pair.hubspot.portal),
         ),
         salesforce: Arc::new(SalesforceClient::new(salesforce, http).map_err(|error| error.to_string())?),
     })
@@ -473,17 +515,7 @@ pub(super) async fn clients_of(
     schemas: Schemas,
     output: Output,
 ) -> Result<Clients, Exit> {
-    let ready = Ready {
-        plan: Arc::default(),
-        schemas: Arc::new(schemas),
-        sources: Arc::default(),
-        pair: configured.pair.clone(),
-        config: Arc::clone(&configured.config),
-        keys: configured.keys(output)?,
-        root: configured.root.clone(),
-        version: Arc::default(),
-    };
-    clients_ready(&ready, output).await
+    clients_ready(&configured.without_plan(schemas, output)?, output).await
 }
 
 /// The clients of a checked project's pair; `None` where a variable of the configuration is not set, which is noted.

@@ -589,7 +589,7 @@ impl Reader {
         } else {
             (
                 Code::SCHEMA_MISSING,
-                "copy a snapshot there, or start from the one that `mapwright init DIR` writes",
+                "`mapwright schema pull` writes it from the CRM; `mapwright init DIR` writes one to start from",
             )
         };
         self.finding(code, name, String::new(), (0, 0), format!("`{name}` is missing"), help);

@@ -50,6 +50,7 @@ async fn try_run(
         output.error(&message);
         Exit::Usage
     })?;
+    clients.admitted(output).await?;
     let failed = |error: OnceError| {
         output.error(&error.to_string());
         if let Some(key) = unreached(&error) {

@@ -116,8 +116,7 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
     Output::result(&format!(
         "HubSpot     {hubspot_url}\n\
          Salesforce  {salesforce_url}\n\n\
-         # For `pairs:` in mapwright.yaml, in place of what stands there; then `mapwright serve` receives the webhooks. The file\n\
-         # must also say `allow_private_addresses: true`.\n\
+         # For `pairs:` in mapwright.yaml, in place of what stands there; then `mapwright serve` receives the webhooks.\n\
          \x20 sandbox:\n\
          \x20   hubspot:\n\
          \x20     portal: {portal}\n\
@@ -133,9 +132,9 @@ fn announce(servers: &Servers, as_json: bool, output: Output) {
          \x20       client_credentials:\n\
          \x20         client_id: {client_id}\n\
          \x20         client_secret: {client_secret}\n\
-         # To log in as people do, HubSpot's app stands in place of `token`, and Salesforce's under `oauth`:\n\
-         \x20     auth: {{ oauth: {{ client_id: {app_client}, client_secret: {secret} }} }}\n\
-         \x20     auth: {{ oauth: {{ client_id: {client_id}, client_secret: {client_secret} }} }}",
+         # To log in as people do, this stands in place of HubSpot's `token`, and of Salesforce's `auth`:\n\
+         #     auth: {{ oauth: {{ client_id: {app_client}, client_secret: {secret} }} }}\n\
+         #     auth: {{ oauth: {{ client_id: {client_id}, client_secret: {client_secret} }} }}",
         hubspot_url = servers.hubspot.base_url(),
         salesforce_url = servers.salesforce.base_url(),
         portal = hubspot.portal_id,

@@ -30,7 +30,8 @@ pub(super) async fn run(given: Option<&Path>, options: &ServeArgs, output: Outpu
 }
 
 async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> Result<(), Exit> {
-    log_to_stderr(options.log.unwrap_or(if options.json { LogForm::Json } else { LogForm::fitting() }));
+    let form = options.log.unwrap_or(if options.json { LogForm::Json } else { LogForm::fitting() });
+    log_to_stderr(form);
     let pairs = parts::ready_all(given, options.pair.as_deref(), output)?;
     let usage = |message: String| {
         output.error(&message);
@@ -49,17 +50,47 @@ async fn try_run(given: Option<&Path>, options: &ServeArgs, output: Output) -> R
     let store = Arc::new(parts::store(first, output).await?);
     // Held until the end: two workers of one name would take each other's leases.
     let _claim = parts::claim(first, output)?;
-    let service = Service::start(&pairs, settings, Arc::clone(&store)).await.map_err(|message| {
-        output.error(&message);
-        Exit::Remote
+    let service = Service::start(&pairs, settings, Arc::clone(&store)).await.map_err(|unstarted| {
+        output.error(&unstarted.message);
+        unstarted.exit
     })?;
-    output.note(&format!("listening on http://{}/webhooks/hubspot", service.ingress.address()));
+    // A log of JSON lines holds nothing else.
+    let say = |line: &str| match form {
+        LogForm::Json => tracing::info!("{line}"),
+        LogForm::Text => output.note(line),
+    };
+    say(&format!("listening on http://{}/webhooks/hubspot", service.ingress.address()));
     let signal = shutdown_signal().await;
-    output.note("stopping: the work in hand is finished first");
+    say("stopping: the work in hand is finished first");
     service.stop().await;
     store.close().await;
     signal.map_err(|error| usage(format!("signals cannot be received, so it stops at once: {error}")))
 }
+
+/// Why nothing is served.
+#[derive(Debug)]
+pub(super) struct Unstarted {
+    /// How the command ends.
+    exit: Exit,
+    /// The reason.
+    pub(super) message: String,
+}
+
+impl Unstarted {
+    /// The configuration is to blame.
+    fn by_setting(message: String) -> Self {
+        Self { exit: Exit::Usage, message }
+    }
+}
+
+impl From<String> for Unstarted {
+    fn from(message: String) -> Self {
+        Self { exit: Exit::Remote, message }
+    }
+}
+
+/// How long the start waits to hear whose the tokens are. What is not known then is asked before anything else is.
+const TOKENS_KNOWN: Duration = Duration::from_secs(3);
 
 /// How long the end waits for alerts on their way.
 const ALERTS_DRAIN: Duration = Duration::from_secs(5);
@@ -90,8 +121,8 @@ impl Service {
         pairs: &[parts::Ready],
         settings: IngressSettings,
         store: Arc<SqliteStore>,
-    ) -> Result<Self, String> {
-        let tokens = Arc::clone(&store);
+    ) -> Result<Self, Unstarted> {
+        let clients = clients(pairs, &store).await?;
         let store: Arc<dyn Store> = store;
         let clock = Arc::new(SystemClock);
         let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
@@ -102,15 +133,15 @@ impl Service {
             Some(first) => {
                 let version = first.version.as_ref().clone();
                 let project = store.remember_project(version, parts::now()).await;
-                let (alerts, deliveries) = parts::alerts(first, &metrics)?;
+                let (alerts, deliveries) = parts::alerts(first, &metrics).map_err(Unstarted::by_setting)?;
                 (Some(project.map_err(|error| error.to_string())?), alerts, deliveries)
             }
         };
         let settings = IngressSettings { alerts: alerts.clone(), ..settings };
         let shared = Shared { store, clock, metrics, health, project, alerts };
         let mut lines = Vec::with_capacity(pairs.len());
-        for ready in pairs {
-            lines.push(shared.line(ready, &tokens).await?);
+        for (ready, clients) in pairs.iter().zip(&clients) {
+            lines.push(shared.line(ready, clients).await?);
         }
         let bind = settings.bind;
         let Shared { store, clock, metrics, health, .. } = shared;
@@ -164,9 +195,7 @@ struct Shared {
 
 impl Shared {
     /// Starts the worker and the feed of a pair.
-    async fn line(&self, ready: &parts::Ready, tokens: &Arc<SqliteStore>) -> Result<Line, String> {
-        let clients = parts::clients(ready, Some(tokens))
-            .map_err(|error| format!("pair `{}`: {error}", ready.pair.name))?;
+    async fn line(&self, ready: &parts::Ready, clients: &parts::Clients) -> Result<Line, String> {
         let limits = &ready.pair.limits;
         let parts = Parts {
             pair: ready.pair.name.clone(),
@@ -189,6 +218,28 @@ impl Shared {
         let settings = poll_settings(&ready.pair);
         let feed = Feed::start(FeedParts { parts, sources: clients.sources(), settings });
         Ok(Line { worker, feed })
+    }
+}
+
+/// The clients of all pairs. A token of another portal ends the start, where that is known in time.
+async fn clients(
+    pairs: &[parts::Ready],
+    tokens: &Arc<SqliteStore>,
+) -> Result<Vec<parts::Clients>, Unstarted> {
+    let of = |ready: &parts::Ready, error: &str| {
+        Unstarted::by_setting(format!("pair `{}`: {error}", ready.pair.name))
+    };
+    let mut all = Vec::with_capacity(pairs.len());
+    for ready in pairs {
+        all.push(parts::clients(ready, Some(tokens)).map_err(|error| of(ready, &error))?);
+    }
+    let asked = pairs.iter().zip(&all).map(|(ready, clients)| async move {
+        let known = tokio::time::timeout(TOKENS_KNOWN, clients.hubspot().of_another_portal()).await;
+        known.ok().flatten().map(|error| (ready, error))
+    });
+    match join_all(asked).await.into_iter().flatten().next() {
+        Some((ready, error)) => Err(of(ready, &error.to_string())),
+        None => Ok(all),
     }
 }
 

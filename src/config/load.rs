@@ -104,6 +104,17 @@ pub fn parse(sources: &mut Sources, name: &str, text: &str) -> (Option<Config>, 
     (Some(Config { language: LANGUAGE, pairs, polled, owners, root, file, text }), findings)
 }
 
+/// Whether a text has the form of HubSpot's versions in paths: `v3`, `2026-03`.
+fn is_path(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// Whether a text has the form of Salesforce's versions: `58.0`, and with a `v` before it. Others, `58` too, are not found.
+fn is_api_version(text: &str) -> bool {
+    let major = text.strip_prefix('v').unwrap_or(text).strip_suffix(".0");
+    major.is_some_and(|major| !major.is_empty() && major.chars().all(|c| c.is_ascii_digit()))
+}
+
 impl Reading<'_> {
     fn config(&self, root: &Node) -> Option<ResolvedConfig> {
         let mut keys = Keys::of(root, "the configuration", Span::new(self.file, 0, 0), &self.problems)?;
@@ -125,6 +136,9 @@ impl Reading<'_> {
         let pairs = wanted.filter_map(|entry| self.pair(entry, poll.as_ref(), limits.as_ref()));
         let pairs = pairs.map(|pair| (pair.name.clone(), pair)).collect::<IndexMap<_, _>>();
         self.apart(entries, &pairs);
+        if matches!(seals, Some(None)) {
+            self.unsealed(entries);
+        }
         let store = store.unwrap_or_else(|| Some(Store::Sqlite(SQLITE.to_owned())));
         Some(ResolvedConfig {
             language: language?,
@@ -167,7 +181,7 @@ impl Reading<'_> {
         let mut keys = self.keys(entry, "`hubspot`")?;
         let portal = keys.need("portal").and_then(|entry| self.number(entry));
         let base_url = self.url(keys.entry("base_url"), HUBSPOT_URL);
-        let api_path = self.version(keys.entry("api_path"), HUBSPOT_PATH);
+        let api_path = self.version(keys.entry("api_path"), HUBSPOT_PATH, is_path);
         let local = base_url.as_ref().is_some_and(is_loopback);
         let login_url = keys.entry("login_url");
         let login_url = match (login_url, &base_url) {
@@ -211,7 +225,7 @@ impl Reading<'_> {
     pub(super) fn salesforce(&self, entry: &Entry) -> Option<Salesforce> {
         let mut keys = self.keys(entry, "`salesforce`")?;
         let login_url = self.url(keys.entry("login_url"), SALESFORCE_URL);
-        let api_version = self.version(keys.entry("api_version"), SALESFORCE_VERSION);
+        let api_version = self.version(keys.entry("api_version"), SALESFORCE_VERSION, is_api_version);
         let local = login_url.as_ref().is_some_and(is_loopback);
         let auth = keys.need("auth").and_then(|entry| self.auth(entry, local));
         keys.finish();

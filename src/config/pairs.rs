@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::source::{Span, Spanned};
+use crate::source::{Side, Span, Spanned};
 use crate::yaml::{Entry, Kind, Node};
 
 use super::expand::has_reference;
@@ -161,6 +161,22 @@ impl Reading<'_> {
         };
         self.unique(entries, "the portal", portal);
         self.unique(entries, "the org", org);
+    }
+
+    /// Reports logins without a key to seal their tokens with.
+    pub(super) fn unsealed(&self, entries: &[Entry]) {
+        let wanted = entries.iter().filter(|entry| self.only.is_none_or(|only| entry.key.value == only));
+        for (entry, side) in wanted.flat_map(|entry| Side::ALL.map(|side| (entry, side))) {
+            if let Some(oauth) = at(&entry.value, &[side.word(), "auth", "oauth"]) {
+                let (pair, label) = (&entry.key.value, side.label());
+                let message = format!(
+                    "pair `{pair}` logs in to {label}, so its token is kept sealed, and there is no key"
+                );
+                let help =
+                    "write `keys: [\"${MAPWRIGHT_KEY}\"]` under `store:` (`mapwright auth key` prints a key)";
+                self.bad(oauth.span, message, help);
+            }
+        }
     }
 
     fn unique(&self, entries: &[Entry], what: &str, of: impl Fn(&Entry) -> Option<(String, Span)>) {

@@ -114,13 +114,16 @@ impl<'c> Reading<'c> {
         Some(number)
     }
 
-    /// A version in a URL path: one segment of plain characters.
-    pub(super) fn version(&self, entry: Option<&Entry>, default: &str) -> Option<String> {
+    /// A version in a URL path, of the vendor's form.
+    pub(super) fn version(
+        &self,
+        entry: Option<&Entry>,
+        default: &str,
+        has_form: fn(&str) -> bool,
+    ) -> Option<String> {
         let Some(entry) = entry else { return Some(default.to_owned()) };
         let version = self.text(entry)?;
-        if !version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
-            || version.contains("..")
-        {
+        if !has_form(&version) {
             let message = format!("`{version}` is no version");
             self.bad(entry.value.span, message, format!("a version looks like `{default}`"));
             return None;

@@ -200,6 +200,15 @@ fn each_mistake_has_its_code_and_place() {
         (local(CLEAR).replace("http://localhost", "ftp://localhost"), bad, "ftp://localhost:9001"),
         (local(CLEAR).replace("http://localhost", "http://u:p@localhost"), bad, "http://u:p@localhost:9001"),
         (local(CLEAR).replace("portal: 1", "portal: 1, api_path: ../v3"), bad, "../v3"),
+        (local(CLEAR).replace("portal: 1", "portal: 1, api_path: v3.1"), bad, "v3.1"),
+        (format!("{}      api_version: '58'\n", local(CLEAR)), bad, "'58'"),
+        (format!("{}      api_version: abc\n", local(CLEAR)), bad, "abc"),
+        (local("{ oauth: { client_id: i } }"), bad, "{ client_id: i }"),
+        (
+            local(CLEAR).replace("token: t", "auth: { oauth: { client_id: i, client_secret: s } }"),
+            bad,
+            "{ client_id: i, client_secret: s }",
+        ),
         (local(CLEAR).replace("token: t", "token: 12"), bad, "12"),
         (
             local(CLEAR)
@@ -409,7 +418,9 @@ fn one_pair_is_resolved_without_the_secrets_of_another() {
 #[test]
 fn an_oauth_app_takes_the_place_of_a_token() {
     let oauth = "auth: { oauth: { client_id: i, client_secret: s } }";
+    let keys = "store: { sqlite: s.db, key_file: keys }\n";
     let text = local("{ oauth: { client_id: c, scopes: [api, offline_access] } }").replace("token: t", oauth);
+    let text = format!("{text}{keys}");
     let config = resolved(&text, &[]).unwrap();
     let pair = &config.pairs["main"];
     let HubspotAuth::OAuth { client_id, scopes, .. } = &pair.hubspot.auth else {
@@ -421,12 +432,12 @@ fn an_oauth_app_takes_the_place_of_a_token() {
         panic!("{:?}", pair.salesforce.auth)
     };
     assert_eq!(scopes, &["api", "offline_access"]);
-    let both = local(CLEAR).replace("token: t", &format!("token: t, {oauth}"));
+    let both = local(CLEAR).replace("token: t", &format!("token: t, {oauth}")) + keys;
     assert_eq!(parsed(&both), [(Code::YAML_BAD_VALUE, "auth".to_owned())]);
     let none = local(CLEAR).replace(", token: t", "");
     assert_eq!(parsed(&none), [(Code::YAML_MISSING_KEY, "hubspot".to_owned())]);
     for bad in ["[]", "[\"a b\"]"] {
-        let text = local(&format!("{{ oauth: {{ client_id: c, scopes: {bad} }} }}"));
+        let text = local(&format!("{{ oauth: {{ client_id: c, scopes: {bad} }} }}")) + keys;
         assert_eq!(parsed(&text).len(), 1, "{bad}");
     }
 }

@@ -20,6 +20,8 @@ pub enum Meaning {
     Token,
     /// A scope or permission is missing.
     Permission,
+    /// The API version is not offered.
+    Version,
     /// A duplicate rule blocked the write.
     Duplicate,
     /// A unique value is on another record.
@@ -40,12 +42,13 @@ pub enum Meaning {
 
 impl Meaning {
     /// All of them.
-    pub const ALL: [Meaning; 13] = [
+    pub const ALL: [Meaning; 14] = [
         Meaning::Again,
         Meaning::Perhaps,
         Meaning::Window,
         Meaning::Token,
         Meaning::Permission,
+        Meaning::Version,
         Meaning::Duplicate,
         Meaning::Taken,
         Meaning::Converted,
@@ -64,6 +67,7 @@ impl Meaning {
             Meaning::Window => (CrmErrorKind::Window, false),
             Meaning::Token => (CrmErrorKind::Unauthorised, false),
             Meaning::Permission => (CrmErrorKind::Forbidden, false),
+            Meaning::Version => (CrmErrorKind::Version, false),
             Meaning::Unreadable => (CrmErrorKind::Garbled, false),
             Meaning::Duplicate
             | Meaning::Taken
@@ -97,6 +101,10 @@ impl Meaning {
             Meaning::Permission => {
                 "Pauses this CRM, says so in the log and in `/healthz`, and tries one record a minute: when the permission is \
                  granted, work goes on by itself. No record loses an attempt."
+            }
+            Meaning::Version => {
+                "Pauses this CRM, says so in the log and in `/healthz`, and tries one record a minute; `backfill` stops. No \
+                 record loses an attempt. Correct `api_version:` (Salesforce) or `api_path:` (HubSpot) and start again."
             }
             Meaning::Duplicate => "The mapping's `on duplicate` decides.",
             Meaning::Taken => {
@@ -277,6 +285,13 @@ pub static KNOWN: &[Known] = &[
     ),
     by_code(
         SALESFORCE,
+        "salesforce.version_retired",
+        &["UNSUPPORTED_API_VERSION"],
+        Meaning::Version,
+        "the API version was retired",
+    ),
+    by_code(
+        SALESFORCE,
         "salesforce.duplicate",
         &["DUPLICATES_DETECTED"],
         Meaning::Duplicate,
@@ -361,6 +376,10 @@ pub static KNOWN: &[Known] = &[
             "several records have this external ID",
         )
     },
+    Known {
+        side: Some(SALESFORCE),
+        ..by_status("salesforce.version_gone", &[(410, 410)], Meaning::Version, "the API version was retired")
+    },
     // What statuses say by themselves.
     by_status(
         "line.unauthorised",
@@ -424,9 +443,15 @@ pub(super) static GARBLED: Broken = Broken {
 };
 pub(super) static REDIRECTED: Broken =
     Broken { name: "line.redirected", meaning: Meaning::Elsewhere, what: "a redirect" };
+pub(super) static NOT_OFFERED: Broken = Broken {
+    name: "line.version",
+    meaning: Meaning::Version,
+    what: "nothing is there (404), and the version is not among those that Salesforce offers, or HubSpot knows no such address",
+};
 
 /// The second part of the table.
-pub static BROKEN: [&Broken; 5] = [&NO_CONNECTION, &BROKEN_OFF, &TIMED_OUT, &GARBLED, &REDIRECTED];
+pub static BROKEN: [&Broken; 6] =
+    [&NO_CONNECTION, &BROKEN_OFF, &TIMED_OUT, &GARBLED, &REDIRECTED, &NOT_OFFERED];
 
 /// What a code means, where a row knows it.
 pub(super) fn coded(side: Side, code: &str, message: &str) -> Option<Meaning> {

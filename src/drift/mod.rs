@@ -12,7 +12,7 @@ use crate::check::typed::Picklist;
 use crate::check::{Checked, Project};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{Schema, Weight, What, compare};
-use crate::source::Span;
+use crate::source::{Side, Span};
 
 /// What is different.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,11 +49,9 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
         }
         let name = named(old, &change.object, change.field.as_deref());
         let at = change.at.unwrap_or_else(|| Span::new(old.file, 0, 0));
-        let mut finding = finding(weight, at, format!("`{name}` {}", change.what), change.field.is_some());
-        if weight == Weight::Removed && matches!(change.what, What::Labels(_)) {
-            let help =
-                "define the label in HubSpot, or take it out of the mappings; then `mapwright schema pull`";
-            finding.help = Some(help.to_owned());
+        let mut finding = finding(weight, at, format!("`{name}` {}", change.what));
+        if weight == Weight::Removed {
+            finding.help = Some(removed(&change.what, old.side, change.field.is_some()));
         }
         drift.findings.push(finding);
     }
@@ -63,7 +61,7 @@ pub fn drift(old: &Schema, now: &Schema, project: Option<&Checked<Project>>) -> 
         let name = named(old, &object, Some(&field));
         let at = at.unwrap_or_else(|| Span::new(old.file, 0, 0));
         let words = options_in_words(&options.iter().map(String::as_str).collect::<Vec<_>>());
-        let finding = finding(Weight::Added, at, format!("`{name}` {words}"), true);
+        let finding = finding(Weight::Added, at, format!("`{name}` {words}"));
         drift.findings.push(with_picklists(finding, &picklists, old, (&object, &field), &options));
     }
     drift.findings.sort_by_key(|finding| (finding.span().start, finding.code));
@@ -87,12 +85,29 @@ fn named(schema: &Schema, object: &str, field: Option<&str>) -> String {
     format!("{}.{object}{field}", schema.side.word())
 }
 
-fn finding(weight: Weight, at: Span, message: String, is_field: bool) -> Diagnostic {
-    let what = if is_field { "field" } else { "object" };
+/// What to do where something is not there any more: make it again, or let it be seen, or do without it.
+fn removed(what: &What, side: Side, is_field: bool) -> String {
+    let (label, kind) = (side.label(), if is_field { "field" } else { "object" });
+    let again = match (what, side) {
+        (What::Labels(_), _) => "define the label in HubSpot".to_owned(),
+        (What::OptionRemoved(_), _) => format!("put the option back in {label}"),
+        (What::RecordTypeRemoved(_), _) => {
+            "give the integration's user the record type, or make it again in Salesforce".to_owned()
+        }
+        (_, Side::Salesforce) => format!("give the integration's user access to the {kind}"),
+        (_, Side::Hubspot) if is_field => "make the property again in HubSpot".to_owned(),
+        (_, Side::Hubspot) => "grant the app the object's `crm.schemas.….read` scope".to_owned(),
+    };
+    let it = match what {
+        What::OptionRemoved(_) => "the option",
+        _ => "it",
+    };
+    format!("{again}, or take {it} out of the mappings; then `mapwright schema pull`")
+}
+
+fn finding(weight: Weight, at: Span, message: String) -> Diagnostic {
     match weight {
-        Weight::Removed => Diagnostic::error(Code::DRIFT_REMOVED, at, message).label("the snapshot has it").help(
-            format!("give the integration's user access to the {what}, or take it out of the mappings; then `mapwright schema pull`"),
-        ),
+        Weight::Removed => Diagnostic::error(Code::DRIFT_REMOVED, at, message).label("the snapshot has it"),
         Weight::Narrowed => Diagnostic::error(Code::DRIFT_NARROWED, at, message)
             .label("the snapshot says otherwise")
             .help("mend the mapping lines that are reported beside this, then `mapwright schema pull`"),

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::store::{Backfills, HoldRequest, Lane, Origin, RecordKey, Store};
+use chrono::{DateTime, Utc};
+
+use crate::store::{Backfills, HoldRequest, Lane, Origin, ProjectId, RecordKey, Store};
 
 use super::{Clock, OnceError, Settings};
 
@@ -25,22 +27,11 @@ pub async fn alone<T>(
     let until = clock.now() + ttl + AGAIN;
     let mut told = false;
     let lanes = loop {
-        let now = clock.now();
-        let request = HoldRequest {
-            pair: key.pair.clone(),
-            object: key.object.clone(),
-            records: vec![key.record.clone()],
-            worker: worker.clone(),
-            read_at: now,
-            now,
-            ttl,
-            project: origin.project,
-        };
-        let held = store.hold(request).await.map_err(|error| OnceError::Store(error.to_string()))?;
-        if !held.lanes.is_empty() {
-            break held.lanes.into_iter().map(|leased| leased.lane).collect::<Vec<Lane>>();
+        let lanes = take(store, key, (&worker, origin.project), clock.now(), ttl).await?;
+        if !lanes.is_empty() {
+            break lanes;
         }
-        if now >= until {
+        if clock.now() >= until {
             return Err(OnceError::Busy(format!("{} {}", key.object, key.record)));
         }
         if !std::mem::replace(&mut told, true) {
@@ -63,4 +54,26 @@ pub async fn alone<T>(
         tracing::error!(%error, "the record's lease is left to run out");
     }
     end
+}
+
+/// The record's lease, where nobody has it.
+async fn take(
+    store: &impl Backfills,
+    key: &RecordKey,
+    (worker, project): (&str, Option<ProjectId>),
+    now: DateTime<Utc>,
+    ttl: Duration,
+) -> Result<Vec<Lane>, OnceError> {
+    let request = HoldRequest {
+        pair: key.pair.clone(),
+        object: key.object.clone(),
+        records: vec![key.record.clone()],
+        worker: worker.to_owned(),
+        read_at: now,
+        now,
+        ttl,
+        project,
+    };
+    let held = store.hold(request).await.map_err(|error| OnceError::Store(error.to_string()))?;
+    Ok(held.lanes.into_iter().map(|leased| leased.lane).collect())
 }

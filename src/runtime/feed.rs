@@ -257,7 +257,7 @@ async fn page(parts: &FeedParts, watch: &Watch, source: &dyn Changes) -> Result<
     let page = source.changes(&request).await?;
     if from.is_none() {
         tracing::info!(
-            %object, at = %page.now,
+            pair, %object, at = %page.now,
             "the feed begins now, by the CRM's clock; what changed before is for a backfill"
         );
     }
@@ -278,15 +278,15 @@ async fn page(parts: &FeedParts, watch: &Watch, source: &dyn Changes) -> Result<
     let told: Vec<String> = advance.events.iter().map(|event| event.incoming.told()).collect();
     let appended = store.advance(advance, clock.now()).await?;
     for (event, told) in appended.iter().flatten().zip(&told).filter(|(event, _)| event.new) {
-        tracing::info!(correlation_id = %event.correlation, event = event.id.0, told, "a change was found");
+        tracing::info!(correlation_id = %event.correlation, pair, event = event.id.0, told, "a change was found");
     }
     match appended {
         Some(_) if count > 0 => {
-            tracing::info!(%object, events = count, read_to = %page.read_to, "changes were read");
+            tracing::info!(pair, %object, events = count, read_to = %page.read_to, "changes were read");
         }
         Some(_) => {}
         // Somebody else reads this object too; what they read is in the journal.
-        None => tracing::warn!(%object, "another feed moved the watermark; this page is read again"),
+        None => tracing::warn!(pair, %object, "another feed moved the watermark; this page is read again"),
     }
     let more = page.more || appended.is_none();
     Ok(Done { more, pause: page.pause, read_to: page.read_to, now: page.now })
@@ -454,7 +454,8 @@ fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
         Policy::Park => settings.max_backoff,
     };
     tracing::error!(
-        %object, code = error.code, status = error.status, message = redacted(&error.message), ?wait,
+        pair = parts.pair, %object, code = error.code, status = error.status,
+        error = redacted(&error.message), ?wait,
         "changes cannot be read"
     );
     wait
@@ -462,6 +463,9 @@ fn after_failure(parts: &Parts, turn: &mut Turn, error: &CrmError) -> Duration {
 
 /// What an outsider may know: the rest is in the log.
 fn summary(error: &CrmError) -> String {
+    if error.without_login() {
+        return "no login".to_owned();
+    }
     let code = error.code.as_deref();
     let status = error.status.map(|status| status.to_string());
     code.map(str::to_owned).or(status).unwrap_or_else(|| "no answer".to_owned())

@@ -1,5 +1,6 @@
 //! How the workers are, for `/healthz` and for whoever waits for them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,10 +50,10 @@ pub struct FeedHealth {
 pub struct Pause {
     /// When it is tried again.
     pub until: DateTime<Utc>,
-    /// Why: `limit`, `unauthorised` or `forbidden`.
+    /// Why: `limit`, `unauthorised`, `forbidden` or `version`.
     pub reason: &'static str,
     /// What to do about it.
-    pub help: &'static str,
+    pub help: Cow<'static, str>,
 }
 
 impl Health {

@@ -38,6 +38,10 @@ impl Why {
             events: lane.events.iter().map(|event| event.id).collect(),
             begun: match (lane.events.is_empty(), lane.caused.is_empty()) {
                 (false, _) => None,
+                // A load asks for it, and nothing in the lane does.
+                (true, true) if lane.requested.is_empty() => {
+                    Some(Begun::Backfill { mapping: mapping.to_owned() })
+                }
                 (true, true) => Some(Begun::Request),
                 (true, false) => Some(Begun::Causes(causes())),
             },

@@ -9,7 +9,7 @@ use super::{Parts, Pause};
 /// Leaves a CRM alone. People are told when it begins, not each time that it is found to go on.
 pub(super) fn begin(parts: &Parts, side: Side, pause: Pause, code: Option<&str>) {
     let Pause { until, reason, help } = pause.clone();
-    tracing::error!(pair = parts.pair, crm = %side, reason, help, %until, code, "a CRM is left alone");
+    tracing::error!(pair = parts.pair, crm = %side, reason, help = help.as_ref(), %until, code, "a CRM is left alone");
     let mut goes_on = false;
     parts.health.report(&parts.pair, |health| {
         let before = health.paused.insert(side, pause);

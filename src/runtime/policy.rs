@@ -1,5 +1,6 @@
 //! What a failed call means for the record and for its CRM.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::types::{CrmError, CrmErrorKind};
@@ -27,7 +28,7 @@ pub(super) enum Policy {
         /// Why, as `/healthz` says it.
         reason: &'static str,
         /// What to do about it.
-        help: &'static str,
+        help: Cow<'static, str>,
     },
     /// A person must look at the record.
     Park,
@@ -44,17 +45,29 @@ pub(super) fn decide(error: &CrmError, attempts: u32, jitter: f64, settings: &Se
         CrmErrorKind::Window => Policy::Pause {
             time: error.retry_after.unwrap_or(settings.window),
             reason: "limit",
-            help: "the CRM's limit is used up; work goes on when its window opens",
+            help: "the CRM's limit is used up; work goes on when its window opens".into(),
         },
         CrmErrorKind::Unauthorised => Policy::Pause {
             time: settings.credentials,
             reason: UNAUTHORISED,
-            help: "the CRM refuses the token; renew it in the configuration, or by `mapwright auth login`",
+            help: if error.without_login() {
+                // Our own words: nobody has logged in, the key is another one, the token is another account's.
+                error.message.clone().into()
+            } else {
+                "the CRM refuses the token; renew it in the configuration, or by `mapwright auth login`".into()
+            },
         },
         CrmErrorKind::Forbidden => Policy::Pause {
             time: settings.credentials,
             reason: FORBIDDEN,
-            help: "a scope or permission is missing; grant it in the CRM",
+            help: "a scope or permission is missing; grant it in the CRM".into(),
+        },
+        CrmErrorKind::Version => Policy::Pause {
+            time: settings.credentials,
+            reason: "version",
+            help: "the CRM does not offer the API version; correct `api_version:` or `api_path:` in the configuration, \
+                   and start again"
+                .into(),
         },
         CrmErrorKind::Refused => Policy::Park,
     }
@@ -110,8 +123,27 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_login_is_told_in_its_own_words() {
+        let mut missing = error(CrmErrorKind::Unauthorised);
+        missing.message = "nobody has logged in".to_owned();
+        let help = |error: &CrmError| match decide(error, 0, 0.0, &Settings::default()) {
+            Policy::Pause { reason: UNAUTHORISED, help, .. } => help.into_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(help(&missing), "nobody has logged in");
+        missing.status = Some(401);
+        assert!(help(&missing).contains("refuses the token"), "what the CRM says is for the log");
+    }
+
+    #[test]
     fn credentials_and_limits_blame_no_record() {
-        for kind in [CrmErrorKind::Window, CrmErrorKind::Unauthorised, CrmErrorKind::Forbidden] {
+        let kinds = [
+            CrmErrorKind::Window,
+            CrmErrorKind::Unauthorised,
+            CrmErrorKind::Forbidden,
+            CrmErrorKind::Version,
+        ];
+        for kind in kinds {
             assert!(
                 matches!(decide(&error(kind), 99, 0.0, &Settings::default()), Policy::Pause { .. }),
                 "{kind:?}"

@@ -537,10 +537,10 @@ fn report_result(lane: &LeasedLane, MappingResult { mapping, ended_by, outcome, 
             writes = writes.len(), "settled: synced"
         ),
         Outcome::Link(change) => {
-            tracing::info!(%correlation_id, %record, mapping, fate = ?change.fate, "a link changes");
+            tracing::info!(%correlation_id, %record, mapping, fate = change.fate.told(), "a link changes");
         }
         Outcome::Relay(cause) => {
-            tracing::info!(%correlation_id, %record, mapping, ?cause, "linked records are told");
+            tracing::info!(%correlation_id, %record, mapping, cause = cause.told(), "linked records are told");
         }
         Outcome::Skipped | Outcome::Ended => {
             tracing::info!(%correlation_id, %record, mapping, at, "settled: skipped");

@@ -265,7 +265,7 @@ impl Store for SqliteStore {
         let settled = self
             .writer
             .run_for(&pair, move |c| {
-                Box::pin(async move { settle::settle(c, &lane, &settlement, now).await })
+                Box::pin(async move { settle::settle(c, &lane, &settlement, None, now).await })
             })
             .await?;
         if erase {

@@ -98,8 +98,13 @@ pub enum Begun {
     Events(Vec<EventBrief>),
     /// The end of a record paired with this one.
     Causes(Vec<Cause>),
-    /// It was asked for by name: a retry, a pair that was waited for, a backfill.
+    /// It was asked for by name: a retry, or a pair that was waited for.
     Request,
+    /// A person loads the whole object through this mapping.
+    Backfill {
+        /// The mapping or sync.
+        mapping: String,
+    },
     /// A person ran it by hand.
     Command,
 }

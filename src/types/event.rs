@@ -50,6 +50,22 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The cause in words: `the record 00Q… was deleted`.
+    pub fn told(&self) -> String {
+        match self {
+            Cause::SourceDeleted => "the source record was deleted".to_owned(),
+            Cause::SourceMerged { into } => format!("the source record was merged into {into}"),
+            Cause::TargetDeleted { target } => format!("the target record {target} was deleted"),
+            Cause::TargetMerged { target, into } => {
+                format!("the target record {target} was merged into {into}")
+            }
+            Cause::TargetConverted { target, into } => {
+                let into = into.as_ref().map_or_else(String::new, |into| format!(" into {into}"));
+                format!("the target record {target} was converted{into}")
+            }
+        }
+    }
+
     /// How the life of a record ended, by its events in order; `None` where it has come back since, or never ended.
     pub fn of_source(events: &[ChangeEvent]) -> Option<Cause> {
         last_end(events).map(|end| match end {

@@ -186,7 +186,7 @@ pub struct FieldError {
 
 /// A call to a CRM that failed as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{} {}: {message}", side.label(), code.as_deref().unwrap_or("answered"))]
+#[error("{}{}: {message}", side.label(), self.said_by())]
 pub struct CrmError {
     /// Which CRM.
     pub side: Side,
@@ -204,6 +204,22 @@ pub struct CrmError {
     pub maybe_applied: bool,
 }
 
+impl CrmError {
+    /// The code behind the CRM's name, or that it answered at all: what never reached it is nobody's answer.
+    fn said_by(&self) -> String {
+        match (&self.code, self.status) {
+            (Some(code), _) => format!(" {code}"),
+            (None, Some(_)) => " answered".to_owned(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Whether nobody was asked, because what proves who we are is missing, cannot be read, or is another account's.
+    pub fn without_login(&self) -> bool {
+        self.kind == CrmErrorKind::Unauthorised && self.status.is_none()
+    }
+}
+
 /// What a failed call means for whoever made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CrmErrorKind {
@@ -215,6 +231,8 @@ pub enum CrmErrorKind {
     Unauthorised,
     /// Pause and alert: a scope or permission is missing.
     Forbidden,
+    /// Pause and alert: the CRM does not offer the API version that is configured.
+    Version,
     /// The request itself is wrong (400, 404, 422): trying again cannot help.
     Refused,
     /// The answer could not be understood.
@@ -347,6 +365,19 @@ pub enum LinkFate {
         /// The record into which the former one was merged.
         target: String,
     },
+}
+
+impl LinkFate {
+    /// What becomes of the link, in words.
+    pub fn told(&self) -> String {
+        match self {
+            LinkFate::Forgotten => "forgotten".to_owned(),
+            LinkFate::TargetGone => "its target record is gone".to_owned(),
+            LinkFate::Inherited { by, .. } => format!("inherited by {by}"),
+            LinkFate::Became { from, object, id } => format!("{from} became {object} {id}"),
+            LinkFate::PointsAt { target } => format!("points at {target}"),
+        }
+    }
 }
 
 /// Asks when fields of a record took their present values.

@@ -211,7 +211,7 @@ fn a_schema_that_is_missing() {
      1 │ 
        · ▲
        ╰────
-      help: copy a snapshot there, or start from the one that `mapwright init DIR` writes
+      help: `mapwright schema pull` writes it from the CRM; `mapwright init DIR` writes one to start from
 
     1 error
     "#);

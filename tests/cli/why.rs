@@ -15,6 +15,10 @@ fn what_the_store_does_not_know_is_said_with_what_may_help() {
         assert!(ran.err.contains(fact), "{fact}: {}", ran.err);
     }
     assert_eq!(ran.out, "");
+    let ran = world.run(&["why", "contact", "999"]).exits(1);
+    let fact = "hubspot.contact is the source of `contact_from_mql` (";
+    assert!(ran.err.contains(fact) || ran.err.contains("and is the source of"), "{}", ran.err);
+    assert!(ran.err.contains("none of them met this record"), "{}", ran.err);
     let ran = world.run(&["why", "Lead", "00Q000000000001AAA", "--json"]).exits(1);
     assert_eq!(
         (&ran.json()["writes"], &ran.json()["runs"]),
@@ -26,13 +30,17 @@ fn what_the_store_does_not_know_is_said_with_what_may_help() {
 fn an_object_field_or_pair_that_is_not_there() {
     let world = World::project();
     for (args, facts) in [
-        (&["why", "Leed", "1"][..], &["there is no object `Leed`", "did you mean `Lead`?"][..]),
+        (&["why", "Leed", "1"][..], &["there is no object `Leed`", "did you mean `salesforce.Lead`?"][..]),
         (
             &["why", "Lead", "1", "LastNam"],
             &["salesforce.Lead has no field `LastNam`", "did you mean `LastName`?"],
         ),
         (&["why", "Lead", "1", "--pair", "mian"], &["there is no pair `mian`; there is `main`"]),
-        (&["why", "Lead", "1", "--side", "hubspot"], &["there is no object `Lead`"]),
+        (
+            &["why", "Lead", "1", "--side", "hubspot"],
+            &["HubSpot has no object `Lead`; `salesforce.Lead` is Salesforce's"],
+        ),
+        (&["why", "contacts", "1"], &["there is no object `contacts`; did you mean `hubspot.contact`?"]),
         (&["why", "Lead"], &["<ID>"]),
         (&["why", "Lead", "1", "--side", "sugar"], &["possible values: hubspot, salesforce"]),
     ] {

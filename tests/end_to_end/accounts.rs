@@ -441,7 +441,7 @@ fn a_wrong_key_destroys_nothing_and_keys_are_replaced_one_after_the_other() {
     assert_ne!(old, stage.key);
     for (args, code) in [
         (&["auth", "status"][..], 1),
-        (&["plan", "mql_to_lead", "--record", "101"][..], 3),
+        (&["plan", "mql_to_lead", "--record", "101"][..], 2),
         (&["auth", "logout", "hubspot"][..], 2),
     ] {
         let ran = stage.run(args).exits(code);
@@ -472,6 +472,30 @@ fn a_wrong_key_destroys_nothing_and_keys_are_replaced_one_after_the_other() {
         "{}",
         ran.err
     );
+    assert!(ran.err.contains("keys.txt`, the `store: key_file:`"), "{}", ran.err);
+}
+
+#[test]
+fn another_key_is_named_and_the_vendor_is_not_blamed() {
+    let mut stage = Stage::logged_in();
+    stage.key = stage.world.run(&["auth", "key"]).fine().out.trim().to_owned();
+    for args in [&["schema", "pull", "hubspot"][..], &["run", "mql_to_lead", "--record", "101"]] {
+        let ran = stage.run(args).exits(2);
+        let told = &ran.err;
+        assert!(
+            told.contains("HubSpot: the token of pair `main`") && told.contains("was sealed with the key `"),
+            "{told}"
+        );
+        assert!(!told.contains("answered") && !told.contains("is refused"), "{told}");
+    }
+    let serve = Serve::start(stage.command(&["serve"]), stage.port);
+    stage.qualify("101");
+    let paused = || serve.get("/healthz").json()["workers"]["main"]["paused"]["hubspot"].clone();
+    serve.until("HubSpot is left alone", || paused()["reason"] == "unauthorised");
+    let help = paused()["help"].as_str().expect("help").to_owned();
+    assert!(help.contains("was sealed with the key `") && help.contains("and this is `"), "{help}");
+    assert!(serve.log().contains("was sealed with the key"), "{}", serve.log());
+    assert_eq!(stage.leads(), 0);
 }
 
 #[test]
@@ -486,8 +510,21 @@ fn a_login_is_forgotten_here_and_at_the_vendor() {
         "{}",
         ran.out
     );
-    let ran = stage.run(&["run", "mql_to_lead", "--record", "101"]).exits(3);
-    assert!(ran.err.contains("nobody has logged in"), "{}", ran.err);
+    for args in [&["run", "mql_to_lead", "--record", "101"][..], &["schema", "pull", "hubspot"], &["drift"]] {
+        let ran = stage.run(args).exits(2);
+        assert!(
+            ran.err.starts_with("error: HubSpot: nobody has logged in: run `mapwright auth"),
+            "{}",
+            ran.err
+        );
+    }
+    let serve = Serve::start(stage.command(&["serve"]), stage.port);
+    stage.qualify("101");
+    let paused = || serve.get("/healthz").json()["workers"]["main"]["paused"]["hubspot"]["help"].clone();
+    serve.until("HubSpot is left alone", || {
+        paused() == "nobody has logged in: run `mapwright auth login hubspot --pair main`"
+    });
+    drop(serve);
     stage.run(&["auth", "logout", "hubspot"]).fine();
 }
 
@@ -498,7 +535,8 @@ fn what_a_login_needs_is_said() {
     let ran = stage.run(&["auth", "login", "hubspot"]).exits(2);
     assert!(ran.err.contains("mapwright auth key"), "{}", ran.err);
     let ran = stage.run(&["run", "mql_to_lead", "--record", "101"]).exits(2);
-    assert!(ran.err.contains("there is no key"), "{}", ran.err);
+    assert!(ran.err.contains("there is no key") && ran.err.contains("mapwright.yaml:"), "{}", ran.err);
+    stage.configure(1001);
     let text = stage.world.read("mapwright.yaml");
     let (head, tail) = text.split_once("      auth: { oauth:").expect("an app");
     let (_, tail) = tail.split_once('\n').expect("its end");

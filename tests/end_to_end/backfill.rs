@@ -19,14 +19,16 @@ fn assert_told(stage: &Stage, contact: &str) {
     let lead = stage.leads_of(contact)[0]["Id"].as_str().expect("an id").to_owned();
     let told = stage.world.run(&["why", "Lead", &lead, "LastName", "--json"]).fine().json();
     let write = &told["writes"][0];
+    assert_eq!(told["writes"].as_array().expect("a list").len(), 1, "{told}");
     assert_eq!((&write["new"], &write["created"]), (&json!(format!("N{contact}")), &json!(true)), "{told}");
     assert_eq!(
         (&write["mapping"], &write["rule"]["file"]),
         (&json!("mql_to_lead"), &json!("mql_to_lead.map"))
     );
     assert!(write["rule"]["line"].is_number() && write["project"]["fingerprint"].is_string(), "{told}");
-    assert_eq!(write["because"]["kind"], "request", "{told}");
-    assert_eq!(told["writes"].as_array().expect("a list").len(), 1, "{told}");
+    assert_eq!(write["because"], json!({"kind": "backfill", "mapping": "mql_to_lead"}), "{told}");
+    let told = stage.world.run(&["why", "Lead", &lead, "LastName"]).fine();
+    assert!(told.out.contains("because  `mapwright backfill mql_to_lead`"), "{}", told.out);
 }
 
 /// Nobody but its owner may read a file.

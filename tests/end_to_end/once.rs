@@ -166,11 +166,7 @@ fn a_wrong_token_is_exit_3_in_the_vendors_words() {
     let mut stage = Stage::set();
     stage.variable("HUBSPOT_TOKEN", "pat-wrong-secret");
     let ran = stage.run(&["plan", "mql_to_lead", "--record", "101"]).exits(3);
-    assert!(
-        ran.err.starts_with("error: HubSpot INVALID_AUTHENTICATION: Authentication credentials not found."),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.starts_with("error: HubSpot INVALID_AUTHENTICATION: "), "{}", ran.err);
     assert!(!ran.err.contains("pat-wrong-secret"), "a token is never shown");
 
     let mut stage = Stage::set();
@@ -211,6 +207,6 @@ fn a_crm_that_is_down_is_exit_3() {
     );
     stage.stop_sandbox();
     let ran = stage.run(&["run", "mql_to_lead", "--record", "101"]).exits(3);
-    assert!(ran.err.starts_with("error: HubSpot "), "{}", ran.err);
+    assert!(ran.err.starts_with("error: HubSpot: no connection to "), "{}", ran.err);
     assert!(ran.err.contains("refused"), "{}", ran.err);
 }

@@ -61,7 +61,8 @@ fn what_is_dropped_is_gone() {
     assert_eq!(stage.run(&["parked", "list", "--json"]).fine().json(), json!([]));
     for action in ["retry", "drop"] {
         let ran = stage.run(&["parked", action, &id]).exits(2);
-        assert!(ran.err.contains(&format!("no record is parked under number {id}")), "{}", ran.err);
+        let fact = format!("number {id} is not parked any more: it was given up");
+        assert!(ran.err.contains(&fact), "{}", ran.err);
     }
     stage.run(&["parked", "show", "9999"]).exits(2);
     stage.run(&["parked", "show", "first"]).exits(2);

@@ -296,7 +296,7 @@ fn a_token_without_permission_is_told_and_nothing_is_written() {
     for command in [["schema", "pull"].as_slice(), &["drift"]] {
         let ran = stage.run(command).exits(3);
         assert!(ran.err.contains("HubSpot did not describe `company`"), "{ran:?}");
-        assert!(ran.err.contains("crm.schemas.….read"), "{ran:?}");
+        assert!(ran.err.contains("`mapwright permissions hubspot` lists them"), "{ran:?}");
     }
     stage.variable("HUBSPOT_TOKEN", "no-such-token");
     let ran = stage.run(&["schema", "pull"]).exits(3);

@@ -63,7 +63,7 @@ fn failed(error: &CrmError) -> Said {
         CrmErrorKind::Unauthorised | CrmErrorKind::Forbidden | CrmErrorKind::Refused => {
             Said::Refused(error.to_string())
         }
-        CrmErrorKind::Retry | CrmErrorKind::Window | CrmErrorKind::Garbled => {
+        CrmErrorKind::Version | CrmErrorKind::Retry | CrmErrorKind::Window | CrmErrorKind::Garbled => {
             Said::Unknown(error.to_string())
         }
     }

@@ -60,6 +60,7 @@ async fn try_run(given: Option<&Path>, options: &BackfillArgs, output: Output) -
         output.error(&message);
         Exit::Usage
     })?;
+    clients.admitted(output).await?;
     let walk = clients.walk(load.object.side);
     let from_rows = bulk_from(&ready.pair.limits, options.api);
     let bulk = from_rows.map(|from_rows| BulkWrites { bulk: clients.bulk(), from_rows });
@@ -331,6 +332,12 @@ impl Backfilling<'_> {
     fn stopped(&self, stop: &Stop) -> Exit {
         self.output.error(&stop.to_string());
         if !self.options.dry_run {
+            if let Stop::HeldUp { .. } = stop {
+                self.output.note(
+                    "they were tried three times: see what holds them (a job, an automation, somebody's bulk change), and go \
+                     on when it is done; all others of those that were read are done",
+                );
+            }
             let when = match stop {
                 Stop::Crm { again: Some(again), .. } => {
                     format!(" after {}", again.format("%Y-%m-%d %H:%M UTC"))

@@ -57,7 +57,8 @@ impl Stage {
         let mut settings = serve::ingress_settings(&pairs)?;
         settings.bind = ([127, 0, 0, 1], 0).into();
         let store = Arc::new(SqliteStore::in_memory().await.map_err(|error| error.to_string())?);
-        let service = Service::start(&pairs, settings, Arc::clone(&store)).await?;
+        let service = Service::start(&pairs, settings, Arc::clone(&store)).await;
+        let service = service.map_err(|unstarted| unstarted.message)?;
         let stage = Self { servers, store, service };
         stage.servers.hubspot.set_target(Some(&format!("http://{}/webhooks/hubspot", stage.address())));
         Ok(stage)

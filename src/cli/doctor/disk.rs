@@ -25,6 +25,30 @@ pub(super) fn check(store: &Path, report: &mut Report) {
     }
 }
 
+/// Why a store could not be made at a path, if that shows: what is there of its folders is no folder, or may not be written.
+pub(super) fn unmakeable(store: &Path) -> Option<String> {
+    let there = store.ancestors().skip(1).find(|path| path.exists())?;
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    if !there.is_dir() {
+        return Some(format!("`{}` is no folder", there.display()));
+    }
+    may_write(there).err().map(|error| format!("`{}`: {error}", there.display()))
+}
+
+#[cfg(unix)]
+fn may_write(folder: &Path) -> std::io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+#[cfg(not(unix))]
+fn may_write(folder: &Path) -> std::io::Result<()> {
+    if folder.metadata()?.permissions().readonly() {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(())
+}
+
 fn judge(folder: &Path, free: u64, report: &mut Report) {
     let message = format!("{} are free under `{}`, where the store is", words(free), folder.display());
     let help = "make room, or let less be kept (`store: keep:`): a store that cannot grow takes no event, and HubSpot \
@@ -58,6 +82,15 @@ fn words(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_that_cannot_be_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("file"), "").expect("a file");
+        assert_eq!(unmakeable(&folder.path().join("new/deep/store.db")), None);
+        let why = unmakeable(&folder.path().join("file/store.db")).expect("a reason");
+        assert!(why.ends_with("file` is no folder"), "{why}");
+    }
 
     fn said(free: u64) -> String {
         let mut report = Report::default();

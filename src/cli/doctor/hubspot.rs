@@ -19,7 +19,7 @@ const OWN_KEYS: [(&str, &str); 2] = [("contact", "email"), ("*", "hs_object_id")
 
 pub(super) async fn check(ready: &Ready, client: &HubspotClient, report: &mut Report) {
     let granted = match client.token_info().await {
-        Ok(info) => Some(token(&ready.pair, info, report)),
+        Ok(info) => token(&ready.pair, info, report),
         Err(error) if is_oauth(ready) && error.kind == CrmErrorKind::Unauthorised => {
             let message = format!("HubSpot lets nobody in: {error}");
             report.problem("HubSpot token", message, login::again(ready, Side::Hubspot));
@@ -40,6 +40,9 @@ pub(super) async fn check(ready: &Ready, client: &HubspotClient, report: &mut Re
     };
     // Without a token that works, everything else would only say so again.
     let Some(granted) = granted else { return };
+    if !report.has_plan() {
+        return;
+    }
     scopes(ready, &granted, report);
     let asked = keys(ready, client, report).await;
     fields::hubspot(ready, client, asked, report).await;
@@ -53,15 +56,18 @@ pub(super) fn is_oauth(ready: &Ready) -> bool {
     matches!(ready.pair.hubspot.auth, HubspotAuth::OAuth { .. })
 }
 
-/// Whose token it is; the scopes that it has.
-fn token(pair: &Pair, info: TokenInfo, report: &mut Report) -> BTreeSet<String> {
+/// Whose token it is; the scopes that it has, where it is the pair's.
+fn token(pair: &Pair, info: TokenInfo, report: &mut Report) -> Option<BTreeSet<String>> {
     let TokenInfo { hub, app, user, scopes } = info;
     match hub {
-        Some(hub) if hub != pair.hubspot.portal => report.problem(
-            "HubSpot token",
-            format!("the token is of portal {hub}, and `portal:` says {}", pair.hubspot.portal),
-            "take the token of that portal, or correct `portal:`",
-        ),
+        Some(hub) if hub != pair.hubspot.portal => {
+            report.problem(
+                "HubSpot token",
+                format!("the token is of portal {hub}, and `portal:` says {}", pair.hubspot.portal),
+                "take the token of that portal, or correct `portal:`",
+            );
+            return None;
+        }
         _ => {
             let user = user.map_or_else(String::new, |user| format!(" as {user}"));
             report.ok("HubSpot token", format!("works for portal {}{user}", pair.hubspot.portal));
@@ -83,7 +89,7 @@ fn token(pair: &Pair, info: TokenInfo, report: &mut Report) -> BTreeSet<String> 
         ),
         _ => {}
     }
-    scopes.into_iter().collect()
+    Some(scopes.into_iter().collect())
 }
 
 fn scopes(ready: &Ready, granted: &BTreeSet<String>, report: &mut Report) {

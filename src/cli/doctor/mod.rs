@@ -17,7 +17,7 @@ use chrono::TimeDelta;
 
 use super::args::DoctorArgs;
 use super::output::Output;
-use super::{Exit, parts};
+use super::{Exit, live, parts, project};
 use crate::plan::Plan;
 use crate::source::Side;
 use crate::store::SqliteStore;
@@ -37,12 +37,12 @@ pub(super) async fn run(given: Option<&Path>, options: &DoctorArgs, output: Outp
 }
 
 async fn try_run(given: Option<&Path>, options: &DoctorArgs, output: Output) -> Result<Exit, Exit> {
-    let pairs = parts::ready_all(given, options.pair.as_deref(), output)?;
+    let mut report = Report::default();
+    let pairs = pairs(given, options, &mut report, output)?;
     let first = pairs.first().ok_or_else(|| {
         output.error("the configuration names no pair");
         Exit::Usage
     })?;
-    let mut report = Report::default();
     configuration(&pairs, first, &mut report);
     let opened = store::open(&pairs, first).await;
     let accounts = login::accounts(&opened).await;
@@ -70,6 +70,40 @@ async fn try_run(given: Option<&Path>, options: &DoctorArgs, output: Output) -> 
     Ok(report.exit())
 }
 
+/// The pairs. Where mappings have errors that is reported, and what needs no plan is looked at all the same.
+fn pairs(
+    given: Option<&Path>,
+    options: &DoctorArgs,
+    report: &mut Report,
+    output: Output,
+) -> Result<Vec<parts::Ready>, Exit> {
+    let pair = options.pair.as_deref();
+    let project = project::load(&parts::root(given, output)?, None);
+    if project.is_checked() {
+        return parts::ready_of(&project, pair, output);
+    }
+    if parts::only_config(&project) {
+        return parts::ready_all(given, pair, output);
+    }
+    let errors: Vec<_> = project.findings.iter().filter(|finding| finding.is_error()).collect();
+    let first = errors.first().map_or_else(String::new, |finding| {
+        let file = project.sources.file(finding.span().file);
+        let (line, _) = file.position(finding.span().start);
+        format!(", the first in {}:{line}: {}", file.name(), finding.message)
+    });
+    report.without_plan(
+        format!(
+            "the project has {}{first}; what the mappings need is not looked at",
+            counted(errors.len(), "error")
+        ),
+        "`mapwright check` shows all of them",
+    );
+    // INVARIANT: a snapshot of nothing is one that can be read.
+    let nothing = live::nothing().ok_or(Exit::Usage)?;
+    let configured = parts::configured_all(given, pair, output)?;
+    configured.iter().map(|one| one.without_plan(nothing.clone(), output)).collect()
+}
+
 /// Looks at both CRMs of a pair, as far as there is a login.
 async fn crms(ready: &parts::Ready, clients: &parts::Clients, logins: &[Side], report: &mut Report) {
     if logins.contains(&Side::Hubspot) {
@@ -95,13 +129,17 @@ fn configuration(pairs: &[parts::Ready], ready: &parts::Ready, report: &mut Repo
         || "no repository".to_owned(),
         |revision| format!("commit {}", revision.get(..12).unwrap_or(revision)),
     );
-    report.ok(
-        "configuration",
-        format!(
-            "the project checks: {mappings} mappings and {syncs} syncs ({commit}, files {})",
-            ready.version.fingerprint()
-        ),
-    );
+    if report.has_plan() {
+        report.ok(
+            "configuration",
+            format!(
+                "the project checks: {} and {} ({commit}, files {})",
+                counted(mappings, "mapping"),
+                counted(syncs, "sync"),
+                ready.version.fingerprint()
+            ),
+        );
+    }
     match &ready.config.alerts {
         Some(_) => report.ok("alerts", "pauses and parked records are told".to_owned()),
         None => report.warning(
@@ -110,6 +148,11 @@ fn configuration(pairs: &[parts::Ready], ready: &parts::Ready, report: &mut Repo
             "add `alerts:` to `mapwright.yaml`",
         ),
     }
+}
+
+/// `1 sync`, `2 syncs`
+fn counted(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// How far apart the clocks are, by the `Date` of the last answer.

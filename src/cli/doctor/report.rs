@@ -35,6 +35,8 @@ pub(super) struct Report {
     pair: Option<String>,
     lines: Vec<Line>,
     unreachable: bool,
+    /// Whether the mappings have errors, so that nobody knows what they need.
+    planless: bool,
 }
 
 impl Report {
@@ -59,6 +61,9 @@ impl Report {
     pub(super) fn failed(&mut self, check: &'static str, what: &str, error: &CrmError) {
         let label = error.side.label();
         let help = match error.kind {
+            CrmErrorKind::Unauthorised if error.without_login() => {
+                "look at `mapwright auth status`, and log in or mend the configuration".to_owned()
+            }
             CrmErrorKind::Unauthorised => {
                 format!(
                     "{label} refuses the token: renew it in the configuration, or by `mapwright auth login`"
@@ -71,7 +76,7 @@ impl Report {
             CrmErrorKind::Retry => {
                 format!("try again; if it stays so, look at the address and at {label}'s status")
             }
-            CrmErrorKind::Refused | CrmErrorKind::Garbled => {
+            CrmErrorKind::Refused | CrmErrorKind::Garbled | CrmErrorKind::Version => {
                 "look at the address and the API version".to_owned()
             }
         };
@@ -119,6 +124,17 @@ impl Report {
             count(Level::Warning),
             count(Level::Problem)
         ));
+    }
+
+    /// The mappings have errors; what needs their plan is left out from now on.
+    pub(super) fn without_plan(&mut self, message: String, help: &str) {
+        self.planless = true;
+        self.problem("configuration", message, help);
+    }
+
+    /// Whether it is known what the mappings need.
+    pub(super) fn has_plan(&self) -> bool {
+        !self.planless
     }
 
     /// What follows is about no pair.

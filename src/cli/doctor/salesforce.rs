@@ -40,8 +40,14 @@ pub(super) async fn check(ready: &Ready, client: &SalesforceClient, report: &mut
             return;
         }
     }
+    // Of a version that is not offered everything else would be untrue.
+    if !version(&ready.pair, client, report).await {
+        return;
+    }
     limits(client, report).await;
-    version(&ready.pair, client, report).await;
+    if !report.has_plan() {
+        return;
+    }
     keys(ready, client, report).await;
     fields::salesforce(ready, client, report).await;
     duplicate_rules(ready, client, report).await;
@@ -59,11 +65,12 @@ async fn limits(client: &SalesforceClient, report: &mut Report) {
     }
 }
 
-async fn version(pair: &Pair, client: &SalesforceClient, report: &mut Report) {
-    let Ok(versions) = client.versions().await else { return };
+/// Whether the version is offered, as far as that is known.
+async fn version(pair: &Pair, client: &SalesforceClient, report: &mut Report) -> bool {
+    let Ok(versions) = client.versions().await else { return true };
     let wanted = pair.salesforce.api_version.trim_start_matches('v');
     if versions.iter().any(|version| version == wanted) {
-        return;
+        return true;
     }
     let range = versions.first().zip(versions.last());
     let range = range.map_or_else(String::new, |(first, last)| format!(" (it offers {first} to {last})"));
@@ -72,6 +79,7 @@ async fn version(pair: &Pair, client: &SalesforceClient, report: &mut Report) {
         format!("the org does not offer version {wanted}{range}"),
         "set `api_version:` to one that it offers",
     );
+    false
 }
 
 /// Whether the fields by which records are found or written are external IDs and unique.

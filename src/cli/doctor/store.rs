@@ -44,10 +44,7 @@ pub(super) async fn check(pairs: &[Ready], first: &Ready, opened: Opened, report
     disk::check(&path, report);
     let Some(opened) = opened else {
         report.of_all();
-        report.ok(
-            "store",
-            format!("`{}` is not there yet; the first `serve` or `run` makes it", path.display()),
-        );
+        not_there(&path, report);
         for ready in pairs {
             report.of(&ready.pair.name);
             webhooks(ready, &Condition::default(), report);
@@ -81,6 +78,21 @@ pub(super) async fn check(pairs: &[Ready], first: &Ready, opened: Opened, report
     report.of_all();
     file(&store, &path, &first.pair, report).await;
     store.close().await;
+}
+
+/// A store that nothing has made so far.
+fn not_there(path: &Path, report: &mut Report) {
+    let shown = path.display();
+    match disk::unmakeable(path) {
+        None => {
+            report.ok("store", format!("`{shown}` is not there yet; the first `serve` or `run` makes it"));
+        }
+        Some(why) => report.problem(
+            "store",
+            format!("`{shown}` is not there and cannot be made: {why}"),
+            "look at `store: sqlite:` and at the rights of the folder",
+        ),
+    }
 }
 
 /// The store's file.

@@ -7,7 +7,8 @@ use super::super::output::Output;
 use super::super::parts;
 use super::super::project::Project;
 use super::known::Known;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{did_you_mean, nearest};
+use crate::plan::Mapping;
 use crate::source::{ObjectName, Side};
 use crate::store::{RecordKey, Store, StoreError};
 
@@ -63,7 +64,7 @@ fn object(project: &Project, known: &[RecordKey], options: &WhyArgs) -> Result<O
     };
     match alike.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => Err(unknown(&options.object, name, &all)),
+        [] => Err(unknown(&options.object, name, side, &all)),
         several => {
             let held: Vec<_> =
                 several.iter().filter(|object| known.iter().any(|key| key.object == ***object)).collect();
@@ -87,15 +88,33 @@ fn objects(project: &Project, known: &[RecordKey]) -> Vec<ObjectName> {
     all.into_iter().collect()
 }
 
-fn unknown(given: &str, name: &str, all: &[ObjectName]) -> String {
-    let help = did_you_mean(name, all.iter().map(|object| object.name.as_str())).unwrap_or_else(|| {
-        let names: Vec<String> = all.iter().map(|object| format!("`{object}`")).collect();
-        if names.is_empty() {
+fn unknown(given: &str, name: &str, side: Option<Side>, all: &[ObjectName]) -> String {
+    let same = |object: &&ObjectName| object.name.eq_ignore_ascii_case(name);
+    if let (Some(side), Some(other)) = (side, all.iter().find(same)) {
+        return format!("{} has no object `{name}`; `{other}` is {}'s", side.label(), other.side.label());
+    }
+    let of_side: Vec<&ObjectName> =
+        all.iter().filter(|object| side.is_none_or(|side| object.side == side)).collect();
+    let near = nearest(name, of_side.iter().map(|object| object.name.as_str()));
+    // `contact` and `Contact` are as near; the one that begins like the given name is meant.
+    let begins_alike = |object: &&&ObjectName| {
+        let upper = |text: &str| text.starts_with(char::is_uppercase);
+        upper(&object.name) == upper(name)
+    };
+    let near = near.and_then(|near| {
+        let alike = || of_side.iter().filter(|object| object.name.eq_ignore_ascii_case(near));
+        alike().find(begins_alike).or_else(|| alike().next())
+    });
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if all.is_empty() => {
             "the project's snapshots cannot be read, and the store knows no record of this id".to_owned()
-        } else {
+        }
+        None => {
+            let names: Vec<String> = of_side.iter().map(|object| format!("`{object}`")).collect();
             format!("there is {}", names.join(", "))
         }
-    });
+    };
     format!("there is no object `{given}`; {help}")
 }
 
@@ -150,25 +169,35 @@ pub(super) async fn nothing(store: &dyn Store, known: &Known, output: Output) ->
     for key in store.known_as(&record.record).await? {
         output.note(&format!("it knows a {} of this id, in pair `{}`", key.object, key.pair));
     }
-    let writers: BTreeSet<String> = known
-        .plan
-        .iter()
-        .flat_map(|plan| &plan.mappings)
-        .filter(|mapping| mapping.target == record.object)
-        .map(|mapping| format!("`{}` ({})", mapping.name, mapping.at))
-        .collect();
-    if writers.is_empty() {
-        output.note(&format!("no mapping writes {}", record.object));
-    } else {
-        let writers: Vec<String> = writers.into_iter().collect();
-        output.note(&format!(
-            "{} is written by {}; none of them met this record",
-            record.object,
-            writers.join(", ")
-        ));
-    }
+    output.note(&could_meet(known));
     output.note("what Mapwright did not write was written by somebody else: the CRM's own field history tells by whom");
     Ok(())
+}
+
+/// What could have met a record that nothing is known of.
+fn could_meet(known: &Known) -> String {
+    let object = &known.record.object;
+    let Some(plan) = &known.plan else {
+        return format!(
+            "the project has errors, so what writes or reads {object} is not known: `mapwright check`"
+        );
+    };
+    let named = |is: fn(&Mapping, &ObjectName) -> bool| {
+        let own = plan.mappings.iter().filter(|mapping| is(mapping, object));
+        let names: BTreeSet<String> =
+            own.map(|mapping| format!("`{}` ({})", mapping.name, mapping.at)).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let writers = named(|mapping, object| mapping.target == *object);
+    let readers = named(|mapping, object| mapping.source == *object);
+    match (writers.as_str(), readers.as_str()) {
+        ("", "") => format!("no mapping writes or reads {object}"),
+        (writers, "") => format!("{object} is written by {writers}; none of them met this record"),
+        ("", readers) => format!("{object} is the source of {readers}; none of them met this record"),
+        (writers, readers) => format!(
+            "{object} is written by {writers}, and is the source of {readers}; none of them met this record"
+        ),
+    }
 }
 
 #[cfg(test)]

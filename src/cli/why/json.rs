@@ -128,12 +128,13 @@ fn run(known: &Known, run: &RunEntry) -> Json {
     })
 }
 
-/// `events`, `causes`, `request` or `command`.
+/// `events`, `causes`, `request`, `backfill` or `command`.
 fn because(begun: &Begun) -> Json {
     match begun {
         Begun::Events(events) => json!({"kind": "events", "events": events}),
         Begun::Causes(causes) => json!({"kind": "causes", "causes": causes}),
         Begun::Request => json!({"kind": "request"}),
+        Begun::Backfill { mapping } => json!({"kind": "backfill", "mapping": mapping}),
         Begun::Command => json!({"kind": "command"}),
     }
 }

@@ -232,8 +232,9 @@ pub(super) fn begun(begun: &Begun) -> Vec<String> {
     match begun {
         Begun::Events(events) => events.iter().map(event).collect(),
         Begun::Causes(causes) => {
-            causes.iter().map(|cause| format!("the end of its pair: {cause:?}")).collect()
+            causes.iter().map(|cause| format!("the end of its pair: {}", cause.told())).collect()
         }
+        Begun::Backfill { mapping } => vec![format!("`mapwright backfill {mapping}`")],
         Begun::Request => vec!["asked for by name: a retry, or a pair that it waited for".to_owned()],
         Begun::Command => vec!["`mapwright run`, by hand".to_owned()],
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::output::Output;
+use super::super::parked::state_told;
 use super::super::record::shown;
 use super::known::{Known, begun, event, time};
-use crate::store::{HistoryEntry, Intent, IntentTarget, OpenIntent, ParkState, ParkedRecord, RunEntry};
+use crate::store::{HistoryEntry, Intent, IntentTarget, OpenIntent, ParkedRecord, RunEntry};
 use crate::types::Value;
 
 /// Older writes of a field that are told; `--json` has all of them.
@@ -23,8 +24,18 @@ pub(super) fn record(known: &Known) {
     say(format!("{} {} (pair `{}`)", record.object, record.record, record.pair));
     for link in &known.trail.links {
         let other = if link.source == *record { &link.target } else { &link.source };
-        let gone = if link.tombstone || link.source_gone { ", one of them is gone" } else { "" };
-        say(format!("  paired with {} {} by `{}`{gone}", other.object, other.record, link.mapping));
+        let gone: Vec<String> = [(link.source_gone, &link.source), (link.tombstone, &link.target)]
+            .into_iter()
+            .filter(|(gone, _)| *gone)
+            .map(|(_, key)| format!(", {} {} is gone", key.object, key.record))
+            .collect();
+        say(format!(
+            "  paired with {} {} by `{}`{}",
+            other.object,
+            other.record,
+            link.mapping,
+            gone.concat()
+        ));
     }
     if known.trail.pending {
         say("  has work that is not done yet");
@@ -127,12 +138,7 @@ fn kept(known: &Known) {
 }
 
 fn parked_line(parked: &ParkedRecord) -> String {
-    let state = match parked.state {
-        ParkState::Open => "waits for a person",
-        ParkState::Retried => "was sent round again",
-        ParkState::Resolved => "was resolved by a later run",
-        ParkState::Dropped => "was given up",
-    };
+    let state = state_told(parked.state);
     let at = parked.reason.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
     format!(
         "Parked as number {} by `{}` on {}: {}{at}; it {state}",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 
-use crate::crm::answers::{Meaning, coded};
+use crate::crm::answers::{Meaning, NOT_OFFERED, coded};
 use crate::crm::http::{Answer, Vendor, by_status, error};
 use crate::crm::limits::DAY;
 use crate::crm::{Allowance, Limits};
@@ -79,6 +79,11 @@ impl Problem {
             || self.message.to_ascii_lowercase().contains("resource not found")
     }
 
+    /// Whether it says that there is no such address; of a record that is gone it says something else.
+    fn is_no_route(&self) -> bool {
+        self.message.to_ascii_lowercase().contains("no route")
+    }
+
     /// The record that already holds the value: from the context, or from the words.
     fn existing(&self) -> Option<String> {
         let named = self.context("existingId").into_iter().next();
@@ -141,6 +146,9 @@ fn explain(answer: &Answer) -> CrmError {
         // The ten-second window passes by itself, the day does not.
         (Some(meaning), _) => meaning.kind(),
         (None, Some(known)) => known,
+        (None, None) if answer.status == 404 && problem.as_ref().is_none_or(Problem::is_no_route) => {
+            NOT_OFFERED.meaning.kind()
+        }
         (None, None) if problem.is_none() => Meaning::Unreadable.kind(),
         (None, None) => Meaning::Invalid.kind(),
     };
@@ -249,7 +257,8 @@ mod tests {
         for status in [400, 404, 409, 422] {
             assert_eq!(kind(status, "{}"), CrmErrorKind::Refused, "{status}");
         }
-        assert_eq!(kind(404, "<html>nothing</html>"), CrmErrorKind::Garbled);
+        assert_eq!(kind(404, "<html>nothing</html>"), CrmErrorKind::Version);
+        assert_eq!(kind(418, "<html>nothing</html>"), CrmErrorKind::Garbled);
         assert!(!explain(&answer(423, "")).maybe_applied && explain(&answer(502, "")).maybe_applied);
         assert_eq!(explain(&answer(429, &limit("DAILY"))).code.as_deref(), Some("DAILY"));
     }
@@ -303,7 +312,7 @@ mod tests {
         assert!(matches!(single(&answer(404, &body.to_string()), false), WriteAnswer::Failed(_)));
         assert!(matches!(
             one(404, &json!("no")),
-            WriteAnswer::Failed(CrmError { kind: CrmErrorKind::Garbled, .. })
+            WriteAnswer::Failed(CrmError { kind: CrmErrorKind::Version, .. })
         ));
     }
 

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use url::Url;
 
@@ -92,6 +93,10 @@ pub struct HubspotClient {
     timelines: HashMap<String, String>,
     /// Association types by their two objects; labels change rarely, and a restart reads them anew.
     labels: Mutex<HashMap<(String, String), Vec<associations::Label>>>,
+    /// The portal whose tokens alone are used.
+    portal: Option<u64>,
+    /// The token that is known to be that portal's.
+    proven: tokio::sync::Mutex<Option<SecretString>>,
 }
 
 impl HubspotClient {
@@ -113,6 +118,8 @@ impl HubspotClient {
             objects: config.objects,
             timelines: HashMap::new(),
             labels: Mutex::default(),
+            portal: None,
+            proven: tokio::sync::Mutex::default(),
         })
     }
 
@@ -122,6 +129,12 @@ impl HubspotClient {
         let events = schema.objects.values();
         let timelines = events.filter_map(|object| Some((object.name.clone(), object.timeline.clone()?)));
         Self { timelines: timelines.collect(), ..self }
+    }
+
+    /// Works with this portal alone: a token of another one is refused before it is used.
+    #[must_use]
+    pub fn for_portal(self, portal: u64) -> Self {
+        Self { portal: Some(portal), ..self }
     }
 
     /// The allowances as the latest answers told them.
@@ -168,13 +181,66 @@ impl HubspotClient {
     /// Makes a call; once more with a new token if that one has ended and there can be another.
     async fn send(&self, call: &Call) -> Result<Answer, CrmError> {
         let access = self.sessions.current(&self.http).await?;
-        let refused = match self.http.send(call, Some(&access.token)).await {
+        let refused = match self.attempt(call, &access).await {
             // Nothing was applied, so writes go again too.
-            Err(error) if error.kind == CrmErrorKind::Unauthorised => error,
+            Err(error) if error.kind == CrmErrorKind::Unauthorised && !error.without_login() => error,
             other => return other,
         };
         let Some(renewed) = self.sessions.renew(&self.http, &access).await else { return Err(refused) };
-        self.http.send(call, Some(&renewed?.token)).await
+        self.attempt(call, renewed?.as_ref()).await
+    }
+
+    async fn attempt(&self, call: &Call, access: &auth::Access) -> Result<Answer, CrmError> {
+        self.of_the_portal(access).await?;
+        self.http.send(call, Some(&access.token)).await.map_err(|error| match error.kind {
+            CrmErrorKind::Version => CrmError {
+                message: format!(
+                    "it has no such address as those of the API path `{}`; see `api_path:`",
+                    self.version
+                ),
+                ..error
+            },
+            _ => error,
+        })
+    }
+
+    /// Asks whose a token is before anything else is asked or written with it, once for each.
+    async fn of_the_portal(&self, access: &auth::Access) -> Result<(), CrmError> {
+        let Some(portal) = self.portal else { return Ok(()) };
+        let mut proven = self.proven.lock().await;
+        let same = |known: &SecretString| known.expose_secret() == access.token.expose_secret();
+        if proven.as_ref().is_some_and(same) {
+            return Ok(());
+        }
+        let info = self.token_info_of(access).await.map_err(|error| match error.kind {
+            // HubSpot answers about a token that it does not know as about any other thing that is not there.
+            CrmErrorKind::Refused => CrmError { kind: CrmErrorKind::Unauthorised, ..error },
+            _ => error,
+        })?;
+        match info.hub {
+            Some(hub) if hub == portal => *proven = Some(access.token.clone()),
+            Some(hub) => {
+                let message = format!(
+                    "the token is of portal {hub}, and `portal:` says {portal}; take the token of that portal, or correct \
+                     `portal:`"
+                );
+                return Err(self.http.error(CrmErrorKind::Unauthorised, message));
+            }
+            None => return Err(self.garbled("it does not say of which portal the token is", true)),
+        }
+        Ok(())
+    }
+
+    /// Why the token that is at hand cannot be used with the configured portal, if that is known: it is another one's.
+    pub async fn of_another_portal(&self) -> Option<CrmError> {
+        let access = self.sessions.current(&self.http).await.ok()?;
+        self.of_the_portal(&access).await.err().filter(CrmError::without_login)
+    }
+
+    /// Makes sure that the token is the configured portal's; asks only where that is not known.
+    pub async fn prove_portal(&self) -> Result<(), CrmError> {
+        let access = self.sessions.current(&self.http).await?;
+        self.of_the_portal(&access).await
     }
 
     /// Makes a call whose success is JSON.

@@ -639,3 +639,55 @@ async fn an_event_that_fails_in_a_batch_is_sent_alone_to_say_why() {
     assert!(matches!(&answers[3], WriteAnswer::Taken { .. }), "the ladder finds it");
     assert!(matches!(&answers[4], WriteAnswer::Rejected { .. }), "a record goes its own way");
 }
+
+/// A server of portal 1, whose token stays the same while whose it is may change.
+async fn whose(portal: u64) -> (Server, HubspotClient) {
+    let server = Server::start(|seen, _| match seen.target.as_str() {
+        "/oauth/v2/private-apps/get/access-token-info" => {
+            Reply::json(200, &json!({"hubId": 1, "appId": 2, "userId": 3, "scopes": []}))
+        }
+        _ => batch(&[], &[]),
+    })
+    .await;
+    let client = client(&server).for_portal(portal);
+    (server, client)
+}
+
+#[tokio::test]
+async fn whose_a_token_is_is_asked_once_and_before_all_else() {
+    let (server, client) = whose(1).await;
+    for _ in 0..3 {
+        client.read(&read(["1".to_owned()], &["email"])).await.expect("an answer");
+    }
+    let paths: Vec<String> = server.seen().iter().map(|seen| seen.target.clone()).collect();
+    assert_eq!(paths.len(), 4, "{paths:?}");
+    assert!(paths[0].ends_with("access-token-info"), "{paths:?}");
+}
+
+#[tokio::test]
+async fn a_token_of_another_portal_sends_nothing() {
+    let (server, client) = whose(7).await;
+    let error = client.read(&read(["1".to_owned()], &["email"])).await.expect_err("refused");
+    assert!(error.without_login(), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "HubSpot: the token is of portal 1, and `portal:` says 7; take the token of that portal, or correct `portal:`"
+    );
+    let written = client.write(&[upsert("a@x.test")]).await;
+    assert!(matches!(&written[0], WriteAnswer::Failed(error) if error.without_login()), "{written:?}");
+    let paths: Vec<String> = server.seen().iter().map(|seen| seen.target.clone()).collect();
+    assert!(paths.iter().all(|path| path.ends_with("access-token-info")), "{paths:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_it_is_known_whose_the_token_is() {
+    let server = Server::start(|seen, _| match seen.target.as_str() {
+        "/oauth/v2/private-apps/get/access-token-info" => Reply::json(500, &json!({})),
+        _ => batch(&[], &[]),
+    })
+    .await;
+    let client = client(&server).for_portal(1);
+    let error = client.read(&read(["1".to_owned()], &["email"])).await.expect_err("it is not known");
+    assert_eq!(error.kind, CrmErrorKind::Retry, "{error:?}");
+    assert!(server.seen().iter().all(|seen| seen.target.ends_with("access-token-info")));
+}

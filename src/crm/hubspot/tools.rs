@@ -7,9 +7,12 @@ use serde_json::{Value as Json, json};
 
 use crate::crm::http::{Call, join};
 use crate::source::ObjectName;
-use crate::types::{CrmError, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, display};
+use crate::types::{
+    CrmError, CrmErrorKind, Filter, FilterOp, FindRequest, ReadRequest, Record, Value, display,
+};
 
 use super::HubspotClient;
+use super::auth::Access;
 
 /// Owners on one page (HubSpot's owners page).
 const PAGE: &str = "500";
@@ -106,9 +109,20 @@ impl HubspotClient {
         Ok(found)
     }
 
-    /// Whose token it is and what it may do.
+    /// Whose token it is and what it may do, whatever portal that is.
     pub async fn token_info(&self) -> Result<TokenInfo, CrmError> {
         let access = self.sessions.current(&self.http).await?;
+        match self.token_info_of(&access).await {
+            Err(error) if error.kind == CrmErrorKind::Unauthorised => {
+                let Some(renewed) = self.sessions.renew(&self.http, &access).await else { return Err(error) };
+                self.token_info_of(renewed?.as_ref()).await
+            }
+            other => other,
+        }
+    }
+
+    /// The same of this token.
+    pub(super) async fn token_info_of(&self, access: &Access) -> Result<TokenInfo, CrmError> {
         let token = access.token.expose_secret();
         let call = if self.sessions.is_oauth() {
             Call::get(join(&self.base, &["oauth", "v1", "access-tokens", token]))
@@ -116,7 +130,7 @@ impl HubspotClient {
             let url = join(&self.base, &["oauth", "v2", "private-apps", "get", "access-token-info"]);
             Call::ask(url, json!({"tokenKey": token}))
         };
-        let info = self.json(&call).await?;
+        let info = self.http.json(&call, Some(&access.token)).await?;
         TokenInfo::of(&info).ok_or_else(|| self.garbled("it has no `scopes`", true))
     }
 

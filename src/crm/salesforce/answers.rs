@@ -37,6 +37,7 @@ impl Problem {
         let fields = json.get("fields").and_then(Json::as_array).map_or_else(Vec::new, |fields| {
             fields.iter().filter_map(Json::as_str).map(str::to_owned).collect()
         });
+        let fields: Vec<String> = if fields.is_empty() { required(&code, &message) } else { fields };
         // The key is misspelt in real answers; the guide has it right.
         let duplicate = ["duplicateResut", "duplicateResult"].iter().find_map(|key| json.get(key)).cloned();
         Some(Self { code, message, fields, duplicate })
@@ -44,6 +45,11 @@ impl Problem {
 
     fn of_fault(fault: &soap::Fault) -> Self {
         Self { code: fault.code.clone(), message: fault.message.clone(), fields: Vec::new(), duplicate: None }
+    }
+
+    /// Whether it says that nothing is at this address: a record that is gone, or a version that is not offered.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.code == "NOT_FOUND" && self.meaning() == Some(Meaning::Gone)
     }
 
     fn meaning(&self) -> Option<Meaning> {
@@ -54,6 +60,13 @@ impl Problem {
     pub(super) fn lacks_details(&self) -> bool {
         self.code == "DUPLICATES_DETECTED" && self.duplicate.is_none()
     }
+}
+
+/// The fields that "Required fields are missing: [A, B]" names, where no list does.
+fn required(code: &str, message: &str) -> Vec<String> {
+    let listed = message.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    let names = listed.filter(|_| code == "REQUIRED_FIELD_MISSING").map_or("", |(names, _)| names);
+    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// The errors of a body; empty where it is not one of the known forms.
@@ -129,7 +142,7 @@ pub(super) fn row(status: u16, problems: &[Problem], object: &ObjectName, said: 
             Meaning::Taken => return taken(problem),
             Meaning::Converted => return WriteAnswer::Converted { message },
             Meaning::Gone => return WriteAnswer::Gone { message },
-            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token => {
+            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token | Meaning::Version => {
                 let (kind, maybe_applied) = meaning.kind();
                 return failed(kind, status, problem, maybe_applied);
             }
@@ -162,7 +175,7 @@ pub(super) fn conversion(errors: Vec<FieldError>) -> ConvertAnswer {
             Meaning::Converted => return ConvertAnswer::Already { message },
             // A bad reference is said of the account and the owner as well, so only this one is of the Lead.
             Meaning::Gone if code == "ENTITY_IS_DELETED" => return ConvertAnswer::Gone { message },
-            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token => {
+            Meaning::Again | Meaning::Perhaps | Meaning::Window | Meaning::Token | Meaning::Version => {
                 let (kind, maybe_applied) = meaning.kind();
                 if let WriteAnswer::Failed(error) = failed(kind, 200, &problem, maybe_applied) {
                     return ConvertAnswer::Failed(error);
@@ -290,6 +303,17 @@ mod tests {
         assert_eq!(kind(422, &code("STRING_TOO_LONG")), CrmErrorKind::Refused);
         assert_eq!(explain(&answer(502, "<html>bad gateway</html>")).kind, CrmErrorKind::Retry);
         assert_eq!(explain(&answer(404, "<html>nowhere</html>")).kind, CrmErrorKind::Garbled);
+    }
+
+    #[test]
+    fn the_required_fields_are_read_from_the_words() {
+        let body = json!([{"message": "Required fields are missing: [Region__c, Tier__c]",
+                           "errorCode": "REQUIRED_FIELD_MISSING", "fields": []}]);
+        assert_eq!(problems(Some(&body))[0].fields, ["Region__c", "Tier__c"]);
+        let body = json!([{"message": "Required fields are missing", "errorCode": "REQUIRED_FIELD_MISSING"}]);
+        assert_eq!(problems(Some(&body))[0].fields, [""; 0]);
+        let body = json!([{"message": "no [x]", "errorCode": "STRING_TOO_LONG", "fields": []}]);
+        assert_eq!(problems(Some(&body))[0].fields, [""; 0]);
     }
 
     #[test]

@@ -29,11 +29,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
+use tokio::sync::Mutex;
 use url::Url;
 
 pub use auth::{SalesforceAuth, SalesforceLogin};
 pub(super) use cost::{LIMITS, calls};
 
+use super::answers::NOT_OFFERED;
 use super::http::{Answer, Call, Http, HttpOptions, SetupError, join};
 use super::{Crm, Limits, share};
 use crate::schema::Schema;
@@ -70,6 +72,8 @@ pub struct SalesforceClient {
     sessions: auth::Sessions,
     version: String,
     aliases: HashMap<String, String>,
+    /// When Salesforce last said that it offers the version.
+    offered_at: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl SalesforceClient {
@@ -84,7 +88,7 @@ impl SalesforceClient {
         }
         let http = Arc::new(Http::new(&answers::VENDOR, &config.login_url, http)?);
         let sessions = auth::Sessions::new(&config.login_url, config.auth)?;
-        Ok(Self { http, sessions, version, aliases: config.aliases })
+        Ok(Self { http, sessions, version, aliases: config.aliases, offered_at: Mutex::default() })
     }
 
     /// The allowances as the latest answer told them.
@@ -104,13 +108,65 @@ impl SalesforceClient {
     /// Makes the call that `build` describes for a session; once more with a new session if that one has ended.
     async fn send(&self, build: impl Fn(&Url) -> Result<Call, CrmError> + Send) -> Result<Answer, CrmError> {
         let session = self.sessions.current(&self.http).await?;
-        match self.http.send(&named(build(&session.instance)?), Some(&session.token)).await {
+        match self.attempt(build(&session.instance)?, &session).await {
             // Nothing was applied, so writes go again too.
             Err(error) if error.kind == CrmErrorKind::Unauthorised => {}
             other => return other,
         }
         let session = self.sessions.renew(&self.http, &session).await?;
-        self.http.send(&named(build(&session.instance)?), Some(&session.token)).await
+        self.attempt(build(&session.instance)?, &session).await
+    }
+
+    async fn attempt(&self, call: Call, session: &auth::Session) -> Result<Answer, CrmError> {
+        let call = named(call);
+        match self.http.send(&call, Some(&session.token)).await {
+            Ok(answer) if answer.status == 404 && self.is_versioned(&call.url) => {
+                self.known_version(&answer, session).await?;
+                Ok(answer)
+            }
+            Err(error) if error.kind == CrmErrorKind::Version => Err(CrmError {
+                message: format!(
+                    "version {} is not offered any more: {}; {HELP}",
+                    self.version, error.message
+                ),
+                ..error
+            }),
+            other => other,
+        }
+    }
+
+    fn is_versioned(&self, url: &Url) -> bool {
+        url.path().contains(&format!("/services/data/v{}/", self.version))
+    }
+
+    /// Salesforce answers a version that it does not offer as it answers a record that is gone. So its list of versions is
+    /// asked, and not again for a while where it has ours.
+    async fn known_version(&self, answer: &Answer, session: &auth::Session) -> Result<(), CrmError> {
+        if !answers::problems(answer.json().as_ref()).iter().any(answers::Problem::is_nowhere) {
+            return Ok(());
+        }
+        let mut offered_at = self.offered_at.lock().await;
+        let now = self.http.now();
+        if offered_at.is_some_and(|at| now - at < OFFERED && at <= now) {
+            return Ok(());
+        }
+        let versions = match self.versions_at(&session.instance).await {
+            Ok(versions) => versions,
+            // Whoever answers so has no list; the answer stands for itself.
+            Err(error) if matches!(error.kind, CrmErrorKind::Refused | CrmErrorKind::Garbled) => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if versions.contains(&self.version) {
+            *offered_at = Some(now);
+            return Ok(());
+        }
+        let range = versions.first().zip(versions.last());
+        let range = range.map_or_else(String::new, |(first, last)| format!(" (it offers {first} to {last})"));
+        let message = format!("the org does not offer version {}{range}; {HELP}", self.version);
+        let error = self.http.error(NOT_OFFERED.meaning.kind().0, message);
+        Err(CrmError { status: Some(answer.status), ..error })
     }
 
     /// The address of a resource of the configured version.
@@ -131,6 +187,12 @@ impl SalesforceClient {
         self.http.error(CrmErrorKind::Refused, message)
     }
 }
+
+/// What to do about a version that is not offered.
+const HELP: &str = "set `api_version:` to one that it offers";
+
+/// That Salesforce offers the version holds for so long: versions are retired by its releases.
+const OFFERED: TimeDelta = TimeDelta::minutes(10);
 
 /// Changes then carry the client's name in their origin, so that our own are recognised.
 fn named(mut call: Call) -> Call {

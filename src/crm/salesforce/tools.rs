@@ -1,8 +1,9 @@
 //! Calls that tools make: descriptions, limits, who we are.
 
 use serde_json::Value as Json;
+use url::Url;
 
-use crate::crm::http::{Call, join};
+use crate::crm::http::{Answer, Call, join};
 use crate::types::CrmError;
 
 use super::SalesforceClient;
@@ -43,8 +44,18 @@ impl SalesforceClient {
     /// The API versions that the organisation offers, oldest first (`58.0`).
     pub async fn versions(&self) -> Result<Vec<String>, CrmError> {
         let answer = self.send(|instance| Ok(Call::get(join(instance, &["services", "data"])))).await?;
-        let list = self.http.read(&answer, true)?;
-        let versions = list.as_array().ok_or_else(|| self.http.garbled(&answer, true))?;
+        self.list_of_versions(&answer)
+    }
+
+    /// The same for whoever has a session at hand; the list needs none.
+    pub(super) async fn versions_at(&self, instance: &Url) -> Result<Vec<String>, CrmError> {
+        let call = Call::get(join(instance, &["services", "data"]));
+        self.list_of_versions(&self.http.send(&call, None).await?)
+    }
+
+    fn list_of_versions(&self, answer: &Answer) -> Result<Vec<String>, CrmError> {
+        let list = self.http.read(answer, true)?;
+        let versions = list.as_array().ok_or_else(|| self.http.garbled(answer, true))?;
         Ok(versions.iter().filter_map(|v| v.get("version")?.as_str()).map(str::to_owned).collect())
     }
 

@@ -55,6 +55,9 @@ const SLICE: usize = 250;
 /// Rounds in which every record of a chunk failed, after which the CRM is left alone.
 const FRUITLESS: u32 = 3;
 
+/// Records that are named of those that are held up.
+const SHOWN: usize = 10;
+
 /// How long to wait for lanes that somebody else holds before they are asked for again, and how often.
 const BUSY_PAUSE: Duration = Duration::from_millis(500);
 const BUSY_TRIES: u32 = 600;
@@ -168,6 +171,16 @@ pub enum Stop {
         error: CrmError,
         /// When to go on, where that is known.
         again: Option<DateTime<Utc>>,
+    },
+    /// Records that a CRM keeps from being read or written, and no others.
+    #[error("{} {named}: {error}", if *count == 1 { "this record is held up:" } else { "these records are held up:" })]
+    HeldUp {
+        /// How many.
+        count: usize,
+        /// The first of them, as a person reads it.
+        named: String,
+        /// What the CRM said of one.
+        error: CrmError,
     },
     /// The store.
     #[error(transparent)]
@@ -366,12 +379,28 @@ impl Backfill {
             return Err(Stop::Crm { error, again: time.map(|time| self.now() + time) });
         }
         if let Some(error) = ends.failed.filter(|_| fruitless >= FRUITLESS) {
-            return Err(Stop::Crm { error, again: None });
+            return Err(if error.code.is_some() {
+                self.held_up(&ends.left, error)
+            } else {
+                // It does not answer, whichever record it is asked for.
+                Stop::Crm { error, again: None }
+            });
         }
         if let Some(wait) = ends.again.and_then(|again| (again - self.now()).to_std().ok()) {
             self.parts.clock.sleep(wait).await;
         }
         Ok(())
+    }
+
+    fn held_up(&self, records: &[String], error: CrmError) -> Stop {
+        let mut records: Vec<&String> = records.iter().collect();
+        // By length first, so that numbers stand in their order.
+        records.sort_by_key(|id| (id.len(), *id));
+        let object = &self.load.object;
+        let shown: Vec<&str> = records.iter().take(SHOWN).map(|id| id.as_str()).collect();
+        let more = records.len().saturating_sub(SHOWN);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        Stop::HeldUp { count: records.len(), named: format!("{object} {}{more}", shown.join(", ")), error }
     }
 
     /// Leases the lanes of records. What somebody has worked on since these were read is read again, and what has events or
@@ -498,6 +527,8 @@ struct Ends {
     pause: Option<(CrmError, Policy)>,
     /// A failure of a record.
     failed: Option<CrmError>,
+    /// The records of such failures.
+    left: Vec<String>,
     /// When the first record is due again.
     again: Option<DateTime<Utc>>,
 }
@@ -507,6 +538,11 @@ impl Ends {
         Self {
             pause: decided.iter().find_map(|one| one.pause.clone()),
             failed: decided.iter().find_map(failure),
+            left: decided
+                .iter()
+                .filter(|one| failure(one).is_some() && !is_done(one))
+                .map(|one| record_of(one).to_owned())
+                .collect(),
             again: decided.iter().filter_map(retry_at).min(),
         }
     }

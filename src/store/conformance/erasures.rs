@@ -29,14 +29,14 @@ async fn append(store: &dyn Store, events: Vec<NewEvent>) {
 }
 
 /// Works all lanes off, with a result where a record is written.
-async fn work(store: &dyn Store, seconds: i64, outcome: &Option<Outcome>) {
+async fn work(store: &dyn Store, seconds: i64, outcome: Option<&Outcome>) {
     for seconds in seconds..seconds + 4 {
         for lane in store.lease(lease_at(seconds)).await.expect("lease") {
             let settlement =
                 if lane.events.iter().any(|event| event.change.kind == ChangeKind::PrivacyDeletion) {
                     Settlement { next: Next::Erase, results: Vec::new() }
                 } else {
-                    done(outcome.clone())
+                    done(outcome.cloned())
                 };
             settle(store, &lane.lane, settlement, seconds).await;
         }
@@ -53,19 +53,19 @@ async fn kept(store: &dyn Store, record: &str) -> (usize, usize, usize) {
 /// Who is forgotten has had other ids, which were merged one into the next.
 pub(super) async fn former_ids(store: &dyn Store) {
     append(store, vec![event("1", "a", 0), event("2", "a", 0), event("3", "a", 0), event("8", "a", 0)]).await;
-    work(store, 0, &Some(written())).await;
+    work(store, 0, Some(&written())).await;
     append(store, vec![event("2", "b", 10)]).await;
-    work(store, 10, &Some(Outcome::Parked(reason("no")))).await;
+    work(store, 10, Some(&Outcome::Parked(reason("no")))).await;
     append(store, vec![merged("1", "2", 20), merged("2", "9", 21), merged("3", "9", 21)]).await;
-    work(store, 22, &None).await;
+    work(store, 22, None).await;
     // One of them was not merged after all.
     append(store, vec![told("3", ChangeKind::Restored, 30)]).await;
-    work(store, 31, &None).await;
+    work(store, 31, None).await;
     for record in ["1", "2", "3"] {
         assert_ne!(kept(store, record).await.0, 0, "{record}");
     }
     append(store, vec![told("9", ChangeKind::PrivacyDeletion, 40)]).await;
-    work(store, 41, &None).await;
+    work(store, 41, None).await;
     for record in ["1", "2", "9"] {
         assert_eq!(kept(store, record).await, (0, 0, 0), "{record}");
     }
@@ -77,7 +77,7 @@ pub(super) async fn former_ids(store: &dyn Store) {
 /// What is told again of a record that was erased is kept without its values.
 pub(super) async fn told_again(store: &dyn Store) {
     append(store, vec![merged("1", "9", 0), told("9", ChangeKind::PrivacyDeletion, 1)]).await;
-    work(store, 2, &None).await;
+    work(store, 2, None).await;
     let own = |record: &str| {
         let Incoming::Change(change) = event(record, "own", 10).incoming else { unreachable!("a change") };
         let state = std::collections::BTreeMap::from([("email".to_owned(), "digest".to_owned())]);

@@ -113,6 +113,36 @@ async fn refused(c: &mut SqliteConnection, key: &BackfillKey) -> Result<Vec<Stri
     Ok(rows)
 }
 
+/// Records of these of which something became known since they were read. Of one that is gone nothing else may be left.
+const SETTLED_SINCE: &str = "
+    SELECT record FROM links
+        WHERE pair = ?1 AND side = ?2 AND object = ?3 AND updated_at >= ?4
+        AND record IN (SELECT value FROM json_each(?5))
+    UNION
+    SELECT target AS record FROM links
+        WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND updated_at >= ?4
+        AND target IN (SELECT value FROM json_each(?5))
+    UNION
+    SELECT record FROM runs
+        WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
+        AND record IN (SELECT value FROM json_each(?5))
+    UNION
+    SELECT target AS record FROM runs
+        WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND at >= ?4
+        AND target IN (SELECT value FROM json_each(?5))
+    UNION
+    SELECT record FROM events
+        WHERE pair = ?1 AND side = ?2 AND object = ?3 AND received_at >= ?4
+        AND record IN (SELECT value FROM json_each(?5))
+    UNION
+    SELECT record FROM erased
+        WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
+        AND record IN (SELECT value FROM json_each(?5))
+    UNION
+    SELECT record FROM merged
+        WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
+        AND record IN (SELECT value FROM json_each(?5))";
+
 async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, StoreError> {
     let records = serde_json::to_string(&request.records)?;
     open_lanes(c, request, &records).await?;
@@ -134,42 +164,14 @@ async fn hold(c: &mut SqliteConnection, request: &HoldRequest) -> Result<Held, S
     .fetch_all(&mut *c)
     .await?;
     let lanes = journal::taken(c, rows, request.now).await?;
-    let settled = sqlx::query(
-        "SELECT record FROM links
-         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND updated_at >= ?4
-             AND record IN (SELECT value FROM json_each(?5))
-         UNION
-         SELECT target AS record FROM links
-         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND updated_at >= ?4
-             AND target IN (SELECT value FROM json_each(?5))
-         UNION
-         SELECT record FROM runs
-         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
-             AND record IN (SELECT value FROM json_each(?5))
-         UNION
-         SELECT target AS record FROM runs
-         WHERE pair = ?1 AND target_side = ?2 AND target_object = ?3 AND at >= ?4
-             AND target IN (SELECT value FROM json_each(?5))
-         UNION
-         SELECT record FROM events
-         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND received_at >= ?4
-             AND record IN (SELECT value FROM json_each(?5))
-         UNION
-         SELECT record FROM erased
-         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
-             AND record IN (SELECT value FROM json_each(?5))
-         UNION
-         SELECT record FROM merged
-         WHERE pair = ?1 AND side = ?2 AND object = ?3 AND at >= ?4
-             AND record IN (SELECT value FROM json_each(?5))",
-    )
-    .bind(&request.pair)
-    .bind(request.object.side.word())
-    .bind(&request.object.name)
-    .bind(convert::micros(request.read_at))
-    .bind(&records)
-    .fetch_all(c)
-    .await?;
+    let settled = sqlx::query(SETTLED_SINCE)
+        .bind(&request.pair)
+        .bind(request.object.side.word())
+        .bind(&request.object.name)
+        .bind(convert::micros(request.read_at))
+        .bind(&records)
+        .fetch_all(c)
+        .await?;
     let settled_since = settled.iter().map(|row| row.try_get("record")).collect::<Result<Vec<_>, _>>()?;
     Ok(Held { lanes, settled_since })
 }
@@ -212,7 +214,7 @@ async fn step(
     }
     let mut settled = Vec::with_capacity(step.settlements.len());
     for (lane, settlement) in &step.settlements {
-        settled.push(settle::settle(c, lane, settlement, now).await?);
+        settled.push(settle::settle(c, lane, settlement, Some(&key.mapping), now).await?);
     }
     for row in &step.refused {
         sqlx::query("INSERT INTO backfill_refused (pair, mapping, side, row) VALUES (?1, ?2, ?3, ?4)")

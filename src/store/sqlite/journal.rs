@@ -79,7 +79,7 @@ fn without_values(events: &[NewEvent], erased: &HashSet<RecordKey>) -> Result<St
             if let Incoming::Own { change, .. } = event.incoming {
                 event.incoming = Incoming::Change(change);
             }
-            event.raw = "{}".to_owned();
+            "{}".clone_into(&mut event.raw);
         }
         row(&event)
     };

@@ -38,8 +38,12 @@ impl Context {
     }
 }
 
-/// What made the mappings of a lease run.
-pub(super) async fn begun(c: &mut SqliteConnection, lane: &Lane) -> Result<Begun, StoreError> {
+/// What made the mappings of a lease run; `loaded` is the mapping of the load that settles it, if one does.
+pub(super) async fn begun(
+    c: &mut SqliteConnection,
+    lane: &Lane,
+    loaded: Option<&str>,
+) -> Result<Begun, StoreError> {
     let rows = sqlx::query(
         "SELECT id, change, raw, received_at FROM events WHERE lane = ?1 AND state = 'pending' AND fence = ?2
          ORDER BY occurred_at DESC, id DESC LIMIT ?3",
@@ -53,14 +57,19 @@ pub(super) async fn begun(c: &mut SqliteConnection, lane: &Lane) -> Result<Begun
         let briefs = rows.iter().rev().map(|row| Ok(brief(row)?.0)).collect::<Result<_, StoreError>>()?;
         return Ok(Begun::Events(briefs));
     }
-    let causes: Vec<String> =
-        sqlx::query_scalar("SELECT cause FROM requests WHERE lane = ?1 AND fence = ?2 AND cause <> ''")
+    let requests: Vec<String> =
+        sqlx::query_scalar("SELECT cause FROM requests WHERE lane = ?1 AND fence = ?2")
             .bind(lane.id.0)
             .bind(lane.fence)
             .fetch_all(c)
             .await?;
-    let causes: Vec<_> = causes.iter().map(|cause| serde_json::from_str(cause)).collect::<Result<_, _>>()?;
-    Ok(if causes.is_empty() { Begun::Request } else { Begun::Causes(causes) })
+    let causes = requests.iter().filter(|cause| !cause.is_empty());
+    let causes: Vec<_> = causes.map(|cause| serde_json::from_str(cause)).collect::<Result<_, _>>()?;
+    Ok(match loaded {
+        _ if !causes.is_empty() => Begun::Causes(causes),
+        Some(mapping) if requests.is_empty() => Begun::Backfill { mapping: mapping.to_owned() },
+        _ => Begun::Request,
+    })
 }
 
 /// What is told of these events, as far as the journal still holds them.
@@ -185,6 +194,8 @@ fn row<'r>(key: &RecordKey, result: &'r MappingResult) -> Option<Facts<'r>> {
             Facts { result: "parked", reason: Some(&park.reason), place: place(&park.at), ..plain }
         }
         Outcome::Skipped => Facts { result: "skipped", latest_only: true, ..plain },
+        // It leaves what else the mapping has to do as it is, and still came to something.
+        Outcome::Ended if said.is_some() => Facts { result: "skipped", latest_only: true, ..plain },
         Outcome::Ended | Outcome::Link(_) | Outcome::Relay(_) => return None,
     })
 }

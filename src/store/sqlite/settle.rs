@@ -18,6 +18,7 @@ pub(super) async fn settle(
     c: &mut SqliteConnection,
     lane: &Lane,
     settlement: &Settlement,
+    loaded: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Settled, StoreError> {
     let held = sqlx::query(
@@ -47,7 +48,7 @@ pub(super) async fn settle(
     }
     let context = Context {
         events: events.iter().map(|(id, _)| *id).collect(),
-        begun: runs::begun(c, lane).await?,
+        begun: runs::begun(c, lane, loaded).await?,
         correlation: convert::correlation_of(&held)?,
         project: convert::project_of(&held)?,
         now,
@@ -184,7 +185,7 @@ async fn record(
     let now = context.now;
     let (mapping, ended_by) = (result.mapping.as_str(), result.ended_by.as_str());
     match &result.outcome {
-        Outcome::Ended => return Ok(()),
+        Outcome::Ended => return runs::remember(c, key, result, context).await.map(|_| ()),
         Outcome::Link(change) => return links::change(c, key, change, now).await,
         Outcome::Relay(cause) => return links::relay(c, key, mapping, cause, now).await,
         _ => {}
