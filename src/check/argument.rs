@@ -10,7 +10,7 @@ use crate::types::{Filter, FilterOp, Value};
 use super::builtin;
 use super::scope::Scope;
 use super::typed::{CompareOp, Expr, ExprKind, FieldTest, Presence, TestOp};
-use super::world::World;
+use super::world::{Obj, World};
 
 /// Reads and types tests of an object's fields, joined by `and`. `name` is what findings call the text; they are all about
 /// places in it. Its values are written out: literals, and functions of literals.
@@ -51,7 +51,7 @@ pub fn filters(
     let world = World::new(schemas, sources, &owner);
     let mut scope = Scope::new(&world, None);
     let found = world.object_named(object.side, &object.name);
-    let typed = found.map(|found| scope.field_tests(&found, tests)).unwrap_or_default();
+    let typed = found.map(|found| typed_tests(&mut scope, &found, tests)).unwrap_or_default();
     let mut filters = Vec::with_capacity(typed.len());
     for test in &typed {
         match filter(test) {
@@ -61,6 +61,14 @@ pub fn filters(
     }
     let errors: Vec<Diagnostic> = world.into_findings().into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() { Ok(filters) } else { Err(errors.into_iter().map(in_text).collect()) }
+}
+
+/// The tests as a search takes them.
+fn typed_tests<'a>(scope: &mut Scope<'a>, object: &Obj<'a>, tests: &[ast::FieldTest]) -> Vec<FieldTest> {
+    let typed = scope.field_tests(object, tests);
+    // A walk goes on behind the last id, which is a test of its own.
+    scope.check_search(object, &typed, 1);
+    typed
 }
 
 /// What to write.

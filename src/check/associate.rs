@@ -46,7 +46,9 @@ pub(super) fn check_eaches(scope: &mut Scope<'_>, withs: &[ast::With]) {
         let ast::WithSource::Each(_, written) = &with.source else { continue };
         let Some(index) = scope.eaches.iter().position(|each| each.typed.span == with.span) else { continue };
         let tests = if let Some(object) = scope.eaches[index].object.clone() {
-            scope.field_tests(&object, written)
+            let tests = scope.field_tests(&object, written);
+            scope.check_search(&object, &tests, 0);
+            tests
         } else {
             for test in written {
                 scope.test_values(test);

@@ -51,6 +51,7 @@ fn owner_field(name: &str, span: Span) -> Field {
         updateable: false,
         defaulted_on_create: false,
         external_id: false,
+        searchable: true,
         unique: false,
         calculated: false,
         currency: false,

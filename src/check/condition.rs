@@ -86,7 +86,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether two values can be compared; reported at the right one where not.
-    fn can_compare(&self, left: &Type, at: Span, op: CompareOp, right: &Expr) -> bool {
+    pub(super) fn can_compare(&self, left: &Type, at: Span, op: CompareOp, right: &Expr) -> bool {
         let right_type = &right.typed.ty;
         let (a, b) = (Kind::of(left), Kind::of(right_type));
         let (Some(a), Some(b)) = (a, b) else {
@@ -212,29 +212,29 @@ impl<'a> Scope<'a> {
     }
 
     fn field_test(&mut self, object: &Obj<'a>, test: &ast::FieldTest) -> Option<FieldTest> {
-        let resolved = self.resolve(object, &test.field.parts);
+        let resolved = self.searched(object, &test.field.parts);
         let at = test.field.span;
         let op = match &test.test {
             ast::TestOp::Compare(op, value) => {
                 let value = self.value(value);
-                if let Some((typed, _)) = &resolved {
-                    self.can_look_by(typed, at, op.value, &value);
+                if let Some(found) = &resolved {
+                    self.check_test(found, at, op.value, &value);
                 }
                 TestOp::Compare(op.value, value)
             }
             ast::TestOp::In(values) => {
                 let values: Vec<_> = values.iter().map(|value| self.value(value)).collect();
-                if let Some((typed, _)) = &resolved {
+                if let Some(found) = &resolved {
                     for value in &values {
-                        self.can_look_by(typed, at, CompareOp::Eq, value);
+                        self.check_test(found, at, CompareOp::Eq, value);
                     }
                 }
                 TestOp::In(values)
             }
             ast::TestOp::Presence(presence) => TestOp::Presence(*presence),
         };
-        let (_, field) = resolved?;
-        Some(FieldTest { field, op, span: test.span })
+        let found = resolved?;
+        Some(FieldTest { needs_id: found.needs_id(&op), field: found.name, op, span: test.span })
     }
 
     /// The test `FIELD = VALUE` of a rung.
@@ -244,25 +244,26 @@ impl<'a> Scope<'a> {
         field: &ast::Name,
         value: &ast::Value,
     ) -> Option<FieldTest> {
-        let resolved = self.resolve(object, std::slice::from_ref(field));
+        let resolved = self.searched(object, std::slice::from_ref(field));
         let value = self.value(value);
-        let (typed, name) = resolved?;
+        let found = resolved?;
         if value.typed.ty == Type::Nothing {
             let message = "nothing is equal to a blank, so this rung finds no record";
             let finding = Diagnostic::error(Code::COMPARISON, value.span, message).label("always blank");
             self.report(finding.help("look by a value, or remove the rung"));
         } else {
-            self.can_look_by(&typed, field.span, CompareOp::Eq, &value);
+            self.check_test(&found, field.span, CompareOp::Eq, &value);
         }
         let span = field.span.to(value.span);
-        Some(FieldTest { field: name, op: TestOp::Compare(CompareOp::Eq, value), span })
+        let op = TestOp::Compare(CompareOp::Eq, value);
+        Some(FieldTest { needs_id: found.needs_id(&op), field: found.name, op, span })
     }
 
     /// Whether a field that is searched can be compared with a value. What is only text of options is asked for in a
     /// condition, and a CRM is not asked so.
-    fn can_look_by(&self, field: &Typed, at: Span, op: CompareOp, value: &Expr) {
+    pub(super) fn can_look_by(&self, field: &Typed, at: Span, op: CompareOp, value: &Expr) -> bool {
         let mark = self.world.mark();
-        self.can_compare(&field.ty, at, op, value);
+        let can = self.can_compare(&field.ty, at, op, value);
         let is_set = Kind::of(&field.ty) == Some(Kind::List);
         for mut finding in self.world.since(mark) {
             if is_set && finding.code == Code::COMPARISON {
@@ -271,6 +272,7 @@ impl<'a> Scope<'a> {
             }
             self.report(finding);
         }
+        can
     }
 
     /// Types the values of a test whose object is unknown, for their own findings.

@@ -229,6 +229,10 @@ fn opportunity(scope: &Scope<'_>, value: Expr, span: Span) -> Part {
         let finding = Diagnostic::error(Code::REQUIRED_BLANK, value.span, message).label("can be blank");
         let text = scope.world.sources.slice(value.span);
         scope.report(finding.help(format!("give a value for a blank: `first_present({text}, \"Unknown\")`")));
+    } else if let Some(white) = scope.white_space(&value, Side::Salesforce) {
+        let message = "an Opportunity needs a name, and Salesforce drops white space";
+        let finding = Diagnostic::error(Code::REQUIRED_BLANK, white, message).label("white space alone");
+        scope.report(finding.help("write a text that can be seen"));
     }
     Part { value, span }
 }

@@ -237,6 +237,7 @@ impl Scope<'_> {
         self.world.report_event(&object, field.object.span, "HubSpot cannot search them", help);
         let resolved = self.resolve(&object, std::slice::from_ref(&field.field));
         let tests = self.field_tests(&object, tests);
+        self.check_search(&object, &tests, 0);
         self.check_owner_look_up(&object, &tests);
         let Some((typed, name)) = resolved else { return error(span) };
         // One record at most has a value of a unique field.

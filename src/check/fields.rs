@@ -274,6 +274,7 @@ fn check_value<'a>(
         check_consent(scope, &into, rule, &policies);
     }
     let fits = scope.check_assign(&value, &into);
+    scope.check_years(&value, object.name.side);
     check_blank(scope, &into, target, &value, &policies);
     check_failure(scope, &into, target, rule, (&value, fits), &policies);
     if policies.when == WhenWritten::OnCreate && target.creates == Some(false) && !shared {
@@ -375,6 +376,10 @@ fn check_blank(
     }
     let on_create =
         target.surely_creates() && field.required_on_create() && policies.when != WhenWritten::OnUpdate;
+    if let Some(white) = scope.white_space(value, object.name.side).filter(|_| on_create) {
+        report_white(scope, &required, white, field.span);
+        return;
+    }
     if !on_create || !value.typed.blank || is_waited_for(value, policies) {
         return;
     }
@@ -395,6 +400,14 @@ fn check_blank(
     };
     let help = default_help(scope, into, value, &default);
     scope.report(finding.help(help));
+}
+
+fn report_white(scope: &Scope<'_>, required: &str, white: Span, field: Span) {
+    let message = format!("{required}, and Salesforce drops white space");
+    let finding = Diagnostic::error(Code::REQUIRED_BLANK, white, message).label("white space alone");
+    scope.report(
+        finding.and(field, "required here").help("write a text that can be seen, such as `\"Unknown\"`"),
+    );
 }
 
 /// How a default for a blank is written; a `<->` has none, so it becomes a rule in one direction.
@@ -489,7 +502,7 @@ fn check_failure(
         Some(otherwise) => {
             let gives_nothing = match &otherwise.value {
                 RuleElse::Keep => true,
-                RuleElse::Literal(value) => value.is_blank(),
+                RuleElse::Literal(value) => super::white::drops(into.object.name.side, value),
                 RuleElse::Park(_) | RuleElse::Wait => false,
             };
             let needs = target.surely_creates()

@@ -123,11 +123,11 @@ fn check_key<'a>(
             if object.name.side == Side::Salesforce { " external ID" } else { "" }
         )));
     }
-    check_key_value(scope, &value, &typed, field.span);
+    check_key_value(scope, &value, object, &typed, field.span);
     Some(Key { field: name.value.clone(), value, span })
 }
 
-fn check_key_value(scope: &Scope<'_>, value: &Expr, typed: &Typed, field: Span) {
+fn check_key_value(scope: &Scope<'_>, value: &Expr, object: &Obj<'_>, typed: &Typed, field: Span) {
     if value.typed.ty == Type::Error {
         return;
     }
@@ -141,6 +141,11 @@ fn check_key_value(scope: &Scope<'_>, value: &Expr, typed: &Typed, field: Span) 
             format!("a key is never blank, and {why}"),
             "use `id`, or ask for it first: `only if … is present otherwise wait`",
         );
+    }
+    if let Some(white) = scope.white_space(value, object.name.side) {
+        let message = "a key is never blank, and Salesforce drops white space";
+        let finding = Diagnostic::error(Code::KEY_VALUE, white, message).label("white space alone");
+        scope.report(finding.and(field, "the key").help("use a value of the record, such as `id`"));
     }
     if value.can_fail {
         let failing = scope.why_fails(value);
@@ -188,7 +193,8 @@ fn field_rung<'a>(
     let help = "write `key id = …`: an event is found by its id";
     scope.world.report_event(object, field.span, "HubSpot cannot search them", help);
     let first = scope.equality(object, field, value);
-    let tests = first.into_iter().chain(scope.field_tests(object, tests)).collect();
+    let tests: Vec<_> = first.into_iter().chain(scope.field_tests(object, tests)).collect();
+    scope.check_search(object, &tests, 0);
     Some(Rung { object: object.name.clone(), tests, then: None, span })
 }
 
@@ -215,6 +221,7 @@ fn object_rung<'a>(
         super::handover::check_to(scope, then, Some((&object.name, reference.span)));
     }
     let tests = scope.field_tests(&object, tests);
+    scope.check_search(&object, &tests, 0);
     Some(Rung { object: object.name, tests, then: then.map(|then| then.value.clone()), span })
 }
 

@@ -51,6 +51,7 @@ mod policies;
 mod reach;
 mod record_type;
 mod scope;
+mod search;
 mod settle;
 mod sides;
 mod sure;
@@ -62,8 +63,10 @@ mod trigger;
 mod two_way;
 pub mod typed;
 mod unused;
+mod white;
 mod words;
 mod world;
+mod years;
 
 use std::collections::HashSet;
 

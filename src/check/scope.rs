@@ -18,6 +18,9 @@ use super::world::{Obj, World, field_word};
 /// The longest id of a HubSpot record: a whole number of 64 bits and its sign.
 pub(super) const HUBSPOT_ID: u32 = 20;
 
+/// How many relationships one path follows (Salesforce's SOQL limits: five levels from child to parent). HubSpot has none.
+const LEVELS: usize = 5;
+
 /// Values that are words.
 const VALUES: [&str; 3] = ["nothing", "true", "false"];
 
@@ -26,6 +29,17 @@ const VALUES: [&str; 3] = ["nothing", "true", "false"];
 pub(super) enum Place {
     Field(FieldUse),
     Let(usize),
+}
+
+/// A field that a name or a path leads to.
+pub(super) struct Found<'a> {
+    /// The object that has it.
+    pub(super) object: Obj<'a>,
+    /// The field; `None` for the id that every record of HubSpot's has.
+    pub(super) field: Option<&'a Field>,
+    pub(super) typed: Typed,
+    /// The name or path as one text.
+    pub(super) name: String,
 }
 
 /// A `with` and its object.
@@ -279,7 +293,16 @@ impl<'a> Scope<'a> {
 
     /// The type of a field, or of a path over relationships, and its name as one text.
     pub(super) fn resolve(&self, object: &Obj<'a>, parts: &[ast::Name]) -> Option<(Typed, String)> {
+        self.found(object, parts).map(|found| (found.typed, found.name))
+    }
+
+    /// A field, or the one at the end of a path over relationships.
+    pub(super) fn found(&self, object: &Obj<'a>, parts: &[ast::Name]) -> Option<Found<'a>> {
         let (last, through) = parts.split_last()?;
+        if let Some(sixth) = through.get(LEVELS) {
+            self.report_levels(sixth.span.to(last.span), through.len());
+            return None;
+        }
         let mut object = object.clone();
         let mut blank = false;
         for part in through {
@@ -289,7 +312,8 @@ impl<'a> Scope<'a> {
         }
         let name = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
         if object.is_record_id(&last.value) {
-            return Some((Typed { ty: Type::Text(Some(HUBSPOT_ID)), blank }, name));
+            let typed = Typed { ty: Type::Text(Some(HUBSPOT_ID)), blank };
+            return Some(Found { object, field: None, typed, name });
         }
         let Some(field) = object.field(&last.value) else {
             self.report_unknown(&object, last);
@@ -297,7 +321,15 @@ impl<'a> Scope<'a> {
         };
         let mut typed = self.readable(&object, field, last.span)?;
         typed.blank |= blank;
-        Some((typed, name))
+        Some(Found { object, field: Some(field), typed, name })
+    }
+
+    fn report_levels(&self, span: Span, levels: usize) {
+        let message = format!("a path follows at most {LEVELS} relationships, and this one follows {levels}");
+        let finding = Diagnostic::error(Code::BAD_PATH, span, message).label("too far");
+        self.report(
+            finding.help("read a field of a nearer record, such as a formula field that holds the value"),
+        );
     }
 
     /// The object that a relationship leads to, and whether there may be no record.

@@ -319,6 +319,8 @@ pub struct Rung {
 pub struct FieldTest {
     /// The field, or a path over relationships.
     pub field: String,
+    /// Whether the field holds ids of Salesforce's, and is compared with text that may be none.
+    pub needs_id: bool,
     /// The test.
     pub op: TestOp,
     /// The test in the file.

@@ -186,7 +186,8 @@ impl<'a> Texts<'a> {
 /// The position of the one filter in which two requests differ, both testing one field for equality with a text; for
 /// requests that do not differ, the `known` position or that of any such filter.
 fn difference(a: &FindRequest, b: &FindRequest, known: Option<usize>) -> Option<usize> {
-    if a.object != b.object || a.fields != b.fields || a.filters.len() != b.filters.len() {
+    if (&a.object, &a.fields, &a.ids) != (&b.object, &b.fields, &b.ids) || a.filters.len() != b.filters.len()
+    {
         return None;
     }
     let mut found = None;
@@ -295,6 +296,7 @@ mod tests {
                 Filter { field: field.into(), op: FilterOp::Eq(Value::text(text)) },
                 Filter { field: "IsConverted".into(), op: FilterOp::Eq(Value::Boolean(false)) },
             ],
+            ids: Vec::new(),
             fields: vec!["Status".into()],
             limit,
         }

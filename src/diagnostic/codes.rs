@@ -203,6 +203,8 @@ codes! {
     RUNG_ORDER = "E0707", "rungs out of order";
     /// A step that can fail stands where nothing can be done about a failure.
     FALLIBLE_PLACE = "E0708", "failure has nowhere to go";
+    /// A record is looked for by a field that the CRM does not search by, or by more tests than one search takes.
+    UNSEARCHABLE = "E0709", "the CRM cannot search so";
 
     // Failures.
     /// A step can fail and the rule does not say what then. Add `otherwise keep`, `nothing`, a literal or `park`.

@@ -13,7 +13,7 @@ use crate::types::{
 };
 
 use super::effect::{Answer, Association, Effect, Made, Park, Verdict};
-use super::ladder::{Tests, filters};
+use super::ladder::{Tests, filters, ids};
 use super::run::{Leg, Run, State, raw};
 
 /// Rows of one `with each`. More are a mistake in its `where`, and none of them is associated.
@@ -92,12 +92,13 @@ impl Run {
         };
         let (mut asked, mut requests) = (Vec::new(), Vec::new());
         for (index, each) in mapping.eaches.iter().enumerate() {
-            match self.with_frame(mapping, |frame| filters(frame, &each.tests)) {
+            match self.with_frame(mapping, |frame| filters(frame, each.object.side, &each.tests)) {
                 Ok(Tests::Filters(filters)) => {
                     asked.push(index);
                     requests.push(FindRequest {
                         object: each.object.clone(),
                         filters,
+                        ids: ids(&each.tests),
                         fields: each.reads.clone(),
                         limit: MAX_ROWS + 1,
                     });

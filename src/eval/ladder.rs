@@ -1,15 +1,16 @@
 //! The match ladder: the key, the rungs, and what becomes of the record found.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::plan::{
     CONVERTED_CONTACT, Convert, Key, Mapping, Need, OutcomeAction, Rule, Rung, Situation, Test, TestOp,
 };
-use crate::source::Location;
+use crate::source::{Location, Side};
 use crate::syntax::ast::{CompareOp, Presence};
 use crate::types::{
-    Failure, Filter, FilterOp, FindRequest, Raw, ReadRequest, Record, Value, display, quoted, read,
-    text_length,
+    Failure, Filter, FilterOp, FindRequest, Raw, ReadRequest, Record, Value, as_held, beyond_years, display,
+    quoted, read, text_length,
 };
 
 use super::effect::{Effect, Park, Verdict};
@@ -28,39 +29,76 @@ const LONGEST: usize = 4_000;
 pub(super) enum Tests {
     /// What must hold.
     Filters(Vec<Filter>),
-    /// A value is blank, or longer than any that is there, so nothing can match.
+    /// A value is blank, or one that no field holds, so nothing can match.
     Nothing,
 }
 
-/// Gives the tests of a look-up their values.
-pub(super) fn filters(frame: &Frame<'_>, tests: &[Test]) -> Result<Tests, Failure> {
+/// The field that every record of Salesforce's has.
+const ID: &str = "Id";
+
+/// Gives the tests of a look-up in this CRM their values. One that no field of it can hold is asked for in no call, since
+/// the CRM would refuse it.
+pub(super) fn filters(frame: &Frame<'_>, side: Side, tests: &[Test]) -> Result<Tests, Failure> {
     let mut filters = Vec::with_capacity(tests.len());
     for test in tests {
-        let op = match &test.op {
-            TestOp::Presence(Presence::Present) => FilterOp::Present,
-            TestOp::Presence(Presence::Blank) => FilterOp::Blank,
-            TestOp::Compare(op, value) => match frame.value(value)? {
-                Value::Blank => return Ok(Tests::Nothing),
-                value if *op == CompareOp::Eq && too_long(&value) => return Ok(Tests::Nothing),
-                value => comparison(*op, value),
+        let field = test.field.clone();
+        let filter = match &test.op {
+            TestOp::Presence(Presence::Present) => Filter { field, op: FilterOp::Present },
+            TestOp::Presence(Presence::Blank) => Filter { field, op: FilterOp::Blank },
+            TestOp::Compare(op, value) => match compared(side, &field, *op, frame.value(value)?) {
+                Some(filter) => filter,
+                None => return Ok(Tests::Nothing),
             },
             TestOp::In(values) => {
                 let values = values.iter().map(|value| frame.value(value)).collect::<Result<Vec<_>, _>>()?;
-                let values: Vec<Value> =
-                    values.into_iter().filter(|value| !value.is_blank() && !too_long(value)).collect();
+                let can_be = |value: &Value| !value.is_blank() && is_held(side, value);
+                let values: Vec<Value> = values.into_iter().filter(can_be).collect();
                 if values.is_empty() {
                     return Ok(Tests::Nothing);
                 }
-                FilterOp::In(values)
+                Filter { field, op: FilterOp::In(values) }
             }
         };
-        filters.push(Filter { field: test.field.clone(), op });
+        filters.push(filter);
     }
     Ok(Tests::Filters(filters))
 }
 
-fn too_long(value: &Value) -> bool {
-    matches!(value, Value::Text(text) if text.len() > LONGEST && text_length(text) > LONGEST)
+/// The fields that hold ids, where they are compared with text that may be none.
+pub(super) fn ids(tests: &[Test]) -> Vec<String> {
+    tests.iter().filter(|test| test.needs_id).map(|test| test.field.clone()).collect()
+}
+
+/// A comparison as it is asked; `None` where it holds for no record.
+fn compared(side: Side, field: &str, op: CompareOp, value: Value) -> Option<Filter> {
+    if value.is_blank() {
+        return None;
+    }
+    let filter = |op: FilterOp| Some(Filter { field: field.to_owned(), op });
+    if is_held(side, &value) {
+        return filter(comparison(op, value));
+    }
+    let beyond = beyond_years(side, &value);
+    match op {
+        // It is the value of no record.
+        CompareOp::Eq => None,
+        CompareOp::Ne if side == Side::Salesforce => {
+            Some(Filter { field: ID.to_owned(), op: FilterOp::Present })
+        }
+        // All dates that are there lie on one side of it.
+        CompareOp::Lt | CompareOp::Le if beyond == Some(Ordering::Greater) => filter(FilterOp::Present),
+        CompareOp::Gt | CompareOp::Ge if beyond == Some(Ordering::Less) => filter(FilterOp::Present),
+        _ if beyond.is_some() => None,
+        _ => filter(comparison(op, value)),
+    }
+}
+
+/// Whether a field can hold a value.
+fn is_held(side: Side, value: &Value) -> bool {
+    match value {
+        Value::Text(text) => text.len() <= LONGEST || text_length(text) <= LONGEST,
+        value => beyond_years(side, value).is_none(),
+    }
 }
 
 fn comparison(op: CompareOp, value: Value) -> FilterOp {
@@ -97,6 +135,7 @@ impl Run {
                 Effect::Find(vec![FindRequest {
                     object: mapping.target.clone(),
                     filters,
+                    ids: Vec::new(),
                     fields: target_fields(mapping),
                     limit: 2,
                 }])
@@ -105,9 +144,11 @@ impl Run {
         }
     }
 
-    /// The key's value, which the checker proves to be there; a record whose raw value cannot be read still fails.
+    /// The key's value as the CRM holds it, which the checker proves to be there; a record whose raw value cannot be read
+    /// still fails.
     pub(super) fn key_value(&self, mapping: &Mapping, key: &Key) -> Result<Value, Failure> {
-        match self.with_frame(mapping, |frame| frame.value(&key.value))? {
+        let value = self.with_frame(mapping, |frame| frame.value(&key.value))?;
+        match as_held(&mapping.target, &key.field, value) {
             Value::Blank => Err(Failure::new(format!("the key `{}` is blank", key.field))),
             value => Ok(value),
         }
@@ -130,7 +171,7 @@ impl Run {
         let newest =
             mapping.outcome(Situation::Many).is_some_and(|outcome| outcome.action == OutcomeAction::Newest);
         for (index, rung) in mapping.rungs.iter().enumerate().skip(from) {
-            match self.with_frame(mapping, |frame| filters(frame, &rung.tests)) {
+            match self.with_frame(mapping, |frame| filters(frame, rung.object.side, &rung.tests)) {
                 Ok(Tests::Nothing) => {}
                 Ok(Tests::Filters(filters)) => {
                     self.state = State::Rung(index);
@@ -140,6 +181,7 @@ impl Run {
                     return Effect::Find(vec![FindRequest {
                         object: rung.object.clone(),
                         filters,
+                        ids: ids(&rung.tests),
                         fields,
                         limit,
                     }]);
@@ -320,11 +362,17 @@ impl Run {
     /// The look-ups of the target that found nothing, on which a new record relies.
     pub(super) fn relied_on(&self, mapping: &Mapping) -> Vec<FindRequest> {
         let own = mapping.rungs.iter().filter(|rung| rung.object == mapping.target);
-        own.filter_map(|rung| match self.with_frame(mapping, |frame| filters(frame, &rung.tests)) {
-            Ok(Tests::Filters(filters)) => {
-                Some(FindRequest { object: rung.object.clone(), filters, fields: Vec::new(), limit: 1 })
+        own.filter_map(|rung| {
+            match self.with_frame(mapping, |frame| filters(frame, rung.object.side, &rung.tests)) {
+                Ok(Tests::Filters(filters)) => Some(FindRequest {
+                    object: rung.object.clone(),
+                    filters,
+                    ids: ids(&rung.tests),
+                    fields: Vec::new(),
+                    limit: 1,
+                }),
+                Ok(Tests::Nothing) | Err(_) => None,
             }
-            Ok(Tests::Nothing) | Err(_) => None,
         })
         .collect()
     }
@@ -407,6 +455,43 @@ mod tests {
         let mut world = World::of(vec![record("hubspot.contact", "1", json!({ "email": email }))]);
         world.run(&LADDER.plan(), "lead");
         assert_eq!(world.log, ["read contact", "find Lead", "write Lead"]);
+    }
+
+    /// The look-ups that a Lead's title makes for a contact.
+    fn looked_up(rule: &'static str, contact: Json) -> Vec<String> {
+        let fields = Lead { fields: rule, ..crate::plan::testing::LEAD };
+        let mut world = World::of(vec![record("hubspot.contact", "1", contact)]);
+        world.run(&fields.plan(), "lead");
+        world.log.into_iter().filter(|word| word.starts_with("find")).skip(1).collect()
+    }
+
+    #[test]
+    fn a_look_up_says_which_fields_hold_ids() {
+        let ids = |rule: &'static str| {
+            let plan = Lead { fields: rule, ..crate::plan::testing::LEAD }.plan();
+            let crate::plan::Sought::Field { tests, .. } =
+                &plan.mappings[0].lookups.last().expect("a look-up").what
+            else {
+                panic!("a field is looked up")
+            };
+            super::ids(tests)
+        };
+        let text = "Title <- lookup salesforce.Contact.LastName where Email = email and AccountId = nickname otherwise keep";
+        assert_eq!(ids(text), ["AccountId"]);
+        // An id is one, whatever it looks like in a test.
+        let id = "Title <- lookup salesforce.Contact.LastName where AccountId = lookup salesforce.Account.Id where Name = company otherwise keep";
+        assert!(ids(id).is_empty());
+    }
+
+    #[test]
+    fn a_date_that_salesforce_does_not_know_is_looked_for_in_no_call() {
+        let rule =
+            "Title <- lookup salesforce.Opportunity.Name where CloseDate = contract_date otherwise keep";
+        assert!(looked_up(rule, json!({"contract_date": "0001-01-01"})).is_empty());
+        let later =
+            "Title <- lookup salesforce.Opportunity.Name where CloseDate > contract_date otherwise keep";
+        assert!(looked_up(later, json!({"contract_date": "9999-01-01"})).is_empty());
+        assert_eq!(looked_up(later, json!({"contract_date": "0001-01-01"})), ["find Opportunity"]);
     }
 
     #[test]

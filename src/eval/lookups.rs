@@ -7,7 +7,7 @@ use crate::types::{
 };
 
 use super::effect::{Effect, Verdict};
-use super::ladder::{Tests, filters};
+use super::ladder::{Tests, filters, ids};
 use super::run::{Next, Run, State, raw};
 
 /// A `linked` under way: asked once for each object that its id may be of.
@@ -46,12 +46,13 @@ impl Run {
                     continue;
                 }
             };
-            match self.with_frame(mapping, |frame| filters(frame, tests)) {
+            match self.with_frame(mapping, |frame| filters(frame, lookup.object.side, tests)) {
                 Ok(Tests::Filters(filters)) => {
                     asked.push(index);
                     requests.push(FindRequest {
                         object: lookup.object.clone(),
                         filters,
+                        ids: ids(tests),
                         fields: field.into_iter().cloned().collect(),
                         limit: 2,
                     });

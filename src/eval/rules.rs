@@ -3,6 +3,7 @@
 use crate::plan::{Mapping, OutcomeAction, Rule, RuleElse, WhenWritten};
 use crate::types::{
     Failure, Type, Value, WriteRequest, WriteTarget, as_held, display, may_be_email, quoted, same,
+    within_years,
 };
 
 use super::effect::{Effect, FieldChange, Park, PlannedWrite, Verdict};
@@ -187,7 +188,8 @@ impl Run {
 
     /// The value of a rule, or what its failure does instead.
     pub(super) fn given(&mut self, mapping: &Mapping, rule: &Rule) -> Result<Instead, Box<Effect>> {
-        match self.with_frame(mapping, |frame| frame.value(&rule.value)) {
+        let value = self.with_frame(mapping, |frame| frame.value(&rule.value));
+        match value.and_then(|value| within_years(mapping.target.side, value)) {
             Ok(Value::Text(text))
                 if rule.otherwise.is_some() && matches!(rule.ty, Type::Email(_)) && !may_be_email(&text) =>
             {
@@ -198,7 +200,7 @@ impl Run {
                 if !value.is_blank() {
                     self.hit(&rule.at, Point::Value);
                 }
-                Ok(Instead::Value(as_held(mapping.target.side, value)))
+                Ok(Instead::Value(as_held(&mapping.target, &rule.field, value)))
             }
             Err(failure) => self.instead(mapping, rule, failure),
         }
@@ -214,7 +216,9 @@ impl Run {
         self.hit(&rule.at, Point::Otherwise);
         match &rule.otherwise {
             Some(RuleElse::Keep) => Ok(Instead::Keep(format!("otherwise keep: {}", failure.message))),
-            Some(RuleElse::Literal(value)) => Ok(Instead::Value(as_held(mapping.target.side, value.clone()))),
+            Some(RuleElse::Literal(value)) => {
+                Ok(Instead::Value(as_held(&mapping.target, &rule.field, value.clone())))
+            }
             Some(RuleElse::Wait) => Err(Box::new(self.wait(mapping, rule, failure.message))),
             Some(RuleElse::Park(said)) => {
                 let message = match said {
@@ -343,6 +347,20 @@ mod tests {
         assert_eq!(written(clears, json!({}), Some(json!({"Title": "CEO"}))), Some(Value::Blank));
         assert_eq!(written(clears, json!({}), Some(json!({"Title": null}))), None, "already blank");
         assert_eq!(written(clears, json!({}), None), None, "never on create");
+    }
+
+    #[test]
+    fn a_date_that_salesforce_does_not_hold_is_a_failure() {
+        let late = || json!({"contract_date": "4001-01-01"});
+        let rule = "Contract_Date__c <- contract_date";
+        let (end, world) = run(rule, late(), None);
+        assert_eq!(
+            parked(&end).reason,
+            "`4001-01-01` is outside of the years of Salesforce's dates, 1700 to 4000"
+        );
+        assert!(world.writes.is_empty());
+        assert_eq!(written("Contract_Date__c <- contract_date otherwise nothing", late(), None), None);
+        assert!(written(rule, json!({"contract_date": "4000-12-31"}), None).is_some());
     }
 
     #[test]

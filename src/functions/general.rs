@@ -17,8 +17,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         check: check_first_present,
         call: |values, _| Ok(first_present(values)),
         idempotent: true,
-        doc: "Gives the first of its values that is not blank, and a blank when all are. Only white space is not blank: \
-              put `| trim` behind a value that can be that.",
+        doc: "Gives the first of its values that is not blank, and a blank when all are.",
         examples: &[
             Example { expression: r#"first_present(nothing, "Acme", "Unknown")"#, result: r#""Acme""# },
             Example { expression: r#"first_present("" , nothing)"#, result: "nothing" },

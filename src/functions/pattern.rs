@@ -78,8 +78,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         prepare: Some(prepare),
         call: call_capture,
         doc: "Takes the part of the text that a group of a regular expression matches: the group of that number, else the \
-              first group, else all that the pattern matches. Blank where the pattern is not found or the group took no \
-              part.",
+              first group, else all that the pattern matches. Blank where the pattern is not found, the group took no \
+              part, or the part is white space alone.",
         examples: &[
             Example { expression: r#""Order 5501, paid" | capture("Order ([0-9]+)")"#, result: r#""5501""# },
             Example { expression: r#""2024-09" | capture("([0-9]+)-([0-9]+)", 2)"#, result: r#""09""# },
@@ -208,7 +208,7 @@ fn call_capture<'a>(values: &mut [Borrowed<'a>], prepared: &Prepared) -> Result<
     Ok(found
         .as_ref()
         .and_then(|found| found.get(group))
-        .map_or(Value::Blank, |part| Value::text(part.as_str().to_owned())))
+        .map_or(Value::Blank, |part| Value::visible(part.as_str().to_owned())))
 }
 
 #[cfg(test)]

@@ -69,8 +69,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: |values, _| call_truncate(values),
         idempotent: true,
         doc: "Cuts text to at most so many characters, counted as Apex and JavaScript count them (an emoji is two). It \
-              never cuts inside a character or between a letter and its accent, and removes nothing else. For values \
-              that mean nothing when cut, such as e-mail addresses, use `fits`.",
+              never cuts inside a character or between a letter and its accent. It removes nothing else, unless white \
+              space alone would be left: then it takes the text behind that. For values that mean nothing when cut, \
+              such as e-mail addresses, use `fits`.",
         examples: &[
             Example { expression: r#""VP Engineering" | truncate(6)"#, result: r#""VP Eng""# },
             Example { expression: r#""VP" | truncate(6)"#, result: r#""VP""# },
@@ -100,7 +101,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         check: check_replace,
         call: |values, _| call_replace(values),
         doc: "Replaces each occurrence of the first text by the second, from left to right. Capital and small letters \
-              differ. A blank second text removes; where the first is blank, nothing is replaced.",
+              differ. A blank second text removes; where the first is blank, nothing is replaced. What is white space \
+              alone then is blank.",
         examples: &[
             Example { expression: r#""a-b-c" | replace("-", "/")"#, result: r#""a/b/c""# },
             Example { expression: r#""(415) 555" | replace("(", "")"#, result: r#""415) 555""# },
@@ -217,7 +219,14 @@ fn call_truncate<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failur
         return Ok(Value::Blank);
     }
     let max = usize::try_from(integer(values, 1)?).unwrap_or(0);
-    Ok(Value::text(part(take(values, 0)?, |text| truncate(text, max))))
+    Ok(Value::text(part(take(values, 0)?, |text| {
+        let cut = truncate(text, max);
+        // White space alone would be no value any more, where the text is one.
+        match text.trim_start() {
+            rest if !rest.is_empty() && cut.trim().is_empty() => truncate(rest, max),
+            _ => cut,
+        }
+    })))
 }
 
 /// The longest beginning of at most so many UTF-16 code units that does not end inside what people see as a character.
@@ -306,8 +315,9 @@ fn check_replace(arguments: &[Argument<'_>]) -> Result<Signature, Problem> {
     let grown = max.zip(with).map(|(max, with)| {
         if with <= find { max } else { (max / find).saturating_mul(with).saturating_add(max % find) }
     });
-    // Removing can leave nothing.
-    let blank = arguments[0].typed.blank || arguments[2].typed.blank || with == Some(0);
+    // Removing can leave nothing, or white space alone, which is blank.
+    let visible = matches!(arguments[2].literal, Some(Value::Text(with)) if !with.trim().is_empty());
+    let blank = arguments[0].typed.blank || !visible;
     let mut signature = Signature::of(arguments, Type::Text(grown), false);
     signature.result.blank = blank;
     Ok(signature)
@@ -327,7 +337,8 @@ fn call_replace<'a>(values: &mut [Borrowed<'a>]) -> Result<Borrowed<'a>, Failure
     if within_limit(found.len().saturating_mul(with.len())).is_err() {
         within_limit(found.matches(wanted).count().saturating_mul(with.len()))?;
     }
-    Ok(Value::text(found.replace(wanted, with)))
+    let replaced = found.replace(wanted, with);
+    Ok(if with.trim().is_empty() { Value::visible(replaced) } else { Value::text(replaced) })
 }
 
 #[cfg(test)]
@@ -405,6 +416,22 @@ mod tests {
             assert_eq!(truncate(long, max), short, "{long:?} to {max}");
         }
         assert_eq!(call("truncate", &[text("😀"), number("1")]), Ok(Value::Blank));
+    }
+
+    #[test]
+    fn what_is_left_of_a_text_is_no_white_space_alone() {
+        assert_eq!(call("truncate", &[text("   VP x"), number("2")]), Ok(text("VP")));
+        assert_eq!(call("truncate", &[text(" VP x"), number("2")]), Ok(text(" V")));
+        assert_eq!(call("truncate", &[text("   "), number("2")]), Ok(text("  ")));
+        assert_eq!(call("replace", &[text("- -"), text("-"), Value::Blank]), Ok(Value::Blank));
+        assert_eq!(call("replace", &[text("--"), text("-"), text(" ")]), Ok(Value::Blank));
+        assert_eq!(call("replace", &[text("a-b"), text("-"), text(" ")]), Ok(text("a b")));
+        assert_eq!(call("capture", &[text("a  b"), text("a( +)b")]), Ok(Value::Blank));
+        let blank = |with: &str| {
+            let arguments = [text("-"), text(with)];
+            check_typed("replace", &Typed::always(Type::Text(Some(9))), &arguments).unwrap().result.blank
+        };
+        assert!(blank(" ") && !blank("_"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 mod ends;
+mod held;
 mod sync;
 
 use std::sync::Arc;

@@ -96,6 +96,7 @@ impl Context<'_> {
         let name = self.expr(expr, tables);
         let equal = |field: &str, value: Expr| Test {
             field: field.to_owned(),
+            needs_id: false,
             op: TestOp::Compare(CompareOp::Eq, value),
         };
         let object = Expr::Literal(Value::text(&mapping.target.name));

@@ -231,6 +231,7 @@ impl Context<'_> {
     pub(super) fn tests(&self, tests: &[typed::FieldTest], tables: &mut Tables) -> Vec<Test> {
         let compile = |test: &typed::FieldTest| Test {
             field: test.field.clone(),
+            needs_id: test.needs_id,
             op: match &test.op {
                 TypedTest::Compare(op, value) => TestOp::Compare(*op, self.expr(value, tables)),
                 TypedTest::In(values) => {

@@ -394,6 +394,9 @@ pub enum Ids {
 pub struct Test {
     /// The field, or a path over relationships.
     pub field: String,
+    /// Whether the field holds ids of Salesforce's, which cannot be compared with other text, and the value may be such.
+    #[serde(default)]
+    pub needs_id: bool,
     /// The test.
     pub op: TestOp,
 }

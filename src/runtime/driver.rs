@@ -688,6 +688,7 @@ mod tests {
         let find = |email: &str| FindRequest {
             object: lead(),
             filters: vec![Filter { field: "Email".to_owned(), op: FilterOp::Eq(Value::text(email)) }],
+            ids: Vec::new(),
             fields: Vec::new(),
             limit: 1,
         };

@@ -317,6 +317,7 @@ impl ScriptedJob {
         let find = |object: ObjectName, key: String| FindRequest {
             object,
             filters: vec![Filter { field: "Key__c".to_owned(), op: FilterOp::Eq(Value::Text(key)) }],
+            ids: Vec::new(),
             fields: Vec::new(),
             limit: 2,
         };

@@ -53,7 +53,15 @@ pub(super) fn read_shape(keys: &mut Keys<'_>, property: &str, has_options: bool)
         external_options && matches!(kind, FieldType::Picklist { .. } | FieldType::MultiPicklist { .. });
     let read_only = matches!(kind, FieldType::Other(_));
     let owner = owner.unwrap_or(property == OWNER && external_options);
-    Some(Shape { kind, always_filled: false, read_only, external_options, currency: false, owner })
+    Some(Shape {
+        kind,
+        always_filled: false,
+        read_only,
+        searchable: true,
+        external_options,
+        currency: false,
+        owner,
+    })
 }
 
 fn read_kind(keys: &mut Keys<'_>, name: &str, field_type: Option<&str>, external: bool) -> Option<FieldType> {
@@ -129,6 +137,7 @@ pub(super) fn make_event(fields: &mut IndexMap<String, Field>, object: Span, pro
             updateable: false,
             defaulted_on_create: false,
             external_id: false,
+            searchable: true,
             unique: name == "id",
             calculated: false,
             currency: false,

@@ -108,6 +108,8 @@ pub(super) struct Shape {
     pub(super) always_filled: bool,
     /// Whether the type alone says that nobody writes it (an id, a compound address).
     pub(super) read_only: bool,
+    /// Whether records can be looked up by it.
+    pub(super) searchable: bool,
     pub(super) external_options: bool,
     /// Whether the type alone says that it is an amount of money.
     pub(super) currency: bool,
@@ -152,6 +154,7 @@ fn read_field(entry: &Entry, side: Side, problems: &Problems) -> Option<Field> {
         updateable: !read_only && create_only != Some(true),
         defaulted_on_create: defaulted.unwrap_or(shape.always_filled),
         external_id,
+        searchable: shape.searchable,
         unique,
         calculated,
         currency: currency || shape.currency,

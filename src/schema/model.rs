@@ -97,6 +97,8 @@ pub struct Field {
     pub defaulted_on_create: bool,
     /// Whether it is an external ID (Salesforce).
     pub external_id: bool,
+    /// Whether records can be looked up by it.
+    pub searchable: bool,
     /// Whether no two records share a value.
     pub unique: bool,
     /// Whether it is a formula or computed property.

@@ -42,6 +42,8 @@ const PICKLIST_LENGTH: u32 = 255;
 const EMAIL_LENGTH: u32 = 80;
 const PHONE_LENGTH: u32 = 40;
 const URL_LENGTH: u32 = 255;
+/// The longest text area that a query can filter by; a longer one is a long text area (Salesforce's field types).
+const TEXT_AREA: u32 = 255;
 /// `int` holds eight digits unless the snapshot says otherwise.
 const INT_DIGITS: u32 = 8;
 
@@ -60,7 +62,8 @@ pub(super) fn read_shape(keys: &mut Keys<'_>) -> Option<Shape> {
     let currency = name == "currency";
     let owner =
         matches!(&kind, FieldType::Reference { to } if to.iter().any(|to| OWNERS.contains(&to.as_str())));
-    Some(Shape { kind, always_filled, read_only, external_options, currency, owner })
+    let searchable = !matches!(kind, FieldType::Text { max } if name == "textarea" && max > TEXT_AREA);
+    Some(Shape { kind, always_filled, read_only, searchable, external_options, currency, owner })
 }
 
 fn read_kind(keys: &mut Keys<'_>, name: &str) -> Option<FieldType> {

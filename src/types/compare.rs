@@ -2,18 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::source::Side;
-
 use super::Value;
-
-/// A value as the CRM of a side will hold it: Salesforce drops white space around a text, and what is left of white space
-/// alone is blank. Without this such a value would differ from what is there for ever, and be written again each time.
-pub fn as_held(side: Side, value: Value) -> Value {
-    match (side, value) {
-        (Side::Salesforce, Value::Text(text)) if text.trim().len() < text.len() => Value::text(text.trim()),
-        (_, value) => value,
-    }
-}
 
 /// Whether two values are equal in a condition. A comparison with a blank is false, also of two blanks.
 ///
@@ -51,8 +40,7 @@ pub fn order<T: Ord>(a: &Value<T>, b: &Value<T>) -> Option<Ordering> {
 mod tests {
     use std::cmp::Ordering;
 
-    use super::{as_held, order, same};
-    use crate::source::Side;
+    use super::{order, same};
     use crate::types::{Value, parse_date, parse_instant};
 
     fn text(text: &str) -> Value {
@@ -65,13 +53,6 @@ mod tests {
 
     fn list(items: &[&str]) -> Value {
         Value::List(items.iter().map(|item| Value::text(*item)).collect())
-    }
-
-    #[test]
-    fn salesforce_holds_no_white_space_around_a_text() {
-        assert_eq!(as_held(Side::Salesforce, Value::text(" a b\n")), Value::text("a b"));
-        assert_eq!(as_held(Side::Salesforce, Value::text(" \t")), Value::Blank);
-        assert_eq!(as_held(Side::Hubspot, Value::text(" a ")), Value::text(" a "));
     }
 
     #[test]

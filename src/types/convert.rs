@@ -103,9 +103,17 @@ pub fn read_borrowed<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Fa
             | Type::Url(_)
             | Type::Picklist(_)
             | Type::Reference(_),
-        ) => Ok(Value::text(text.as_ref())),
+        ) => Ok(read_text(text.as_ref())),
         _ => read_converted(raw, ty),
     }
+}
+
+/// A text as a field holds it. White space alone is blank: Salesforce drops it, so it must not pass for a value on the way there.
+#[inline]
+fn read_text(text: &str) -> Borrowed<'_> {
+    // Nearly every text begins with a letter or a digit.
+    let begins = text.as_bytes().first().is_some_and(u8::is_ascii_graphic);
+    if begins || !text.trim().is_empty() { Value::Text(Cow::Borrowed(text)) } else { Value::Blank }
 }
 
 fn read_converted<'r>(raw: &'r Raw<'_>, ty: &Type) -> Result<Borrowed<'r>, Failure> {
@@ -383,6 +391,7 @@ mod tests {
             updateable: true,
             defaulted_on_create: false,
             external_id: false,
+            searchable: true,
             unique: false,
             calculated: false,
             currency: false,
@@ -418,14 +427,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_the_empty_text_are_blank() {
+    fn nothing_and_the_empty_text_and_white_space_alone_are_blank() {
         for ty in types() {
             assert_eq!(read(&Raw::from(None), &ty), Ok(Value::Blank));
             assert_eq!(of(&json!(null), &ty), Ok(Value::Blank));
             assert_eq!(of(&json!(""), &ty), Ok(Value::Blank));
             assert!(of(&json!({"a": 1}), &ty).is_err());
         }
-        assert_eq!(of(&json!(" "), &Type::Text(None)), Ok(Value::text(" ")));
+        for white in [" ", " \t\n", "\u{a0}"] {
+            assert_eq!(of(&json!(white), &Type::Text(None)), Ok(Value::Blank), "{white:?}");
+        }
+        assert_eq!(of(&json!(" a "), &Type::Text(None)), Ok(Value::text(" a ")));
         assert!(of(&json!(" "), &Type::Integer(None)).is_err());
     }
 

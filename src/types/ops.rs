@@ -39,6 +39,10 @@ pub struct FindRequest {
     pub object: ObjectName,
     /// What must hold of a record.
     pub filters: Vec<Filter>,
+    /// The fields among them that hold ids of the CRM's, while the value may be other text. No record has such a value; a
+    /// client asks for none, since the CRM would refuse the whole look-up.
+    #[serde(default)]
+    pub ids: Vec<String>,
     /// The fields to return besides the id.
     pub fields: Vec<String>,
     /// At most so many records; the oldest first, then by id.

@@ -32,6 +32,12 @@ pub enum Value<T = String> {
 pub type Borrowed<'a> = Value<Cow<'a, str>>;
 
 impl<T: AsRef<str>> Value<T> {
+    /// Text, or blank where it is empty or white space alone: what is left of a text that holds something.
+    pub fn visible(text: impl Into<T>) -> Self {
+        let text = text.into();
+        if text.as_ref().trim().is_empty() { Value::Blank } else { Value::Text(text) }
+    }
+
     /// Text, or blank where it is empty.
     pub fn text(text: impl Into<T>) -> Self {
         let text = text.into();

@@ -22,6 +22,7 @@ const SEARCH_ROWS: u32 = 10_000;
 /// Values in one `IN`, tests in one group, groups in one search (the same page).
 pub(super) const SEARCH_VALUES: usize = 100;
 const SEARCH_FILTERS: usize = 6;
+const SEARCH_FILTERS_IN_ALL: usize = 18;
 const SEARCH_GROUPS: usize = 5;
 
 /// The record's id where a mapping names it as a field; HubSpot has no such property.
@@ -173,7 +174,11 @@ pub(super) fn groups(filters: &[Filter]) -> Result<Json, String> {
             })
             .collect();
     }
-    if groups.len() > SEARCH_GROUPS || groups.iter().any(|group| group.len() > SEARCH_FILTERS) {
+    let in_all: usize = groups.iter().map(Vec::len).sum();
+    if groups.len() > SEARCH_GROUPS
+        || groups.iter().any(|group| group.len() > SEARCH_FILTERS)
+        || in_all > SEARCH_FILTERS_IN_ALL
+    {
         return Err(format!("a search with {} tests is more than HubSpot takes", filters.len()));
     }
     Ok(groups.into_iter().map(|filters| json!({"filters": filters})).collect())
@@ -253,6 +258,8 @@ mod unit {
         assert!(groups(&(0..7).map(|_| present()).collect::<Vec<_>>()).is_err());
         let ne = || filter("a", FilterOp::Ne(Value::text("b")));
         assert!(groups(&[ne(), ne()]).is_ok() && groups(&[ne(), ne(), ne()]).is_err());
+        let many = |tests: usize| (0..tests).map(|_| present()).chain([ne(), ne()]).collect::<Vec<_>>();
+        assert!(groups(&many(2)).is_ok() && groups(&many(3)).is_err(), "18 tests in all groups");
         assert!(groups(&[filter("a", FilterOp::In(vec![]))]).is_err());
         assert!(groups(&[filter("owner.email", FilterOp::Present)]).is_err());
         assert!(groups(&[filter("a", FilterOp::Eq(Value::Blank))]).is_err());

@@ -147,6 +147,7 @@ async fn searches_are_paged_and_ordered() {
     let request = FindRequest {
         object: contact(),
         filters: vec![Filter { field: "email".into(), op: FilterOp::Present }],
+        ids: Vec::new(),
         fields: vec!["email".into()],
         limit: 300,
     };
@@ -167,6 +168,7 @@ async fn look_ups_share_a_search() {
     let by = |email: &str| FindRequest {
         object: contact(),
         filters: vec![Filter { field: "email".into(), op: FilterOp::Eq(Value::text(email)) }],
+        ids: Vec::new(),
         fields: Vec::new(),
         limit: 2,
     };
@@ -528,6 +530,7 @@ fn owner_by(email: &str) -> FindRequest {
     FindRequest {
         object: ObjectName::new(Side::Hubspot, "owner"),
         filters: vec![Filter { field: "email".into(), op: FilterOp::Eq(Value::text(email)) }],
+        ids: Vec::new(),
         fields: vec!["id".into(), "email".into()],
         limit: 2,
     }
@@ -593,6 +596,7 @@ async fn events_are_found_by_id_and_made_with_their_tokens() {
     let by = |id: &str| FindRequest {
         object: ObjectName::new(Side::Hubspot, "activity"),
         filters: vec![Filter { field: "id".into(), op: FilterOp::Eq(Value::text(id)) }],
+        ids: Vec::new(),
         fields: vec!["subject".into(), "objectId".into(), "notes".into()],
         limit: 2,
     };

@@ -42,7 +42,7 @@ use crate::schema::Schema;
 use crate::source::{ObjectName, Side};
 use crate::types::{
     AssociateRequest, AssociatedRequest, ChangedRequest, ConvertAnswer, ConvertRequest, CrmError,
-    CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest,
+    CrmErrorKind, FindRequest, ReadRequest, Record, WriteAnswer, WriteRequest, is_record_id as is_id,
 };
 
 /// One organisation.
@@ -198,11 +198,6 @@ const OFFERED: TimeDelta = TimeDelta::minutes(10);
 fn named(mut call: Call) -> Call {
     call.headers.push(("Sforce-Call-Options", "client=mapwright".to_owned()));
     call
-}
-
-/// Whether a text has the form of a Salesforce id.
-fn is_id(text: &str) -> bool {
-    (text.len() == 15 || text.len() == 18) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 #[async_trait]

@@ -24,6 +24,38 @@ pub(super) const TEXT_BYTES: usize = 11_000;
 /// Queries in one composite request (the same guide: of its 25 subrequests five may be queries or collections).
 pub(super) const QUERIES: usize = 5;
 
+/// The filters without text that is no id, by the fields that hold ids; `None` where no record can match. Salesforce refuses
+/// a query with such text.
+fn with_ids(filters: &[Filter], ids: &[String]) -> Option<Vec<Filter>> {
+    let is_none = |value: &Value| !matches!(value, Value::Text(text) if is_id(text));
+    let mut kept = Vec::with_capacity(filters.len());
+    for filter in filters {
+        let mut filter = filter.clone();
+        if ids.contains(&filter.field) {
+            match &mut filter.op {
+                // No record has it, so every one has another.
+                FilterOp::Ne(value) if is_none(value) => continue,
+                FilterOp::Eq(value)
+                | FilterOp::Lt(value)
+                | FilterOp::Le(value)
+                | FilterOp::Gt(value)
+                | FilterOp::Ge(value)
+                    if is_none(value) =>
+                {
+                    return None;
+                }
+                FilterOp::In(values) => values.retain(|value| !is_none(value)),
+                _ => {}
+            }
+            if filter.op == FilterOp::In(Vec::new()) {
+                return None;
+            }
+        }
+        kept.push(filter);
+    }
+    Some(kept)
+}
+
 /// Which records a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
@@ -278,11 +310,12 @@ impl LookUp for SalesforceClient {
     async fn look_up(&self, requests: &[FindRequest]) -> Vec<Result<Vec<Record>, CrmError>> {
         let wanted: Vec<Selection<'_>> = requests
             .iter()
-            .map(|request| Selection {
-                object: &request.object,
-                filters: request.filters.clone(),
-                fields: &request.fields,
-                limit: Some(request.limit),
+            .map(|request| {
+                let filters = with_ids(&request.filters, &request.ids);
+                // Nothing is selected where no record can match.
+                let limit = Some(if filters.is_some() { request.limit } else { 0 });
+                let filters = filters.unwrap_or_default();
+                Selection { object: &request.object, filters, fields: &request.fields, limit }
             })
             .collect();
         self.select_all(&wanted, Scope::Live).await

@@ -70,6 +70,7 @@ fn by_email(email: &str) -> FindRequest {
     FindRequest {
         object: ObjectName::new(Side::Salesforce, "Lead"),
         filters: vec![Filter { field: "Email".into(), op: FilterOp::Eq(Value::text(email)) }],
+        ids: Vec::new(),
         fields: vec!["Status".into(), "Owner.Email".into()],
         limit: 2,
     }
@@ -236,6 +237,32 @@ async fn one_impossible_look_up_does_not_fail_the_others() {
         client(&server, credentials()).find(&[by_email("a@x.test"), by_email(&"x".repeat(4_001))]).await;
     assert_eq!(answers[0], Ok(vec![]));
     assert!(matches!(&answers[1], Err(error) if error.kind == CrmErrorKind::Refused), "{answers:?}");
+}
+
+#[tokio::test]
+async fn text_that_is_no_id_is_asked_for_in_no_query() {
+    let server = server(|seen| {
+        assert!(!seen.parameter("q").contains("Rome"), "{seen:?}");
+        let row = json!({"Id": id(1), "OwnerId": id(2), "Status": null, "Owner": null});
+        Reply::json(200, &json!({"totalSize": 1, "done": true, "records": [row]}))
+    })
+    .await;
+    let client = client(&server, credentials());
+    let by = |op: FilterOp| FindRequest {
+        filters: vec![Filter { field: "OwnerId".into(), op }],
+        ids: vec!["OwnerId".into()],
+        ..by_email("")
+    };
+    let rome = || Value::text("Rome");
+    let nothing = [by(FilterOp::Eq(rome())), by(FilterOp::In(vec![rome()])), by(FilterOp::Gt(rome()))];
+    assert!(client.find(&nothing).await.iter().all(|found| *found == Ok(vec![])));
+    assert!(server.seen().iter().all(|seen| !seen.target.contains("query")), "no call");
+    // One of two that share a call, one of a list, and what every record is other than.
+    let found = client.find(&[by(FilterOp::Eq(Value::Text(id(2)))), by(FilterOp::Eq(rome()))]).await;
+    assert_eq!(found.iter().map(|rows| rows.as_ref().unwrap().len()).collect::<Vec<_>>(), [1, 0]);
+    let listed = by(FilterOp::In(vec![rome(), Value::Text(id(2))]));
+    assert_eq!(client.find(&[listed]).await[0].as_ref().unwrap().len(), 1);
+    assert_eq!(client.find(&[by(FilterOp::Ne(rome()))]).await[0].as_ref().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use crate::plan::{Conflict, Mapping, Plan, Slot, TwoWay, WhenWritten};
 use crate::source::Side;
-use crate::types::{ChangedRequest, Value, as_sent, same};
+use crate::types::{ChangedRequest, Value, as_held, as_sent, same};
 
 use super::super::effect::{Effect, FieldChange};
 use super::super::ladder::old_value;
@@ -297,9 +297,16 @@ impl<'f> Field<'f> {
             return Ok(Instead::Value(Value::Blank));
         }
         match leg.with_frame(mapping, |frame| frame.value(expr)) {
-            Ok(value) => Ok(Instead::Value(value)),
+            Ok(value) => Ok(Instead::Value(as_held(&self.to_salesforce.target, self.name(), value))),
             Err(failure) => Ok(leg.instead(mapping, rule, failure)?),
         }
+    }
+
+    /// Whether two values of the field are one: two blanks are, and two that HubSpot would hold as the same.
+    fn equal(&self, a: &Value, b: &Value) -> bool {
+        let field = &self.to_hubspot.rules[self.rule.back].field;
+        let held = |value: &Value| as_held(&self.to_hubspot.target, field, value.clone());
+        a.is_blank() && b.is_blank() || same(a, b) || same(&held(a), &held(b))
     }
 
     /// Both fields stay as they are.
@@ -339,7 +346,7 @@ impl<'f> Field<'f> {
         if !exists(self.run, Side::Salesforce) {
             return Ok(Way::From(Side::Hubspot));
         }
-        if equal(hubspot, salesforce) {
+        if self.equal(hubspot, salesforce) {
             return Ok(Way::Settled);
         }
         if let WhenWritten::Sticky(stays) = self.to_salesforce.rules[self.rule.forth].when {
@@ -348,7 +355,7 @@ impl<'f> Field<'f> {
             return Ok(Way::From(from));
         }
         let base = self.run.base.get(self.name());
-        let changed = |value: &Value| base.is_none_or(|base| !equal(base, value));
+        let changed = |value: &Value| base.is_none_or(|base| !self.equal(base, value));
         if let Conflict::FillsOnly(filler) = self.rule.conflict {
             let authority = other(filler);
             let decides = match authority {
@@ -455,9 +462,4 @@ impl<'f> Field<'f> {
         decided.put(side, change);
         Ok(true)
     }
-}
-
-/// Whether two values are one, two blanks included.
-fn equal(a: &Value, b: &Value) -> bool {
-    same(a, b) || a.is_blank() && b.is_blank()
 }

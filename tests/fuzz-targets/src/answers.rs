@@ -156,7 +156,7 @@ async fn ask(crm: &dyn Crm, object: &ObjectName, call: u8) {
         0 => drop(crm.read(&ReadRequest { object, ids: ids(), fields: fields() }).await),
         1 => {
             let email = Filter { field: "Email".to_owned(), op: FilterOp::Eq(Value::Text("a@b.c".into())) };
-            let request = FindRequest { object, filters: vec![email], fields: fields(), limit: 2 };
+            let request = FindRequest { object, filters: vec![email], ids: Vec::new(), fields: fields(), limit: 2 };
             assert_eq!(crm.find(&[request.clone(), request]).await.len(), 2, "one answer for each request");
         }
         2 | 3 => {
