@@ -212,15 +212,6 @@ fn account(
 /// An opportunity needs a name, and a failure would have nowhere to go.
 fn opportunity(scope: &Scope<'_>, value: Expr, span: Span) -> Part {
     check_into(scope, &value, "Opportunity", "Name");
-    for leaf in scope.leaves(&value) {
-        if let ExprKind::Literal(Value::Text(text)) = &leaf.kind
-            && text.trim().is_empty()
-        {
-            let message = "an Opportunity needs a name, and this is white space alone";
-            let finding = Diagnostic::error(Code::REQUIRED_BLANK, leaf.span, message);
-            scope.report(finding.help("write a name, or `opportunity none`"));
-        }
-    }
     if value.can_fail {
         report_fallible(scope, &value, "`convert`");
     } else if value.typed.blank && value.typed.ty != Type::Error {
@@ -232,7 +223,7 @@ fn opportunity(scope: &Scope<'_>, value: Expr, span: Span) -> Part {
     } else if let Some(white) = scope.white_space(&value, Side::Salesforce) {
         let message = "an Opportunity needs a name, and Salesforce drops white space";
         let finding = Diagnostic::error(Code::REQUIRED_BLANK, white, message).label("white space alone");
-        scope.report(finding.help("write a text that can be seen"));
+        scope.report(finding.help("write a name, or `opportunity none`"));
     }
     Part { value, span }
 }
