@@ -39,9 +39,10 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
             _ => output.note(&line),
         }
     }
+    // Two files can be at odds: then it is a finding of both, wherever it begins.
     let of = |finding: &Diagnostic| {
-        let file = project.sources.file(finding.span().file).name();
-        names.is_empty() || names.iter().any(|name| name == file)
+        let files = finding.labels.iter().map(|label| project.sources.file(label.span.file).name());
+        names.is_empty() || files.into_iter().any(|file| names.iter().any(|name| name == file))
     };
     let findings: Vec<_> = project.findings.iter().filter(|finding| of(finding)).cloned().collect();
     project.suppressed.retain(|suppressed| of(&suppressed.finding));

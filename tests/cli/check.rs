@@ -49,6 +49,32 @@ fn init_writes_a_project_that_checks() {
 }
 
 #[test]
+fn two_files_at_odds_are_a_finding_of_both() {
+    let world = World::project();
+    let other = "\
+mapping title {
+  from hubspot.contact
+  to   salesforce.Lead
+  when jobtitle changes
+  match { key HubSpot_Contact_ID__c = id }
+  on none      skip
+  on converted skip
+  on rejected  park
+  fields { Title <- jobtitle | trim | truncate(128) }
+}
+";
+    for name in ["a_title.map", "z_title.map"] {
+        world.write(name, other);
+        for file in [name, "mql_to_lead.map"] {
+            let ran = world.run(&["check", file]).exits(1);
+            assert!(ran.err.contains("E1001") && ran.err.contains("1 error\n"), "{file}: {}", ran.err);
+        }
+        world.run(&["check", "company_to_account.map"]).fine();
+        world.write(name, "# to be written\n");
+    }
+}
+
+#[test]
 fn init_makes_the_folder_that_is_named() {
     let world = World::empty();
     world.run(&["init", "deep/er", "--quiet"]).fine();
