@@ -56,7 +56,8 @@ pub(crate) fn over_value(path: &str) {
         if let Some(day) = text("contract_date") {
             lead.insert("Contract_Date__c".to_owned(), Value::String(date(day)));
         }
-        let parts = Parts { company: text("company"), title: text("jobtitle"), city: trimmed("city"), score };
+        let parts =
+            Parts { company: trimmed("company"), title: trimmed("jobtitle"), city: trimmed("city"), score };
         if let Some(text) = parts.description() {
             lead.insert("Description".to_owned(), Value::String(text));
         }
@@ -142,8 +143,8 @@ pub(crate) fn over_structs(path: &str) {
             text(contact.hubscore.as_ref()).map(|score| score.parse().expect("a number"));
         let phone = text(contact.phone.as_ref()).map(digits).filter(|phone| !phone.is_empty());
         let parts = Parts {
-            company: text(contact.company.as_ref()),
-            title: text(contact.jobtitle.as_ref()),
+            company: trimmed(contact.company.as_ref()),
+            title: trimmed(contact.jobtitle.as_ref()),
             city: trimmed(contact.city.as_ref()),
             score,
         };
@@ -186,13 +187,11 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn description(&self) -> Option<String> {
-        let company = self.company.map(str::trim).filter(|text| !text.is_empty());
         let mut text = match (self.company, self.title, self.score) {
-            (Some(_), Some(title), Some(score)) if score >= Decimal::from(50) => {
-                let title = Some(title.trim()).filter(|text| !text.is_empty())?;
-                format!("{title} at {}, {}", company?, self.city?)
+            (Some(company), Some(title), Some(score)) if score >= Decimal::from(50) => {
+                format!("{title} at {company}, {}", self.city?)
             }
-            (Some(_), ..) => format!("Works at {}", company?),
+            (Some(company), ..) => format!("Works at {company}"),
             _ => "No company".to_owned(),
         };
         text.truncate(cut(&text, 500).len());
