@@ -116,7 +116,7 @@ pub fn check(
         picklists: world
             .picklists
             .iter()
-            .map(|(name, facts)| ((*name).to_owned(), facts.typed.clone()))
+            .map(|(name, facts)| ((*name).to_owned(), facts.finished()))
             .collect(),
         orders: world.orders.iter().map(|(name, facts)| ((*name).to_owned(), facts.typed.clone())).collect(),
         tests,

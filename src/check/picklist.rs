@@ -36,6 +36,11 @@ impl PicklistFacts<'_> {
         self.reached.set(true);
     }
 
+    /// The picklist, when all uses are known.
+    pub(super) fn finished(&self) -> Picklist {
+        Picklist { unreached: self.unreached().is_some(), ..self.typed.clone() }
+    }
+
     /// What is said of an `otherwise` that nothing reaches; to be asked when all uses are known.
     pub(super) fn unreached(&self) -> Option<&Diagnostic> {
         self.unreached.as_ref().filter(|_| !self.reached.get())
@@ -139,6 +144,7 @@ fn check<'a>(world: &World<'a>, picklist: &'a ast::Picklist) -> PicklistFacts<'a
         to: named(to.as_ref(), &picklist.to),
         lines,
         otherwise,
+        unreached: false,
         span: picklist.name.span,
     };
     PicklistFacts { typed, from, to, translated, unreached, reached: Cell::new(false) }

@@ -563,6 +563,8 @@ pub struct Picklist {
     pub lines: Vec<PicklistLine>,
     /// What another option becomes; without it, an option that is not listed fails.
     pub otherwise: Option<PicklistElse>,
+    /// Whether `otherwise` is only for options that the snapshot does not know, so that no test can reach it.
+    pub unreached: bool,
     /// Its name in the file.
     pub span: Span,
 }

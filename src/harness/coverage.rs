@@ -308,7 +308,8 @@ impl Spots<'_> {
                 let what = format!("`\"{}\" {arrow} {to}` is not reached", line.from);
                 add(line.span, Point::Line(line.from.clone()), what);
             }
-            if let Some(otherwise) = &picklist.otherwise {
+            // A test cannot give an option that the snapshot does not know.
+            if let Some(otherwise) = picklist.otherwise.as_ref().filter(|_| !picklist.unreached) {
                 let to = match otherwise {
                     PicklistElse::Option(option) => format!("\"{option}\""),
                     PicklistElse::Nothing => "nothing".to_owned(),

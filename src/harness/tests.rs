@@ -527,6 +527,21 @@ fn what_no_test_reaches_is_listed() {
     }
 }
 
+/// An `otherwise` that is kept for options to come cannot be exercised, so it is not asked for.
+#[test]
+fn what_no_test_can_reach_is_not_listed() {
+    let beside = |lines: &'static str| Lead { beside: lines, ..FULL };
+    let all = beside(
+        "mapping known {\n from hubspot.contact\n to salesforce.Contact\n match {\n key HubSpot_Contact_ID__c = id\n or Email = email\n }\n \
+         on none skip\n on many park\n on taken park\n on rejected park\n fields { FirstName <- firstname | truncate(40) } }\n\
+         picklist sources { from hubspot.contact.source\n to salesforce.Lead.LeadSource\n \
+         \"SEARCH\" -> \"Inbound\"\n \"SOCIAL\" -> nothing\n \"OFFLINE\" -> \"Web\"\n otherwise -> \"Other\" }",
+    );
+    let listed = missed(all, &format!("{CONTACT}\n expect create salesforce.Lead {{}}"));
+    assert!(listed.iter().any(|missed| missed == "`\"OFFLINE\" -> \"Web\"` is not reached"), "{listed:#?}");
+    assert!(!listed.iter().any(|missed| missed.contains("of `sources`")), "{listed:#?}");
+}
+
 /// A sync with every form of trigger; the tests fire these.
 fn triggers_left_out(fired: &[(&str, &str)]) -> Vec<Missed> {
     let records = [
