@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{self, Diagnostic};
+use crate::source::Sources;
 
 use super::args::{CheckArgs, Format};
 use super::output::Output;
@@ -39,11 +40,7 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
             _ => output.note(&line),
         }
     }
-    // Two files can be at odds: then it is a finding of both, wherever it begins.
-    let of = |finding: &Diagnostic| {
-        let files = finding.labels.iter().map(|label| project.sources.file(label.span.file).name());
-        names.is_empty() || files.into_iter().any(|file| names.iter().any(|name| name == file))
-    };
+    let of = |finding: &Diagnostic| concerns(&project.sources, &names, finding);
     let findings: Vec<_> = project.findings.iter().filter(|finding| of(finding)).cloned().collect();
     project.suppressed.retain(|suppressed| of(&suppressed.finding));
     print(&project, options.format, &findings, &root, output);
@@ -69,6 +66,13 @@ fn checked(given: Option<&Path>, options: &CheckArgs, output: Output) -> Result<
     output.note(&summary);
     let fails = |finding: &Diagnostic| finding.is_error() || options.deny_warnings;
     Ok(if findings.iter().any(fails) { Exit::Findings } else { Exit::Fine })
+}
+
+/// Whether a finding is about one of these files, or of all where none is named. Two files can be at odds: then it is a
+/// finding of both, wherever it begins.
+fn concerns(sources: &Sources, names: &[String], finding: &Diagnostic) -> bool {
+    let mut files = finding.labels.iter().map(|label| sources.file(label.span.file).name());
+    names.is_empty() || files.any(|file| names.iter().any(|name| name == file))
 }
 
 /// `3 mappings checked`
