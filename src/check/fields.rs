@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -64,7 +65,8 @@ pub(super) fn check<'a>(
     if let Some(key) = key {
         written.insert(key.field.clone(), key.span);
     }
-    for (at, entry) in mapping.fields.iter().enumerate() {
+    let mut used = HashMap::new();
+    for entry in &mapping.fields {
         if scope.world.is_full() {
             return rules;
         }
@@ -73,13 +75,13 @@ pub(super) fn check<'a>(
                 is_first(scope, &mut written, rule, None);
                 rules.extend(check_rule(scope, target, rule, false));
             }
-            FieldsEntry::Use(name, span) => {
-                let is_same = |entry: &&FieldsEntry| matches!(entry, FieldsEntry::Use(other, _) if other.value == name.value);
-                match mapping.fields[..at].iter().find(is_same) {
-                    Some(FieldsEntry::Use(_, first)) => report_used_twice(scope, name, *span, *first),
-                    _ => use_shared(scope, target, &mut written, &mut rules, name, *span),
+            FieldsEntry::Use(name, span) => match used.entry(name.value.as_str()) {
+                Entry::Occupied(first) => report_used_twice(scope, name, *span, *first.get()),
+                Entry::Vacant(first) => {
+                    first.insert(*span);
+                    use_shared(scope, target, &mut written, &mut rules, name, *span);
                 }
-            }
+            },
         }
     }
     if let (Some(object), true) = (&target.object, target.surely_creates()) {

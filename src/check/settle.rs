@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::functions::{self, Function, Prepared};
 use crate::source::Span;
-use crate::types::{Type, Value};
+use crate::types::{Type, Value, text_length, text_max};
 
-use super::words::Kind;
+use super::words::{self, Kind};
 use super::world::World;
 
 /// A step as both directions take it.
@@ -18,6 +18,8 @@ pub(super) struct Op {
     back: &'static Function,
     args: Vec<Value>,
     span: Span,
+    /// The number of characters at which text is cut or refused, where it is tried with fewer.
+    length: Option<u32>,
 }
 
 /// Where text is cut at more characters than this, it is tried with so many: no name, address or number that a step makes
@@ -27,15 +29,15 @@ const LONG: u32 = 300;
 impl Op {
     /// A step that its inverse undoes, or that leaves alone what it has made.
     pub(super) fn new(function: &'static Function, mut args: Vec<Value>, span: Span) -> Self {
-        if matches!(function.name, "truncate" | "fits") {
-            for arg in &mut args {
-                if let Value::Number(length) = arg {
-                    *length = (*length).min(Decimal::from(LONG));
-                }
-            }
+        let mut length = None;
+        if let ("truncate" | "fits", Some(Value::Number(number))) = (function.name, args.first_mut())
+            && *number > Decimal::from(LONG)
+        {
+            length = u32::try_from(*number).ok();
+            *number = Decimal::from(LONG);
         }
         let back = function.inverse.and_then(functions::find).unwrap_or(function);
-        Self { forth: function, back, args, span }
+        Self { forth: function, back, args, span, length }
     }
 }
 
@@ -50,9 +52,9 @@ fn apply(function: &Function, value: &Value, args: &[Value]) -> Option<Value> {
 
 /// Normalisers one after the other must settle: what goes over and comes back is what it was. Tried on values that differ
 /// in all that normalisers touch; the first that does not settle is the counterexample.
-pub(super) fn check(world: &World<'_>, hubspot: Option<&Type>, chain: &[Op]) {
-    let ([first, .., last], Some(hubspot)) = (chain, hubspot) else { return };
-    let samples = samples(hubspot, chain);
+pub(super) fn check(world: &World<'_>, ends: [&Type; 2], chain: &[Op]) {
+    let [first, .., last] = chain else { return };
+    let samples = samples(ends, chain);
     let Some((sample, once, twice)) = samples.iter().find_map(|sample| unsettled(chain, sample)) else {
         return;
     };
@@ -60,8 +62,14 @@ pub(super) fn check(world: &World<'_>, hubspot: Option<&Type>, chain: &[Op]) {
         Some(twice) => format!("that becomes {}", shown(&twice)),
         None => "they fail on that".to_owned(),
     };
-    let message =
-        format!("these steps do not settle: {} becomes {}, and {then}", shown(sample), shown(&once));
+    let is_long = matches!(sample, Value::Text(text) if text.chars().count() >= LONG as usize);
+    let message = match chain.iter().filter_map(|op| op.length).min().filter(|_| is_long) {
+        None => format!("these steps do not settle: {} becomes {}, and {then}", shown(sample), shown(&once)),
+        Some(length) => format!(
+            "these steps do not settle on a text of more than {} characters: what they make of it, they change again",
+            words::count(length)
+        ),
+    };
     let finding = Diagnostic::error(Code::NOT_INVERTIBLE, first.span.to(last.span), message);
     world.report(finding.help(help(world, chain, &samples)));
 }
@@ -121,14 +129,19 @@ fn unsettled<'v>(chain: &[Op], value: &'v Value) -> Option<(&'v Value, Value, Op
 /// At most so many calls try a chain; a chain as long as a file would take for ever.
 const MAX_CALLS: usize = 20_000;
 
-/// Values of the type of HubSpot's property that may not settle.
-fn samples(hubspot: &Type, chain: &[Op]) -> Vec<Value> {
+/// Values of the type of HubSpot's property that may not settle. A text that neither field can hold does not come.
+fn samples([hubspot, salesforce]: [&Type; 2], chain: &[Op]) -> Vec<Value> {
     let mut samples = match Kind::of(hubspot) {
         Some(Kind::Text) => {
             let mut texts: Vec<Value> = SAMPLES.iter().map(|text| Value::text(*text)).collect();
             for length in lengths(chain) {
                 texts.extend(around(length).into_iter().map(Value::text));
             }
+            let longest = text_max(hubspot).zip(text_max(salesforce)).map(|(one, other)| one.max(other));
+            texts.retain(|text| match (text, longest) {
+                (Value::Text(text), Some(longest)) => text_length(text) <= longest as usize,
+                _ => true,
+            });
             texts
         }
         Some(Kind::Number) => numbers(hubspot, chain),

@@ -31,7 +31,7 @@ pub(super) fn check(
         };
         let conflict = conflict(world, rule);
         check_policies(world, rule);
-        check_steps(world, property_type(world, sync, hubspot).as_ref(), steps);
+        check_steps(world, ends(world, sync, (hubspot, salesforce)), steps);
         let at = |mapping: &Mapping, target: &str| {
             mapping.rules.iter().position(|typed| typed.span == rule.span && typed.target == target)
         };
@@ -44,11 +44,18 @@ pub(super) fn check(
     rules
 }
 
-/// The type of HubSpot's property of a rule; an unknown one was reported.
-fn property_type(world: &World<'_>, sync: &ast::Sync, name: &ast::Name) -> Option<Type> {
-    let (object, _) = sync.between.first()?;
-    let object = world.object_named(Side::Hubspot, &object.name.value)?;
-    Type::of(object.field(&name.value)?, &object.name).map(|typed| typed.ty)
+/// The types of the two fields of a rule, HubSpot's first; an unknown one was reported.
+fn ends(
+    world: &World<'_>,
+    sync: &ast::Sync,
+    (hubspot, salesforce): (&ast::Name, &ast::Name),
+) -> Option<[Type; 2]> {
+    let (first, second) = sync.between.first()?;
+    let of = |side: Side, object: &ast::ObjectRef, name: &ast::Name| {
+        let object = world.object_named(side, &object.name.value)?;
+        Type::of(object.field(&name.value)?, &object.name).map(|typed| typed.ty)
+    };
+    Some([of(Side::Hubspot, first, hubspot)?, of(Side::Salesforce, second, salesforce)?])
 }
 
 fn report_one_way(world: &World<'_>, rule: &ast::SyncRule) {
@@ -118,7 +125,7 @@ fn check_policies(world: &World<'_>, rule: &ast::SyncRule) {
     }
 }
 
-fn check_steps(world: &World<'_>, hubspot: Option<&Type>, steps: &[Step]) {
+fn check_steps(world: &World<'_>, ends: Option<[Type; 2]>, steps: &[Step]) {
     let mut chain: Vec<Op> = Vec::new();
     let mut is_whole = true;
     for step in steps {
@@ -147,8 +154,8 @@ fn check_steps(world: &World<'_>, hubspot: Option<&Type>, steps: &[Step]) {
         }
         chain.push(Op::new(function, args, step.span));
     }
-    if is_whole {
-        settle::check(world, hubspot, &chain);
+    if let Some([hubspot, salesforce]) = ends.filter(|_| is_whole) {
+        settle::check(world, [&hubspot, &salesforce], &chain);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::source::Side;
 
 /// Batches that wait for a thread, and answers of a thread that wait to be written. More would only take memory.
-const WAITING: usize = 1;
+const WAITING: usize = 2;
 
 pub(super) fn run(given: Option<&Path>, options: &EvalArgs, output: Output) -> Exit {
     let project = match parts::checked(given, output) {

@@ -33,16 +33,20 @@ pub(in crate::cli) fn keeper(
     http: &HttpOptions,
 ) -> Arc<dyn TokenKeeper> {
     let purpose = if seed.is_some() { Purpose::Replacement } else { Purpose::Login };
-    let digest = |seed: &SecretString| hex::encode(Sha256::digest(seed.expose_secret()));
     let key = AccountKey {
         pair: pair.to_owned(),
         side,
         purpose,
-        seed: seed.as_ref().map(digest).unwrap_or_default(),
+        seed: seed.as_ref().map(named).unwrap_or_default(),
     };
     let mut bytes = [0; 8];
     parts::entropy(&mut bytes);
     Arc::new(Vault { store, keys, key, seed, holder: hex::encode(bytes), turn: turn(http) })
+}
+
+/// What a configured token is known by.
+pub(super) fn named(seed: &SecretString) -> String {
+    hex::encode(Sha256::digest(seed.expose_secret()))
 }
 
 struct Vault {

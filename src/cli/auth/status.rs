@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use super::check::{self, Said};
+use super::keeper;
 use crate::cli::args::StatusArgs;
 use crate::cli::output::Output;
 use crate::cli::{Exit, live, parts};
@@ -120,11 +121,17 @@ async fn ask(configured: &parts::Configured, lines: &mut [Line; 2], output: Outp
 
 fn line(pair: &Pair, side: Side, accounts: &[Account], keys: Option<&Keys>) -> Line {
     let how = how(pair, side);
+    // Of several configured tokens the one that stands in the configuration.
+    let seed = match &pair.salesforce.auth {
+        SalesforceAuth::RefreshToken { refresh_token, .. } => keeper::named(refresh_token),
+        _ => String::new(),
+    };
     let of = |purpose: Purpose| {
         let mine = |row: &&Account| row.key.pair == pair.name && row.key.side == side;
-        // Of several configured tokens the newest, which is the one in use.
-        let rows = accounts.iter().filter(mine).filter(|row| row.key.purpose == purpose);
-        rows.max_by_key(|row| row.updated_at)
+        accounts.iter().filter(mine).find(|row| match purpose {
+            Purpose::Login => row.key.purpose == purpose,
+            Purpose::Replacement => row.key.purpose == purpose && row.key.seed == seed,
+        })
     };
     let row = match how {
         "OAuth" => of(Purpose::Login),

@@ -25,7 +25,7 @@ use crate::store::{LeaseRequest, Next, Settlement, SqliteStore, Store};
 use crate::types::{CrmError, CrmErrorKind};
 
 use super::settings::Watch;
-use super::{Done, FeedParts, PollSettings, Trouble, Turn, page, take};
+use super::{Done, FeedParts, PollSettings, Trouble, Turn, next, page, take};
 
 /// More pages than any test needs: whoever reaches it reads for ever.
 const FOR_EVER: usize = 500;
@@ -192,4 +192,45 @@ async fn an_object_that_may_not_be_read_holds_up_itself_alone() {
     let Ok(Notice::UnreadChanges { object, code, .. }) = told.try_recv() else { panic!("nobody was told") };
     assert_eq!((object.as_str(), code.as_deref()), ("hubspot.company", Some("MISSING_SCOPES")));
     assert!(told.try_recv().is_err(), "once");
+}
+
+/// A CRM that nobody asks.
+struct Unasked;
+
+#[async_trait]
+impl Changes for Unasked {
+    fn side(&self) -> Side {
+        Side::Hubspot
+    }
+
+    async fn changes(&self, request: &ChangesRequest) -> Result<ChangesPage, CrmError> {
+        panic!("{request:?}")
+    }
+}
+
+#[test]
+fn after_a_pause_the_object_goes_first_that_has_waited_the_longest() {
+    let at = |seconds: i64| DateTime::from_timestamp(1_000_000_000 + seconds, 0).expect("a time");
+    let turn = |object: &str, due: i64| Turn {
+        watch: Watch { watched: watched(Side::Hubspot, object, &[]), every: Duration::from_mins(1) },
+        source: Arc::new(Unasked),
+        due: at(due),
+        attempts: 0,
+    };
+    let mut turns = [turn("contact", 0), turn("company", 10), turn("deal", 20)];
+    let (mut paused, mut now, mut asked) = (at(0), at(0), Vec::new());
+    for _ in 0..6 {
+        let due = |turn: &Turn| turn.due.max(paused);
+        let turn = next(&mut turns, due).expect("a turn");
+        now = now.max(due(turn));
+        let object = turn.watch.watched.object.name.clone();
+        if object == "contact" {
+            // Each try that fails pauses the CRM, and is due again at once.
+            (turn.due, paused) = (now, now + chrono::TimeDelta::seconds(60));
+        } else {
+            turn.due = now + chrono::TimeDelta::seconds(30);
+        }
+        asked.push(object);
+    }
+    assert_eq!(asked, ["contact", "contact", "company", "deal", "contact", "contact"]);
 }
